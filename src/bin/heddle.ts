@@ -1,0 +1,2 @@
+// The CLI's composition root.
+process.exitCode = 0

@@ -1,0 +1,83 @@
+// One request's decisions as a value. The access log, `tap`, traces, `explain` and recordings are projections of it.
+import type { SourcePosition } from './problem.ts'
+
+/** Envoy's response flags: what a proxy itself did to a request. Empty list: nothing. */
+export type ResponseFlag =
+  | 'NR' // no route
+  | 'NC' // no cluster
+  | 'UH' // no healthy endpoint
+  | 'UF' // upstream connection failure
+  | 'UC' // upstream connection termination
+  | 'UT' // upstream request timeout
+  | 'URX' // retry limit
+  | 'UO' // upstream overflow (circuit breaker)
+  | 'DC' // downstream connection termination
+  | 'DPE' // downstream protocol error
+  | 'UPE' // upstream protocol error
+  | 'UAEX' // refused by an authorization policy
+  | 'RL' // rate limited
+  | 'FI' // fault injected
+  | 'SI' // stream idle timeout
+  | 'LR' // local reset
+
+export interface SourceLocation extends Partial<SourcePosition> {
+  /** "HTTPRoute/default/reviews". */
+  readonly document: string
+  /** Name of the rule, or its index. */
+  readonly rule?: string
+}
+
+export interface AttemptRecord {
+  readonly endpoint: string
+  readonly workload?: string
+  readonly outcome: 'response' | 'connect-failure' | 'reset' | 'timeout' | 'protocol-error'
+  /** Status of the response, when there was one. */
+  readonly status?: number
+  readonly durationMs: number
+  /** Why another attempt followed. */
+  readonly retriedBecause?: string
+}
+
+export interface DecisionRecord {
+  readonly id: string
+  /** Start of the request, milliseconds since the Unix epoch. */
+  readonly startMs: number
+  readonly reporter: 'source' | 'destination' | 'gateway'
+  /** The workload whose proxy wrote this record: "namespace/name". */
+  readonly proxy: string
+  readonly revision: string
+  readonly request: {
+    readonly method: string
+    readonly authority: string
+    readonly path: string
+    readonly protocol: string
+    readonly headers: Readonly<Record<string, string>>
+    readonly bytes: number
+  }
+  readonly source: { readonly workload?: string; readonly principal?: string; readonly address?: string }
+  readonly destination: {
+    readonly workload?: string
+    readonly principal?: string
+    readonly service?: string
+    readonly address?: string
+  }
+  readonly listener: string
+  readonly routeConfiguration?: string
+  readonly virtualHost?: string
+  readonly route?: string
+  /** Where the route was written. */
+  readonly routeSource?: SourceLocation
+  readonly split?: { readonly drawn: number; readonly total: number; readonly cluster: string }
+  readonly cluster?: string
+  readonly attempts: readonly AttemptRecord[]
+  readonly response: {
+    readonly status: number
+    readonly flags: readonly ResponseFlag[]
+    readonly bytes: number
+    /** Text for a person when the proxy itself answered. */
+    readonly detail?: string
+  }
+  readonly durationMs: number
+  /** Whether the hop towards this proxy was mutual TLS. */
+  readonly mtls: boolean
+}

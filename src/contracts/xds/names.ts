@@ -1,0 +1,50 @@
+// Type URLs and resource names of xDS v3, as both planes spell them.
+
+export const typeUrls = {
+  listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
+  routeConfiguration: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+  cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+  clusterLoadAssignment: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+} as const
+
+export type TypeUrl = (typeof typeUrls)[keyof typeof typeUrls]
+
+/** "reviews.default.svc.cluster.local". */
+export function serviceHost(name: string, namespace: string): string {
+  return `${name}.${namespace}.svc.cluster.local`
+}
+
+/** Name of the route configuration, of the cluster and of the load assignment that stand for one port of one host. */
+export function hostPort(host: string, port: number): string {
+  return `${host}:${port}`
+}
+
+/** LDS name of a sidecar's forward-proxy listener. */
+export const forwardProxyListener = 'outbound'
+/** LDS name of the loopback listener that stands for dialling one Service port from a workload. */
+export function serviceListener(host: string, port: number): string {
+  return `service|${hostPort(host, port)}`
+}
+/** LDS, RDS and CDS name for one application port behind a sidecar. */
+export function inboundName(port: number): string {
+  return `inbound|${port}`
+}
+/** LDS and RDS name for one listener of a Gateway. */
+export function gatewayName(namespace: string, gateway: string, port: number): string {
+  return `gateway|${namespace}/${gateway}|${port}`
+}
+
+/** Names of the secrets that the proxy itself provides: its own SVID and the trust bundle. */
+export const ownCertificateSecret = 'default'
+export const trustBundleSecret = 'ROOTCA'
+
+/** Key of Heddle's own metadata on routes (heddle.v1.SourceInfo, typed) and on endpoints (Struct: namespace, workload, service). */
+export const metadataKey = 'heddle.dev'
+
+/** Node metadata keys that a Heddle proxy sends in its first discovery request. */
+export const nodeMetadata = { namespace: 'NAMESPACE', name: 'NAME', kind: 'KIND' } as const
+/** Node id: "<kind>~<namespace>~<name>", kind being "sidecar" or "gateway". */
+export type NodeKind = 'sidecar' | 'gateway'
+export function nodeId(kind: NodeKind, namespace: string, name: string): string {
+  return `${kind}~${namespace}~${name}`
+}

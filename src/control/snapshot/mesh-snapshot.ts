@@ -1,0 +1,130 @@
+// The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
+import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
+import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
+import type { RetrySpec } from '../../policies/retries/retries.spec.ts'
+import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
+import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
+import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+
+export interface MeshSnapshot {
+  readonly revision: string
+  readonly settings: MeshSettings
+  /** By "namespace/name". */
+  readonly workloads: ReadonlyMap<string, MeshWorkload>
+  /** By host: "reviews.default.svc.cluster.local", or an ExternalService's own host. */
+  readonly services: ReadonlyMap<string, MeshService>
+  readonly gateways: ReadonlyMap<string, MeshGateway>
+}
+
+export interface MeshSettings {
+  readonly trustDomain: string
+  readonly peerAuthentication: PeerAuthenticationMode
+  readonly outboundTrafficPolicy: 'allowAny' | 'registryOnly'
+  /** Lifetime of X.509-SVIDs. */
+  readonly svidLifetimeMs: number
+  readonly accessLog: boolean
+}
+
+export interface MeshWorkload {
+  readonly namespace: string
+  readonly name: string
+  readonly serviceAccount: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Where the application listens. */
+  readonly address: string
+  readonly ports: readonly { readonly name: string; readonly port: number }[]
+  readonly weight: number
+  /** What `up` starts; absent when something else does. */
+  readonly command?: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly workingDirectory?: string
+  /** Hosts and ports of the Services with a loopback listener: those of its namespace and those that `spec.uses` names. */
+  readonly uses: readonly { readonly host: string; readonly port: number }[]
+  readonly source: SourceLocation
+}
+
+export interface MeshService {
+  readonly host: string
+  readonly namespace: string
+  readonly name: string
+  readonly external: boolean
+  readonly ports: readonly MeshServicePort[]
+  readonly source: SourceLocation
+}
+
+export interface MeshServicePort {
+  readonly name: string
+  readonly port: number
+  readonly protocol: 'http' | 'tcp' | 'grpc'
+  /** The workloads behind it, with the application port that targetPort names; sorted. */
+  readonly endpoints: readonly MeshEndpoint[]
+  /** Producer routes: for every caller. In order of precedence, already merged over all routes. */
+  readonly routes: readonly MeshRoute[]
+  /** By the caller's namespace: replaces `routes` for those callers. */
+  readonly consumerRoutes: ReadonlyMap<string, readonly MeshRoute[]>
+}
+
+/** A workload of the mesh (reached through its sidecar), or a plain address (ExternalService, EndpointSlice without a workload). */
+export type MeshEndpoint =
+  | { readonly kind: 'workload'; readonly workload: string; readonly port: number; readonly weight: number }
+  | {
+      readonly kind: 'address'
+      readonly host: string
+      readonly port: number
+      readonly weight: number
+      readonly dns: boolean
+    }
+
+/** One match of one rule. Its order among others is decided (Gateway API precedence). */
+export interface MeshRoute {
+  readonly name: string
+  readonly source: SourceLocation
+  readonly match: RouteMatchSpec
+  readonly requestHeaders?: HeaderModifierSpec
+  readonly responseHeaders?: HeaderModifierSpec
+  readonly cors?: CorsSpec
+  readonly action: MeshRouteAction
+}
+
+export type MeshRouteAction =
+  | { readonly kind: 'redirect'; readonly redirect: RedirectSpec }
+  | {
+      readonly kind: 'forward'
+      readonly backends: readonly MeshBackend[]
+      readonly rewrite?: RewriteSpec
+      readonly mirrors: readonly {
+        readonly host: string
+        readonly port: number
+        readonly numerator: number
+        readonly denominator: number
+      }[]
+      readonly timeouts: TimeoutsSpec
+      readonly retry?: RetrySpec
+    }
+  /** Every backend is invalid: Gateway API asks for 500. */
+  | { readonly kind: 'invalid'; readonly status: 500 }
+
+/** A backend without `host` is an invalid reference: its share of the requests is answered with 500. */
+export interface MeshBackend {
+  readonly host?: string
+  readonly port: number
+  readonly weight: number
+  readonly requestHeaders?: HeaderModifierSpec
+  readonly responseHeaders?: HeaderModifierSpec
+}
+
+export interface MeshGateway {
+  readonly namespace: string
+  readonly name: string
+  readonly listeners: readonly {
+    readonly name: string
+    readonly port: number
+    readonly hostname?: string
+    /** By hostname, "*" for any; routes in order of precedence. */
+    readonly virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[]
+  }[]
+  readonly source: SourceLocation
+}

@@ -1,0 +1,5 @@
+// Weighted choice between the backends of a rule (Gateway API BackendRef.weight).
+
+export interface WeightedSpec {
+  readonly weight: number
+}

@@ -1,0 +1,32 @@
+// What a proxy process is told when it starts (a file, 0600). The set of sidecars may change later over the supervisor's channel.
+
+export interface ProxyBootstrap {
+  /** "127.0.0.1:15012": xDS and certificates over TLS. */
+  readonly controlPlaneAddress: string
+  /** SPIFFE ID that the control plane must show. */
+  readonly controlPlaneSpiffeId: string
+  /** File with the trust bundle, PEM; read again on each connection attempt. */
+  readonly trustBundleFile: string
+  /** Bearer token of the sidecars' admin APIs. */
+  readonly adminToken: string
+  readonly sidecars: readonly SidecarBootstrap[]
+}
+
+export interface SidecarBootstrap {
+  readonly kind: 'sidecar' | 'gateway'
+  readonly namespace: string
+  readonly name: string
+  readonly spiffeId: string
+  /** File with the join token; read again whenever the proxy must prove itself anew. */
+  readonly tokenFile: string
+  readonly adminAddress: string
+  readonly metricsAddress: string
+}
+
+/** Messages on the channel between the supervisor and a proxy process it started. */
+export type SupervisorMessage =
+  | { readonly type: 'sidecars'; readonly sidecars: readonly SidecarBootstrap[] }
+  | { readonly type: 'drain' }
+export type ProxyMessage =
+  | { readonly type: 'ready'; readonly sidecar: string }
+  | { readonly type: 'stopped'; readonly sidecar: string }

@@ -1,0 +1,18 @@
+// Heads of HTTP messages, independent of the version that carried them.
+import type { HeaderList } from '../core/header-list.ts'
+
+export interface RequestHead {
+  method: string
+  scheme: 'http' | 'https'
+  /** host[:port] as the caller wrote it, lower case. */
+  authority: string
+  /** Path with query, always starting with "/" (or "*" for OPTIONS). */
+  path: string
+  /** Without Host and pseudo-headers, without hop-by-hop lines. */
+  readonly headers: HeaderList
+}
+
+export interface ResponseHead {
+  status: number
+  readonly headers: HeaderList
+}

@@ -1,0 +1,52 @@
+// The facts of one request as the request line gathers them: one fixed-shape object, written in place. Sinks read it when it is finished;
+// a DecisionRecord is made from it only when somebody asks.
+import type { AttemptRecord, ResponseFlag } from '../../contracts/decision-record.ts'
+import type { RequestHead } from '../../contracts/http-message.ts'
+import type { Route } from '../runtime/runtime-config.ts'
+
+export interface Exchange {
+  startMs: number
+  startMonotonicMs: number
+  durationMs: number
+  reporter: 'source' | 'destination' | 'gateway'
+  listener: string
+  /** As received, before any rewriting. */
+  request: RequestHead
+  protocol: string
+  requestBytes: number
+  responseBytes: number
+  sourceAddress: string
+  sourcePrincipal: string | undefined
+  mtls: boolean
+  revision: string
+  routeConfiguration: string | undefined
+  virtualHost: string | undefined
+  route: Route | undefined
+  split: { readonly drawn: number; readonly total: number; readonly cluster: string } | undefined
+  cluster: string | undefined
+  destinationService: string | undefined
+  /** "namespace/name". */
+  destinationWorkload: string | undefined
+  destinationPrincipal: string | undefined
+  destinationAddress: string | undefined
+  attempts: AttemptRecord[]
+  /** 0 when no response head was sent. */
+  status: number
+  flags: ResponseFlag[]
+  detail: string | undefined
+}
+
+export interface ExchangeSink {
+  finished(exchange: Exchange): void
+}
+
+/** What the request line counts besides exchanges. */
+export interface ConnectionSink {
+  downstreamOpened(listener: string): void
+  downstreamClosed(listener: string): void
+  /** A connection that never became a request: plaintext on STRICT, a failed handshake, an unparsable head. */
+  downstreamRefused(listener: string, reason: string): void
+  upstreamOpened(cluster: string): void
+  upstreamClosed(cluster: string): void
+  upstreamConnectFailed(cluster: string): void
+}

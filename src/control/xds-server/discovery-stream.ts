@@ -1,0 +1,178 @@
+import { typeUrls } from '../../contracts/xds/names.ts'
+// One ADS stream: keeps the subscriptions of one client, decides what is sent when. Knows nothing of gRPC.
+//
+// Order (xDS protocol, "Eventual consistency considerations"): what is used is sent before its users, and users leave before what they
+// used; each step waits until the one before it is acknowledged. What a client has asked for anew is answered at once. At most one response of a type is
+// unacknowledged, and it is always made from the newest view: a slow client costs nothing but its own delay.
+import type { Clock } from '../../core/clock.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { EncodedResource, ResourceView, XdsNode } from '../translate/resource-view.ts'
+import { DeltaSubscription } from './delta-subscription.ts'
+import type { DeltaRequest, StateRequest, XdsProtocol } from './discovery-request.ts'
+import { encodeDeltaResponse, encodeStateResponse } from './discovery-response.ts'
+import type { NackStatus, TypeStatus } from './node-status.ts'
+import { StateSubscription } from './state-subscription.ts'
+
+const makeOrder = [typeUrls.cluster, typeUrls.clusterLoadAssignment, typeUrls.listener, typeUrls.routeConfiguration]
+const breakOrder = [typeUrls.listener, typeUrls.routeConfiguration, typeUrls.cluster, typeUrls.clusterLoadAssignment]
+
+/** Far more than xDS has types that anybody asks for; bounds what one stream may make the server remember. */
+const maxTypes = 32
+
+interface Sent {
+  readonly nonce: string
+  readonly revision: string
+  readonly names: readonly string[]
+}
+
+interface Channel {
+  readonly typeUrl: string
+  readonly subscription: DeltaSubscription | StateSubscription
+  /** Sent and not yet acknowledged or rejected. */
+  awaiting: Sent | undefined
+  lastNonce: string
+  ackedRevision: string | undefined
+  rejected: boolean
+  lastNack: NackStatus | undefined
+}
+
+export interface DiscoveryStreamOptions {
+  readonly protocol: XdsProtocol
+  readonly node: XdsNode
+  /** The newest view. */
+  readonly view: () => ResourceView
+  readonly send: (bytes: Uint8Array) => void
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+export class DiscoveryStream {
+  readonly #options: DiscoveryStreamOptions
+  readonly #channels = new Map<string, Channel>()
+  #nonce = 0
+
+  constructor(options: DiscoveryStreamOptions) {
+    this.#options = options
+  }
+
+  /** Returns why the stream must end, when the request breaks the protocol. */
+  request(request: DeltaRequest | StateRequest): string | undefined {
+    if (request.typeUrl === '') return 'type_url is empty'
+    let channel = this.#channels.get(request.typeUrl)
+    if (channel === undefined) {
+      if (this.#channels.size === maxTypes) return `more than ${maxTypes} resource types`
+      channel = this.#open(request.typeUrl)
+    } else if (!this.#settle(channel, request)) {
+      return undefined
+    }
+    const { subscription } = channel
+    const refused =
+      subscription instanceof DeltaSubscription
+        ? subscription.request(request as DeltaRequest)
+        : subscription.request(request as StateRequest)
+    if (refused === undefined) this.advance()
+    return refused
+  }
+
+  /** Sends whatever may be sent now. Call when the view has changed. */
+  advance(): void {
+    const { node } = this.#options
+    const view = this.#options.view()
+    let blocked = false
+    for (const channel of this.#ordered(makeOrder)) {
+      const { subscription } = channel
+      if (channel.awaiting === undefined) {
+        if (!blocked && (subscription.asked || subscription.hasChanges(view, node)))
+          this.#send(channel, 'changes', view)
+        else if (subscription.asked) this.#send(channel, 'answer', view)
+      }
+      blocked ||= channel.awaiting !== undefined
+    }
+    if (blocked) return
+    for (const channel of this.#ordered(breakOrder)) {
+      if (channel.subscription.hasRemovals(view, node)) {
+        this.#send(channel, 'removals', view)
+        return
+      }
+    }
+    for (const channel of this.#channels.values()) if (!channel.rejected) channel.ackedRevision = view.revision
+  }
+
+  status(): TypeStatus[] {
+    const view = this.#options.view()
+    const { node } = this.#options
+    return [...this.#channels.values()].map((channel) => ({
+      typeUrl: channel.typeUrl,
+      subscribed: channel.subscription.count(view, node),
+      ackedRevision: channel.ackedRevision,
+      state: channel.rejected ? 'rejected' : channel.ackedRevision === view.revision ? 'synced' : 'pending',
+      lastNack: channel.lastNack,
+    }))
+  }
+
+  #open(typeUrl: string): Channel {
+    const channel: Channel = {
+      typeUrl,
+      subscription:
+        this.#options.protocol === 'delta' ? new DeltaSubscription(typeUrl) : new StateSubscription(typeUrl),
+      awaiting: undefined,
+      lastNonce: '',
+      ackedRevision: undefined,
+      rejected: false,
+      lastNack: undefined,
+    }
+    this.#channels.set(typeUrl, channel)
+    return channel
+  }
+
+  /** Takes an acknowledgement or rejection; false when the request is stale as a whole. */
+  #settle(channel: Channel, request: DeltaRequest | StateRequest): boolean {
+    // grpc-js sends its list anew, without a nonce, before it has seen a response: the newer list counts
+    if (request.nonce === '') return true
+    // a delta request says what changes, so its subscriptions count even when its nonce is stale
+    if (request.nonce !== channel.lastNonce) return request.protocol === 'delta'
+    const sent = channel.awaiting
+    if (sent === undefined) return true
+    channel.awaiting = undefined
+    channel.rejected = request.error !== undefined
+    if (request.error === undefined) channel.ackedRevision = sent.revision
+    else this.#rejected(channel, sent, request.error)
+    return true
+  }
+
+  #rejected(channel: Channel, sent: Sent, error: string): void {
+    const message = error.slice(0, 4096)
+    const named = sent.names.filter((name) => message.includes(name))
+    const resources = named.length > 0 ? named : sent.names
+    channel.lastNack = { atMs: this.#options.clock.nowMs(), revision: sent.revision, message, resources }
+    this.#options.logger.warn('configuration rejected by a data plane', {
+      node: this.#options.node.id,
+      typeUrl: channel.typeUrl,
+      revision: sent.revision,
+      message,
+    })
+  }
+
+  #send(channel: Channel, what: 'answer' | 'changes' | 'removals', view: ResourceView): void {
+    const { typeUrl } = channel
+    const { resources, removed } = channel.subscription.take(what, view, this.#options.node)
+    const nonce = String(++this.#nonce)
+    const content = { typeUrl, revision: view.revision, nonce, resources, removed }
+    channel.lastNonce = nonce
+    channel.awaiting = { nonce, revision: view.revision, names: [...resources.map(nameOf), ...removed] }
+    this.#options.send(this.#options.protocol === 'delta' ? encodeDeltaResponse(content) : encodeStateResponse(content))
+  }
+
+  /** The channels in that order of types; types that are not in it come last. */
+  #ordered(order: readonly string[]): Channel[] {
+    const rank = (channel: Channel): number => {
+      const index = order.indexOf(channel.typeUrl)
+      return index === -1 ? order.length : index
+    }
+    return [...this.#channels.values()].toSorted((a, b) => rank(a) - rank(b))
+  }
+}
+
+function nameOf(resource: EncodedResource): string {
+  return resource.name
+}

@@ -1,0 +1,96 @@
+// Steady keep-alive load on one URL: a bounded number of connections, each with one request at a time, every failure kept.
+import { Agent, request } from 'node:http'
+
+export interface LoadResult {
+  readonly ok: number
+  /** One line per failure: what happened and when, in milliseconds since the start. */
+  readonly failures: readonly string[]
+  /** TCP connections that were opened; with keep-alive never more than `connections` unless one was dropped. */
+  readonly connectionsOpened: number
+  readonly latenciesMs: readonly number[]
+}
+
+export interface LoadOptions {
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly connections: number
+  /** Pause of one connection between its requests. */
+  readonly pauseMs: number
+  /** Extra check of a 200 answer; a returned text is a failure. */
+  readonly check?: (headers: NodeJS.Dict<string | string[]>, body: string) => string | undefined
+}
+
+export class SteadyLoad {
+  readonly #options: LoadOptions
+  readonly #agent: Agent
+  readonly #failures: string[] = []
+  readonly #latenciesMs: number[] = []
+  readonly #startMs = performance.now()
+  readonly #sockets = new Set<object>()
+  #ok = 0
+  #stopping = false
+  readonly #workers: Promise<void>[]
+
+  constructor(options: LoadOptions) {
+    this.#options = options
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.connections })
+    this.#workers = Array.from({ length: options.connections }, () => this.#work())
+  }
+
+  get ok(): number {
+    return this.#ok
+  }
+
+  async stop(): Promise<LoadResult> {
+    this.#stopping = true
+    await Promise.all(this.#workers)
+    this.#agent.destroy()
+    return {
+      ok: this.#ok,
+      failures: this.#failures,
+      connectionsOpened: this.#sockets.size,
+      latenciesMs: this.#latenciesMs,
+    }
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#stopping) {
+      const startMs = performance.now()
+      const failure = await this.#once()
+      if (failure === undefined) {
+        this.#ok++
+        this.#latenciesMs.push(performance.now() - startMs)
+      } else this.#failures.push(`${Math.round(startMs - this.#startMs)} ms: ${failure}`)
+      await new Promise((resolve) => setTimeout(resolve, this.#options.pauseMs))
+    }
+  }
+
+  #once(): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const { url, headers = {}, check } = this.#options
+      const sent = request(url, { agent: this.#agent, headers, timeout: 10_000 }, (response) => {
+        let body = ''
+        response.setEncoding('utf8')
+        response.on('data', (text: string) => (body += text))
+        response.on('error', (error) => resolve(`response broke: ${error.message}`))
+        response.on('end', () =>
+          resolve(
+            response.statusCode === 200
+              ? check?.(response.headers, body)
+              : `status ${response.statusCode}: ${body.slice(0, 200)}`,
+          ),
+        )
+      })
+      sent.on('socket', (socket) => this.#sockets.add(socket))
+      sent.on('timeout', () => sent.destroy(new Error('no answer within 10 s')))
+      sent.on('error', (error) => resolve(error.message))
+      sent.end()
+    })
+  }
+}
+
+/** The value below which `share` (0 to 1) of the values lie. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+}

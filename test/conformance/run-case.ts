@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Echo } from '../kit/echo-server.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
 import type { WireResponse } from '../kit/http-client.ts'
-import type { MeshProcess } from '../kit/mesh-process.ts'
+import type { RunningMesh } from '../kit/running-mesh.ts'
 import type { PodAddresses } from './mesh-folder.ts'
 import type { Distribution, SuiteCase } from './suite.ts'
 import { complaints, distributionComplaints } from './verdict.ts'
@@ -15,7 +15,7 @@ const retryEveryMs = 50
 const requestsAtOnce = 8
 
 /** Empty when the case passes, else what was wrong the last time. */
-export async function runCase(one: SuiteCase, mesh: MeshProcess, pods: PodAddresses): Promise<string[]> {
+export async function runCase(one: SuiteCase, mesh: RunningMesh, pods: PodAddresses): Promise<string[]> {
   const { distribution } = one.expect
   if (distribution !== undefined) return runDistribution(one, distribution, mesh, pods)
   const untilMs = performance.now() + maxTimeToConsistencyMs
@@ -30,7 +30,7 @@ export async function runCase(one: SuiteCase, mesh: MeshProcess, pods: PodAddres
   }
 }
 
-async function attempt(one: SuiteCase, mesh: MeshProcess, pods: PodAddresses): Promise<string[]> {
+async function attempt(one: SuiteCase, mesh: RunningMesh, pods: PodAddresses): Promise<string[]> {
   const { url, hostHeader, response } = exchange(one, mesh, pods)
   try {
     return complaints(one, url, hostHeader, await response)
@@ -41,7 +41,7 @@ async function attempt(one: SuiteCase, mesh: MeshProcess, pods: PodAddresses): P
 
 function exchange(
   { from, request }: SuiteCase,
-  mesh: MeshProcess,
+  mesh: RunningMesh,
   pods: PodAddresses,
 ): { url: URL; hostHeader: string; response: Promise<WireResponse> } {
   const client = mesh.workload(from.pod, from.namespace)
@@ -66,7 +66,7 @@ function exchange(
 async function runDistribution(
   one: SuiteCase,
   distribution: Distribution,
-  mesh: MeshProcess,
+  mesh: RunningMesh,
   pods: PodAddresses,
 ): Promise<string[]> {
   let wrong: string[] = []

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-import { MeshProcess } from '../kit/mesh-process.ts'
+import { startMesh } from '../kit/running-mesh.ts'
+import type { RunningMesh } from '../kit/running-mesh.ts'
 import { writeMeshFolder } from './mesh-folder.ts'
 import type { PodAddresses } from './mesh-folder.ts'
 import { runCase } from './run-case.ts'
@@ -54,10 +55,14 @@ async function runAll(tests: readonly SuiteTest[], suiteFolder: string): Promise
   const folder = mkdtempSync(join(tmpdir(), 'heddle-conformance-'))
   try {
     const pods = await writeMeshFolder(readFileSync(join(suiteFolder, 'base-manifests.yaml'), 'utf8'), folder)
-    await using mesh = await MeshProcess.start({ files: [folder] })
-    const results: Result[] = []
-    for (const test of tests) results.push(...(await runTest(test, suiteFolder, folder, mesh, pods)))
-    return results
+    const mesh = await startMesh({ files: [folder] })
+    try {
+      const results: Result[] = []
+      for (const test of tests) results.push(...(await runTest(test, suiteFolder, folder, mesh, pods)))
+      return results
+    } finally {
+      await mesh.stop()
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -67,7 +72,7 @@ async function runTest(
   { test, manifests, cases }: SuiteTest,
   suiteFolder: string,
   watched: string,
-  mesh: MeshProcess,
+  mesh: RunningMesh,
   pods: PodAddresses,
 ): Promise<Result[]> {
   const grpc = cases.every(({ request }) => request.protocol === 'grpc')

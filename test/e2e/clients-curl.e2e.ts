@@ -22,6 +22,14 @@ describe('curl', () => {
     return stdout
   }
 
+  const upload = async (...headers: readonly string[]): Promise<string> => {
+    const script = 'head -c 1048576 /dev/zero | tr "\\0" x | curl -sS "$@" -T - http://echo/up'
+    const args = ['-c', script, 'sh', ...headers]
+    const { exitCode, stdout, stderr } = await runCommand('sh', args, { env: echo.proxyEnv })
+    assert.equal(exitCode, 0, stderr)
+    return stdout
+  }
+
   it('reaches a service by its plain name', async () => {
     const seen = parseEcho(await curl('http://echo/hello?a=1&b=%20'))
     assert.deepEqual([seen.pod, seen.method, seen.path, seen.host], ['echo', 'GET', '/hello?a=1&b=%20', 'echo'])
@@ -55,14 +63,6 @@ describe('curl', () => {
 
   it('uploads a megabyte, with a length and in chunks', async () => {
     const size = 1024 * 1024
-    const upload = async (...headers: readonly string[]): Promise<string> => {
-      const script = 'head -c 1048576 /dev/zero | tr "\\0" x | curl -sS "$@" -T - http://echo/up'
-      const { exitCode, stdout, stderr } = await runCommand('sh', ['-c', script, 'sh', ...headers], {
-        env: echo.proxyEnv,
-      })
-      assert.equal(exitCode, 0, stderr)
-      return stdout
-    }
     const chunked = parseEcho(await upload())
     assert.deepEqual([chunked.method, chunked.bodyBytes], ['PUT', size])
     const counted = parseEcho(await upload('-H', 'Transfer-Encoding:', '-H', `Content-Length: ${size}`))

@@ -140,7 +140,7 @@ const step = fc.oneof(
 
 it('ends with what the server offers, whatever the order of changes, subscriptions, rejections and lost connections', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, repair) => {
+    fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.boolean(), (steps, repair) => {
       const world = new World()
       world.reconnect()
       for (const one of steps) {

@@ -135,7 +135,7 @@ test('whatever happens on the way, the client ends with what the server offers',
     return Object.fromEntries(Object.entries(content[typeUrl] ?? {}).filter(([name]) => mine.includes(name)))
   }
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 15 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 25, size: 'max' }), async (steps) => {
       for (const one of steps) {
         if (one.do === 'change') {
           const ofType = (content[one.type] ??= {})

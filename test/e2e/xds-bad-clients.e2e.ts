@@ -210,12 +210,19 @@ test('a client that never acknowledges is sent one response, whatever changes, a
   assert.equal(stream.received[1]?.systemVersionInfo, '30')
 })
 
-test('a client that goes away without a word is forgotten', async (t) => {
+test('a client that goes away without a word is known to be away', async (t) => {
   const world = await startWorld(t)
   const stream = world.stream()
   stream.delta({ node, typeUrl: listener })
   await eventually(() => assert.equal(world.server.xds.nodes.value.length, 2), 5_000)
   stream.call.cancel()
   await eventually(() => assert.equal(world.server.xds.nodes.value.length, 1), 5_000)
+  assert.deepEqual(
+    world.server.xds.proxies().map(({ id, connected }) => [id, connected]),
+    [
+      ['raw', false],
+      ['sidecar~default~web', true],
+    ],
+  )
   await unaffected(world)
 })

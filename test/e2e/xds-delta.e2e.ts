@@ -103,6 +103,10 @@ test('a rejected resource stays as it was, the server knows why, and the next ve
 
   view.set(memoryView(3, { [listener]: { a: 'a3', b: 'b2' } }))
   await holds('the next version', () => client.has(listener)['a'] === 'a3' && type()?.state === 'synced')
+  const [status] = server.xds.proxies()
+  assert.equal(status?.ackedRevision, '3')
+  assert.equal(status.lastNack?.message, 'a: cannot listen on a')
+  assert.equal(status.lastNack.current, false)
   await holds('those who watch to be told', () => told.includes(1))
 })
 

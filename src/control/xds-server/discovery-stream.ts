@@ -52,6 +52,7 @@ export class DiscoveryStream {
   readonly #options: DiscoveryStreamOptions
   readonly #channels = new Map<string, Channel>()
   #nonce = 0
+  #inStep: { readonly revision: string; readonly atMs: number } | undefined
 
   constructor(options: DiscoveryStreamOptions) {
     this.#options = options
@@ -92,8 +93,12 @@ export class DiscoveryStream {
     }
     if (blocked) return
     const accepted = [...this.#channels.values()].filter((channel) => !this.#rejects(channel, view))
-    if (accepted.length === this.#channels.size && this.#remove(view)) return
+    const all = accepted.length === this.#channels.size
+    if (all && this.#remove(view)) return
     for (const channel of accepted) channel.ackedRevision = view.revision
+    if (all && this.#inStep?.revision !== view.revision) {
+      this.#inStep = { revision: view.revision, atMs: this.#options.clock.nowMs() }
+    }
   }
 
   /** The next removal that is due; false when there is none. */
@@ -111,6 +116,11 @@ export class DiscoveryStream {
       if (!channel.subscription.offers(name, view, this.#options.node)) channel.rejected.delete(name)
     }
     return channel.rejected.size > 0
+  }
+
+  /** The newest revision of which everything subscribed to has been acknowledged, and when. */
+  get inStep(): { readonly revision: string; readonly atMs: number } | undefined {
+    return this.#inStep
   }
 
   status(): TypeStatus[] {

@@ -16,9 +16,6 @@ export interface GatewayState {
   readonly name: string
   readonly listener: string
   readonly address: string
-  readonly spiffeId: string
-  readonly adminUrl: string
-  readonly metricsUrl: string
 }
 
 export interface WorkloadState {

@@ -1,0 +1,52 @@
+// TLS of the control plane's own port: its SVID, renewed without a restart; clients may show theirs and need not (they may bring a token).
+import { constants } from 'node:crypto'
+import type { SecureContextOptions } from 'node:tls'
+
+import { ServerCredentials } from '@grpc/grpc-js'
+
+import type { Clock, Timer } from '../../core/clock.ts'
+import type { Authority } from './authority.ts'
+
+export interface ControlPlaneServerCredentials {
+  readonly credentials: ServerCredentials
+  /** Ends the renewals. */
+  stop(): void
+}
+
+export function createControlPlaneServerCredentials(options: {
+  readonly authority: Authority
+  readonly clock: Clock
+}): ControlPlaneServerCredentials {
+  const { authority, clock } = options
+  let timer: Timer
+  const issue = (): SecureContextOptions => {
+    const svid = authority.issueServerSvid()
+    timer = clock.setTimer((svid.notAfterMs - clock.nowMs()) / 2, () => credentials.update(issue()))
+    return {
+      cert: svid.certificateChainPem,
+      key: svid.privateKeyPem,
+      ca: authority.trustBundle.rootsPem,
+      minVersion: 'TLSv1.3',
+      // a resumed session would keep the identity its client had before
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    }
+  }
+  const credentials = new RenewedServerCredentials(issue())
+  return { credentials, stop: () => timer.cancel() }
+}
+
+/** grpc-js hands each update to its listening sockets: the next handshake sees it, open connections stay. */
+class RenewedServerCredentials extends ServerCredentials {
+  constructor(context: SecureContextOptions) {
+    // requested but not required: who has no certificate yet comes with a token, and is told so by each service
+    super({ requestCert: true, rejectUnauthorized: false }, context)
+  }
+
+  update(context: SecureContextOptions): void {
+    this.updateSecureContextOptions(context)
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other
+  }
+}

@@ -1,0 +1,154 @@
+// A control plane with nothing but its identity part: authority, join tokens and certificate service, over real gRPC and TLS.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { Server, status } from '@grpc/grpc-js'
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+
+import { controlPlaneSpiffeId } from '../../src/contracts/identity/control-plane-identity.ts'
+import { createAuthority } from '../../src/control/authority/authority.ts'
+import type { Authority } from '../../src/control/authority/authority.ts'
+import { createCertificateService } from '../../src/control/authority/certificate-service.ts'
+import { createJoinTokens } from '../../src/control/authority/join-tokens.ts'
+import type { JoinTokens } from '../../src/control/authority/join-tokens.ts'
+import { createControlPlaneServerCredentials } from '../../src/control/authority/server-credentials.ts'
+import { openSqliteStore } from '../../src/control/store/sqlite-store.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import type { Logger } from '../../src/core/logger.ts'
+import { createSystemRandom } from '../../src/core/random.ts'
+import { createCertificateClient } from '../../src/proxy/identity/certificate-client.ts'
+import { createIdentityAgent } from '../../src/proxy/identity/identity-agent.ts'
+import type { IdentityAgent } from '../../src/proxy/identity/identity-agent.ts'
+import type { TlsCredentials } from '../../src/proxy/io/connection.ts'
+
+export const trustDomain = 'mesh.local'
+export const web: string = `spiffe://${trustDomain}/ns/default/sa/web`
+export const payment: string = `spiffe://${trustDomain}/ns/default/sa/payment`
+
+export interface IdentityPlane {
+  readonly authority: Authority
+  readonly tokens: JoinTokens
+  readonly port: number
+  readonly address: string
+  /** Everything either side logged, as text. */
+  readonly log: string[]
+  /** Kills all connections and frees the port. */
+  stop(): Promise<void>
+}
+
+export interface PlaneOptions {
+  readonly stateDir: string
+  readonly svidLifetimeMs?: () => number
+  readonly port?: number
+  readonly authorizedIdentity?: (spiffeId: string) => boolean
+  readonly log?: string[]
+}
+
+export function temporaryStateDir(after: (undo: () => void) => void): string {
+  const stateDir = mkdtempSync(join(tmpdir(), 'heddle-identity-'))
+  after(() => rmSync(stateDir, { recursive: true, force: true }))
+  return stateDir
+}
+
+export async function startIdentityPlane(options: PlaneOptions): Promise<IdentityPlane> {
+  const log = options.log ?? []
+  const logger = recordingLogger(log)
+  const clock = systemClock
+  const store = openSqliteStore({ file: join(options.stateDir, 'heddle.db'), clock, logger })
+  const svidLifetimeMs = options.svidLifetimeMs ?? ((): number => 3_600_000)
+  const authority = createAuthority({ stateDir: options.stateDir, trustDomain, clock, svidLifetimeMs })
+  const tokens = createJoinTokens({ store, clock })
+  const authorizedIdentity = options.authorizedIdentity ?? ((): boolean => true)
+  const service = createCertificateService({ authority, tokens, authorizedIdentity, clock, logger })
+  const tls = createControlPlaneServerCredentials({ authority, clock })
+  const server = new Server()
+  server.addService(service.definition, service.implementation)
+  server.addService(whoAmI, whoAmIImplementation)
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${options.port ?? 0}`, tls.credentials, (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    )
+  })
+  return {
+    authority,
+    tokens,
+    port,
+    address: `127.0.0.1:${port}`,
+    log,
+    async stop() {
+      tls.stop()
+      server.forceShutdown()
+      await store.close()
+    },
+  }
+}
+
+export interface AgentOptions {
+  readonly address: () => string
+  readonly trustBundleFile: string
+  readonly token: () => Promise<string>
+  readonly spiffeId?: string
+  readonly log?: string[]
+}
+
+/** The proxy's side, with every credential it ever had. */
+export function startAgent(options: AgentOptions): IdentityAgent & { readonly had: TlsCredentials[] } {
+  const agent = createIdentityAgent({
+    spiffeId: options.spiffeId ?? web,
+    sign: (csrDer, proof) =>
+      createCertificateClient({
+        address: options.address(),
+        trustBundleFile: options.trustBundleFile,
+        controlPlaneSpiffeId: controlPlaneSpiffeId(trustDomain),
+        clock: systemClock,
+      })(csrDer, proof),
+    token: options.token,
+    clock: systemClock,
+    random: createSystemRandom(),
+    logger: recordingLogger(options.log ?? []),
+  })
+  const had: TlsCredentials[] = []
+  agent.credentials.subscribe((credentials) => {
+    if (credentials !== undefined) had.push(credentials)
+  })
+  agent.start()
+  return Object.assign(agent, { had })
+}
+
+export function recordingLogger(log: string[]): Logger {
+  const write =
+    (level: string) =>
+    (message: string, fields: object = {}): void => {
+      log.push(`${level} ${message} ${JSON.stringify(fields)}`)
+    }
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: () => recordingLogger(log),
+  }
+}
+
+/** Tells a client who the server takes it for: the names in its verified certificate. */
+export const whoAmIPath = '/test.Identity/WhoAmI'
+const asIs = (bytes: Buffer): Buffer => bytes
+const whoAmI = {
+  WhoAmI: {
+    path: whoAmIPath,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  },
+} as const
+const whoAmIImplementation = {
+  WhoAmI(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void {
+    const names = call.getAuthContext().sslPeerCertificate?.subjectaltname
+    if (names === undefined) callback({ code: status.UNAUTHENTICATED, details: 'nobody' })
+    else callback(null, Buffer.from(names))
+  },
+}

@@ -38,6 +38,7 @@ export interface AttemptRecord {
   readonly retriedBecause?: string
 }
 
+/** Absent facts may be undefined as well: records have one fixed shape. */
 export interface DecisionRecord {
   readonly id: string
   /** Start of the request, milliseconds since the Unix epoch. */
@@ -54,28 +55,32 @@ export interface DecisionRecord {
     readonly headers: Readonly<Record<string, string>>
     readonly bytes: number
   }
-  readonly source: { readonly workload?: string; readonly principal?: string; readonly address?: string }
+  readonly source: {
+    readonly workload?: string | undefined
+    readonly principal?: string | undefined
+    readonly address?: string | undefined
+  }
   readonly destination: {
-    readonly workload?: string
-    readonly principal?: string
-    readonly service?: string
-    readonly address?: string
+    readonly workload?: string | undefined
+    readonly principal?: string | undefined
+    readonly service?: string | undefined
+    readonly address?: string | undefined
   }
   readonly listener: string
-  readonly routeConfiguration?: string
-  readonly virtualHost?: string
-  readonly route?: string
+  readonly routeConfiguration?: string | undefined
+  readonly virtualHost?: string | undefined
+  readonly route?: string | undefined
   /** Where the route was written. */
-  readonly routeSource?: SourceLocation
-  readonly split?: { readonly drawn: number; readonly total: number; readonly cluster: string }
-  readonly cluster?: string
+  readonly routeSource?: SourceLocation | undefined
+  readonly split?: { readonly drawn: number; readonly total: number; readonly cluster: string } | undefined
+  readonly cluster?: string | undefined
   readonly attempts: readonly AttemptRecord[]
   readonly response: {
     readonly status: number
     readonly flags: readonly ResponseFlag[]
     readonly bytes: number
     /** Text for a person when the proxy itself answered. */
-    readonly detail?: string
+    readonly detail?: string | undefined
   }
   readonly durationMs: number
   /** Whether the hop towards this proxy was mutual TLS. */

@@ -36,6 +36,13 @@ export interface Exchange {
   detail: string | undefined
 }
 
+/** Who the proxy speaks for in telemetry. */
+export interface TelemetryIdentity {
+  /** "namespace/name". */
+  readonly workload: string
+  readonly spiffeId: string
+}
+
 export interface ExchangeSink {
   finished(exchange: Exchange): void
 }

@@ -1,0 +1,152 @@
+// Names, labels, units and help of every metric a proxy reports. Dashboards and other people's queries rely on them: nothing is renamed.
+
+export interface MetricDefinition {
+  /** Prometheus name; the unit is in it, counters end in "_total". */
+  readonly name: string
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
+/** Value of a label that the proxy does not know: a caller without identity, a request that met no route. */
+export const unknownLabel = 'unknown'
+/** Value of `flags` when the proxy itself did nothing to the request. Several flags are joined with ",". */
+export const noFlagsLabel = '-'
+/** Value of `method` for methods that RFC 9110 and RFC 5789 do not name: callers may invent any number. */
+export const otherMethodLabel = 'OTHER'
+/** Value of every label of the series that takes what comes after a metric has reached its greatest number of series. */
+export const overflowLabel = 'overflow'
+
+/** Upper bounds in seconds; the last bucket is +Inf. Finer than usual at the bottom: a hop inside a host takes less than a millisecond. */
+export const durationBucketsSeconds: readonly number[] = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+]
+
+/**
+ * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `source_principal`: SPIFFE ID.
+ * `destination_service`: as the configuration calls it. `code`: status sent downstream, "0" when none was.
+ */
+const requestLabels = [
+  'reporter',
+  'source_workload',
+  'source_principal',
+  'destination_workload',
+  'destination_service',
+  'route',
+  'method',
+  'code',
+  'flags',
+]
+
+const listenerLabels = ['listener']
+const clusterLabels = ['cluster']
+
+export type ProxyMetric =
+  | 'requests'
+  | 'requestDuration'
+  | 'requestBytes'
+  | 'responseBytes'
+  | 'retries'
+  | 'downstreamConnections'
+  | 'downstreamActive'
+  | 'downstreamRefused'
+  | 'upstreamConnections'
+  | 'upstreamActive'
+  | 'upstreamConnectFailures'
+  | 'configInfo'
+  | 'configApplied'
+  | 'configRejected'
+  | 'certificateExpiry'
+
+export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
+  requests: {
+    name: 'heddle_requests_total',
+    kind: 'counter',
+    help: 'Requests finished, with whatever outcome.',
+    labels: requestLabels,
+  },
+  requestDuration: {
+    name: 'heddle_request_duration_seconds',
+    kind: 'histogram',
+    help: 'Time from the first byte of a request to the last byte of its response.',
+    labels: requestLabels,
+  },
+  requestBytes: {
+    name: 'heddle_request_bytes_total',
+    kind: 'counter',
+    help: 'Body bytes of finished requests.',
+    labels: requestLabels,
+  },
+  responseBytes: {
+    name: 'heddle_response_bytes_total',
+    kind: 'counter',
+    help: 'Body bytes of the responses to finished requests.',
+    labels: requestLabels,
+  },
+  retries: {
+    name: 'heddle_upstream_retries_total',
+    kind: 'counter',
+    help: 'Attempts that repeated a failed one, by what had gone wrong before.',
+    labels: ['cluster', 'reason'],
+  },
+  downstreamConnections: {
+    name: 'heddle_downstream_connections_total',
+    kind: 'counter',
+    help: 'Connections accepted.',
+    labels: listenerLabels,
+  },
+  downstreamActive: {
+    name: 'heddle_downstream_connections_active',
+    kind: 'gauge',
+    help: 'Accepted connections that are open.',
+    labels: listenerLabels,
+  },
+  downstreamRefused: {
+    name: 'heddle_downstream_refused_total',
+    kind: 'counter',
+    help: 'Connections that never became a request: plaintext on a STRICT listener, a failed handshake, an unreadable head.',
+    labels: ['listener', 'reason'],
+  },
+  upstreamConnections: {
+    name: 'heddle_upstream_connections_total',
+    kind: 'counter',
+    help: 'Connections opened to endpoints.',
+    labels: clusterLabels,
+  },
+  upstreamActive: {
+    name: 'heddle_upstream_connections_active',
+    kind: 'gauge',
+    help: 'Connections to endpoints that are open, idle ones included.',
+    labels: clusterLabels,
+  },
+  upstreamConnectFailures: {
+    name: 'heddle_upstream_connect_failures_total',
+    kind: 'counter',
+    help: 'Connections to endpoints that could not be opened or secured.',
+    labels: clusterLabels,
+  },
+  configInfo: {
+    name: 'heddle_config_info',
+    kind: 'gauge',
+    help: 'Always 1; the label says which configuration revision is running.',
+    labels: ['revision'],
+  },
+  configApplied: {
+    name: 'heddle_config_applied_total',
+    kind: 'counter',
+    help: 'Configurations put in force.',
+    labels: [],
+  },
+  configRejected: {
+    name: 'heddle_config_rejected_total',
+    kind: 'counter',
+    help: 'Configurations refused (NACK): the one before goes on.',
+    labels: [],
+  },
+  certificateExpiry: {
+    name: 'heddle_certificate_expiry_timestamp_seconds',
+    kind: 'gauge',
+    help: 'When the X.509-SVID of this proxy ends, seconds since the Unix epoch.',
+    labels: ['spiffe_id'],
+  },
+}

@@ -1,0 +1,92 @@
+// Whether a failed attempt is repeated, and after what pause. Repeats what provably was not processed, what may be repeated by its method
+// (RFC 9110 section 9.2.2) or key, and the statuses a route lists; never once a response has begun.
+import type { RequestHead } from '../../contracts/http-message.ts'
+import { backoffMs } from '../../core/backoff.ts'
+import type { Random } from '../../core/random.ts'
+import type { RetrySpec } from './retries.spec.ts'
+
+export interface AttemptOutcome {
+  /**
+   * `refused`: the peer said that it did not process the request (HTTP/2 REFUSED_STREAM, or a GOAWAY below the stream's id). The others as
+   * in an AttemptRecord.
+   */
+  readonly kind: 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error' | 'response'
+  /** Of the response; for the other kinds the status that the caller would get. */
+  readonly status: number
+  /** The attempt ran on a connection that had served others before: the peer may have closed it as idle. */
+  readonly reusedConnection: boolean
+  /** Bytes of this request, head included, that were handed to the connection. */
+  readonly sentBytes: number
+  /** A byte of the response has been read; for kind `response` that is no obstacle while its head has not been passed on. */
+  readonly responseStarted: boolean
+}
+
+export type RetryDecision =
+  | { readonly retry: true; readonly because: string; readonly delayMs: number }
+  | { readonly retry: false; readonly because: string }
+
+/** Without a retry policy, and with one that allows fewer: what was not processed is tried so many times more. */
+const unprocessedRetries = 2
+const defaultBackoffMs = 25
+/** Pauses grow up to so many times the base (as Envoy's default does). */
+const maxBackoffFactor = 10
+
+const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+export function isIdempotent(request: RequestHead): boolean {
+  return idempotentMethods.has(request.method) || request.headers.has('idempotency-key')
+}
+
+/**
+ * `retriesDone` counts the repeats so far, `bodyReplayable` says whether the whole request can be sent again. The budget is the caller's to
+ * ask afterwards.
+ */
+export function decideRetry(
+  spec: RetrySpec | undefined,
+  request: RequestHead,
+  outcome: AttemptOutcome,
+  retriesDone: number,
+  bodyReplayable: boolean,
+  random: Random,
+): RetryDecision {
+  const because = reasonToRetry(spec, request, outcome)
+  if (because === undefined) return { retry: false, because: 'the request may have been processed' }
+  const allowed = because.unprocessed ? Math.max(unprocessedRetries, spec?.attempts ?? 0) : (spec?.attempts ?? 0)
+  if (retriesDone >= allowed) return { retry: false, because: 'no attempts left' }
+  if (!bodyReplayable) return { retry: false, because: 'the body cannot be sent again' }
+  // A stale connection says nothing about the peer's health: the next attempt need not wait.
+  const delayMs = because.stale && retriesDone === 0 ? 0 : pauseMs(spec, retriesDone, random)
+  return { retry: true, because: because.text, delayMs }
+}
+
+interface Reason {
+  readonly text: string
+  readonly unprocessed: boolean
+  readonly stale: boolean
+}
+
+function reasonToRetry(spec: RetrySpec | undefined, request: RequestHead, outcome: AttemptOutcome): Reason | undefined {
+  const { kind, status } = outcome
+  const listed = spec !== undefined && spec.statusCodes.includes(status)
+  if (kind === 'response') return listed ? reason(`status ${status}`) : undefined
+  if (outcome.responseStarted) return undefined
+  if (kind === 'connect-failure') return reason('connect failure', true)
+  if (kind === 'refused') return reason('refused by the peer', true)
+  const idempotent = isIdempotent(request)
+  if (kind === 'reset') {
+    if (outcome.sentBytes === 0) return reason('connection closed before the request', true, outcome.reusedConnection)
+    if (outcome.reusedConnection && idempotent) return reason('idle connection closed by the peer', true, true)
+  }
+  if (idempotent || listed) return reason(kind)
+  return undefined
+}
+
+function reason(text: string, unprocessed = false, stale = false): Reason {
+  return { text, unprocessed, stale }
+}
+
+/** The policy's pause is a lower bound (GEP-1731); the jitter above it grows with every retry. */
+function pauseMs(spec: RetrySpec | undefined, retriesDone: number, random: Random): number {
+  const baseMs = spec?.backoffMs ?? defaultBackoffMs
+  return baseMs + backoffMs({ baseMs, maxMs: baseMs * maxBackoffFactor }, retriesDone, random)
+}

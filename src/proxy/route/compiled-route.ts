@@ -1,0 +1,88 @@
+import type { RequestHead } from '../../contracts/http-message.ts'
+// One route with everything prebuilt that a request through it needs: closures instead of specs, undefined where there is nothing to do.
+import type { HeaderList } from '../../core/header-list.ts'
+import type { Random } from '../../core/random.ts'
+import { compileCors, type Cors } from '../../policies/cors/cors.runtime.ts'
+import { compileHeaderModifier, type HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
+import { compileMirrors } from '../../policies/mirror/mirror.runtime.ts'
+import { compileRedirect } from '../../policies/redirect/redirect.runtime.ts'
+import { compileRewrite, type RequestRewriter } from '../../policies/rewrite/rewrite.runtime.ts'
+import { compileRouteMatch, type RouteMatcher } from '../../policies/route-match/route-match.runtime.ts'
+import { compileSplit, type SplitDraw } from '../../policies/traffic-split/traffic-split.runtime.ts'
+import type { Backend, ForwardAction, Route } from '../runtime/runtime-config.ts'
+
+export interface CompiledRoute {
+  readonly route: Route
+  readonly matches: RouteMatcher
+  readonly cors: Cors | undefined
+  readonly modifyRequest: HeaderModifier | undefined
+  readonly modifyResponse: HeaderModifier | undefined
+  readonly action: CompiledAction
+}
+
+export type CompiledAction =
+  | CompiledForward
+  | { readonly kind: 'redirect'; readonly status: number; readonly location: (request: RequestHead) => string }
+  | { readonly kind: 'direct-response'; readonly status: number; readonly body: string }
+
+export interface CompiledForward {
+  readonly kind: 'forward'
+  readonly action: ForwardAction
+  readonly rewrite: RequestRewriter | undefined
+  readonly split: (random: Random) => SplitDraw<CompiledBackend> | undefined
+  readonly mirrors: (random: Random) => readonly string[]
+}
+
+export interface CompiledBackend {
+  readonly backend: Backend
+  readonly weight: number
+  readonly modifyRequest: HeaderModifier | undefined
+  /** The backend's changes, then the route's: the nearer to the caller has the last word. */
+  readonly modifyResponse: HeaderModifier | undefined
+}
+
+/** Throws an Error when some part cannot be compiled: a regular expression, a header line. */
+export function compileRoute(route: Route): CompiledRoute {
+  const modifyResponse = compileHeaderModifier(route.responseHeaders)
+  return {
+    route,
+    matches: compileRouteMatch(route.match),
+    cors: route.cors === undefined ? undefined : compileCors(route.cors),
+    modifyRequest: compileHeaderModifier(route.requestHeaders),
+    modifyResponse,
+    action: compileAction(route, modifyResponse),
+  }
+}
+
+function compileAction({ action, match }: Route, modifyResponse: HeaderModifier | undefined): CompiledAction {
+  if (action.kind === 'redirect') {
+    const location = compileRedirect(action.redirect, match.path)
+    return { kind: 'redirect', status: action.redirect.statusCode, location }
+  }
+  if (action.kind === 'direct-response') return { kind: action.kind, status: action.status, body: action.body ?? '' }
+  return {
+    kind: 'forward',
+    action,
+    rewrite: action.rewrite === undefined ? undefined : compileRewrite(action.rewrite, match.path),
+    split: compileSplit(action.backends.map((backend) => compileBackend(backend, modifyResponse))),
+    mirrors: compileMirrors(action.mirrors),
+  }
+}
+
+function compileBackend(backend: Backend, routeModifier: HeaderModifier | undefined): CompiledBackend {
+  return {
+    backend,
+    weight: backend.weight,
+    modifyRequest: compileHeaderModifier(backend.requestHeaders),
+    modifyResponse: inTurn(compileHeaderModifier(backend.responseHeaders), routeModifier),
+  }
+}
+
+function inTurn(first: HeaderModifier | undefined, second: HeaderModifier | undefined): HeaderModifier | undefined {
+  if (first === undefined) return second
+  if (second === undefined) return first
+  return (headers: HeaderList) => {
+    first(headers)
+    second(headers)
+  }
+}

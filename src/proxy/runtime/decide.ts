@@ -1,0 +1,154 @@
+// What the proxy does with a request, as a value: the request line acts on it, explain and replay show it. Pure but for the given Random.
+import type { ResponseFlag } from '../../contracts/decision-record.ts'
+import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
+import { HeaderList } from '../../core/header-list.ts'
+import type { Random } from '../../core/random.ts'
+import type { HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
+import { createMatchInput } from '../../policies/route-match/route-match.runtime.ts'
+import type { CompiledRouteConfiguration } from '../route/compiled-route-configuration.ts'
+import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts'
+import type { Backend, ForwardAction, Route } from './runtime-config.ts'
+
+export interface ForwardDecision {
+  readonly kind: 'forward'
+  readonly routeConfiguration: string
+  readonly virtualHost: string
+  readonly route: Route
+  readonly action: ForwardAction
+  readonly cluster: string
+  readonly backend: Backend
+  /** Absent when there was only one backend to choose. */
+  readonly split: { readonly drawn: number; readonly total: number; readonly cluster: string } | undefined
+  /** The head to send upstream: a modified clone, the received one stays as it was. */
+  readonly request: RequestHead
+  /** Clusters that get a copy of `request`. */
+  readonly mirrors: readonly string[]
+  /** To be called once on the head that goes downstream, be it the upstream's or the proxy's own after a failure. */
+  readonly modifyResponse: (response: ResponseHead) => void
+}
+
+export interface RespondDecision {
+  readonly kind: 'respond'
+  readonly status: number
+  /** Complete but for framing. */
+  readonly headers: HeaderList
+  readonly body: string
+  readonly flags: readonly ResponseFlag[]
+  /** For the decision record: why the proxy answers itself. */
+  readonly detail: string
+  readonly routeConfiguration: string
+  readonly virtualHost?: string
+  readonly route?: Route
+}
+
+export type Decision = ForwardDecision | RespondDecision
+
+export function decide(request: RequestHead, routes: CompiledRouteConfiguration, random: Random): Decision {
+  const name = routes.config.name
+  const host = routes.findVirtualHost(request.authority)
+  if (host === undefined) {
+    const detail = `no route: no virtual host of route configuration "${name}" is for "${request.authority}"`
+    return answer(404, detail, { routeConfiguration: name }, ['NR'])
+  }
+  const virtualHost = host.virtualHost.name
+  const input = createMatchInput(request)
+  const compiled = host.findRoute(input)
+  if (compiled === undefined) {
+    // Without the query, which may hold secrets.
+    const target = `${request.method} ${request.authority}${input.path}`
+    const detail = `no route: none of the ${host.virtualHost.routes.length} routes of "${name}" matches ${target}`
+    return answer(404, detail, { routeConfiguration: name, virtualHost }, ['NR'])
+  }
+  const place = { routeConfiguration: name, virtualHost, route: compiled.route }
+  const preflight = compiled.cors?.preflight(request)
+  if (preflight !== undefined) {
+    return { ...answer(204, 'CORS preflight', place, []), headers: preflight, body: '' }
+  }
+  const { action } = compiled
+  if (action.kind === 'forward') return forward(request, compiled, action, place, random)
+  if (action.kind === 'direct-response') {
+    const decision = answer(action.status, 'direct response', place, [])
+    return finish({ ...decision, body: action.body }, request, compiled)
+  }
+  const headers = HeaderList.of(['location', action.location(request)])
+  return finish({ ...answer(action.status, 'redirect', place, []), headers, body: '' }, request, compiled)
+}
+
+interface RoutePlace {
+  readonly routeConfiguration: string
+  readonly virtualHost: string
+  readonly route: Route
+}
+
+function forward(
+  received: RequestHead,
+  compiled: CompiledRoute,
+  action: CompiledForward,
+  place: RoutePlace,
+  random: Random,
+): Decision {
+  const draw = action.split(random)
+  // Gateway API HTTPRouteRule.backendRefs: a share without a valid backend answers 500, and so does a rule without backends.
+  if (draw === undefined) {
+    const detail = `route "${place.route.name}" has no backend with a weight above 0`
+    return finish(answer(500, detail, place, []), received, compiled)
+  }
+  const { backend, modifyRequest, modifyResponse } = draw.item
+  if (backend.cluster === '') {
+    const detail = `route "${place.route.name}" drew a backend that does not exist or may not be referred to`
+    return finish(answer(500, detail, place, []), received, compiled)
+  }
+  const request: RequestHead = {
+    method: received.method,
+    scheme: received.scheme,
+    authority: received.authority,
+    path: received.path,
+    headers: received.headers.clone(),
+  }
+  action.rewrite?.(request)
+  compiled.modifyRequest?.(request.headers)
+  modifyRequest?.(request.headers)
+  const single = draw.item.weight === draw.total
+  return {
+    kind: 'forward',
+    ...place,
+    action: action.action,
+    cluster: backend.cluster,
+    backend,
+    split: single ? undefined : { drawn: draw.drawn, total: draw.total, cluster: backend.cluster },
+    request,
+    mirrors: action.mirrors(random),
+    modifyResponse: responseModifier(received, compiled, modifyResponse),
+  }
+}
+
+function nothing(): void {}
+
+function responseModifier(
+  received: RequestHead,
+  { cors }: CompiledRoute,
+  modify: HeaderModifier | undefined,
+): (response: ResponseHead) => void {
+  if (cors !== undefined) {
+    return (response) => {
+      modify?.(response.headers)
+      cors.mark(received, response)
+    }
+  }
+  return modify === undefined ? nothing : (response) => modify(response.headers)
+}
+
+/** An answer through a route carries the route's response changes too, so that a page of another origin can read it. */
+function finish(decision: RespondDecision, received: RequestHead, compiled: CompiledRoute): RespondDecision {
+  responseModifier(received, compiled, compiled.modifyResponse)(decision)
+  return decision
+}
+
+function answer(
+  status: number,
+  detail: string,
+  place: Pick<RespondDecision, 'routeConfiguration' | 'virtualHost' | 'route'>,
+  flags: readonly ResponseFlag[],
+): RespondDecision {
+  return { kind: 'respond', status, headers: new HeaderList(), body: `${detail}\n`, flags, detail, ...place }
+}

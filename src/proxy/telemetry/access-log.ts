@@ -1,0 +1,52 @@
+// One JSON line a request, a flat projection of its decision record. Whoever writes the lines may batch them.
+import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import type { RecordConsumer } from './decision-records.ts'
+
+export interface AccessLogOptions {
+  /** Takes one line without its line break. */
+  readonly write: (line: string) => void
+  readonly enabled: boolean
+}
+
+export function createAccessLog({ write, enabled }: AccessLogOptions): RecordConsumer {
+  return { active: enabled, consume: (record) => write(formatAccessLogLine(record)) }
+}
+
+/** Absent facts are left out. `time` is the start of the request, milliseconds since the Unix epoch. */
+export function formatAccessLogLine(record: DecisionRecord): string {
+  const { request, response, source, destination, routeSource, attempts } = record
+  const at = routeSource?.file === undefined ? routeSource?.document : `${routeSource.file}:${routeSource.line}`
+  return JSON.stringify({
+    time: record.startMs,
+    id: record.id,
+    reporter: record.reporter,
+    proxy: record.proxy,
+    method: request.method,
+    authority: request.authority,
+    path: request.path,
+    protocol: request.protocol,
+    status: response.status,
+    flags: response.flags,
+    detail: response.detail,
+    duration_ms: Math.round(record.durationMs * 1000) / 1000,
+    request_bytes: request.bytes,
+    response_bytes: response.bytes,
+    source_workload: source.workload,
+    source_principal: source.principal,
+    source_address: source.address,
+    destination_workload: destination.workload,
+    destination_principal: destination.principal,
+    destination_service: destination.service,
+    destination_address: destination.address,
+    listener: record.listener,
+    route: record.route,
+    route_source: at,
+    cluster: record.cluster,
+    attempts: attempts.length,
+    mtls: record.mtls,
+    revision: record.revision,
+    request_id: request.headers['x-request-id'],
+    traceparent: request.headers['traceparent'],
+    user_agent: request.headers['user-agent'],
+  })
+}

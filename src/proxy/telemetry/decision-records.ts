@@ -1,0 +1,89 @@
+// Makes decision records of finished exchanges, but only while somebody wants them.
+import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import type { HeaderList } from '../../core/header-list.ts'
+import type { Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
+
+export interface RecordConsumer {
+  /** Asked once per request: false costs nothing more. */
+  readonly active: boolean
+  consume(record: DecisionRecord): void
+}
+
+/** Headers that a record keeps; never one that carries credentials. */
+const keptHeaders = ['host', 'user-agent', 'x-request-id', 'traceparent', 'content-type'] as const
+
+const secretParameter = /([?&][^=&]*(?:token|secret|passw|api[-_]?key|signature|credential)[^=&]*=)[^&]*/gi
+
+/** A record's id is unique among those of this process's life. */
+export function createRecordSink(identity: TelemetryIdentity, ...consumers: readonly RecordConsumer[]): ExchangeSink {
+  let sequence = 0
+  return {
+    finished(exchange) {
+      if (!consumers.some((consumer) => consumer.active)) return
+      const id = `${Math.trunc(exchange.startMs).toString(36)}-${(sequence++).toString(36)}`
+      const record = toDecisionRecord(exchange, identity, id)
+      for (const consumer of consumers) if (consumer.active) consumer.consume(record)
+    },
+  }
+}
+
+export function toDecisionRecord(exchange: Exchange, identity: TelemetryIdentity, id: string): DecisionRecord {
+  const { request, route } = exchange
+  const inbound = exchange.reporter === 'destination'
+  return {
+    id,
+    startMs: exchange.startMs,
+    reporter: exchange.reporter,
+    proxy: identity.workload,
+    revision: exchange.revision,
+    request: {
+      method: request.method,
+      authority: request.authority,
+      path: maskSecrets(request.path),
+      protocol: exchange.protocol,
+      headers: keepHeaders(request.headers),
+      bytes: exchange.requestBytes,
+    },
+    source: {
+      workload: inbound ? undefined : identity.workload,
+      principal: inbound ? exchange.sourcePrincipal : identity.spiffeId,
+      address: exchange.sourceAddress,
+    },
+    destination: {
+      workload: inbound ? identity.workload : exchange.destinationWorkload,
+      principal: inbound ? identity.spiffeId : exchange.destinationPrincipal,
+      service: exchange.destinationService,
+      address: exchange.destinationAddress,
+    },
+    listener: exchange.listener,
+    routeConfiguration: exchange.routeConfiguration,
+    virtualHost: exchange.virtualHost,
+    route: route?.name,
+    routeSource: route?.source,
+    split: exchange.split,
+    cluster: exchange.cluster,
+    attempts: exchange.attempts,
+    response: {
+      status: exchange.status,
+      flags: exchange.flags,
+      bytes: exchange.responseBytes,
+      detail: exchange.detail,
+    },
+    durationMs: exchange.durationMs,
+    mtls: exchange.mtls,
+  }
+}
+
+function keepHeaders(headers: HeaderList): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name of keptHeaders) {
+    const value = headers.get(name)
+    if (value !== undefined) kept[name] = value
+  }
+  return kept
+}
+
+/** Values of query parameters that sound like credentials become "***". */
+function maskSecrets(path: string): string {
+  return path.includes('?') ? path.replace(secretParameter, '$1***') : path
+}

@@ -1,0 +1,149 @@
+// What a sidecar's metrics say about the requests and connections it saw.
+import { describe, expect, it } from 'vitest'
+
+import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
+import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
+import { silentLogger } from '../../core/logger.ts'
+import { composeSinks } from './compose-sinks.ts'
+import { MetricRegistry } from './metric-registry.ts'
+import { renderPrometheus } from './prometheus.ts'
+import { ProxyMetrics } from './proxy-metrics.ts'
+
+const identity = { workload: 'default/web', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
+
+function create(): { metrics: ProxyMetrics; series: (name: string) => string[] } {
+  const registry = new MetricRegistry(silentLogger)
+  const series = (name: string): string[] =>
+    renderPrometheus(registry)
+      .split('\n')
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+  return { metrics: new ProxyMetrics(registry, identity), series }
+}
+
+describe('ProxyMetrics', () => {
+  it('counts a request at its source', () => {
+    const { metrics, series } = create()
+    metrics.finished(sampleExchange({ requestBytes: 5 }))
+    metrics.finished(sampleExchange({ requestBytes: 7, durationMs: 400 }))
+    const labels =
+      'reporter="source",source_workload="default/web",source_principal="spiffe://mesh.local/ns/default/sa/web",' +
+      'destination_workload="default/reviews-v1",destination_service="reviews.default.svc.cluster.local",' +
+      'route="HTTPRoute/default/reviews/0",method="GET",code="200",flags="-"'
+    expect(series('heddle_requests_total')).toEqual([`heddle_requests_total{${labels}} 2`])
+    expect(series('heddle_request_bytes_total')).toEqual([`heddle_request_bytes_total{${labels}} 12`])
+    expect(series('heddle_response_bytes_total')).toEqual([`heddle_response_bytes_total{${labels}} 24`])
+    expect(series('heddle_request_duration_seconds_count')).toEqual([
+      `heddle_request_duration_seconds_count{${labels}} 2`,
+    ])
+    expect(series('heddle_request_duration_seconds_bucket')).toContain(
+      `heddle_request_duration_seconds_bucket{${labels},le="0.005"} 1`,
+    )
+  })
+
+  it('counts a request at its destination under the principal of the caller', () => {
+    const { metrics, series } = create()
+    const sourcePrincipal = 'spiffe://mesh.local/ns/default/sa/shop'
+    metrics.finished(sampleExchange({ reporter: 'destination', sourcePrincipal, destinationWorkload: undefined }))
+    expect(series('heddle_requests_total')[0]).toContain(
+      `reporter="destination",source_workload="unknown",source_principal="${sourcePrincipal}",destination_workload="default/web"`,
+    )
+  })
+
+  it('gives code 0, joined flags and unknown places to a request that met no endpoint and no answer', () => {
+    const { metrics, series } = create()
+    metrics.finished(
+      sampleExchange({
+        status: 0,
+        flags: ['UC', 'DC'],
+        route: undefined,
+        destinationWorkload: undefined,
+        destinationService: undefined,
+      }),
+    )
+    expect(series('heddle_requests_total')[0]).toMatch(
+      /destination_workload="unknown",destination_service="unknown",route="unknown",method="GET",code="0",flags="UC,DC"/,
+    )
+  })
+
+  it('does not let callers invent methods as labels', () => {
+    const { metrics, series } = create()
+    for (const method of ['FOO', 'BAR']) {
+      const sample = sampleExchange()
+      metrics.finished({ ...sample, request: { ...sample.request, method } })
+    }
+    expect(series('heddle_requests_total')).toHaveLength(1)
+    expect(series('heddle_requests_total')[0]).toContain('method="OTHER"')
+  })
+
+  it('counts retries by what had gone wrong', () => {
+    const { metrics, series } = create()
+    const failed = {
+      endpoint: 'a',
+      outcome: 'connect-failure',
+      durationMs: 1,
+      retriedBecause: 'connect failure',
+    } as const
+    const worked = { endpoint: 'b', outcome: 'response', status: 200, durationMs: 1 } as const
+    metrics.finished(sampleExchange({ cluster: 'c', attempts: [failed, failed, worked] }))
+    expect(series('heddle_upstream_retries_total')).toEqual([
+      'heddle_upstream_retries_total{cluster="c",reason="connect failure"} 2',
+    ])
+  })
+
+  it('follows connections on both sides', () => {
+    const { metrics, series } = create()
+    metrics.downstreamOpened('in')
+    metrics.downstreamOpened('in')
+    metrics.downstreamClosed('in')
+    metrics.downstreamRefused('in', 'plaintext')
+    metrics.upstreamOpened('c')
+    metrics.upstreamClosed('c')
+    metrics.upstreamConnectFailed('c')
+    expect(series('heddle_downstream_connections_total')).toEqual([
+      'heddle_downstream_connections_total{listener="in"} 2',
+    ])
+    expect(series('heddle_downstream_connections_active')).toEqual([
+      'heddle_downstream_connections_active{listener="in"} 1',
+    ])
+    expect(series('heddle_downstream_refused_total')).toEqual([
+      'heddle_downstream_refused_total{listener="in",reason="plaintext"} 1',
+    ])
+    expect(series('heddle_upstream_connections_total')).toEqual(['heddle_upstream_connections_total{cluster="c"} 1'])
+    expect(series('heddle_upstream_connections_active')).toEqual(['heddle_upstream_connections_active{cluster="c"} 0'])
+    expect(series('heddle_upstream_connect_failures_total')).toEqual([
+      'heddle_upstream_connect_failures_total{cluster="c"} 1',
+    ])
+  })
+
+  it('shows only the running revision and the present certificate', () => {
+    const { metrics, series } = create()
+    for (let revision = 1; revision <= 2000; revision++) metrics.configApplied(String(revision))
+    metrics.configRejected()
+    metrics.certificateRenewed('spiffe://a', 1000)
+    metrics.certificateRenewed('spiffe://a', 1_700_000_000_500)
+    expect(series('heddle_config_info')).toEqual(['heddle_config_info{revision="2000"} 1'])
+    expect(series('heddle_config_applied_total')).toEqual(['heddle_config_applied_total 2000'])
+    expect(series('heddle_config_rejected_total')).toEqual(['heddle_config_rejected_total 1'])
+    expect(series('heddle_certificate_expiry_timestamp_seconds')).toEqual([
+      'heddle_certificate_expiry_timestamp_seconds{spiffe_id="spiffe://a"} 1700000000.5',
+    ])
+  })
+})
+
+describe('metric names', () => {
+  it.each(Object.values(proxyMetrics))('$name is legal and ends as its kind and unit demand', (metric) => {
+    expect(metric.name).toMatch(/^heddle_[a-z_]+$/)
+    expect(metric.name.endsWith('_total')).toBe(metric.kind === 'counter')
+    expect(metric.help).toMatch(/\.$/)
+    for (const label of metric.labels) expect(label).toMatch(/^[a-z_]+$/)
+  })
+})
+
+describe('composeSinks', () => {
+  it('tells every sink', () => {
+    const seen: string[] = []
+    const sink = composeSinks({ finished: () => seen.push('a') }, { finished: () => seen.push('b') })
+    sink.finished(sampleExchange())
+    expect(seen).toEqual(['a', 'b'])
+  })
+})

@@ -1,0 +1,154 @@
+// What one sidecar counts. Fed by the request line as ExchangeSink and ConnectionSink, by the xDS client and the identity agent.
+import {
+  durationBucketsSeconds,
+  noFlagsLabel,
+  otherMethodLabel,
+  proxyMetrics,
+  unknownLabel,
+} from '../../contracts/telemetry/metrics.ts'
+import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
+import type { MetricRegistry } from './metric-registry.ts'
+import type { Counter, Gauge, Histogram, SeriesTable } from './series-table.ts'
+
+const namedMethods: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'CONNECT',
+  'OPTIONS',
+  'TRACE',
+  'PATCH',
+])
+
+export class ProxyMetrics implements ExchangeSink, ConnectionSink {
+  readonly #identity: TelemetryIdentity
+  readonly #requestTable: SeriesTable
+  readonly #requests: Counter
+  readonly #duration: Histogram
+  readonly #requestBytes: Counter
+  readonly #responseBytes: Counter
+  readonly #retryTable: SeriesTable
+  readonly #retries: Counter
+  readonly #listenerTable: SeriesTable
+  readonly #downstreamConnections: Counter
+  readonly #downstreamActive: Gauge
+  readonly #refusedTable: SeriesTable
+  readonly #refused: Counter
+  readonly #clusterTable: SeriesTable
+  readonly #upstreamConnections: Counter
+  readonly #upstreamActive: Gauge
+  readonly #upstreamConnectFailures: Counter
+  readonly #infoTable: SeriesTable
+  readonly #info: Gauge
+  readonly #configTable: SeriesTable
+  readonly #configApplied: Counter
+  readonly #configRejected: Counter
+  readonly #certificateTable: SeriesTable
+  readonly #certificateExpiry: Gauge
+
+  constructor(registry: MetricRegistry, identity: TelemetryIdentity) {
+    this.#identity = identity
+    this.#requestTable = registry.table(proxyMetrics.requests.labels)
+    this.#requests = this.#requestTable.counter(proxyMetrics.requests)
+    this.#duration = this.#requestTable.histogram(proxyMetrics.requestDuration, durationBucketsSeconds)
+    this.#requestBytes = this.#requestTable.counter(proxyMetrics.requestBytes)
+    this.#responseBytes = this.#requestTable.counter(proxyMetrics.responseBytes)
+    this.#retryTable = registry.table(proxyMetrics.retries.labels)
+    this.#retries = this.#retryTable.counter(proxyMetrics.retries)
+    this.#listenerTable = registry.table(proxyMetrics.downstreamConnections.labels)
+    this.#downstreamConnections = this.#listenerTable.counter(proxyMetrics.downstreamConnections)
+    this.#downstreamActive = this.#listenerTable.gauge(proxyMetrics.downstreamActive)
+    this.#refusedTable = registry.table(proxyMetrics.downstreamRefused.labels)
+    this.#refused = this.#refusedTable.counter(proxyMetrics.downstreamRefused)
+    this.#clusterTable = registry.table(proxyMetrics.upstreamConnections.labels)
+    this.#upstreamConnections = this.#clusterTable.counter(proxyMetrics.upstreamConnections)
+    this.#upstreamActive = this.#clusterTable.gauge(proxyMetrics.upstreamActive)
+    this.#upstreamConnectFailures = this.#clusterTable.counter(proxyMetrics.upstreamConnectFailures)
+    this.#infoTable = registry.table(proxyMetrics.configInfo.labels)
+    this.#info = this.#infoTable.gauge(proxyMetrics.configInfo)
+    this.#configTable = registry.table([])
+    this.#configApplied = this.#configTable.counter(proxyMetrics.configApplied)
+    this.#configRejected = this.#configTable.counter(proxyMetrics.configRejected)
+    this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
+    this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
+  }
+
+  finished(exchange: Exchange): void {
+    const row = this.#requestRow(exchange)
+    this.#requests.add(row, 1)
+    this.#duration.observe(row, exchange.durationMs / 1000)
+    this.#requestBytes.add(row, exchange.requestBytes)
+    this.#responseBytes.add(row, exchange.responseBytes)
+    if (exchange.attempts.length > 1) this.#countRetries(exchange)
+  }
+
+  downstreamOpened(listener: string): void {
+    const row = this.#listenerTable.row(listener)
+    this.#downstreamConnections.add(row, 1)
+    this.#downstreamActive.add(row, 1)
+  }
+
+  downstreamClosed(listener: string): void {
+    this.#downstreamActive.add(this.#listenerTable.row(listener), -1)
+  }
+
+  downstreamRefused(listener: string, reason: string): void {
+    this.#refused.add(this.#refusedTable.row(listener, reason), 1)
+  }
+
+  upstreamOpened(cluster: string): void {
+    const row = this.#clusterTable.row(cluster)
+    this.#upstreamConnections.add(row, 1)
+    this.#upstreamActive.add(row, 1)
+  }
+
+  upstreamClosed(cluster: string): void {
+    this.#upstreamActive.add(this.#clusterTable.row(cluster), -1)
+  }
+
+  upstreamConnectFailed(cluster: string): void {
+    this.#upstreamConnectFailures.add(this.#clusterTable.row(cluster), 1)
+  }
+
+  configApplied(revision: string): void {
+    this.#configApplied.add(this.#configTable.row(), 1)
+    this.#infoTable.clear()
+    this.#info.set(this.#infoTable.row(revision), 1)
+  }
+
+  configRejected(): void {
+    this.#configRejected.add(this.#configTable.row(), 1)
+  }
+
+  /** `notAfterMs` in milliseconds since the Unix epoch. */
+  certificateRenewed(spiffeId: string, notAfterMs: number): void {
+    this.#certificateTable.clear()
+    this.#certificateExpiry.set(this.#certificateTable.row(spiffeId), notAfterMs / 1000)
+  }
+
+  #requestRow(exchange: Exchange): number {
+    const own = this.#identity
+    const inbound = exchange.reporter === 'destination'
+    const { method } = exchange.request
+    return this.#requestTable.row(
+      exchange.reporter,
+      inbound ? unknownLabel : own.workload,
+      inbound ? (exchange.sourcePrincipal ?? unknownLabel) : own.spiffeId,
+      inbound ? own.workload : (exchange.destinationWorkload ?? unknownLabel),
+      exchange.destinationService ?? unknownLabel,
+      exchange.route?.name ?? unknownLabel,
+      namedMethods.has(method) ? method : otherMethodLabel,
+      String(exchange.status),
+      exchange.flags.length === 0 ? noFlagsLabel : exchange.flags.join(','),
+    )
+  }
+
+  #countRetries(exchange: Exchange): void {
+    const cluster = exchange.cluster ?? unknownLabel
+    for (const { retriedBecause } of exchange.attempts) {
+      if (retriedBecause !== undefined) this.#retries.add(this.#retryTable.row(cluster, retriedBecause), 1)
+    }
+  }
+}

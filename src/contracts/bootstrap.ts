@@ -27,6 +27,18 @@ export interface SidecarBootstrap {
 export type SupervisorMessage =
   | { readonly type: 'sidecars'; readonly sidecars: readonly SidecarBootstrap[] }
   | { readonly type: 'drain' }
+/** `sidecar` is its node id, "sidecar~default~web". */
 export type ProxyMessage =
   | { readonly type: 'ready'; readonly sidecar: string }
   | { readonly type: 'stopped'; readonly sidecar: string }
+
+/** What the control-plane process tells the supervisor over the same kind of channel, once it serves. */
+export interface ControlPlaneMessage {
+  readonly type: 'ready'
+  /** "http://127.0.0.1:15014". */
+  readonly apiUrl: string
+  /** ProxyBootstrap.controlPlaneAddress, .controlPlaneSpiffeId and .trustBundleFile. */
+  readonly xdsTlsAddress: string
+  readonly spiffeId: string
+  readonly trustBundleFile: string
+}

@@ -13,13 +13,31 @@ export interface DesiredSidecar {
   /** "127.0.0.1:20003": admin API of this sidecar. */
   readonly adminAddress: string
   readonly metricsAddress: string
+  /** Where the application accepts connections once it is up, whoever starts it. Empty for gateways. */
+  readonly applicationPorts: readonly { readonly host: string; readonly port: number }[]
   /** Absent for gateways and for workloads that something else starts. */
-  readonly application?: {
-    readonly command: readonly string[]
-    readonly workingDirectory: string
-    /** Complete but for the supervisor's own environment below it: proxy variables, <SVC>_SERVICE_HOST, PORT, the document's env. */
-    readonly env: Readonly<Record<string, string>>
-    /** Ports that accept connections once it is up. */
-    readonly ports: readonly { readonly host: string; readonly port: number }[]
-  }
+  readonly application?: DesiredApplication
+}
+
+export interface DesiredApplication {
+  readonly command: readonly string[]
+  readonly workingDirectory: string
+  /** Complete but for the supervisor's own environment below it: proxy variables, <SVC>_SERVICE_HOST, PORT, the document's env. */
+  readonly env: Readonly<Record<string, string>>
+  /** Changes exactly when the document asks for another process. A new Service changes `env` only: no application restarts for it. */
+  readonly fingerprint: string
+}
+
+/** What the supervisor tells back about one workload. */
+export interface WorkloadStatus {
+  readonly namespace: string
+  readonly name: string
+  readonly state: 'waiting' | 'starting' | 'ready' | 'failing' | 'stopping'
+  /** Of the application; absent while it does not run or when something else starts it. */
+  readonly pid?: number
+  readonly restarts: number
+  /** Why it is failing, for a person. */
+  readonly message?: string
+  /** The end of what the application wrote, when it is failing. */
+  readonly lastLines?: readonly string[]
 }

@@ -16,6 +16,9 @@ export interface GatewayState {
   readonly name: string
   readonly listener: string
   readonly address: string
+  readonly spiffeId: string
+  readonly adminUrl: string
+  readonly metricsUrl: string
 }
 
 export interface WorkloadState {

@@ -45,6 +45,10 @@ export class DeltaSubscription implements Subscription {
     return this.#interest(view, node).size
   }
 
+  offers(name: string, view: ResourceView, node: XdsNode): boolean {
+    return exists(this.#interest(view, node), name, view, this.#typeUrl, node)
+  }
+
   hasChanges(view: ResourceView, node: XdsNode): boolean {
     if (this.#unchangedIn === view) return false
     for (const name of this.#interest(view, node)) {

@@ -2,8 +2,9 @@ import { typeUrls } from '../../contracts/xds/names.ts'
 // One ADS stream: keeps the subscriptions of one client, decides what is sent when. Knows nothing of gRPC.
 //
 // Order (xDS protocol, "Eventual consistency considerations"): what is used is sent before its users, and users leave before what they
-// used; each step waits until the one before it is acknowledged. What a client has asked for anew is answered at once. At most one response of a type is
-// unacknowledged, and it is always made from the newest view: a slow client costs nothing but its own delay.
+// used; each step waits until the one before it is acknowledged. While a client rejects something, and so may still use what came before, nothing is taken
+// from it. What it has asked for anew is answered at once. At most one response of a type is unacknowledged, and it is always made from the newest
+// view: a slow client costs nothing but its own delay.
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { EncodedResource, ResourceView, XdsNode } from '../translate/resource-view.ts'
@@ -32,7 +33,8 @@ interface Channel {
   awaiting: Sent | undefined
   lastNonce: string
   ackedRevision: string | undefined
-  rejected: boolean
+  /** Resources of which the client keeps an older version, or none. */
+  readonly rejected: Set<string>
   lastNack: NackStatus | undefined
 }
 
@@ -50,6 +52,7 @@ export class DiscoveryStream {
   readonly #options: DiscoveryStreamOptions
   readonly #channels = new Map<string, Channel>()
   #nonce = 0
+  #inStep: { readonly revision: string; readonly atMs: number } | undefined
 
   constructor(options: DiscoveryStreamOptions) {
     this.#options = options
@@ -89,13 +92,35 @@ export class DiscoveryStream {
       blocked ||= channel.awaiting !== undefined
     }
     if (blocked) return
-    for (const channel of this.#ordered(breakOrder)) {
-      if (channel.subscription.hasRemovals(view, node)) {
-        this.#send(channel, 'removals', view)
-        return
-      }
+    const accepted = [...this.#channels.values()].filter((channel) => !this.#rejects(channel, view))
+    const all = accepted.length === this.#channels.size
+    if (all && this.#remove(view)) return
+    for (const channel of accepted) channel.ackedRevision = view.revision
+    if (all && this.#inStep?.revision !== view.revision) {
+      this.#inStep = { revision: view.revision, atMs: this.#options.clock.nowMs() }
     }
-    for (const channel of this.#channels.values()) if (!channel.rejected) channel.ackedRevision = view.revision
+  }
+
+  /** The next removal that is due; false when there is none. */
+  #remove(view: ResourceView): boolean {
+    const next = this.#ordered(breakOrder).find(({ subscription }) =>
+      subscription.hasRemovals(view, this.#options.node),
+    )
+    if (next !== undefined) this.#send(next, 'removals', view)
+    return next !== undefined
+  }
+
+  /** Forgets rejections of what is no longer offered. */
+  #rejects(channel: Channel, view: ResourceView): boolean {
+    for (const name of channel.rejected) {
+      if (!channel.subscription.offers(name, view, this.#options.node)) channel.rejected.delete(name)
+    }
+    return channel.rejected.size > 0
+  }
+
+  /** The newest revision of which everything subscribed to has been acknowledged, and when. */
+  get inStep(): { readonly revision: string; readonly atMs: number } | undefined {
+    return this.#inStep
   }
 
   status(): TypeStatus[] {
@@ -105,7 +130,7 @@ export class DiscoveryStream {
       typeUrl: channel.typeUrl,
       subscribed: channel.subscription.count(view, node),
       ackedRevision: channel.ackedRevision,
-      state: channel.rejected ? 'rejected' : channel.ackedRevision === view.revision ? 'synced' : 'pending',
+      state: this.#rejects(channel, view) ? 'rejected' : channel.ackedRevision === view.revision ? 'synced' : 'pending',
       lastNack: channel.lastNack,
     }))
   }
@@ -118,7 +143,7 @@ export class DiscoveryStream {
       awaiting: undefined,
       lastNonce: '',
       ackedRevision: undefined,
-      rejected: false,
+      rejected: new Set(),
       lastNack: undefined,
     }
     this.#channels.set(typeUrl, channel)
@@ -134,7 +159,8 @@ export class DiscoveryStream {
     const sent = channel.awaiting
     if (sent === undefined) return true
     channel.awaiting = undefined
-    channel.rejected = request.error !== undefined
+    if (request.protocol === 'delta') for (const name of sent.names) channel.rejected.delete(name)
+    else channel.rejected.clear()
     if (request.error === undefined) channel.ackedRevision = sent.revision
     else this.#rejected(channel, sent, request.error)
     return true
@@ -142,8 +168,9 @@ export class DiscoveryStream {
 
   #rejected(channel: Channel, sent: Sent, error: string): void {
     const message = error.slice(0, 4096)
-    const named = sent.names.filter((name) => message.includes(name))
+    const named = sent.names.filter((name) => mentions(error, name))
     const resources = named.length > 0 ? named : sent.names
+    for (const name of resources) channel.rejected.add(name)
     channel.lastNack = { atMs: this.#options.clock.nowMs(), revision: sent.revision, message, resources }
     this.#options.logger.warn('configuration rejected by a data plane', {
       node: this.#options.node.id,
@@ -175,4 +202,13 @@ export class DiscoveryStream {
 
 function nameOf(resource: EncodedResource): string {
   return resource.name
+}
+
+/** Whether that name stands in the text by itself, not as a part of another. */
+function mentions(text: string, name: string): boolean {
+  const partOfName = /[\w.|/-]/
+  for (let at = text.indexOf(name); at !== -1; at = text.indexOf(name, at + 1)) {
+    if (!partOfName.test(text.charAt(at - 1)) && !partOfName.test(text.charAt(at + name.length))) return true
+  }
+  return false
 }

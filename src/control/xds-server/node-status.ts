@@ -1,4 +1,5 @@
 // What the ADS server knows of each connected data plane, for `proxy-status` and the dashboard.
+import type { ProxyStatus } from '../../contracts/control-api.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import type { XdsNode } from '../translate/resource-view.ts'
@@ -10,6 +11,8 @@ export interface NodeStatus {
   readonly address: string
   /** Milliseconds since the Unix epoch. */
   readonly connectedSinceMs: number
+  /** The newest revision of which it has acknowledged everything it subscribes to, and when. */
+  readonly inStep: { readonly revision: string; readonly atMs: number } | undefined
   readonly types: readonly TypeStatus[]
 }
 
@@ -30,6 +33,28 @@ export interface NackStatus {
   readonly message: string
   /** Resources of the rejected response that the message names; all of them when it names none. */
   readonly resources: readonly string[]
+}
+
+/** As the control plane's API tells it. `goneAtMs`: when the connection ended. */
+export function proxyStatus(status: NodeStatus, goneAtMs?: number): ProxyStatus {
+  const [worst] = status.types
+    .filter(({ lastNack }) => lastNack !== undefined)
+    .toSorted((a, b) => rank(b) - rank(a) || (b.lastNack?.atMs ?? 0) - (a.lastNack?.atMs ?? 0))
+  const { typeUrl = '', lastNack, state } = worst ?? {}
+  return {
+    id: status.node.id,
+    connected: goneAtMs === undefined,
+    sinceMs: goneAtMs ?? status.connectedSinceMs,
+    ...(status.inStep && { ackedRevision: status.inStep.revision, ackedAtMs: status.inStep.atMs }),
+    ...(lastNack && {
+      lastNack: { typeUrl, message: lastNack.message, atMs: lastNack.atMs, current: state === 'rejected' },
+    }),
+  }
+}
+
+/** What is rejected now matters more than what was. */
+function rank({ state }: TypeStatus): number {
+  return state === 'rejected' ? 1 : 0
 }
 
 /** Changes come in bursts, one an acknowledgement: those who watch are told at most this often. */

@@ -50,6 +50,10 @@ export class StateSubscription implements Subscription {
     return this.#interest(view, node).size
   }
 
+  offers(name: string, view: ResourceView, node: XdsNode): boolean {
+    return this.#interest(view, node).has(name) && view.get(this.#typeUrl, name, node) !== undefined
+  }
+
   hasChanges(view: ResourceView, node: XdsNode): boolean {
     if (this.#unchangedIn === view) return false
     for (const name of this.#interest(view, node)) {

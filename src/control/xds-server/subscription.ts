@@ -12,6 +12,8 @@ export interface Subscription {
   count(view: ResourceView, node: XdsNode): number
   /** The client has asked for something that has not been answered. */
   readonly asked: boolean
+  /** The client wants that resource and it exists. */
+  offers(name: string, view: ResourceView, node: XdsNode): boolean
   /** Something that the client has, or should have, is new or different in this view. */
   hasChanges(view: ResourceView, node: XdsNode): boolean
   /** Something that the client has is not in this view. */

@@ -2,6 +2,7 @@
 import { status as grpcStatus, Metadata } from '@grpc/grpc-js'
 import type { ChannelOptions, ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
 
+import type { ProxyStatus } from '../../contracts/control-api.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -12,7 +13,7 @@ import type { DeltaRequest, NodeInfo, StateRequest, XdsProtocol } from './discov
 import { DiscoveryStream } from './discovery-stream.ts'
 import { spiffeIdOf } from './node-identity.ts'
 import type { Identify, XdsPeer } from './node-identity.ts'
-import { NodeStatusList } from './node-status.ts'
+import { NodeStatusList, proxyStatus } from './node-status.ts'
 import type { NodeStatus } from './node-status.ts'
 
 export interface XdsServerOptions {
@@ -27,6 +28,8 @@ export interface XdsServer {
   /** For `grpc.Server.addService`. Each port has its own way to tell who its clients are; all show up in `nodes`. */
   service(identify: Identify): AdsService
   readonly nodes: Watchable<readonly NodeStatus[]>
+  /** Connected data planes, and those that have gone and not come back. */
+  proxies(): readonly ProxyStatus[]
   /** Ends all streams; clients are told to come back. */
   stop(): void
 }
@@ -44,6 +47,9 @@ export const xdsServerChannelOptions: ChannelOptions = {
   'grpc.max_send_message_length': -1,
 }
 
+/** Data planes that come and go under ever new ids are not remembered forever. */
+const maxGone = 1_000
+
 type Call = ServerDuplexStream<Uint8Array, Uint8Array>
 
 const decoders: Readonly<Record<XdsProtocol, (bytes: Uint8Array) => DeltaRequest | StateRequest>> = {
@@ -59,6 +65,8 @@ class AdsServer implements XdsServer {
   readonly nodes: NodeStatusList
   readonly #options: XdsServerOptions
   readonly #connections = new Set<AdsConnection>()
+  /** By node id, the last to go last. */
+  readonly #gone = new Map<string, ProxyStatus>()
   readonly #unsubscribe: () => void
   #debounce: Timer | undefined
 
@@ -86,6 +94,12 @@ class AdsServer implements XdsServer {
     }
   }
 
+  proxies(): readonly ProxyStatus[] {
+    const byId = new Map(this.#gone)
+    for (const status of this.nodes.value) byId.set(status.node.id, proxyStatus(status))
+    return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  }
+
   stop(): void {
     this.#unsubscribe()
     this.#debounce?.cancel()
@@ -97,8 +111,16 @@ class AdsServer implements XdsServer {
     this.#connections.add(connection)
     connection.onClosed = () => {
       this.#connections.delete(connection)
+      for (const status of connection.status()) this.#remember(proxyStatus(status, this.#options.clock.nowMs()))
       this.nodes.changed()
     }
+  }
+
+  #remember(gone: ProxyStatus): void {
+    this.#gone.delete(gone.id)
+    this.#gone.set(gone.id, gone)
+    const [oldest] = this.#gone.keys()
+    if (this.#gone.size > maxGone && oldest !== undefined) this.#gone.delete(oldest)
   }
 }
 
@@ -144,6 +166,7 @@ class AdsConnection {
         protocol: this.#protocol,
         address: this.#call.getPeer(),
         connectedSinceMs: this.#connectedSinceMs,
+        inStep: this.#stream.inStep,
         types: this.#stream.status(),
       },
     ]

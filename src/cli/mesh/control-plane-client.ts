@@ -1,0 +1,122 @@
+// The control plane's HTTP API, typed.
+import type {
+  ApiError,
+  ApplyResult,
+  DocumentKey,
+  DocumentView,
+  JoinToken,
+  ProxyStatus,
+} from '../../contracts/control-api.ts'
+import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
+import type { MeshState } from '../../contracts/mesh-state.ts'
+import type { Problem } from '../../contracts/problem.ts'
+import { errorCode, errorMessage } from '../../core/errors.ts'
+import { CliError } from '../cli-error.ts'
+import { HttpClient, type HttpAnswer, type HttpRequest } from './http-client.ts'
+
+/** The API could not be reached at all. */
+export class UnreachableError extends CliError {}
+
+/** Every method throws UnreachableError when nobody answers, CliError when the answer is an error. */
+export class ControlPlaneClient {
+  readonly #http = new HttpClient()
+  readonly #url: string
+  readonly #token: string
+
+  constructor(url: string, token: string) {
+    this.#url = url
+    this.#token = token
+  }
+
+  mesh(): Promise<MeshState> {
+    return this.#json('/v1/mesh')
+  }
+
+  /** With `after`, answers when the revision is another one, or after about 25 s. */
+  desired(after: string | undefined, signal: AbortSignal): Promise<DesiredState> {
+    const query = after === undefined ? '' : `?after=${encodeURIComponent(after)}`
+    return this.#json(`/v1/desired${query}`, { idleTimeoutMs: 40_000, signal })
+  }
+
+  async problems(): Promise<readonly Problem[]> {
+    return (await this.#json<{ problems: readonly Problem[] }>('/v1/problems')).problems
+  }
+
+  proxies(): Promise<{ readonly revision: string; readonly proxies: readonly ProxyStatus[] }> {
+    return this.#json('/v1/proxies')
+  }
+
+  async documents(filter: Partial<DocumentKey> = {}): Promise<readonly DocumentView[]> {
+    const query = new URLSearchParams(filter as Record<string, string>).toString()
+    return (await this.#json<{ documents: readonly DocumentView[] }>(`/v1/documents?${query}`)).documents
+  }
+
+  /** Problems of the documents are in the result, not thrown. */
+  async apply(yaml: string, options: { readonly dryRun: boolean }): Promise<ApplyResult> {
+    const answer = await this.#ask(`/v1/documents?dryRun=${options.dryRun}`, {
+      method: 'PUT',
+      body: { contentType: 'application/yaml', text: yaml },
+    })
+    if (answer.status !== 422) failUnlessOk(answer)
+    return JSON.parse(answer.text) as ApplyResult
+  }
+
+  async delete(key: DocumentKey): Promise<ApplyResult> {
+    const path = [key.kind, key.namespace === '' ? '-' : key.namespace, key.name].map(encodeURIComponent).join('/')
+    const answer = await this.#ask(`/v1/documents/${path}`, { method: 'DELETE' })
+    if (answer.status !== 409) failUnlessOk(answer)
+    return JSON.parse(answer.text) as ApplyResult
+  }
+
+  createJoinToken(spiffeId: string): Promise<JoinToken> {
+    return this.#json('/v1/join-tokens', { method: 'POST', body: jsonBody({ spiffeId }) })
+  }
+
+  async reportWorkloads(workloads: readonly WorkloadStatus[]): Promise<void> {
+    failUnlessOk(await this.#ask('/v1/workload-statuses', { method: 'PUT', body: jsonBody({ workloads }) }))
+  }
+
+  async workloadStatuses(): Promise<readonly WorkloadStatus[]> {
+    return (await this.#json<{ workloads: readonly WorkloadStatus[] }>('/v1/workload-statuses')).workloads
+  }
+
+  close(): void {
+    this.#http.close()
+  }
+
+  async #json<T>(path: string, options: HttpRequest = {}): Promise<T> {
+    const answer = await this.#ask(path, options)
+    failUnlessOk(answer)
+    return JSON.parse(answer.text) as T
+  }
+
+  async #ask(path: string, options: HttpRequest): Promise<HttpAnswer> {
+    try {
+      return await this.#http.ask(`${this.#url}${path}`, { ...options, token: this.#token })
+    } catch (error) {
+      const why = errorCode(error) === 'ECONNREFUSED' ? 'nothing listens there' : errorMessage(error)
+      throw new UnreachableError(`the control plane at ${this.#url} does not answer: ${why}`, {
+        hint: 'see whether `heddle up` still runs; it restarts a control plane that died',
+        exitCode: 1,
+      })
+    }
+  }
+}
+
+function jsonBody(value: unknown): { contentType: string; text: string } {
+  return { contentType: 'application/json', text: JSON.stringify(value) }
+}
+
+function failUnlessOk({ status, text }: HttpAnswer): void {
+  if (status >= 200 && status < 300) return
+  let error: Partial<ApiError> = {}
+  try {
+    error = JSON.parse(text) as Partial<ApiError>
+  } catch {
+    // not our API: the status says it
+  }
+  throw new CliError(error.message ?? `the control plane answered ${status}`, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    exitCode: status >= 500 || status === 404 ? 1 : 2,
+  })
+}

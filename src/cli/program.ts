@@ -1,0 +1,168 @@
+// Every verb with its arguments and help. Declarations only: what a verb does is imported when it is called.
+import { Command, InvalidArgumentError, Option } from 'commander'
+
+import { defaultPortBase } from '../contracts/ports.ts'
+import type { CliContext, MeshOptions, Work } from './context.ts'
+import { outputFormats } from './output.ts'
+import { packageVersion } from './version.ts'
+
+/** `run` gets the work of the verb that was called. */
+export function createProgram(context: CliContext, run: (work: Work) => Promise<void>): Command {
+  const program = new Command('heddle')
+    .description('A service mesh in one command: control plane, sidecars, mutual TLS, routing.')
+    .version(packageVersion(), '-V, --version')
+    .helpCommand('help [verb]', 'explain a verb')
+    .showHelpAfterError('(heddle help shows the verbs)')
+  declareRunning(program, context, run)
+  declareDocuments(program, context, run)
+  declareLooking(program, context, run)
+  declareOther(program, context, run)
+  return program
+}
+
+type Declare = (program: Command, context: CliContext, run: (work: Work) => Promise<void>) => void
+
+const declareRunning: Declare = (program, context, run) => {
+  verb(program, 'ps', 'show the running mesh: workloads, gateways, addresses', ['heddle ps', 'heddle ps -o json'])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/ps.ts')).ps(context, options)))
+
+  verb(program, 'control-plane', 'run a control plane in the foreground', [
+    'heddle control-plane --state-dir .heddle -f mesh.yaml',
+  ])
+    .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect, [])
+    .addOption(stateDirOption())
+    .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
+    .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
+    .option('--parent-watch', 'stop when the process that started this one is gone', false)
+    .option('-v, --verbose', 'log more', false)
+    .action((options) => run(async () => (await import('./verbs/roles.ts')).controlPlane(context, options)))
+
+  verb(program, 'proxy', 'run a proxy in the foreground', ['heddle proxy --bootstrap proxy.json'])
+    .requiredOption('--bootstrap <file>', 'bootstrap file, as `heddle up` writes it')
+    .action((options) => run(async () => (await import('./verbs/roles.ts')).proxy(context, options)))
+}
+
+const declareDocuments: Declare = (program, context, run) => {
+  verb(program, 'apply', 'put documents into the store of the running mesh', ['heddle apply -f route.yaml'])
+    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect, [])
+    .option('--dry-run', 'say what would happen and change nothing', false)
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/apply.ts')).apply(context, options)))
+
+  verb(program, 'get', 'show documents in force, with defaults and status', [
+    'heddle get',
+    'heddle get httproutes -n default',
+    'heddle get httproute reviews -o yaml',
+  ])
+    .argument('[kind]', 'kind, singular or plural, any case; absent: all kinds')
+    .argument('[name]')
+    .option('-n, --namespace <namespace>', 'only this namespace')
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((kind, name, options) =>
+      run(async () => (await import('./verbs/get.ts')).get(context, kind, name, options)),
+    )
+
+  verb(program, 'delete', 'take a document out of the store of the running mesh', ['heddle delete httproute reviews'])
+    .argument('<kind>')
+    .argument('<name>')
+    .option('-n, --namespace <namespace>', 'its namespace', 'default')
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((kind, name, options) =>
+      run(async () => (await import('./verbs/delete.ts')).deleteDocument(context, kind, name, options)),
+    )
+
+  verb(program, 'diff', 'compare documents with what is in force; exits with 1 when they differ', [
+    'heddle diff -f route.yaml',
+  ])
+    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect, [])
+    .addOption(stateDirOption())
+    .action((options) => run(async () => (await import('./verbs/diff.ts')).diff(context, options)))
+}
+
+const declareLooking: Declare = (program, context, run) => {
+  verb(program, 'check', 'is everything healthy? Exits with 1 when not', ['heddle check', 'heddle check -o json'])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/check.ts')).check(context, options)))
+
+  verb(program, 'proxy-status', 'show which revision each proxy runs', ['heddle proxy-status'])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/proxy-status.ts')).proxyStatus(context, options)))
+
+  verb(program, 'proxy-config', 'show the configuration that a proxy runs', [
+    'heddle proxy-config web routes',
+    'heddle proxy-config default/web clusters -o yaml',
+  ])
+    .argument('<proxy>', 'workload or gateway: name or namespace/name')
+    .addArgument(
+      program
+        .createArgument('[part]', 'listeners, routes, clusters or endpoints; absent: all')
+        .choices(['listeners', 'routes', 'clusters', 'endpoints']),
+    )
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((proxy, part, options) =>
+      run(async () => (await import('./verbs/proxy-config.ts')).proxyConfig(context, proxy, part, options)),
+    )
+
+  verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', ['heddle certs'])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
+
+  verb(program, 'version', 'show the version', ['heddle version -o json'])
+    .addOption(outputOption())
+    .action((options: MeshOptions) =>
+      run(async () => {
+        const version = packageVersion()
+        if (options.output === 'table') context.output.line(`heddle ${version}`)
+        else await context.output.structured(options.output, { version })
+        return 0
+      }),
+    )
+}
+
+const declareOther: Declare = (program, context, run) => {
+  verb(program, 'completion', 'print a completion script for a shell', [
+    'heddle completion bash >~/.local/share/bash-completion/completions/heddle',
+    'source <(heddle completion zsh)',
+  ])
+    .addArgument(program.createArgument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .action((shell) =>
+      run(async () => {
+        const { completionScript } = await import('./completion.ts')
+        context.output.write(completionScript(program, shell as 'bash' | 'zsh' | 'fish'))
+        return 0
+      }),
+    )
+}
+
+function verb(program: Command, name: string, description: string, examples: readonly string[]): Command {
+  const command = program.command(name).description(description)
+  const lines = examples.map((example) => `  $ ${example}`).join('\n')
+  return command.addHelpText('after', `\nExamples:\n${lines}`)
+}
+
+function stateDirOption(): Option {
+  return new Option('--state-dir <dir>', 'state directory of the mesh').default('.heddle')
+}
+
+function outputOption(): Option {
+  return new Option('-o, --output <format>').choices(outputFormats).default('table')
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value]
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new InvalidArgumentError('A port is 1 to 65535.')
+  return port
+}

@@ -1,0 +1,23 @@
+// The long-running parts that some verbs start in this process. bin/ gives them: the CLI knows their options only.
+
+export interface ControlPlaneOptions {
+  readonly stateDir: string
+  /** Files and folders with documents, absolute. */
+  readonly files: readonly string[]
+  readonly portBase: number
+  /** The dashboard's port; absent: none is served. */
+  readonly dashboardPort?: number
+  /** Stop when the channel to the process that started this one closes. */
+  readonly parentWatch: boolean
+  readonly verbose: boolean
+}
+
+export interface ProxyOptions {
+  readonly bootstrapFile: string
+}
+
+/** Both run until they are told to stop. They reject when they cannot start. */
+export interface Roles {
+  controlPlane(options: ControlPlaneOptions): Promise<void>
+  proxy(options: ProxyOptions): Promise<void>
+}

@@ -1,0 +1,51 @@
+import { errorMessage } from '../../core/errors.ts'
+// `heddle certs`: the certificates that the proxies use right now, from their own admin APIs.
+import type { CertificateReport } from '../../proxy/admin/certificate-report.ts'
+import type { ExitCode } from '../cli-error.ts'
+import type { CliContext, MeshOptions } from '../context.ts'
+import { formatAge, formatTime } from '../format.ts'
+import { readMeshState } from '../mesh/running-mesh.ts'
+import { SidecarClient, proxyEndpoints } from '../mesh/sidecar-client.ts'
+
+/** Exits with 1 when a proxy shows no certificate or one that has expired. */
+export async function certs(context: CliContext, options: MeshOptions): Promise<ExitCode> {
+  const mesh = readMeshState(context, options)
+  const client = new SidecarClient(mesh.adminToken)
+  const nowMs = context.host.clock.nowMs()
+  const entries = await Promise.all(
+    proxyEndpoints(mesh).map(async (proxy) => {
+      const name = `${proxy.namespace}/${proxy.name}`
+      try {
+        const [certificate] = await client.admin<CertificateReport[]>(proxy, '/certs')
+        return certificate === undefined
+          ? { proxy: name, error: 'no certificate yet' }
+          : { proxy: name, ...certificate }
+      } catch (error) {
+        return { proxy: name, error: errorMessage(error) }
+      }
+    }),
+  )
+  client.close()
+  await context.output.answer(options.output, entries, () => ({
+    columns: [
+      { header: 'PROXY' },
+      { header: 'SPIFFE ID' },
+      { header: 'SERIAL' },
+      { header: 'NOT AFTER' },
+      { header: 'REMAINING', align: 'right' },
+    ],
+    rows: entries.map((entry) => {
+      if ('error' in entry) return [entry.proxy, '', '', entry.error, '']
+      const leftMs = entry.notAfterMs - nowMs
+      return [
+        entry.proxy,
+        entry.spiffeId,
+        entry.serialNumber,
+        formatTime(entry.notAfterMs),
+        leftMs > 0 ? formatAge(leftMs) : 'expired',
+      ]
+    }),
+    empty: 'no proxies',
+  }))
+  return entries.every((entry) => !('error' in entry) && entry.notAfterMs > nowMs) ? 0 : 1
+}

@@ -1,0 +1,96 @@
+// `heddle check`: everything that should be true of a healthy mesh, each with its answer. Exits with 1 when one is not.
+import type { MeshState } from '../../contracts/mesh-state.ts'
+import { formatProblem } from '../../contracts/problem.ts'
+import { errorMessage } from '../../core/errors.ts'
+import type { CertificateReport } from '../../proxy/admin/certificate-report.ts'
+import type { ExitCode } from '../cli-error.ts'
+import type { CliContext, MeshOptions } from '../context.ts'
+import { formatAge } from '../format.ts'
+import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
+import { readMeshState } from '../mesh/running-mesh.ts'
+import { SidecarClient, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
+import { shortType } from './proxy-status.ts'
+
+interface Finding {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+export async function check(context: CliContext, options: MeshOptions): Promise<ExitCode> {
+  const known = readMeshState(context, options)
+  const controlPlane = new ControlPlaneClient(known.adminUrl, known.adminToken)
+  const sidecars = new SidecarClient(known.adminToken)
+  const findings = [
+    ...(await checkControlPlane(controlPlane)),
+    ...(await checkProxies(known, sidecars, context.host.clock.nowMs())),
+  ]
+  controlPlane.close()
+  sidecars.close()
+  const ok = findings.every((finding) => finding.ok)
+  await context.output.answer(options.output, { ok, findings }, () => ({
+    columns: [{ header: 'CHECK' }, { header: 'OK' }, { header: 'DETAIL' }],
+    rows: findings.map((finding) => [finding.check, finding.ok ? 'yes' : 'no', finding.detail]),
+    empty: '',
+  }))
+  return ok ? 0 : 1
+}
+
+async function checkControlPlane(client: ControlPlaneClient): Promise<Finding[]> {
+  let mesh: MeshState
+  try {
+    mesh = await client.mesh()
+  } catch (error) {
+    return [{ check: 'control plane answers', ok: false, detail: errorMessage(error) }]
+  }
+  const { revision, proxies } = await client.proxies()
+  const problems = await client.problems()
+  const expected = proxyEndpoints(mesh).map(({ kind, namespace, name }) => `${kind}~${namespace}~${name}`)
+  const byId = new Map(proxies.map((proxy) => [proxy.id, proxy]))
+  const away = expected.filter((id) => byId.get(id)?.connected !== true)
+  const behind = expected.filter((id) => !away.includes(id) && byId.get(id)?.ackedRevision !== revision)
+  const nacks = proxies.flatMap(({ id, lastNack }) =>
+    lastNack?.current === true ? [`${id} refuses ${shortType(lastNack.typeUrl)}: ${lastNack.message}`] : [],
+  )
+  const notReady = mesh.workloads.filter(({ ready }) => !ready).map(({ namespace, name }) => `${namespace}/${name}`)
+  return [
+    { check: 'control plane answers', ok: true, detail: `${mesh.adminUrl}, revision ${revision}` },
+    checked('proxies connected', away, `${expected.length} of ${expected.length}`),
+    checked('proxies on the newest revision', behind, `revision ${revision}`),
+    checked('no configuration refused', nacks, 'none'),
+    checked('workloads ready', notReady, `${mesh.workloads.length} of ${mesh.workloads.length}`),
+    checked('documents and workloads without problems', problems.map(formatProblem), 'none'),
+  ]
+}
+
+/** Below a quarter of its life the renewal at half-life has failed more than once. */
+const worryingShare = 0.25
+
+async function checkProxies(mesh: MeshState, client: SidecarClient, nowMs: number): Promise<Finding[]> {
+  const silent: string[] = []
+  const expiring: string[] = []
+  let soonestMs = Infinity
+  const ask = async (proxy: ProxyEndpoint): Promise<void> => {
+    const name = `${proxy.namespace}/${proxy.name}`
+    try {
+      const [certificate] = await client.admin<CertificateReport[]>(proxy, '/certs')
+      if (certificate === undefined) expiring.push(`${name} has none yet`)
+      else {
+        const leftMs = certificate.notAfterMs - nowMs
+        soonestMs = Math.min(soonestMs, leftMs)
+        const lifetimeMs = certificate.notAfterMs - certificate.notBeforeMs
+        if (leftMs <= 0) expiring.push(`${name} expired ${formatAge(-leftMs)} ago`)
+        else if (leftMs < lifetimeMs * worryingShare) expiring.push(`${name} expires in ${formatAge(leftMs)}`)
+      }
+    } catch (error) {
+      silent.push(`${name}: ${errorMessage(error)}`)
+    }
+  }
+  await Promise.all(proxyEndpoints(mesh).map(ask))
+  const soonest = soonestMs === Infinity ? 'none in use' : `the first expires in ${formatAge(soonestMs)}`
+  return [checked('proxies answer', silent, 'all'), checked('certificates far from expiry', expiring, soonest)]
+}
+
+function checked(what: string, bad: readonly string[], good: string): Finding {
+  return { check: what, ok: bad.length === 0, detail: bad.length === 0 ? good : bad.join('; ') }
+}

@@ -1,0 +1,43 @@
+// `heddle ps`: mesh.json, as it is for machines, as a table for people.
+import type { MeshState } from '../../contracts/mesh-state.ts'
+import type { ExitCode } from '../cli-error.ts'
+import type { CliContext, MeshOptions } from '../context.ts'
+import { readMeshState } from '../mesh/running-mesh.ts'
+import type { TableView } from '../output.ts'
+
+export async function ps(context: CliContext, options: MeshOptions): Promise<ExitCode> {
+  const mesh = readMeshState(context, options)
+  await context.output.answer(options.output, mesh, () => workloadTable(mesh))
+  if (options.output === 'table') context.output.write(addressLines(mesh))
+  return 0
+}
+
+export function workloadTable(mesh: MeshState): TableView {
+  return {
+    columns: [
+      { header: 'WORKLOAD' },
+      { header: 'READY' },
+      { header: 'IDENTITY' },
+      { header: 'OUTBOUND PROXY' },
+      { header: 'INBOUND' },
+    ],
+    rows: mesh.workloads.map(({ namespace, name, ready, spiffeId, outboundProxy, inbound }) => [
+      `${namespace}/${name}`,
+      ready ? 'yes' : 'no',
+      spiffeId,
+      outboundProxy,
+      inbound.map(({ port, address }) => `${port} at ${address}`).join(', '),
+    ]),
+    empty: 'no workloads',
+  }
+}
+
+/** Gateways, then where the mesh itself answers. */
+export function addressLines(mesh: MeshState): string {
+  const lines = mesh.gateways.map(
+    ({ namespace, name, listener, address }) => `gateway ${namespace}/${name} (${listener}): http://${address}`,
+  )
+  if (mesh.dashboardUrl !== undefined) lines.push(`dashboard: ${mesh.dashboardUrl}`)
+  lines.push(`control plane: ${mesh.adminUrl}, xDS ${mesh.xdsAddress}, revision ${mesh.revision}`)
+  return `\n${lines.join('\n')}\n`
+}

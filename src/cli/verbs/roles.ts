@@ -1,0 +1,31 @@
+// `heddle control-plane` and `heddle proxy`: the parts that `heddle up` starts, each also by itself.
+import { resolve } from 'node:path'
+
+import type { ExitCode } from '../cli-error.ts'
+import type { CliContext } from '../context.ts'
+
+export interface ControlPlaneVerbOptions {
+  readonly file: readonly string[]
+  readonly stateDir: string
+  readonly portBase: number
+  readonly dashboardPort?: number
+  readonly parentWatch: boolean
+  readonly verbose: boolean
+}
+
+export async function controlPlane({ host, roles }: CliContext, options: ControlPlaneVerbOptions): Promise<ExitCode> {
+  await roles.controlPlane({
+    stateDir: resolve(host.workingDirectory, options.stateDir),
+    files: options.file.map((file) => resolve(host.workingDirectory, file)),
+    portBase: options.portBase,
+    ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
+    parentWatch: options.parentWatch,
+    verbose: options.verbose,
+  })
+  return 0
+}
+
+export async function proxy({ host, roles }: CliContext, options: { readonly bootstrap: string }): Promise<ExitCode> {
+  await roles.proxy({ bootstrapFile: resolve(host.workingDirectory, options.bootstrap) })
+  return 0
+}

@@ -1,0 +1,70 @@
+// What the control plane's HTTP API and those who ask it (CLI, supervisor, dashboard) say to each other. Every path starts with /v1.
+import type { Problem, SourcePosition } from './problem.ts'
+
+/** A document in force, as `get -o yaml` shows it. */
+export interface DocumentView {
+  readonly apiVersion: string
+  readonly kind: string
+  /** Empty for kinds without a namespace. */
+  readonly namespace: string
+  readonly name: string
+  /** Whoever applied a document may delete it; one from a file is changed in the file. */
+  readonly origin: { readonly kind: 'file'; readonly position: SourcePosition } | { readonly kind: 'store' }
+  /** Complete: metadata, spec with every default filled in, status. */
+  readonly document: Readonly<Record<string, unknown>>
+  /** Which of its values nobody wrote: dotted path → where the default comes from ("Heddle", "MeshConfig/default"). */
+  readonly defaults: Readonly<Record<string, string>>
+}
+
+export interface DocumentKey {
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+}
+
+export interface AppliedDocument extends DocumentKey {
+  readonly action: 'created' | 'changed' | 'unchanged' | 'deleted'
+  /** As in DocumentView.document without the status; absent when there was none, or is none any more. */
+  readonly before?: Readonly<Record<string, unknown>>
+  readonly after?: Readonly<Record<string, unknown>>
+}
+
+/** With an error among the problems nothing was applied. */
+export interface ApplyResult {
+  readonly revision: string
+  readonly documents: readonly AppliedDocument[]
+  readonly problems: readonly Problem[]
+}
+
+/** What the control plane knows about one data-plane client. */
+export interface ProxyStatus {
+  /** "sidecar~default~web". */
+  readonly id: string
+  readonly connected: boolean
+  /** Milliseconds since the Unix epoch: of the present connection, or of the end of the last one. */
+  readonly sinceMs: number
+  /** Newest revision of which it acknowledged everything it subscribes to. */
+  readonly ackedRevision?: string
+  readonly ackedAtMs?: number
+  readonly lastNack?: {
+    readonly typeUrl: string
+    readonly message: string
+    readonly atMs: number
+    /** No newer acknowledgement of that type yet: the proxy still runs what it had before. */
+    readonly current: boolean
+  }
+}
+
+export interface JoinToken {
+  readonly token: string
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number
+}
+
+/** Body of every answer that is not 2xx. */
+export interface ApiError {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+  readonly problems?: readonly Problem[]
+}

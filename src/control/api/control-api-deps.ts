@@ -1,0 +1,37 @@
+// What the control-plane API needs from the rest of the control plane.
+import type { ApplyResult, DocumentKey, DocumentView, JoinToken, ProxyStatus } from '../../contracts/control-api.ts'
+import type { DesiredState } from '../../contracts/desired-state.ts'
+import type { MeshState } from '../../contracts/mesh-state.ts'
+import type { Problem } from '../../contracts/problem.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { Watchable } from '../../core/watchable.ts'
+import type { WorkloadStatuses } from './workload-statuses.ts'
+
+/** Everything the API shows or changes; the composition root gives each function from the part that owns it. */
+export interface ControlApiDeps {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Bearer token of every request but `/v1/healthz`. */
+  readonly token: string
+  /** A new value with each revision. */
+  readonly desired: Watchable<DesiredState>
+  readonly mesh: () => MeshState
+  /** Of the documents, of NACKs; those of workloads are added here. */
+  readonly problems: () => readonly Problem[]
+  readonly proxies: () => readonly ProxyStatus[]
+  readonly documents: DocumentsPort
+  /** A single-use token for that SPIFFE ID. */
+  readonly createJoinToken: (spiffeId: string) => Promise<JoinToken>
+  /** The supervisor's newest word on the workloads it runs. */
+  readonly workloadStatuses: WorkloadStatuses
+}
+
+/** The documents in force, and the store behind `apply` and `delete`. */
+export interface DocumentsPort {
+  list(filter: Partial<DocumentKey>): readonly DocumentView[]
+  /** `yaml`: one or more documents. With `dryRun` only says what would happen. Rejects only when the store fails. */
+  apply(yaml: string, options: { readonly dryRun: boolean }): Promise<ApplyResult>
+  /** Undefined: no such document. A document that comes from a file is a problem in the result, and stays. */
+  delete(key: DocumentKey): Promise<ApplyResult | undefined>
+}

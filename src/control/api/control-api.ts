@@ -1,0 +1,76 @@
+// The control plane's HTTP API on loopback: how the CLI, the supervisor and the dashboard ask and tell. fastify, bearer token.
+import { createHash, timingSafeEqual } from 'node:crypto'
+
+import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+
+import type { ApiError } from '../../contracts/control-api.ts'
+import { errorMessage } from '../../core/errors.ts'
+import { ApiFailure } from './api-failure.ts'
+import type { ControlApiDeps } from './control-api-deps.ts'
+import { registerDocumentRoutes } from './document-routes.ts'
+import { registerSupervisorRoutes } from './supervisor-routes.ts'
+
+export interface ControlApi {
+  /** "http://127.0.0.1:15014". */
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** Rejects with the system's error (EADDRINUSE) when the port cannot be had. */
+export async function startControlApi(deps: ControlApiDeps, host: string, port: number): Promise<ControlApi> {
+  const app = buildControlApi(deps)
+  const url = await app.listen({ host, port })
+  return { url, stop: () => app.close() }
+}
+
+/** Without a socket, for tests: `inject` asks it. */
+export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
+  const app = fastify({ logger: false, bodyLimit: 16 * 1024 * 1024, forceCloseConnections: true })
+  const expected = digest(`Bearer ${deps.token}`)
+  app.addHook('onRequest', async (request) => {
+    if (request.routeOptions.url === '/v1/healthz') return
+    if (timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) return
+    throw new ApiFailure(401, {
+      code: 'unauthorized',
+      message: 'this API needs the bearer token of the mesh',
+      hint: 'take adminToken from mesh.json in the state directory',
+    })
+  })
+  app.setErrorHandler((error: FastifyError | ApiFailure, request, reply) => answerError(deps, error, request, reply))
+  app.setNotFoundHandler((request) => {
+    throw new ApiFailure(404, { code: 'not-found', message: `nothing at ${request.method} ${request.url}` })
+  })
+  // YAML arrives as text, whatever the caller names it
+  app.addContentTypeParser(['application/yaml', 'text/yaml', 'text/plain'], { parseAs: 'string' }, (_, body, done) =>
+    done(null, body),
+  )
+  app.get('/v1/healthz', () => ({ status: 'ok', revision: deps.desired.value.revision }))
+  app.get('/v1/mesh', () => deps.mesh())
+  app.get('/v1/problems', () => ({ problems: [...deps.problems(), ...deps.workloadStatuses.problems()] }))
+  app.get('/v1/proxies', () => ({ revision: deps.desired.value.revision, proxies: deps.proxies() }))
+  registerDocumentRoutes(app, deps)
+  registerSupervisorRoutes(app, deps)
+  return app
+}
+
+async function answerError(
+  deps: ControlApiDeps,
+  error: FastifyError | ApiFailure,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<ApiError> {
+  if (error instanceof ApiFailure) {
+    reply.code(error.status)
+    return error.body
+  }
+  const status = error.statusCode ?? 500
+  reply.code(status)
+  if (status < 500) return { code: 'bad-request', message: error.message }
+  deps.logger.error('API request failed', { method: request.method, url: request.url, error: errorMessage(error) })
+  return { code: 'internal', message: errorMessage(error), hint: "see the control plane's log" }
+}
+
+/** Of equal length whatever was sent, so that the comparison takes the same time. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,164 @@
+// Heddle's own kinds (heddle.dev/v1alpha1): Workload, ExternalService, MeshConfig.
+import { isIP } from 'node:net'
+
+import { z } from 'zod'
+
+import { peerAuthenticationSchema } from '../../policies/peer-authentication/peer-authentication.schema.ts'
+import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
+import {
+  durationMs,
+  durationSchema,
+  namespaceNameSchema,
+  objectNameSchema,
+  portSchema,
+  preciseHostnameSchema,
+  ruleIssue,
+  uniqueNames,
+} from '../../policies/scalars.schema.ts'
+
+export interface WorkloadSpec {
+  readonly serviceAccount: string
+  readonly address: string
+  readonly ports: readonly { readonly name?: string; readonly port: number }[]
+  readonly command?: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Absent: the folder of the file. */
+  readonly workingDirectory?: string
+  readonly locality?: { readonly region?: string; readonly zone?: string; readonly subZone?: string }
+  readonly weight: number
+  /** "reviews", "reviews.shop", "reviews:9080", or the same in parts. */
+  readonly uses: readonly (string | { readonly name: string; readonly namespace?: string; readonly port?: number })[]
+}
+
+export interface ExternalServiceSpec {
+  readonly hosts: readonly string[]
+  readonly ports: readonly {
+    readonly name: string
+    readonly port: number
+    readonly protocol: 'http' | 'grpc' | 'tcp' | 'tls' | 'https'
+  }[]
+  readonly endpoints: readonly { readonly address: string; readonly port?: number; readonly weight: number }[]
+  /** `dns`: the hosts, or the endpoints' addresses, are resolved; `static`: the endpoints are IP addresses. */
+  readonly resolution: 'dns' | 'static'
+}
+
+export interface MeshConfigSpec {
+  readonly trustDomain: string
+  readonly peerAuthentication: PeerAuthenticationSpec
+  readonly outboundTrafficPolicy: { readonly mode: 'allowAny' | 'registryOnly' }
+  readonly certificates: { readonly workloadLifetime: string }
+  readonly accessLog: { readonly enabled: boolean }
+}
+
+const endpointWeightSchema = z.int().min(1).max(1_000_000).default(1)
+
+const workloadSpecSchema = z.strictObject({
+  serviceAccount: objectNameSchema.default('default'),
+  address: preciseHostnameSchema.or(z.ipv6()).default('127.0.0.1'),
+  ports: z
+    .array(z.strictObject({ name: objectNameSchema.exactOptional(), port: portSchema }))
+    .check(uniqueNames())
+    .check((ctx) => {
+      for (const [index, { port }] of ctx.value.entries())
+        if (ctx.value.findIndex((other) => other.port === port) < index)
+          ctx.issues.push(ruleIssue(port, [index, 'port'], `port ${port} occurs twice`, 'HDL007'))
+    })
+    .default([]),
+  command: z.array(z.string()).min(1).exactOptional(),
+  env: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'the name of an environment variable'), z.string())
+    .default({}),
+  workingDirectory: z.string().min(1).exactOptional(),
+  locality: z
+    .strictObject({
+      region: z.string().exactOptional(),
+      zone: z.string().exactOptional(),
+      subZone: z.string().exactOptional(),
+    })
+    .exactOptional(),
+  weight: endpointWeightSchema,
+  uses: z
+    .array(
+      z.union([
+        z.string().regex(/^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$/, 'a service such as "reviews" or "reviews.shop:9080"'),
+        z.strictObject({
+          name: objectNameSchema,
+          namespace: namespaceNameSchema.exactOptional(),
+          port: portSchema.exactOptional(),
+        }),
+      ]),
+    )
+    .default([]),
+})
+
+export const workloadFields: z.ZodRawShape = { spec: workloadSpecSchema.default(workloadSpecSchema.parse({})) }
+
+export const externalServiceFields: z.ZodRawShape = {
+  spec: z
+    .strictObject({
+      hosts: z.array(preciseHostnameSchema).min(1).max(64),
+      ports: z
+        .array(
+          z.strictObject({
+            name: objectNameSchema.default(''),
+            port: portSchema,
+            protocol: z.enum(['http', 'grpc', 'tcp', 'tls', 'https']).default('http'),
+          }),
+        )
+        .min(1)
+        .check((ctx) => {
+          for (const [index, { port }] of ctx.value.entries())
+            if (ctx.value.findIndex((other) => other.port === port) < index)
+              ctx.issues.push(ruleIssue(port, [index, 'port'], `port ${port} occurs twice`, 'HDL007'))
+        }),
+      endpoints: z
+        .array(
+          z.strictObject({
+            address: preciseHostnameSchema.or(z.ipv6()),
+            port: portSchema.exactOptional(),
+            weight: endpointWeightSchema,
+          }),
+        )
+        .default([]),
+      resolution: z.enum(['dns', 'static']).default('dns'),
+    })
+    .check((ctx) => {
+      const { resolution, endpoints } = ctx.value
+      if (resolution !== 'static') return
+      if (endpoints.length === 0)
+        ctx.issues.push(ruleIssue(ctx.value, ['endpoints'], '"endpoints" is missing: resolution is static', 'HDL006'))
+      for (const [index, { address }] of endpoints.entries())
+        if (isIP(address) === 0)
+          ctx.issues.push(
+            ruleIssue(
+              address,
+              ['endpoints', index, 'address'],
+              `"${address}" is not an IP address: resolution is static`,
+            ),
+          )
+    }),
+}
+
+const meshConfigSpecSchema = z.strictObject({
+  trustDomain: z
+    .string()
+    .max(255)
+    .regex(/^[a-z0-9._-]+$/, 'a trust domain of lower-case letters, digits, ".", "-" and "_"')
+    .default('mesh.local'),
+  peerAuthentication: peerAuthenticationSchema.default({ mode: 'STRICT' }),
+  outboundTrafficPolicy: z
+    .strictObject({ mode: z.enum(['allowAny', 'registryOnly']).default('allowAny') })
+    .default({ mode: 'allowAny' }),
+  certificates: z
+    .strictObject({
+      workloadLifetime: durationSchema
+        .refine((text) => durationMs(text) >= 1000, { error: 'must be at least 1s' })
+        .default('1h'),
+    })
+    .default({ workloadLifetime: '1h' }),
+  accessLog: z.strictObject({ enabled: z.boolean().default(true) }).default({ enabled: true }),
+})
+
+export const defaultMeshConfig: MeshConfigSpec = meshConfigSpecSchema.parse({})
+
+export const meshConfigFields: z.ZodRawShape = { spec: meshConfigSpecSchema.default(meshConfigSpecSchema.parse({})) }

@@ -1,0 +1,149 @@
+// Which kinds there are: group, versions, scope and schema of each; and those that are known but not used.
+import { z } from 'zod'
+
+import { namespaceNameSchema, objectNameSchema } from '../../policies/scalars.schema.ts'
+import {
+  configMapFields,
+  endpointSliceFields,
+  labelsSchema,
+  namespaceFields,
+  secretFields,
+  serviceAccountFields,
+  serviceFields,
+} from './core-kinds.ts'
+import type { EndpointSliceSpec, ServiceSpec } from './core-kinds.ts'
+import { controllerFields, gatewayFields, referenceGrantFields } from './gateway-kinds.ts'
+import type { ControllerSpec, GatewaySpec, ReferenceGrantSpec } from './gateway-kinds.ts'
+import { externalServiceFields, meshConfigFields, workloadFields } from './heddle-kinds.ts'
+import type { ExternalServiceSpec, MeshConfigSpec, WorkloadSpec } from './heddle-kinds.ts'
+import { grpcRouteFields, httpRouteFields } from './route-kinds.ts'
+import type { GrpcRouteSpec, HttpRouteSpec } from './route-kinds.ts'
+
+/** The typed `spec` of each kind. A kind without `spec` (EndpointSlice, Secret) has its own top-level fields there. */
+export interface SpecOf {
+  Service: ServiceSpec
+  Namespace: unknown
+  ServiceAccount: unknown
+  Secret: unknown
+  ConfigMap: unknown
+  EndpointSlice: EndpointSliceSpec
+  GatewayClass: ControllerSpec
+  Gateway: GatewaySpec
+  HTTPRoute: HttpRouteSpec
+  GRPCRoute: GrpcRouteSpec
+  ReferenceGrant: ReferenceGrantSpec
+  XMesh: ControllerSpec
+  Workload: WorkloadSpec
+  ExternalService: ExternalServiceSpec
+  MeshConfig: MeshConfigSpec
+}
+export type KindName = keyof SpecOf
+
+export interface KindDefinition {
+  readonly group: string
+  readonly versions: readonly string[]
+  readonly clusterScoped: boolean
+  /** The document's fields beside apiVersion, kind, metadata and status. */
+  readonly fields: z.ZodRawShape
+}
+
+const gatewayApi = 'gateway.networking.k8s.io'
+
+export const heddleGroup = 'heddle.dev'
+
+export const kinds: Readonly<Record<KindName, KindDefinition>> = {
+  Service: namespaced('', ['v1'], serviceFields),
+  Namespace: clusterScoped('', ['v1'], namespaceFields),
+  ServiceAccount: namespaced('', ['v1'], serviceAccountFields),
+  Secret: namespaced('', ['v1'], secretFields),
+  ConfigMap: namespaced('', ['v1'], configMapFields),
+  EndpointSlice: namespaced('discovery.k8s.io', ['v1'], endpointSliceFields),
+  GatewayClass: clusterScoped(gatewayApi, ['v1', 'v1beta1'], controllerFields),
+  Gateway: namespaced(gatewayApi, ['v1', 'v1beta1'], gatewayFields),
+  HTTPRoute: namespaced(gatewayApi, ['v1', 'v1beta1'], httpRouteFields),
+  GRPCRoute: namespaced(gatewayApi, ['v1', 'v1alpha2'], grpcRouteFields),
+  ReferenceGrant: namespaced(gatewayApi, ['v1', 'v1beta1', 'v1alpha2'], referenceGrantFields),
+  XMesh: clusterScoped('gateway.networking.x-k8s.io', ['v1alpha1'], controllerFields),
+  Workload: namespaced(heddleGroup, ['v1alpha1'], workloadFields),
+  ExternalService: namespaced(heddleGroup, ['v1alpha1'], externalServiceFields),
+  MeshConfig: clusterScoped(heddleGroup, ['v1alpha1'], meshConfigFields),
+}
+
+export const kindNames: readonly KindName[] = Object.keys(kinds) as KindName[]
+
+/** Kubernetes kinds that the mesh has no use for: loaded files may hold them. */
+export const ignoredKinds: ReadonlySet<string> = words(
+  `
+    ClusterRole ClusterRoleBinding CronJob CustomResourceDefinition DaemonSet Deployment Endpoints
+    HorizontalPodAutoscaler Ingress IngressClass Job Lease LimitRange MutatingWebhookConfiguration
+    NetworkPolicy Node PersistentVolume PersistentVolumeClaim Pod PodDisruptionBudget PodMonitor PriorityClass
+    ReplicaSet ReplicationController ResourceQuota Role RoleBinding ServiceMonitor StatefulSet StorageClass
+    ValidatingWebhookConfiguration
+  `,
+)
+
+/** Kinds that configure traffic or security and are not built: leaving one out silently could open a door. */
+export const unsupportedKinds: ReadonlySet<string> = words(
+  `
+    AuthorizationPolicy BackendTLSPolicy Filter PeerAuthentication RequestAuthentication Rollout TCPRoute
+    TLSRoute Telemetry TrafficPolicy UDPRoute XBackendTrafficPolicy XListenerSet
+  `,
+)
+
+function words(text: string): ReadonlySet<string> {
+  return new Set(text.trim().split(/\s+/))
+}
+
+function namespaced(group: string, versions: readonly string[], fields: z.ZodRawShape): KindDefinition {
+  return { group, versions, clusterScoped: false, fields }
+}
+
+function clusterScoped(group: string, versions: readonly string[], fields: z.ZodRawShape): KindDefinition {
+  return { group, versions, clusterScoped: true, fields }
+}
+
+/** `group/version`, or only the version in the core group. */
+export function apiVersionOf(group: string, version: string): string {
+  return group === '' ? version : `${group}/${version}`
+}
+
+export interface Metadata {
+  readonly name: string
+  /** Absent in cluster-scoped kinds. */
+  readonly namespace?: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  /** RFC 3339, as Kubernetes sets it. */
+  readonly creationTimestamp?: string
+}
+
+const unused = z.unknown().optional()
+
+const metadataFields = {
+  name: objectNameSchema,
+  labels: labelsSchema.default({}),
+  annotations: labelsSchema.default({}),
+  creationTimestamp: z.string().exactOptional(),
+  deletionGracePeriodSeconds: unused,
+  deletionTimestamp: unused,
+  finalizers: unused,
+  generateName: unused,
+  generation: unused,
+  managedFields: unused,
+  ownerReferences: unused,
+  resourceVersion: unused,
+  selfLink: unused,
+  uid: unused,
+}
+
+/** Schema of whole documents of that kind, every default filled in. */
+export function documentSchema(kind: KindDefinition): z.ZodType<{ readonly metadata: Metadata }> {
+  const namespace = kind.clusterScoped ? {} : { namespace: namespaceNameSchema.default('default') }
+  return z.strictObject({
+    apiVersion: z.string(),
+    kind: z.string(),
+    metadata: z.strictObject({ ...metadataFields, ...namespace }),
+    status: unused,
+    ...kind.fields,
+  }) as unknown as z.ZodType<{ readonly metadata: Metadata }>
+}

@@ -1,0 +1,62 @@
+// The documents in force → the MeshSnapshot, what is wrong between them, and the status of each. Pure.
+import type { Problem } from '../../contracts/problem.ts'
+import type { ModelDocument } from '../model/document.ts'
+import { BackendResolver } from './backends.ts'
+import { DocumentIndex } from './document-index.ts'
+import { compileGateways } from './gateways.ts'
+import { compileMeshRoutes } from './mesh-routes.ts'
+import type { MeshSnapshot } from './mesh-snapshot.ts'
+import { ProblemList, RouteAttachment } from './route-attachment.ts'
+import { compileServices } from './services.ts'
+import { compileSettings } from './settings.ts'
+import { badCondition, gatewayControllerName, goodCondition, supportedGatewayFeatures } from './status.ts'
+import type { DocumentStatus } from './status.ts'
+import { compileWorkloads } from './workloads.ts'
+
+export interface CompiledMesh {
+  readonly snapshot: MeshSnapshot
+  readonly problems: readonly Problem[]
+  /** By document id. */
+  readonly statuses: ReadonlyMap<string, DocumentStatus>
+}
+
+export function compileMesh(documents: readonly ModelDocument[], revision: string): CompiledMesh {
+  const index = new DocumentIndex(documents)
+  const problems = new ProblemList()
+  const { settings, ...meshWide } = compileSettings(index)
+  problems.add(...meshWide.problems)
+  const drafts = compileServices(index)
+  problems.add(...drafts.problems)
+  const compiledWorkloads = compileWorkloads(index, drafts.services)
+  problems.add(...compiledWorkloads.problems)
+  const attachment = new RouteAttachment(new BackendResolver(index, drafts.services), problems)
+  const services = compileMeshRoutes(index, drafts.services, attachment)
+  const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment)
+  const statuses = new Map<string, DocumentStatus>()
+  for (const document of documents) {
+    const status =
+      meshWide.statuses.get(document.id) ?? gatewayStatuses.get(document.id) ?? documentStatus(document, attachment)
+    if (status !== undefined) statuses.set(document.id, status)
+  }
+  return {
+    snapshot: { revision, settings, workloads: compiledWorkloads.workloads, services, gateways },
+    problems: problems.toArray(),
+    statuses,
+  }
+}
+
+/** Undefined for what another controller answers for. */
+function documentStatus(document: ModelDocument, attachment: RouteAttachment): DocumentStatus | undefined {
+  const { kind, spec } = document
+  if (kind === 'HTTPRoute' || kind === 'GRPCRoute') return { parents: attachment.parentsOf(document) }
+  if (kind === 'Gateway')
+    return { conditions: [badCondition('Accepted', 'NoMatchingClass', "its class is not one of Heddle's")] }
+  if (kind === 'GatewayClass') {
+    if (spec.controllerName !== gatewayControllerName) return undefined
+    const conditions = [goodCondition('Accepted', 'Heddle serves this class')]
+    return { conditions, supportedFeatures: supportedGatewayFeatures }
+  }
+  // somebody else's mesh
+  if (kind === 'XMesh') return undefined
+  return { conditions: [goodCondition('Accepted', 'the document is in force')] }
+}

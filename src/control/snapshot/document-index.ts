@@ -1,0 +1,56 @@
+// The documents by kind and name, for the compiler's look-ups.
+import { documentId } from '../model/document.ts'
+import type { ModelDocument } from '../model/document.ts'
+import type { LabelSelector } from '../model/gateway-kinds.ts'
+import type { KindName } from '../model/kinds.ts'
+
+export class DocumentIndex {
+  readonly #byId = new Map<string, ModelDocument>()
+  readonly #byKind = new Map<KindName, ModelDocument[]>()
+
+  constructor(documents: readonly ModelDocument[]) {
+    for (const document of documents) {
+      this.#byId.set(document.id, document)
+      const ofKind = this.#byKind.get(document.kind)
+      if (ofKind === undefined) this.#byKind.set(document.kind, [document])
+      else ofKind.push(document)
+    }
+  }
+
+  get<K extends KindName>(kind: K, namespace: string, name: string): ModelDocument<K> | undefined {
+    return this.#byId.get(documentId(kind, namespace, name)) as ModelDocument<K> | undefined
+  }
+
+  all<K extends KindName>(kind: K): readonly ModelDocument<K>[] {
+    return (this.#byKind.get(kind) ?? []) as unknown as readonly ModelDocument<K>[]
+  }
+
+  /** Names of that kind in a namespace, for hints. */
+  names(kind: KindName, namespace: string): string[] {
+    return this.all(kind).flatMap((document) => (document.namespace === namespace ? [document.name] : []))
+  }
+
+  /** Kubernetes itself puts the name on every namespace as a label; a namespace need not be declared to exist. */
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> {
+    const declared = this.get('Namespace', '', namespace)?.metadata.labels
+    return { ...declared, 'kubernetes.io/metadata.name': namespace }
+  }
+}
+
+/** Whether all of `wanted` are among `labels`. */
+export function labelsMatch(
+  wanted: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value)
+}
+
+export function selectorMatches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
+  if (!labelsMatch(selector.matchLabels, labels)) return false
+  return selector.matchExpressions.every(({ key, operator, values }) => {
+    const value = labels[key]
+    if (operator === 'Exists') return value !== undefined
+    if (operator === 'DoesNotExist') return value === undefined
+    return (value !== undefined && values.includes(value)) === (operator === 'In')
+  })
+}

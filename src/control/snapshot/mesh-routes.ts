@@ -1,0 +1,139 @@
+// Routes whose parent is a Service (GAMMA, GEP-1426) → the routes of each Service port, for every caller and by the caller's namespace.
+import { serviceHost } from '../../contracts/xds/names.ts'
+import { matchEverything, toRouteMatchSpec } from '../../policies/route-match/route-match.schema.ts'
+import { documentProblem } from '../model/document.ts'
+import type { ModelDocument } from '../model/document.ts'
+import { heddleGroup } from '../model/kinds.ts'
+import { nearest } from '../model/nearest.ts'
+import type { ParentReference } from '../model/route-kinds.ts'
+import type { RouteDocument } from './backends.ts'
+import type { DocumentIndex } from './document-index.ts'
+import type { MeshRoute, MeshService } from './mesh-snapshot.ts'
+import { inOrderOfPrecedence } from './precedence.ts'
+import type { RankedRoute } from './precedence.ts'
+import type { RouteAttachment } from './route-attachment.ts'
+import type { PortDraft, ServiceDraft } from './services.ts'
+
+interface PortRoutes {
+  readonly producer: RankedRoute[]
+  readonly consumer: Map<string, RankedRoute[]>
+}
+
+export function compileMeshRoutes(
+  index: DocumentIndex,
+  services: ReadonlyMap<string, ServiceDraft>,
+  attachment: RouteAttachment,
+): Map<string, MeshService> {
+  const routesByPort = new Map<PortDraft, PortRoutes>()
+  const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')]
+  for (const route of routes)
+    for (const [position, parentRef] of route.spec.parentRefs.entries()) {
+      const kind = parentKind(parentRef)
+      if (kind !== undefined) attach(route, position, kind, index, services, attachment, routesByPort)
+    }
+  return new Map([...services].map(([host, draft]) => [host, meshService(draft, routesByPort)]))
+}
+
+function parentKind({ group, kind }: ParentReference): 'Service' | 'ExternalService' | undefined {
+  if ((group === '' || group === 'core') && kind === 'Service') return 'Service'
+  return group === heddleGroup && kind === 'ExternalService' ? 'ExternalService' : undefined
+}
+
+function attach(
+  route: RouteDocument,
+  position: number,
+  kind: 'Service' | 'ExternalService',
+  index: DocumentIndex,
+  services: ReadonlyMap<string, ServiceDraft>,
+  attachment: RouteAttachment,
+  routesByPort: Map<PortDraft, PortRoutes>,
+): void {
+  const parentRef = route.spec.parentRefs[position] as ParentReference
+  const path = ['spec', 'parentRefs', position]
+  const namespace = parentRef.namespace ?? route.namespace
+  const parent: ModelDocument<'Service' | 'ExternalService'> | undefined = index.get(kind, namespace, parentRef.name)
+  if (parent === undefined) {
+    const meant = nearest(parentRef.name, index.names(kind, namespace))
+    const message = `there is no ${kind} "${parentRef.name}" in namespace ${namespace}`
+    const hint = meant === undefined ? undefined : `Did you mean "${meant}"?`
+    const problem = documentProblem(route, 'HDL008', 'error', [...path, 'name'], message, hint)
+    attachment.refuse(route, parentRef, namespace, 'NoMatchingParent', problem)
+    return
+  }
+  const hosts = parent.kind === 'Service' ? [serviceHost(parent.name, namespace)] : parent.spec.hosts
+  const all = hosts.flatMap((host) => services.get(host)?.ports ?? [])
+  const { port, sectionName } = parentRef
+  // for a Service, sectionName is the name of a port (Gateway API ParentReference)
+  const named = all.filter(
+    (one) => (port === undefined || one.port === port) && (sectionName === undefined || one.name === sectionName),
+  )
+  if (named.length === 0) {
+    const field = port === undefined ? 'sectionName' : 'port'
+    const has = all.map((one) => (one.name === '' ? String(one.port) : `${one.port} (${one.name})`)).join(', ')
+    const message = `${kind} ${parentRef.name} has no port ${port ?? sectionName ?? ''}`.trimEnd()
+    const hint = `It has ${has === '' ? 'none' : has}.`
+    const problem = documentProblem(route, 'HDL008', 'error', [...path, field], message, hint)
+    attachment.refuse(route, parentRef, namespace, 'NoMatchingParent', problem)
+    return
+  }
+  const spoken = named.filter((one) => one.protocol !== 'tcp')
+  if (spoken.length === 0) {
+    const message = `${kind} ${parentRef.name} speaks no HTTP there: its port is declared as plain TCP`
+    const hint = 'Set appProtocol: http on the port, or name it http-....'
+    const field = port === undefined && sectionName === undefined ? 'name' : port === undefined ? 'sectionName' : 'port'
+    const problem = documentProblem(route, 'HDL010', 'error', [...path, field], message, hint)
+    attachment.refuse(route, parentRef, namespace, 'UnsupportedProtocol', problem)
+    return
+  }
+  if (route.kind === 'GRPCRoute')
+    attachment.problems.add(
+      documentProblem(
+        route,
+        'HDL010',
+        'warning',
+        ['kind'],
+        'a GRPCRoute is checked, but its rules do not steer traffic',
+        'Until then gRPC requests go to the Service they name.',
+      ),
+    )
+  const ranked = attachment.accept(route, parentRef, namespace)
+  if (ranked.length === 0) return
+  for (const one of spoken) {
+    let routes = routesByPort.get(one)
+    if (routes === undefined) routesByPort.set(one, (routes = { producer: [], consumer: new Map() }))
+    if (route.namespace === namespace) routes.producer.push(...ranked)
+    else routes.consumer.set(route.namespace, [...(routes.consumer.get(route.namespace) ?? []), ...ranked])
+  }
+}
+
+function meshService(draft: ServiceDraft, routesByPort: ReadonlyMap<PortDraft, PortRoutes>): MeshService {
+  const { document, host, external, source } = draft
+  return {
+    host,
+    namespace: document.namespace,
+    name: document.name,
+    external,
+    ports: draft.ports.map((port) => {
+      const routes = routesByPort.get(port)
+      const producer = inOrderOfPrecedence(routes?.producer ?? [])
+      return {
+        ...port,
+        routes: producer.length === 0 ? [defaultRoute(draft, port.port)] : producer,
+        consumerRoutes: new Map(
+          [...(routes?.consumer ?? [])].map(([caller, own]) => [caller, inOrderOfPrecedence(own)]),
+        ),
+      }
+    }),
+    source,
+  }
+}
+
+/** A Service without an accepted route forwards to its own endpoints (GEP-1426, "Service without routes"). */
+function defaultRoute(draft: ServiceDraft, port: number): MeshRoute {
+  return {
+    name: 'default',
+    source: draft.source,
+    match: toRouteMatchSpec(matchEverything),
+    action: { kind: 'forward', backends: [{ host: draft.host, port, weight: 1 }], mirrors: [], timeouts: {} },
+  }
+}

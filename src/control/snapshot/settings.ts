@@ -1,0 +1,76 @@
+// Mesh-wide settings: XMesh (GEP-3949) points to a MeshConfig; without an XMesh the only MeshConfig there is applies.
+import type { Problem } from '../../contracts/problem.ts'
+import { durationMs } from '../../policies/scalars.schema.ts'
+import { documentProblem } from '../model/document.ts'
+import type { ModelDocument } from '../model/document.ts'
+import { defaultMeshConfig } from '../model/heddle-kinds.ts'
+import type { MeshConfigSpec } from '../model/heddle-kinds.ts'
+import { heddleGroup } from '../model/kinds.ts'
+import { nearest } from '../model/nearest.ts'
+import type { DocumentIndex } from './document-index.ts'
+import type { MeshSettings } from './mesh-snapshot.ts'
+import { compareText } from './services.ts'
+import { badCondition, goodCondition, meshControllerName, supportedMeshFeatures } from './status.ts'
+import type { DocumentStatus } from './status.ts'
+
+export interface CompiledSettings {
+  readonly settings: MeshSettings
+  readonly problems: readonly Problem[]
+  readonly statuses: ReadonlyMap<string, DocumentStatus>
+}
+
+export function compileSettings(index: DocumentIndex): CompiledSettings {
+  const problems: Problem[] = []
+  const statuses = new Map<string, DocumentStatus>()
+  const configs = index.all('MeshConfig').toSorted(byName)
+  const [mesh, ...others] = index
+    .all('XMesh')
+    .filter((one) => one.spec.controllerName === meshControllerName)
+    .toSorted(byName)
+  for (const other of others) {
+    const message = `there is one mesh, and ${mesh?.id} describes it`
+    problems.push(documentProblem(other, 'HDL012', 'error', ['metadata', 'name'], message, 'Remove one of them.'))
+    statuses.set(other.id, { conditions: [badCondition('Accepted', 'Conflicted', message)] })
+  }
+  let config: ModelDocument<'MeshConfig'> | undefined = configs[0]
+  if (mesh !== undefined) {
+    config = undefined
+    let accepted = goodCondition('Accepted', 'the mesh is configured by it')
+    const ref = mesh.spec.parametersRef
+    if (ref !== undefined) {
+      const ours = ref.group === heddleGroup && ref.kind === 'MeshConfig'
+      config = ours ? index.get('MeshConfig', '', ref.name) : undefined
+      if (config === undefined) {
+        const meant = ours ? nearest(ref.name, index.names('MeshConfig', '')) : undefined
+        const message = ours
+          ? `there is no MeshConfig "${ref.name}"`
+          : `parameters of kind ${ref.group}/${ref.kind} are not understood`
+        const hint = meant === undefined ? `Refer to a MeshConfig of group ${heddleGroup}.` : `Did you mean "${meant}"?`
+        const path = ['spec', 'parametersRef', ours ? 'name' : 'kind']
+        problems.push(documentProblem(mesh, 'HDL008', 'error', path, message, hint))
+        accepted = badCondition('Accepted', 'InvalidParameters', message)
+      }
+    }
+    statuses.set(mesh.id, { conditions: [accepted], supportedFeatures: supportedMeshFeatures })
+  }
+  for (const one of configs) {
+    if (one === config) continue
+    const message = config === undefined ? 'no XMesh refers to it: not in force' : `${config.id} is in force instead`
+    problems.push(documentProblem(one, 'HDL012', 'warning', ['metadata', 'name'], message))
+  }
+  return { settings: toSettings(config?.spec ?? defaultMeshConfig), problems, statuses }
+}
+
+function toSettings(spec: MeshConfigSpec): MeshSettings {
+  return {
+    trustDomain: spec.trustDomain,
+    peerAuthentication: spec.peerAuthentication.mode,
+    outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
+    svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
+    accessLog: spec.accessLog.enabled,
+  }
+}
+
+function byName(a: { readonly id: string }, b: { readonly id: string }): number {
+  return compareText(a.id, b.id)
+}

@@ -1,0 +1,92 @@
+// Status conditions as the Gateway API words them (GEP-1364, GEP-1426): per document, and per parent for routes.
+import type { ParentReference } from '../model/route-kinds.ts'
+
+export const gatewayControllerName = 'heddle.dev/gateway-controller'
+export const meshControllerName = 'heddle.dev/mesh-controller'
+
+export interface Condition {
+  /** "Accepted", "ResolvedRefs", "Programmed", "Conflicted". */
+  readonly type: string
+  readonly status: 'True' | 'False'
+  /** One word in CamelCase, from the Gateway API where it has one. */
+  readonly reason: string
+  readonly message: string
+}
+
+export interface ParentStatus {
+  readonly parentRef: ParentReference
+  readonly controllerName: string
+  readonly conditions: readonly Condition[]
+}
+
+export interface ListenerStatus {
+  readonly name: string
+  readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[]
+  readonly attachedRoutes: number
+  readonly conditions: readonly Condition[]
+}
+
+export interface DocumentStatus {
+  readonly conditions?: readonly Condition[]
+  /** Routes. */
+  readonly parents?: readonly ParentStatus[]
+  /** Gateways. */
+  readonly listeners?: readonly ListenerStatus[]
+  /** GatewayClass and XMesh; sorted. */
+  readonly supportedFeatures?: readonly { readonly name: string }[]
+}
+
+/** A condition that is as it should be: its reason is its type. */
+export function goodCondition(type: string, message: string): Condition {
+  return { type, status: 'True', reason: type, message }
+}
+
+export function badCondition(type: string, reason: string, message: string): Condition {
+  return { type, status: 'False', reason, message }
+}
+
+/** First fault of a reference decides the reason of ResolvedRefs. */
+export interface ReferenceFault {
+  readonly reason: 'BackendNotFound' | 'RefNotPermitted' | 'InvalidKind' | 'UnsupportedProtocol'
+  readonly message: string
+}
+
+export function resolvedRefs(fault: ReferenceFault | undefined): Condition {
+  if (fault === undefined) return goodCondition('ResolvedRefs', 'every reference leads somewhere')
+  return badCondition('ResolvedRefs', fault.reason, fault.message)
+}
+
+const meshFeatures = [
+  'HTTPRoute',
+  'HTTPRoute303RedirectStatusCode',
+  'HTTPRoute307RedirectStatusCode',
+  'HTTPRoute308RedirectStatusCode',
+  'HTTPRouteBackendRequestHeaderModification',
+  'HTTPRouteBackendTimeout',
+  'HTTPRouteCORS',
+  'HTTPRouteHostRewrite',
+  'HTTPRouteMethodMatching',
+  'HTTPRouteNamedRouteRule',
+  'HTTPRouteParentRefPort',
+  'HTTPRoutePathRedirect',
+  'HTTPRoutePathRewrite',
+  'HTTPRoutePortRedirect',
+  'HTTPRouteQueryParamMatching',
+  'HTTPRouteRequestMirror',
+  'HTTPRouteRequestMultipleMirrors',
+  'HTTPRouteRequestPercentageMirror',
+  'HTTPRouteRequestTimeout',
+  'HTTPRouteResponseHeaderModification',
+  'HTTPRouteSchemeRedirect',
+  'ReferenceGrant',
+]
+
+type Features = NonNullable<DocumentStatus['supportedFeatures']>
+
+function features(names: readonly string[]): Features {
+  return names.toSorted().map((name) => ({ name }))
+}
+
+/** Names of the Gateway API's feature registry (GEP-2162). */
+export const supportedMeshFeatures: Features = features([...meshFeatures, 'Mesh', 'MeshConsumerRoute'])
+export const supportedGatewayFeatures: Features = features([...meshFeatures, 'Gateway', 'GatewayPort8080'])

@@ -1,0 +1,122 @@
+// Workloads with the Services that each has a loopback listener for.
+import { join, resolve } from 'node:path'
+
+import type { Problem } from '../../contracts/problem.ts'
+import { serviceHost } from '../../contracts/xds/names.ts'
+import { documentProblem, sourceLocation } from '../model/document.ts'
+import type { ModelDocument } from '../model/document.ts'
+import { nearest } from '../model/nearest.ts'
+import type { DocumentIndex } from './document-index.ts'
+import type { MeshWorkload } from './mesh-snapshot.ts'
+import { compareText } from './services.ts'
+import type { ServiceDraft } from './services.ts'
+
+type Workload = ModelDocument<'Workload'>
+type Use = MeshWorkload['uses'][number]
+
+/** By "namespace/name", sorted. */
+export function compileWorkloads(
+  index: DocumentIndex,
+  services: ReadonlyMap<string, ServiceDraft>,
+): { readonly workloads: ReadonlyMap<string, MeshWorkload>; readonly problems: readonly Problem[] } {
+  const problems: Problem[] = []
+  const workloads = new Map<string, MeshWorkload>()
+  const portOwners = new Map<string, Workload>()
+  for (const workload of index.all('Workload').toSorted((a, b) => compareText(a.id, b.id))) {
+    problems.push(...portProblems(workload, portOwners))
+    workloads.set(`${workload.namespace}/${workload.name}`, meshWorkload(workload, index, services, problems))
+  }
+  return { workloads, problems }
+}
+
+function meshWorkload(
+  workload: Workload,
+  index: DocumentIndex,
+  services: ReadonlyMap<string, ServiceDraft>,
+  problems: Problem[],
+): MeshWorkload {
+  const { namespace, name, metadata, spec, folder } = workload
+  const { command, workingDirectory } = spec
+  const directory =
+    workingDirectory === undefined || folder === undefined
+      ? (workingDirectory ?? folder)
+      : resolve(join(folder, workingDirectory))
+  return {
+    namespace,
+    name,
+    serviceAccount: spec.serviceAccount,
+    labels: metadata.labels,
+    address: spec.address,
+    ports: spec.ports.map((port) => ({ name: port.name ?? '', port: port.port })),
+    weight: spec.weight,
+    ...(command === undefined ? {} : { command }),
+    env: spec.env,
+    ...(directory === undefined ? {} : { workingDirectory: directory }),
+    uses: usesOf(workload, index, services, problems),
+    source: sourceLocation(workload),
+  }
+}
+
+function usesOf(
+  workload: Workload,
+  index: DocumentIndex,
+  services: ReadonlyMap<string, ServiceDraft>,
+  problems: Problem[],
+): Use[] {
+  const uses = new Map<string, Use>()
+  const add = (service: ServiceDraft, wanted?: number): void => {
+    for (const { port } of service.ports)
+      if (wanted === undefined || wanted === port) uses.set(`${service.host}:${port}`, { host: service.host, port })
+  }
+  for (const service of services.values())
+    if (!service.external && service.document.namespace === workload.namespace) add(service)
+  for (const [position, use] of workload.spec.uses.entries()) {
+    const { hosts, port, text } = usedHosts(use, workload.namespace, index)
+    const found = hosts.flatMap((host) => services.get(host) ?? [])
+    const path = ['spec', 'uses', position]
+    if (found.length === 0) {
+      const meant = nearest(text, index.names('Service', workload.namespace))
+      const hint = meant === undefined ? undefined : `Did you mean "${meant}"?`
+      problems.push(documentProblem(workload, 'HDL008', 'error', path, `there is no service "${text}"`, hint))
+    } else if (port !== undefined && !found.some((service) => service.ports.some((one) => one.port === port))) {
+      const has = found.flatMap((service) => service.ports.map((one) => one.port)).join(', ')
+      problems.push(
+        documentProblem(workload, 'HDL008', 'error', path, `service "${text}" has no port ${port}`, `It has ${has}.`),
+      )
+    }
+    for (const service of found) add(service, port)
+  }
+  return [...uses.values()].toSorted((a, b) => compareText(a.host, b.host) || a.port - b.port)
+}
+
+/** Hosts that an entry of `uses` may mean: a Service by name, name.namespace or whole host, or an ExternalService. */
+function usedHosts(
+  use: Workload['spec']['uses'][number],
+  namespace: string,
+  index: DocumentIndex,
+): { readonly hosts: readonly string[]; readonly port: number | undefined; readonly text: string } {
+  if (typeof use !== 'string') {
+    const of = use.namespace ?? namespace
+    const external = index.get('ExternalService', of, use.name)?.spec.hosts ?? []
+    const text = use.namespace === undefined ? use.name : `${use.name}.${use.namespace}`
+    return { hosts: [serviceHost(use.name, of), ...external], port: use.port, text }
+  }
+  const [text, port] = use.split(':') as [string, string | undefined]
+  const [name, of, ...rest] = text.split('.') as [string, ...string[]]
+  const inCluster = rest.length === 0 || ['svc', 'svc.cluster.local'].includes(rest.join('.'))
+  const external = index.get('ExternalService', namespace, text)?.spec.hosts ?? []
+  const hosts = [...(inCluster ? [serviceHost(name, of ?? namespace)] : []), text, ...external]
+  return { hosts, port: port === undefined ? undefined : Number(port), text }
+}
+
+function portProblems(workload: Workload, owners: Map<string, Workload>): Problem[] {
+  return workload.spec.ports.flatMap(({ port }, position) => {
+    const key = `${workload.spec.address} ${port}`
+    const owner = owners.get(key)
+    if (owner === undefined) owners.set(key, workload)
+    if (owner === undefined) return []
+    const message = `${workload.spec.address}:${port} is where ${owner.id} listens already`
+    const path = ['spec', 'ports', position, 'port']
+    return [documentProblem(workload, 'HDL011', 'warning', path, message, 'Give one of them another port.')]
+  })
+}

@@ -1,0 +1,108 @@
+// The two ports that tell about one sidecar: admin (token) and metrics (open), both on loopback and off the data path.
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+
+import type { X509Svid } from '../../contracts/identity/svid.ts'
+import type { RuntimeConfig } from '../runtime/runtime-config.ts'
+import { describeCertificates } from './certificate-report.ts'
+import { describeConfig } from './config-dump.ts'
+import { streamTap, type TapSource } from './tap-stream.ts'
+
+export interface AdminServerOptions {
+  /** "127.0.0.1:20003". */
+  readonly address: string
+  /** Bearer token of every path but `/ready`. */
+  readonly token: string
+  readonly isReady: () => boolean
+  readonly config: () => RuntimeConfig
+  /** The certificate in use; undefined before the first. */
+  readonly svid: () => X509Svid | undefined
+  /** Live state of the clusters (endpoints, requests under way, pools), as JSON. */
+  readonly clusters: () => unknown
+  /** Counters by name, as JSON. */
+  readonly stats: () => unknown
+  readonly tap: TapSource
+}
+
+export interface MetricsServerOptions {
+  readonly address: string
+  /** Prometheus text exposition format 0.0.4. */
+  readonly render: () => string
+}
+
+export interface HttpEndpoint {
+  /** "127.0.0.1:20003", with the port that was really taken. */
+  readonly address: string
+  stop(): Promise<void>
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => void
+
+/** Rejects with the system's error (EADDRINUSE) when the address cannot be had. */
+export function createAdminServer(options: AdminServerOptions): Promise<HttpEndpoint> {
+  const expected = digest(`Bearer ${options.token}`)
+  const routes: Record<string, Handler> = {
+    '/config_dump': (_, response) => sendJson(response, describeConfig(options.config())),
+    '/listeners': (_, response) => sendJson(response, describeConfig(options.config()).listeners),
+    '/clusters': (_, response) => sendJson(response, options.clusters()),
+    '/certs': (_, response) => sendJson(response, describeCertificates(options.svid())),
+    '/stats': (_, response) => sendJson(response, options.stats()),
+    '/tap': (_, response, url) => streamTap(options.tap, url.searchParams, response),
+  }
+  return serve(options.address, (request, response, url) => {
+    if (url.pathname === '/ready') {
+      const ready = options.isReady()
+      sendJson(response, { ready }, ready ? 200 : 503)
+    } else if (!timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) {
+      sendJson(response, { message: 'this API needs the bearer token of the mesh' }, 401)
+    } else {
+      const handler = routes[url.pathname]
+      if (handler === undefined) sendJson(response, { message: 'not found', paths: Object.keys(routes) }, 404)
+      else handler(request, response, url)
+    }
+  })
+}
+
+/** Rejects as createAdminServer does. */
+export function createMetricsServer(options: MetricsServerOptions): Promise<HttpEndpoint> {
+  return serve(options.address, (_, response, url) => {
+    if (url.pathname === '/metrics') {
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(options.render())
+    } else if (url.pathname === '/healthz') sendJson(response, { status: 'ok' })
+    else sendJson(response, { message: 'not found', paths: ['/metrics', '/healthz'] }, 404)
+  })
+}
+
+function serve(address: string, handle: Handler): Promise<HttpEndpoint> {
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      sendJson(response, { message: 'only GET' }, 405)
+      return
+    }
+    handle(request, response, new URL(request.url ?? '/', 'http://admin'))
+  })
+  const colon = address.lastIndexOf(':')
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }, () => {
+      const bound = server.address() as { address: string; port: number }
+      resolve({ address: `${bound.address}:${bound.port}`, stop: () => close(server) })
+    })
+  })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}
+
+function sendJson(response: ServerResponse, value: unknown, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(value)}\n`)
+}
+
+/** Of equal length whatever was sent, so that the comparison takes the same time. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

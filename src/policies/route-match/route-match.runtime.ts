@@ -1,6 +1,7 @@
 // Turns a RouteMatchSpec into one closure over prebuilt parts; the route step calls it for each candidate route of a request.
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
+import { compileFullMatch } from './full-match.runtime.ts'
 import type { PathMatchSpec, RouteMatchSpec, ValueMatchSpec } from './route-match.spec.ts'
 
 /** What matchers look at: the request with its target taken apart once. */
@@ -43,22 +44,6 @@ export function compileRouteMatch(spec: RouteMatchSpec): RouteMatcher {
  */
 export function withoutTrailingSlash(prefix: string): string {
   return prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
-}
-
-/**
- * A test of the whole text. V8's engine backtracks, so an expression like "(a+)+" can take exponential time on a hostile request; what a
- * request can offer is bounded by the size limit of its head.
- */
-export function compileFullMatch(expression: string): (text: string) => boolean {
-  let compiled: RegExp
-  try {
-    // Compiled alone first: "a)(?:b" is an error that wrapping would hide.
-    compiled = new RegExp(expression)
-    compiled = new RegExp(`^(?:${expression})$`)
-  } catch (error) {
-    throw new Error(`not a regular expression: ${JSON.stringify(expression)}`, { cause: error })
-  }
-  return (text) => compiled.test(text)
 }
 
 function compilePath({ kind, value }: PathMatchSpec): RouteMatcher[] {

@@ -23,6 +23,26 @@ export function createProgram(context: CliContext, run: (work: Work) => Promise<
 type Declare = (program: Command, context: CliContext, run: (work: Work) => Promise<void>) => void
 
 const declareRunning: Declare = (program, context, run) => {
+  verb(program, 'up', 'start a mesh on this machine: control plane, sidecars, and the workloads that have a command', [
+    'heddle up -f mesh.yaml',
+    'heddle up -f mesh/ --state-dir /tmp/mesh --port-base 21000 --detach',
+  ])
+    .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
+    .addOption(stateDirOption())
+    .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
+    .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
+    .option('--no-dashboard', 'serve no dashboard')
+    .option('--isolate', 'one proxy process per workload', false)
+    .option('--transparent', 'redirect the traffic of unchanged applications (not supported yet)', false)
+    .option('--detach', 'return when the mesh is ready and leave it running', false)
+    .option('--live', 'after the table, show the traffic of each edge as it flows', false)
+    .option('-v, --verbose', "show the applications' output", false)
+    .action((options) => run(async () => (await import('./up/up-verb.ts')).up(context, options)))
+
+  verb(program, 'down', 'stop the mesh of a state directory, applications first', ['heddle down'])
+    .addOption(stateDirOption())
+    .action((options) => run(async () => (await import('./up/down-verb.ts')).down(context, options)))
+
   verb(program, 'ps', 'show the running mesh: workloads, gateways, addresses', ['heddle ps', 'heddle ps -o json'])
     .addOption(stateDirOption())
     .addOption(outputOption())
@@ -31,7 +51,7 @@ const declareRunning: Declare = (program, context, run) => {
   verb(program, 'control-plane', 'run a control plane in the foreground', [
     'heddle control-plane --state-dir .heddle -f mesh.yaml',
   ])
-    .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect, [])
+    .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
     .addOption(stateDirOption())
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
@@ -46,7 +66,7 @@ const declareRunning: Declare = (program, context, run) => {
 
 const declareDocuments: Declare = (program, context, run) => {
   verb(program, 'apply', 'put documents into the store of the running mesh', ['heddle apply -f route.yaml'])
-    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect, [])
+    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect)
     .option('--dry-run', 'say what would happen and change nothing', false)
     .addOption(stateDirOption())
     .addOption(outputOption())
@@ -79,7 +99,7 @@ const declareDocuments: Declare = (program, context, run) => {
   verb(program, 'diff', 'compare documents with what is in force; exits with 1 when they differ', [
     'heddle diff -f route.yaml',
   ])
-    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect, [])
+    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect)
     .addOption(stateDirOption())
     .action((options) => run(async () => (await import('./verbs/diff.ts')).diff(context, options)))
 }
@@ -157,7 +177,7 @@ function outputOption(): Option {
   return new Option('-o, --output <format>').choices(outputFormats).default('table')
 }
 
-function collect(value: string, before: readonly string[]): string[] {
+function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
 }
 

@@ -1,4 +1,5 @@
 // What the control plane wants to run on this host, told to the supervisor: which sidecars, and which applications behind them.
+import type { ProblemCode } from './problem.ts'
 
 export interface DesiredState {
   readonly revision: string
@@ -36,6 +37,8 @@ export interface WorkloadStatus {
   /** Of the application; absent while it does not run or when something else starts it. */
   readonly pid?: number
   readonly restarts: number
+  /** HDL014 unless it says otherwise. */
+  readonly code?: ProblemCode
   /** Why it is failing, for a person. */
   readonly message?: string
   /** The end of what the application wrote, when it is failing. */

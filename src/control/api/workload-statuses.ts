@@ -22,12 +22,15 @@ export class WorkloadStatuses {
   problems(): Problem[] {
     return this.list()
       .filter(({ state }) => state === 'failing')
-      .map(({ namespace, name, message = 'failing', lastLines = [] }) => ({
-        code: 'HDL014',
+      .map(({ namespace, name, code = 'HDL014', message = 'is failing', lastLines = [] }) => ({
+        code,
         severity: 'error',
         document: `Workload/${namespace}/${name}`,
-        message: [`workload ${namespace}/${name} ${message}`, ...lastLines.map((line) => `  | ${line}`)].join('\n'),
-        hint: 'its whole output is in the log folder of the state directory',
+        message: [message, ...lastLines.map((line) => `  | ${line}`)].join('\n'),
+        hint: code === 'HDL011' ? freePort : seeLog,
       }))
   }
 }
+
+const freePort = 'stop what listens there, or give the workload another port'
+const seeLog = 'its whole output is in the logs folder of the state directory'

@@ -1,0 +1,124 @@
+// One sidecar and the application behind it, in their order: proxy ready → application started → application drained → proxy drained.
+import type { DesiredSidecar, WorkloadStatus } from '../../contracts/desired-state.ts'
+import { nodeId } from '../../contracts/xds/names.ts'
+import type { Clock } from '../../core/clock.ts'
+import { listenDeadlineMs, type Application } from './application.ts'
+import { PortWatch, type ConnectProbe } from './port-watch.ts'
+
+export interface SidecarUnitDeps {
+  readonly clock: Clock
+  readonly probe: ConnectProbe
+  readonly startApplication: (desired: DesiredSidecar) => Application | undefined
+  /** Called after each change of `status`. */
+  readonly changed: () => void
+}
+
+export class SidecarUnit {
+  readonly id: string
+  readonly #deps: SidecarUnitDeps
+  #desired: DesiredSidecar
+  #proxyReady = false
+  /** The proxy was ready once: only then the application may start. */
+  #applicationMayRun = false
+  #application: Application | undefined
+  #replacing = false
+  #watch: PortWatch | undefined
+  #listening = false
+  #retiring = false
+
+  constructor(deps: SidecarUnitDeps, desired: DesiredSidecar) {
+    this.id = nodeId(desired.kind, desired.namespace, desired.name)
+    this.#deps = deps
+    this.#desired = desired
+    this.#watchForeign()
+  }
+
+  get desired(): DesiredSidecar {
+    return this.#desired
+  }
+
+  get isRetiring(): boolean {
+    return this.#retiring
+  }
+
+  get applicationPid(): number | undefined {
+    return this.#application?.pid
+  }
+
+  set proxyReady(ready: boolean) {
+    this.#proxyReady = ready
+    if (ready) this.#applicationMayRun = true
+    this.#run()
+    this.#deps.changed()
+  }
+
+  /** It is as well as it will be for now: ready, or failing for long enough not to be waited for. */
+  isSettled(nowMs: number): boolean {
+    if (!this.#proxyReady || this.#replacing) return false
+    const application = this.#application
+    if (application === undefined) return true
+    const { state } = application.status
+    return state === 'ready' || (state === 'failing' && nowMs - application.startedAtMs >= listenDeadlineMs)
+  }
+
+  status(): WorkloadStatus {
+    const { namespace, name } = this.#desired
+    const application = this.#application
+    const pid = application?.pid
+    const own = { namespace, name, restarts: 0, ...application?.status, ...(pid === undefined ? {} : { pid }) }
+    if (this.#retiring) return { ...own, state: 'stopping' }
+    if (!this.#proxyReady) return { ...own, state: 'waiting' }
+    return { ...own, state: application?.status.state ?? (this.#listening ? 'ready' : 'waiting') }
+  }
+
+  /** Another application is started only when the document asks for another one. */
+  update(desired: DesiredSidecar): void {
+    const before = this.#desired
+    this.#desired = desired
+    if (JSON.stringify(before.applicationPorts) !== JSON.stringify(desired.applicationPorts)) this.#watchForeign()
+    this.#run()
+  }
+
+  /** Drains the application. The proxy is next. */
+  async retire(): Promise<void> {
+    this.#retiring = true
+    this.#watch?.stop()
+    this.#deps.changed()
+    await this.#application?.stop()
+    this.#application = undefined
+  }
+
+  #run(): void {
+    if (!this.#applicationMayRun || this.#retiring || this.#replacing) return
+    const wanted = this.#desired.application
+    if (this.#application?.fingerprint === wanted?.fingerprint) return
+    if (this.#application === undefined) this.#application = this.#deps.startApplication(this.#desired)
+    else void this.#replace(this.#application)
+  }
+
+  async #replace(application: Application): Promise<void> {
+    this.#replacing = true
+    await application.stop()
+    this.#replacing = false
+    if (this.#retiring) return
+    this.#application = undefined
+    this.#run()
+    this.#deps.changed()
+  }
+
+  /** An application that somebody else starts is only looked at. */
+  #watchForeign(): void {
+    this.#watch?.stop()
+    this.#watch = undefined
+    const { application, applicationPorts } = this.#desired
+    if (application !== undefined || applicationPorts.length === 0) {
+      this.#listening = true
+      return
+    }
+    this.#listening = false
+    this.#watch = new PortWatch(this.#deps.clock, applicationPorts, this.#deps.probe, (open) => {
+      this.#listening = open
+      this.#deps.changed()
+    })
+  }
+}

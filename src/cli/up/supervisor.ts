@@ -1,0 +1,344 @@
+// The process tree of `heddle up`: control plane → proxies → applications. Makes the desired state so, and keeps it so.
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+import type { ControlPlaneMessage, SidecarBootstrap } from '../../contracts/bootstrap.ts'
+import type { DesiredSidecar, DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
+import type { MeshState } from '../../contracts/mesh-state.ts'
+import type { Problem } from '../../contracts/problem.ts'
+import { nodeId } from '../../contracts/xds/names.ts'
+import { readOrCreateAdminToken } from '../../control/api/admin-token.ts'
+import { writeFileAtomic } from '../../core/atomic-file.ts'
+import { sleep } from '../../core/clock.ts'
+import type { CliError } from '../cli-error.ts'
+import type { CliHost } from '../host.ts'
+import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
+import { meshFile } from '../mesh/running-mesh.ts'
+import { Application } from './application.ts'
+import { ControlPlaneProcess } from './control-plane-process.ts'
+import { JoinTokens } from './join-tokens.ts'
+import { LogFile } from './log-file.ts'
+import type { ConnectProbe } from './port-watch.ts'
+import { ProcessGroups } from './process-groups.ts'
+import { ProxyProcess } from './proxy-process.ts'
+import { SidecarUnit } from './sidecar-unit.ts'
+
+export interface SupervisorOptions {
+  readonly stateDir: string
+  /** What starts a control plane and a proxy; `--parent-watch` and `--bootstrap` are added. */
+  readonly controlPlaneCommand: readonly string[]
+  readonly proxyCommand: readonly string[]
+  /** One proxy process per sidecar. */
+  readonly isolate: boolean
+  readonly probe: ConnectProbe
+}
+
+export interface SupervisorEvents {
+  /** One line for whoever waits. */
+  progress(text: string): void
+  /** Something died and comes back. */
+  warning(text: string): void
+  /** A line of an application's output. */
+  applicationLine(workload: string, line: string): void
+  /** It can never work: stop. */
+  failed(error: CliError): void
+  /** All is as ready as it will be for now; mesh.json is written. Once. */
+  settled(): void
+}
+
+/** So long after the control plane serves, what is not ready is not waited for. */
+const settleDeadlineMs = 30_000
+const pollRetryMs = 250
+
+export class Supervisor {
+  readonly #host: CliHost
+  readonly #options: SupervisorOptions
+  readonly #events: SupervisorEvents
+  readonly #groups: ProcessGroups
+  readonly #tokens: JoinTokens
+  readonly #adminToken: string
+  readonly #units = new Map<string, SidecarUnit>()
+  readonly #proxies = new Map<string, ProxyProcess>()
+  readonly #polling = new AbortController()
+  #controlPlane: ControlPlaneProcess | undefined
+  #serving: ControlPlaneMessage | undefined
+  #servingSinceMs = 0
+  #client: ControlPlaneClient | undefined
+  #desired: DesiredState | undefined
+  #mesh: MeshState | undefined
+  #settled = false
+  #publishing = false
+  #publishAgain = false
+  #reconciling: Promise<void> = Promise.resolve()
+  #stopping: Promise<void> | undefined
+
+  /** Nothing runs before `start`. The caller holds the lock of the state directory. */
+  constructor(host: CliHost, options: SupervisorOptions, events: SupervisorEvents) {
+    this.#host = host
+    this.#options = options
+    this.#events = events
+    rmSync(meshFile(options.stateDir), { force: true })
+    this.#adminToken = readOrCreateAdminToken(options.stateDir)
+    this.#groups = new ProcessGroups(host)
+    this.#tokens = new JoinTokens(options.stateDir, host.clock, (spiffeId) => this.#api.createJoinToken(spiffeId))
+  }
+
+  get mesh(): MeshState | undefined {
+    return this.#mesh
+  }
+
+  statuses(): WorkloadStatus[] {
+    return [...this.#units.values()].filter(({ desired }) => desired.kind === 'sidecar').map((unit) => unit.status())
+  }
+
+  problems(): Promise<readonly Problem[]> {
+    return this.#api.problems()
+  }
+
+  start(): void {
+    const { stateDir, controlPlaneCommand } = this.#options
+    this.#events.progress('starting the control plane')
+    this.#controlPlane = new ControlPlaneProcess(this.#host, this.#groups, {
+      stateDir,
+      command: controlPlaneCommand,
+      ready: (message) => this.#served(message),
+      died: (reason) => this.#events.warning(`the control plane ${reason}: starting it again, traffic goes on`),
+      failed: (error) => this.#events.failed(error),
+    })
+  }
+
+  /** Applications, then proxies, then the control plane; leaves nothing behind. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  /** For whoever cannot wait for `stop`. */
+  killAll(): void {
+    this.#groups.killAll()
+  }
+
+  async #stop(): Promise<void> {
+    this.#polling.abort()
+    await this.#reconciling
+    await Promise.all([...this.#units.values()].map((unit) => unit.retire()))
+    await Promise.all([...this.#proxies.values()].map((proxy) => proxy.stop()))
+    await this.#controlPlane?.stop()
+    this.#tokens.stop()
+    this.#client?.close()
+    this.#groups.close()
+    rmSync(meshFile(this.#options.stateDir), { force: true })
+    rmSync(join(this.#options.stateDir, 'proxies'), { recursive: true, force: true })
+  }
+
+  get #api(): ControlPlaneClient {
+    if (this.#client === undefined) throw new Error('the control plane does not serve yet')
+    return this.#client
+  }
+
+  #served(message: ControlPlaneMessage): void {
+    const first = this.#serving === undefined
+    this.#serving = message
+    this.#client?.close()
+    this.#client = new ControlPlaneClient(message.apiUrl, this.#adminToken)
+    if (first) {
+      this.#servingSinceMs = this.#host.clock.monotonicMs()
+      this.#events.progress(`control plane serves at ${message.apiUrl}`)
+      void this.#followDesired()
+      return
+    }
+    // a new control plane knows neither its predecessor's tokens nor how the workloads are
+    for (const unit of this.#units.values()) void this.#tokens.keepFresh(unit.desired)
+    this.#changed()
+  }
+
+  async #followDesired(): Promise<void> {
+    const { signal } = this.#polling
+    while (!signal.aborted) {
+      try {
+        this.#desired = await this.#api.desired(this.#desired?.revision, signal)
+      } catch {
+        // between two control planes
+        await sleep(this.#host.clock, pollRetryMs)
+        continue
+      }
+      await this.#reconcileNext()
+      this.#changed()
+    }
+  }
+
+  /** One at a time; the last one sees the newest desired state. */
+  #reconcileNext(): Promise<void> {
+    this.#reconciling = this.#reconciling.then(() => this.#reconcile())
+    return this.#reconciling
+  }
+
+  async #reconcile(): Promise<void> {
+    if (this.#polling.signal.aborted || this.#desired === undefined) return
+    const wanted = new Map(
+      this.#desired.sidecars.map((sidecar) => [nodeId(sidecar.kind, sidecar.namespace, sidecar.name), sidecar]),
+    )
+    for (const unit of this.#units.values()) {
+      const sidecar = wanted.get(unit.id)
+      if (unit.isRetiring) continue
+      if (sidecar === undefined || isAnother(unit.desired, sidecar)) void this.#retire(unit)
+      else unit.update(sidecar)
+    }
+    const fresh = [...wanted].filter(([id]) => !this.#units.has(id)).map(([, sidecar]) => sidecar)
+    if (fresh.length === 0) return
+    await Promise.all(fresh.map((sidecar) => this.#tokens.keepFresh(sidecar)))
+    const proxies = new Set(fresh.map((sidecar) => this.#startUnit(sidecar)))
+    for (const proxy of proxies) proxy.update()
+  }
+
+  #startUnit(sidecar: DesiredSidecar): ProxyProcess {
+    const unit = new SidecarUnit(
+      {
+        clock: this.#host.clock,
+        probe: this.#options.probe,
+        startApplication: (desired) => this.#startApplication(desired),
+        changed: () => this.#changed(),
+      },
+      sidecar,
+    )
+    this.#units.set(unit.id, unit)
+    const proxy = this.#proxyFor(unit.id)
+    proxy.add(unit.id, this.#sidecarBootstrap(sidecar))
+    return proxy
+  }
+
+  #proxyFor(id: string): ProxyProcess {
+    const name = this.#options.isolate ? id : 'shared'
+    let proxy = this.#proxies.get(name)
+    if (proxy === undefined) {
+      proxy = new ProxyProcess(this.#host, this.#groups, {
+        stateDir: this.#options.stateDir,
+        name,
+        command: this.#options.proxyCommand,
+        bootstrap: () => ({
+          controlPlaneAddress: this.#serving?.xdsTlsAddress ?? '',
+          controlPlaneSpiffeId: this.#serving?.spiffeId ?? '',
+          trustBundleFile: this.#serving?.trustBundleFile ?? '',
+          adminToken: this.#adminToken,
+        }),
+        refreshTokens: async (ids) => {
+          await Promise.all(ids.map((one) => this.#refreshToken(one)))
+        },
+        ready: (one) => this.#setProxyReady([one], true),
+        died: (reason, ids) => {
+          this.#events.warning(`the proxy ${reason}: starting it again`)
+          this.#setProxyReady(ids, false)
+        },
+      })
+      this.#proxies.set(name, proxy)
+    }
+    return proxy
+  }
+
+  #setProxyReady(ids: readonly string[], ready: boolean): void {
+    for (const id of ids) {
+      const unit = this.#units.get(id)
+      if (unit !== undefined) unit.proxyReady = ready
+    }
+  }
+
+  async #refreshToken(id: string): Promise<void> {
+    const unit = this.#units.get(id)
+    if (unit !== undefined) await this.#tokens.keepFresh(unit.desired)
+  }
+
+  #sidecarBootstrap(sidecar: DesiredSidecar): SidecarBootstrap {
+    const { kind, namespace, name, spiffeId, adminAddress, metricsAddress } = sidecar
+    return { kind, namespace, name, spiffeId, tokenFile: this.#tokens.file(sidecar), adminAddress, metricsAddress }
+  }
+
+  #startApplication(sidecar: DesiredSidecar): Application | undefined {
+    const { namespace, name, application, applicationPorts } = sidecar
+    if (application === undefined) return undefined
+    const log = new LogFile(this.#options.stateDir, `${namespace}.${name}`)
+    return new Application(
+      {
+        host: this.#host,
+        groups: this.#groups,
+        probe: this.#options.probe,
+        log: {
+          line: (text) => {
+            log.line(text)
+            this.#events.applicationLine(`${namespace}/${name}`, text)
+          },
+          close: () => log.close(),
+        },
+        changed: () => this.#changed(),
+      },
+      application,
+      applicationPorts,
+    )
+  }
+
+  async #retire(unit: SidecarUnit): Promise<void> {
+    await unit.retire()
+    const name = this.#options.isolate ? unit.id : 'shared'
+    const proxy = this.#proxies.get(name)
+    await proxy?.remove(unit.id)
+    if (this.#options.isolate) {
+      await proxy?.stop()
+      this.#proxies.delete(name)
+    }
+    this.#tokens.forget(unit.desired)
+    this.#units.delete(unit.id)
+    // it may be wanted again, or otherwise
+    await this.#reconcileNext()
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.#publishAgain = true
+    if (!this.#publishing) void this.#publish()
+  }
+
+  /** Tells the control plane how the workloads are, and mesh.json what the control plane then says. */
+  async #publish(): Promise<void> {
+    this.#publishing = true
+    while (this.#publishAgain && !this.#polling.signal.aborted) {
+      this.#publishAgain = false
+      try {
+        await this.#api.reportWorkloads(this.statuses())
+        this.#mesh = await this.#api.mesh()
+        this.#settle()
+        if (this.#settled && !this.#polling.signal.aborted) this.#writeMesh(this.#mesh)
+      } catch {
+        // the next control plane is told when it serves
+        break
+      }
+    }
+    this.#publishing = false
+  }
+
+  #writeMesh(mesh: MeshState): void {
+    writeFileAtomic(meshFile(this.#options.stateDir), `${JSON.stringify(mesh, null, 2)}\n`)
+  }
+
+  #settle(): void {
+    if (this.#settled || this.#desired === undefined || this.#mesh === undefined) return
+    const nowMs = this.#host.clock.monotonicMs()
+    const units = [...this.#units.values()]
+    const waiting = units.filter((unit) => !unit.isSettled(nowMs))
+    if (waiting.length > 0 && nowMs - this.#servingSinceMs < settleDeadlineMs) {
+      this.#events.progress(`${units.length - waiting.length} of ${units.length} sidecars and applications ready`)
+      this.#host.clock.setTimer(pollRetryMs, () => this.#changed())
+      return
+    }
+    this.#settled = true
+    this.#writeMesh(this.#mesh)
+    this.#events.settled()
+  }
+}
+
+/** Not the same sidecar any more: it needs another identity or other ports. */
+function isAnother(before: DesiredSidecar, after: DesiredSidecar): boolean {
+  return (
+    before.spiffeId !== after.spiffeId ||
+    before.adminAddress !== after.adminAddress ||
+    before.metricsAddress !== after.metricsAddress
+  )
+}

@@ -1,0 +1,126 @@
+// `heddle up`: a whole mesh in the foreground until Ctrl-C, or in the background with --detach.
+import { join, resolve } from 'node:path'
+
+import { formatProblem, type Problem } from '../../contracts/problem.ts'
+import { PortAllocator } from '../../control/ports/port-allocator.ts'
+import { probePort } from '../../control/ports/port-probe.ts'
+import { CliError, type ExitCode } from '../cli-error.ts'
+import type { CliContext } from '../context.ts'
+import { addressLines, workloadTable } from '../verbs/ps.ts'
+import { detach } from './detach.ts'
+import { probeConnect } from './port-watch.ts'
+import { ProblemWatch } from './problem-watch.ts'
+import { Progress } from './progress.ts'
+import { lockStateDir } from './state-lock.ts'
+import { Supervisor, type SupervisorOptions } from './supervisor.ts'
+
+export interface UpOptions {
+  readonly file: readonly string[]
+  readonly stateDir: string
+  readonly portBase: number
+  /** False: serve none. */
+  readonly dashboard: boolean
+  readonly dashboardPort?: number
+  readonly isolate: boolean
+  readonly transparent: boolean
+  readonly detach: boolean
+  readonly live: boolean
+  readonly verbose: boolean
+}
+
+export async function up(context: CliContext, options: UpOptions): Promise<ExitCode> {
+  if (options.transparent) {
+    throw new CliError('--transparent is not supported yet', {
+      hint: 'leave it out: applications reach the mesh through http_proxy and <SVC>_SERVICE_HOST',
+    })
+  }
+  const { host } = context
+  const stateDir = resolve(host.workingDirectory, options.stateDir)
+  if (options.detach) return detach(context, stateDir, options)
+  const lock = lockStateDir(stateDir, host.pid)
+  try {
+    await new PortAllocator({
+      file: join(stateDir, 'ports.json'),
+      portBase: options.portBase,
+      clock: host.clock,
+      probe: probePort,
+    }).dropTaken()
+    return await supervise(context, supervisorOptions(context, stateDir, options), options)
+  } finally {
+    lock.release()
+  }
+}
+
+function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOptions): SupervisorOptions {
+  const files = options.file.flatMap((file) => ['--file', resolve(host.workingDirectory, file)])
+  const dashboard =
+    options.dashboard && options.dashboardPort !== undefined ? ['--dashboard-port', String(options.dashboardPort)] : []
+  return {
+    stateDir,
+    controlPlaneCommand: [
+      ...host.selfCommand,
+      'control-plane',
+      '--state-dir',
+      stateDir,
+      '--port-base',
+      String(options.portBase),
+      ...dashboard,
+      ...files,
+    ],
+    proxyCommand: [...host.selfCommand, 'proxy'],
+    isolate: options.isolate,
+    probe: probeConnect,
+  }
+}
+
+/** Until a signal says stop, or what was started can never work. */
+export async function supervise(
+  context: CliContext,
+  tree: SupervisorOptions,
+  options: Pick<UpOptions, 'live' | 'verbose'>,
+): Promise<ExitCode> {
+  const { host, output } = context
+  const progress = new Progress(host)
+  /** Resolves with why, when it was not asked for. */
+  const end = Promise.withResolvers<CliError | undefined>()
+  const problems = new ProblemWatch(host.clock, () => supervisor.problems(), output)
+  const supervisor = new Supervisor(host, tree, {
+    progress: (text) => progress.show(text),
+    warning: (text) => progress.say(`${output.colors.yellow('warning')}: ${text}`),
+    applicationLine: (workload, line) => {
+      if (options.verbose) progress.say(`${output.colors.cyan(workload)} | ${line}`)
+    },
+    failed: (error) => end.resolve(error),
+    settled: () => void announce(),
+  })
+  const announce = async (): Promise<void> => {
+    progress.clear()
+    const known = await supervisor.problems().catch((): readonly Problem[] => [])
+    printMesh(context, supervisor, known)
+    const ready = supervisor.mesh?.workloads.every((workload) => workload.ready) ?? false
+    host.parent?.send({ type: 'up', ready })
+    problems.start(known)
+  }
+  let signals = 0
+  const unsubscribe = host.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => {
+    signals++
+    if (signals === 1) progress.show(`${signal}: draining; once more to stop at once`)
+    else supervisor.killAll()
+    end.resolve(undefined)
+  })
+  supervisor.start()
+  const failure = await end.promise
+  problems.stop()
+  await supervisor.stop()
+  progress.clear()
+  unsubscribe()
+  if (failure !== undefined) throw failure
+  return 0
+}
+
+function printMesh({ output }: CliContext, { mesh }: Supervisor, problems: readonly Problem[]): void {
+  if (mesh === undefined) return
+  output.table(workloadTable(mesh))
+  output.write(addressLines(mesh))
+  for (const problem of problems) output.note(formatProblem(problem))
+}

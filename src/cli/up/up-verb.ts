@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 
 import { formatProblem, type Problem } from '../../contracts/problem.ts'
 import { PortAllocator } from '../../control/ports/port-allocator.ts'
+import { claimPortBase } from '../../control/ports/port-base.ts'
 import { probePort } from '../../control/ports/port-probe.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
@@ -38,15 +39,14 @@ export async function up(context: CliContext, options: UpOptions): Promise<ExitC
   const stateDir = resolve(host.workingDirectory, options.stateDir)
   if (options.detach) return detach(context, stateDir, options)
   const lock = lockStateDir(stateDir, host.pid)
+  const claim = await claimPortBase(options.portBase)
   try {
-    await new PortAllocator({
-      file: join(stateDir, 'ports.json'),
-      portBase: options.portBase,
-      clock: host.clock,
-      probe: probePort,
-    }).dropTaken()
-    return await supervise(context, supervisorOptions(context, stateDir, options), options)
+    const { portBase } = claim
+    const file = join(stateDir, 'ports.json')
+    await new PortAllocator({ file, portBase, clock: host.clock, probe: probePort }).dropTaken()
+    return await supervise(context, supervisorOptions(context, stateDir, { ...options, portBase }), options)
   } finally {
+    claim.release()
     lock.release()
   }
 }

@@ -11,13 +11,14 @@ const host = '127.0.0.1'
 const lastPort = 65535
 const probesAtOnce = 64
 
-/** Ports of the control plane itself, from the same file, for when the well-known ones are taken. */
-export type PortPurpose = ListenerPurpose | 'api' | 'xds' | 'xds-tls'
+export type ControlPlanePurpose = 'api' | 'xds' | 'xds-tls' | 'dashboard'
+export type PortPurpose = ListenerPurpose | ControlPlanePurpose
+const controlPlaneOwner = 'control-plane'
 
 export interface PortAllocatorOptions {
-  /** Small JSON file; made when missing. */
+  /** Small JSON file; made when missing. Written for another port base, it counts for nothing. */
   readonly file: string
-  /** The first port handed out. */
+  /** Ports are handed out from the next one on. */
   readonly portBase: number
   readonly clock: Clock
   readonly probe: PortProbe
@@ -45,8 +46,8 @@ export class PortAllocator implements PortAllocation {
   /** Reads the file; one that is missing or damaged means that nothing was handed out yet. */
   constructor(options: PortAllocatorOptions) {
     this.#options = options
-    this.#next = options.portBase
-    this.#entries = readEntries(options.file)
+    this.#next = options.portBase + 1
+    this.#entries = readEntries(options.file, options.portBase)
     for (const entry of this.#entries.values()) for (const port of entry.ports.values()) this.#used.add(port)
   }
 
@@ -57,6 +58,26 @@ export class PortAllocator implements PortAllocation {
     const port = this.#assign(owner, purpose)
     this.#save()
     return { host, port }
+  }
+
+  /**
+   * Listens for the control plane itself: where it listened before, else at the well-known `preferred` port, else, when that
+   * is taken, at one of its own. Rejects with what `listen` rejects with.
+   */
+  async listen<T>(purpose: ControlPlanePurpose, preferred: number, listen: (port: number) => Promise<T>): Promise<T> {
+    const known = this.#entries.get(controlPlaneOwner)?.ports.get(purpose)
+    if (known !== undefined) return listen(known)
+    try {
+      const listening = await listen(preferred)
+      this.#entry(controlPlaneOwner).ports.set(purpose, preferred)
+      this.#save()
+      return listening
+    } catch (error) {
+      if (errorCode(error) !== 'EADDRINUSE') throw error
+    }
+    await this.#assignProbed([[controlPlaneOwner, purpose]])
+    this.#save()
+    return listen(this.address(controlPlaneOwner, purpose).port)
   }
 
   /**
@@ -71,7 +92,7 @@ export class PortAllocator implements PortAllocation {
     this.#avoid = avoid
     const before = this.#serialise()
     this.#forgetGone(wanted)
-    let fresh: [owner: string, purpose: PortPurpose][] = []
+    const fresh: [owner: string, purpose: PortPurpose][] = []
     for (const [owner, purposes] of wanted) {
       const ports = this.#entry(owner).ports
       for (const purpose of purposes) {
@@ -79,13 +100,7 @@ export class PortAllocator implements PortAllocation {
         if (known === undefined || avoid.has(known)) fresh.push([owner, purpose])
       }
     }
-    while (fresh.length > 0) {
-      const batch = fresh.slice(0, probesAtOnce)
-      const free = await Promise.all(
-        batch.map(([owner, purpose]) => this.#options.probe(host, this.#assign(owner, purpose))),
-      )
-      fresh = [...batch.filter((_, index) => free[index] !== true), ...fresh.slice(probesAtOnce)]
-    }
+    await this.#assignProbed(fresh)
     if (this.#serialise() !== before) this.#save()
   }
 
@@ -98,6 +113,17 @@ export class PortAllocator implements PortAllocation {
       }
     }
     this.#save()
+  }
+
+  async #assignProbed(wanted: readonly (readonly [owner: string, purpose: PortPurpose])[]): Promise<void> {
+    let left = wanted
+    while (left.length > 0) {
+      const batch = left.slice(0, probesAtOnce)
+      const free = await Promise.all(
+        batch.map(([owner, purpose]) => this.#options.probe(host, this.#assign(owner, purpose))),
+      )
+      left = [...batch.filter((_, index) => free[index] !== true), ...left.slice(probesAtOnce)]
+    }
   }
 
   #assign(owner: string, purpose: PortPurpose): number {
@@ -126,7 +152,7 @@ export class PortAllocator implements PortAllocation {
     const nowMs = this.#options.clock.nowMs()
     const keepMs = this.#options.keepGoneForMs ?? 24 * 3_600_000
     for (const [owner, entry] of this.#entries) {
-      if (wanted.has(owner)) {
+      if (wanted.has(owner) || owner === controlPlaneOwner) {
         entry.goneSinceMs = undefined
         continue
       }
@@ -134,7 +160,7 @@ export class PortAllocator implements PortAllocation {
       if (nowMs - entry.goneSinceMs < keepMs) continue
       for (const port of entry.ports.values()) this.#used.delete(port)
       this.#entries.delete(owner)
-      this.#next = this.#options.portBase
+      this.#next = this.#options.portBase + 1
     }
   }
 
@@ -146,7 +172,8 @@ export class PortAllocator implements PortAllocation {
         ports: Object.fromEntries(entry.ports),
       },
     ])
-    return `${JSON.stringify({ owners: Object.fromEntries(owners) as unknown }, null, 2)}\n`
+    const content = { portBase: this.#options.portBase, owners: Object.fromEntries(owners) as unknown }
+    return `${JSON.stringify(content, null, 2)}\n`
   }
 
   #save(): void {
@@ -154,7 +181,7 @@ export class PortAllocator implements PortAllocation {
   }
 }
 
-function readEntries(file: string): Map<string, Entry> {
+function readEntries(file: string, portBase: number): Map<string, Entry> {
   const entries = new Map<string, Entry>()
   let text: string
   try {
@@ -163,7 +190,7 @@ function readEntries(file: string): Map<string, Entry> {
     if (errorCode(error) === 'ENOENT') return entries
     throw error
   }
-  for (const [owner, entry] of Object.entries(parseOwners(text))) {
+  for (const [owner, entry] of Object.entries(parseOwners(text, portBase))) {
     const ports = Object.entries(entry.ports ?? {}).filter(([, port]) => Number.isInteger(port))
     entries.set(owner, {
       ports: new Map(ports as [PortPurpose, number][]),
@@ -173,10 +200,17 @@ function readEntries(file: string): Map<string, Entry> {
   return entries
 }
 
-function parseOwners(text: string): Record<string, { ports?: Record<string, unknown>; goneSinceMs?: unknown }> {
+interface FileContent {
+  readonly portBase?: unknown
+  readonly owners?: Readonly<
+    Record<string, { readonly ports?: Record<string, unknown>; readonly goneSinceMs?: unknown }>
+  >
+}
+
+function parseOwners(text: string, portBase: number): NonNullable<FileContent['owners']> {
   try {
-    const parsed = JSON.parse(text) as { owners?: Record<string, { ports?: Record<string, unknown> }> }
-    return parsed.owners ?? {}
+    const content = JSON.parse(text) as FileContent
+    return content.portBase === portBase ? (content.owners ?? {}) : {}
   } catch {
     return {}
   }

@@ -2,22 +2,23 @@
 import type { ServerResponse } from 'node:http'
 
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import type { TapFilter } from '../../contracts/telemetry/tap.ts'
 
 export interface TapSource {
   /** Records are built only while somebody listens. Returns what ends it. */
-  subscribe(listener: (record: DecisionRecord) => void): () => void
+  subscribe(filter: TapFilter, listener: (record: DecisionRecord) => void): () => void
 }
 
 /** Beyond so many bytes that the reader has not taken, records are left out and counted. */
 const maxBufferedBytes = 1024 * 1024
 
 export function streamTap(tap: TapSource, query: URLSearchParams, response: ServerResponse): void {
-  const fits = compileTapFilter(query)
+  const status = exactStatus(query)
   let dropped = 0
   response.writeHead(200, { 'content-type': 'application/jsonlines' })
   response.flushHeaders()
-  const unsubscribe = tap.subscribe((record) => {
-    if (!fits(record)) return
+  const unsubscribe = tap.subscribe(parseTapFilter(query), (record) => {
+    if (status !== undefined && record.response.status !== status) return
     if (response.writableLength > maxBufferedBytes) {
       dropped++
       return
@@ -29,24 +30,22 @@ export function streamTap(tap: TapSource, query: URLSearchParams, response: Serv
   response.once('close', unsubscribe)
 }
 
-/**
- * `method` (any case), `path` (prefix), `status` ("503", "5xx"), `authority` and `reporter` (exact); those absent fit everything.
- */
-export function compileTapFilter(query: URLSearchParams): (record: DecisionRecord) => boolean {
-  const method = query.get('method')?.toUpperCase()
-  const path = query.get('path')
-  const status = query.get('status')
-  const authority = query.get('authority')
-  const reporter = query.get('reporter')
-  return ({ request, response, reporter: from }) =>
-    (method === undefined || request.method === method) &&
-    (path === null || request.path.startsWith(path)) &&
-    (status === null || fitsStatus(response.status, status)) &&
-    (authority === null || request.authority === authority) &&
-    (reporter === null || from === reporter)
+/** `method` (any case), `path` (prefix), `status` ("503", "5xx"), `namespace`, `workload` ("namespace/name"), `service`. */
+export function parseTapFilter(query: URLSearchParams): TapFilter {
+  const [method, path, status] = [query.get('method'), query.get('path'), query.get('status')]
+  const [namespace, workload, service] = [query.get('namespace'), query.get('workload'), query.get('service')]
+  return {
+    ...(method === null ? {} : { method: method.toUpperCase() }),
+    ...(path === null ? {} : { pathPrefix: path }),
+    ...(status === null ? {} : { statusClass: Number(status.slice(0, 1)) }),
+    ...(namespace === null ? {} : { namespace }),
+    ...(workload === null ? {} : { workload }),
+    ...(service === null ? {} : { service }),
+  }
 }
 
-function fitsStatus(status: number, wanted: string): boolean {
-  const text = String(status)
-  return wanted.endsWith('xx') ? text.startsWith(wanted.slice(0, -2)) && text.length === 3 : text === wanted
+/** TapFilter knows classes only. */
+function exactStatus(query: URLSearchParams): number | undefined {
+  const status = query.get('status')
+  return status !== null && /^\d{3}$/.test(status) ? Number(status) : undefined
 }

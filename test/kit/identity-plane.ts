@@ -61,7 +61,7 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const tokens = createJoinTokens({ store, clock })
   const authorizedIdentity = options.authorizedIdentity ?? ((): boolean => true)
   const service = createCertificateService({ authority, tokens, authorizedIdentity, clock, logger })
-  const tls = createControlPlaneServerCredentials({ authority, clock })
+  const tls = createControlPlaneServerCredentials({ authority, clock, logger })
   const server = new Server()
   server.addService(service.definition, service.implementation)
   server.addService(whoAmI, whoAmIImplementation)

@@ -5,6 +5,8 @@ import type { SecureContextOptions } from 'node:tls'
 import { ServerCredentials } from '@grpc/grpc-js'
 
 import type { Clock, Timer } from '../../core/clock.ts'
+import { errorMessage } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
 import type { Authority } from './authority.ts'
 
 export interface ControlPlaneServerCredentials {
@@ -13,15 +15,19 @@ export interface ControlPlaneServerCredentials {
   stop(): void
 }
 
+const retryMs = 500
+
+/** Throws when the first certificate cannot be issued; a later one that cannot is logged and tried again. */
 export function createControlPlaneServerCredentials(options: {
   readonly authority: Authority
   readonly clock: Clock
+  readonly logger: Logger
 }): ControlPlaneServerCredentials {
-  const { authority, clock } = options
+  const { authority, clock, logger } = options
   let timer: Timer
   const issue = (): SecureContextOptions => {
     const svid = authority.issueServerSvid()
-    timer = clock.setTimer((svid.notAfterMs - clock.nowMs()) / 2, () => credentials.update(issue()))
+    timer = clock.setTimer(Math.max(retryMs, (svid.notAfterMs - clock.nowMs()) / 2), renew)
     return {
       cert: svid.certificateChainPem,
       key: svid.privateKeyPem,
@@ -32,6 +38,14 @@ export function createControlPlaneServerCredentials(options: {
     }
   }
   const credentials = new RenewedServerCredentials(issue())
+  const renew = (): void => {
+    try {
+      credentials.update(issue())
+    } catch (error) {
+      logger.error("the control plane's own certificate could not be renewed", { reason: errorMessage(error) })
+      timer = clock.setTimer(retryMs, renew)
+    }
+  }
   return { credentials, stop: () => timer.cancel() }
 }
 

@@ -13,7 +13,7 @@ export interface ConnectionHandler {
 }
 
 export interface Connection {
-  /** Set before the first byte is read; may be replaced (detection hands over to a codec). */
+  /** Reading starts when it is first set; may be replaced (detection hands over to a codec). */
   handler: ConnectionHandler
   readonly remoteAddress: string
   readonly remotePort: number
@@ -26,7 +26,7 @@ export interface Connection {
   write(bytes: Uint8Array): boolean
   /** Half-closes after what was written. */
   end(): void
-  /** Closes at once; pending writes are lost. `onClose` follows. */
+  /** Closes at once; pending writes are lost. With an error the peer sees a reset. `onClose` follows. */
   destroy(error?: Error): void
   pause(): void
   resume(): void
@@ -35,8 +35,8 @@ export interface Connection {
 export interface TlsInfo {
   /** The peer's SPIFFE ID; undefined when it showed no certificate. */
   readonly peerSpiffeId: string | undefined
-  /** When the peer's certificate ends, milliseconds since the Unix epoch. */
-  readonly peerNotAfterMs: number
+  /** When the first of the two certificates, own and peer's, ends: milliseconds since the Unix epoch. */
+  readonly notAfterMs: number
   readonly alpn: string | undefined
   readonly sni: string | undefined
 }

@@ -1,0 +1,79 @@
+// The clusters of the running configuration, by name.
+import type { ClusterConfig } from '../runtime/runtime-config.ts'
+import { Cluster, type ClusterDeps } from './cluster.ts'
+
+export interface EndpointState {
+  readonly address: string
+  readonly workload: string | undefined
+  readonly activeRequests: number
+  readonly connections: Cluster['endpoints'][number]['pool']['counts']
+}
+
+/** Destinations outside the mesh that are remembered with their connections. */
+const maxPassthrough = 256
+
+export class ClusterSet {
+  readonly #deps: ClusterDeps
+  readonly #clusters = new Map<string, Cluster>()
+  readonly #passthrough = new Map<string, Cluster>()
+
+  constructor(deps: ClusterDeps) {
+    this.#deps = deps
+  }
+
+  get(name: string): Cluster | undefined {
+    return this.#clusters.get(name)
+  }
+
+  update(configs: ReadonlyMap<string, ClusterConfig>): void {
+    for (const [name, cluster] of this.#clusters) {
+      if (configs.has(name)) continue
+      cluster.drain()
+      this.#clusters.delete(name)
+    }
+    for (const [name, config] of configs) {
+      const cluster = this.#clusters.get(name)
+      if (cluster === undefined) this.#clusters.set(name, new Cluster(this.#deps, config))
+      else cluster.update(config)
+    }
+  }
+
+  /** A destination that the mesh does not know, dialled as named. All of them share one name in telemetry. */
+  passthrough(host: string, port: number): Cluster {
+    const key = `${host}:${port}`
+    const known = this.#passthrough.get(key)
+    if (known !== undefined) return known
+    const [oldest] = this.#passthrough.keys()
+    if (oldest !== undefined && this.#passthrough.size >= maxPassthrough) {
+      this.#passthrough.get(oldest)?.drain()
+      this.#passthrough.delete(oldest)
+    }
+    const cluster = new Cluster(this.#deps, {
+      name: 'passthrough',
+      connectTimeoutMs: 10_000,
+      loadBalancing: { kind: 'least-request', choiceCount: 1 },
+      retryBudget: { percent: 20, minConcurrency: 3 },
+      peerSpiffeIds: [],
+      discovery: 'dns',
+      endpoints: [{ host, port, weight: 1, tls: false }],
+    })
+    this.#passthrough.set(key, cluster)
+    return cluster
+  }
+
+  drain(): void {
+    for (const cluster of [...this.#clusters.values(), ...this.#passthrough.values()]) cluster.drain()
+    this.#clusters.clear()
+    this.#passthrough.clear()
+  }
+
+  snapshot(): ReadonlyMap<string, readonly EndpointState[]> {
+    const states = [...this.#clusters].map(([name, cluster]) => [name, cluster.endpoints.map(stateOf)] as const)
+    return new Map(states)
+  }
+}
+
+function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
+  const { address, workload, activeRequests, pool } = endpoint
+  return { address, workload, activeRequests, connections: pool.counts }
+}

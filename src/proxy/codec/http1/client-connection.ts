@@ -1,0 +1,245 @@
+// The client's end of an HTTP/1.1 connection: one request at a time, the next when both directions are complete.
+import type { HeaderList } from '../../../core/header-list.ts'
+import type { Connection, ConnectionHandler } from '../../io/connection.ts'
+import type { ClientStream, ClientStreamHandler, OutgoingRequest, StreamFailure } from '../http-stream.ts'
+import { parseResponseHead } from './message-head.ts'
+import { type Framing, type MessageHandler, MessageParser } from './message-parser.ts'
+import { OutputBatch } from './output-batch.ts'
+import { badMessage, type HttpParseError } from './parse-error.ts'
+import { chunkStart, lastChunk, serializeRequestHead } from './serializer.ts'
+
+export interface ClientConnectionOptions {
+  /** Ready for another request. */
+  onIdle(): void
+  onClosed(): void
+}
+
+export class Http1ClientConnection implements ConnectionHandler, MessageHandler {
+  readonly connection: Connection
+  /** Seconds that the server keeps an idle connection, when it said so. */
+  keepAliveSeconds: number | undefined
+  /** Requests sent before the present one. */
+  requestsSent = 0
+  readonly #options: ClientConnectionOptions
+  readonly #parser: MessageParser
+  readonly #output: OutputBatch
+  #stream: Http1ClientStream | undefined
+  #persistent = true
+  #closed = false
+
+  constructor(connection: Connection, options: ClientConnectionOptions) {
+    this.connection = connection
+    this.#options = options
+    this.#output = new OutputBatch(connection)
+    this.#parser = new MessageParser(this)
+    connection.handler = this
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  send(request: OutgoingRequest, handler: ClientStreamHandler): ClientStream {
+    const stream = new Http1ClientStream(this, this.#output, request, handler)
+    this.#stream = stream
+    this.requestsSent++
+    const expected = typeof request.length === 'number' ? request.length : 4096
+    this.#output.text(serializeRequestHead(request.head, request), expected)
+    if (request.length === 0) this.#output.flush()
+    return stream
+  }
+
+  /** Ends an idle connection. */
+  close(): void {
+    this.#closed = true
+    this.connection.destroy()
+  }
+
+  onData(bytes: Uint8Array): void {
+    const stream = this.#stream
+    if (stream === undefined) {
+      // An answer that nobody asked for: whatever follows could be taken for the answer to the next request.
+      this.close()
+      return
+    }
+    stream.responseBegun = true
+    this.#parser.push(bytes)
+    this.#settle()
+  }
+
+  onEnd(): void {
+    const stream = this.#stream
+    this.#persistent = false
+    if (stream === undefined) {
+      this.close()
+      return
+    }
+    const cutShort = this.#parser.finish()
+    if (stream.tunnelling) return
+    if (cutShort || !stream.responseComplete)
+      this.#fail('reset', 'the upstream closed the connection before its response was complete')
+    this.#settle()
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#closed = true
+    this.#fail(
+      'reset',
+      error === undefined ? 'the upstream closed the connection' : `connection lost: ${error.message}`,
+    )
+    this.#options.onClosed()
+  }
+
+  onDrain(): void {
+    this.#output.unblock()
+    this.#stream?.handler.onDrain()
+  }
+
+  onHead(bytes: Buffer, start: number, end: number): Framing {
+    const stream = this.#stream
+    if (stream === undefined) return badMessage('a response that nobody asked for')
+    const parsed = parseResponseHead(bytes, start, end, stream.method)
+    const { status } = parsed.head
+    if (status === 101) {
+      if (stream.upgrade === undefined) badMessage('a change of protocol that nobody asked for')
+      this.#persistent = false
+      stream.tunnelling = true
+      stream.handler.onHead(parsed.head, 'unknown')
+      return 'until-close'
+    }
+    if (status < 200) {
+      stream.handler.onInformational(parsed.head)
+      return 'another-head'
+    }
+    // The offer to change the protocol was declined: it was an ordinary request without a body.
+    if (stream.upgrade !== undefined) stream.requestComplete = true
+    if (!parsed.persistent) this.#persistent = false
+    this.keepAliveSeconds = parsed.keepAliveSeconds ?? this.keepAliveSeconds
+    stream.handler.onHead(parsed.head, parsed.length)
+    if (parsed.length !== 'unknown') return parsed.length
+    return parsed.chunked ? 'chunked' : 'until-close'
+  }
+
+  onBody(piece: Uint8Array): void {
+    this.#stream?.handler.onData(piece)
+  }
+
+  onMessageEnd(trailers: HeaderList | undefined): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    stream.responseComplete = true
+    stream.handler.onEnd(trailers)
+  }
+
+  onParseError(error: HttpParseError): void {
+    this.#fail('protocol-error', error.message)
+    this.close()
+  }
+
+  pauseBody(): void {
+    this.#parser.stop()
+    this.connection.pause()
+  }
+
+  resumeBody(): void {
+    this.#parser.start()
+    this.connection.resume()
+    this.#settle()
+  }
+
+  requestDone(stream: Http1ClientStream): void {
+    this.#output.flush()
+    if (stream.tunnelling) this.connection.end()
+    else this.#settle()
+  }
+
+  abandon(stream: Http1ClientStream): void {
+    if (this.#stream !== stream) return
+    this.#stream = undefined
+    this.#closed = true
+    this.connection.destroy(new Error('the request was given up'))
+  }
+
+  #fail(kind: StreamFailure['kind'], message: string): void {
+    const stream = this.#stream
+    this.#stream = undefined
+    if (stream === undefined || stream.responseComplete) return
+    stream.handler.onFailed({ kind, message, responseBegun: stream.responseBegun })
+  }
+
+  /** Once the response is complete and everything received has been looked at. */
+  #settle(): void {
+    const stream = this.#stream
+    if (stream === undefined || !stream.responseComplete || this.#parser.running) return
+    if (stream.tunnelling && !stream.requestComplete) return
+    this.#stream = undefined
+    if (this.#persistent && stream.requestComplete && this.#parser.complete && this.#parser.heldBytes === 0) {
+      this.#parser.next()
+      this.#options.onIdle()
+    } else {
+      this.close()
+    }
+  }
+}
+
+class Http1ClientStream implements ClientStream {
+  readonly handler: ClientStreamHandler
+  readonly method: string
+  readonly upgrade: string | undefined
+  requestComplete: boolean
+  responseBegun = false
+  responseComplete = false
+  tunnelling = false
+  readonly #host: Http1ClientConnection
+  readonly #output: OutputBatch
+  readonly #chunked: boolean
+  #aborted = false
+
+  constructor(
+    host: Http1ClientConnection,
+    output: OutputBatch,
+    request: OutgoingRequest,
+    handler: ClientStreamHandler,
+  ) {
+    this.#host = host
+    this.#output = output
+    this.handler = handler
+    this.method = request.head.method
+    this.upgrade = request.upgrade
+    this.#chunked = request.length === 'unknown'
+    this.requestComplete = request.length === 0 && request.upgrade === undefined
+  }
+
+  pause(): void {
+    if (!this.#aborted) this.#host.pauseBody()
+  }
+
+  resume(): void {
+    if (!this.#aborted) this.#host.resumeBody()
+  }
+
+  sendData(bytes: Uint8Array): boolean {
+    if (this.#aborted || this.requestComplete || bytes.length === 0) return true
+    if (this.#chunked) {
+      this.#output.text(chunkStart(bytes.length), bytes.length + 16)
+      this.#output.bytes(bytes)
+      this.#output.text('\r\n')
+    } else {
+      this.#output.bytes(bytes)
+    }
+    return !this.#output.blocked
+  }
+
+  sendEnd(trailers?: HeaderList): void {
+    if (this.#aborted || this.requestComplete) return
+    this.requestComplete = true
+    if (this.#chunked) this.#output.text(lastChunk(trailers))
+    this.#host.requestDone(this)
+  }
+
+  abort(): void {
+    if (this.#aborted) return
+    this.#aborted = true
+    this.#host.abandon(this)
+  }
+}

@@ -1,0 +1,23 @@
+// What a proxy adds to requests that enter the mesh through it, and takes from those that reach a workload.
+import type { RequestHead } from '../../contracts/http-message.ts'
+import type { Random } from '../../core/random.ts'
+import type { ListenerConfig } from '../runtime/runtime-config.ts'
+
+export function prepareRequest(request: RequestHead, direction: ListenerConfig['direction'], random: Random): void {
+  const { headers } = request
+  if (direction === 'inbound') {
+    // Only a proxy may say whose certificate it saw, and this one forwards none.
+    headers.delete('x-forwarded-client-cert')
+    return
+  }
+  if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', request.scheme)
+  if (!headers.has('x-request-id')) headers.add('x-request-id', requestId(random))
+}
+
+/** Shaped as a UUID of version 4; unique enough to find one's way in logs, no secret. */
+function requestId(random: Random): string {
+  const word = (): string => random.int(0x1_0000_0000).toString(16).padStart(8, '0')
+  const [a, b, c, d] = [word(), word(), word(), word()]
+  const variant = '89ab'[Number.parseInt(c.charAt(0), 16) & 3]
+  return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-${variant}${c.slice(1, 4)}-${c.slice(4)}${d}`
+}

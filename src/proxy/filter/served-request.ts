@@ -1,0 +1,259 @@
+// One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
+import type { ResponseFlag } from '../../contracts/decision-record.ts'
+import type { ResponseHead } from '../../contracts/http-message.ts'
+import { serviceHost } from '../../contracts/xds/names.ts'
+import type { Clock } from '../../core/clock.ts'
+import { HeaderList } from '../../core/header-list.ts'
+import type { Random } from '../../core/random.ts'
+import type { ClusterSet } from '../cluster/cluster-set.ts'
+import type { ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
+import { HttpParseError } from '../codec/http1/parse-error.ts'
+import type { StreamOrigin } from '../listener/downstream-connection.ts'
+import { chainFor } from '../listener/listener-state.ts'
+import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
+import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
+import { sendWhole, textResponse } from '../upstream/local-reply.ts'
+import { sendMirror } from '../upstream/mirror.ts'
+import { type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
+import { replayBytes, RequestBody } from '../upstream/request-body.ts'
+import type { Authority } from './authority.ts'
+import { prepareRequest } from './first-hop.ts'
+import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
+
+export interface ServeDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly lookup: RouteLookup
+  readonly clusters: ClusterSet
+  readonly sink: ExchangeSink
+}
+
+export class ServedRequest implements ServerStreamHandler {
+  readonly #deps: ServeDeps
+  readonly #stream: ServerStream
+  readonly #origin: StreamOrigin
+  readonly #exchange: Exchange
+  readonly #body: RequestBody
+  #proxied: ProxiedRequest | undefined
+  /** An answer of our own that waits for the end of the request. */
+  #pending: { readonly head: ResponseHead; readonly body: Buffer } | undefined
+  #mirrorTo: ForwardDecision | undefined
+  #finished = false
+
+  constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
+    this.#deps = deps
+    this.#stream = stream
+    this.#origin = origin
+    this.#exchange = exchange
+    this.#body = new RequestBody(stream.bodyLength)
+  }
+
+  start(): void {
+    const { request } = this.#stream
+    const { listener, transport, connectedTo } = this.#origin
+    const chain = chainFor(listener, transport)
+    const anonymous = chain?.tls?.requireClientCertificate === true && !this.#exchange.mtls
+    if (chain === undefined || anonymous) {
+      this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
+      return
+    }
+    if (request.scheme === 'https') {
+      this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
+      return
+    }
+    const { routes } = chain.http
+    if (request.method === 'CONNECT' && (routes.kind !== 'forward-proxy' || connectedTo !== undefined)) {
+      this.#refuse(405, [], 'CONNECT is only for the outbound proxy port')
+      return
+    }
+    if (request.method !== 'CONNECT') prepareRequest(request, listener.config.direction, this.#deps.random)
+    const authority = connectedTo === undefined ? request.authority : hostPort(connectedTo)
+    const found = this.#deps.lookup.find(routes, authority, 80)
+    if (!(found instanceof Promise)) {
+      this.#found(found)
+      return
+    }
+    this.#stream.pause()
+    void this.#await(found)
+  }
+
+  async #await(found: Promise<RouteLookupResult>): Promise<void> {
+    const result = await found
+    if (this.#finished) return
+    this.#found(result)
+    this.#stream.resume()
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.#exchange.requestBytes += bytes.length
+    if (this.#proxied !== undefined) this.#proxied.bodyData(bytes)
+    else if (this.#pending === undefined && !this.#finished && !this.#body.take(bytes, undefined)) this.#stream.pause()
+  }
+
+  onEnd(trailers: HeaderList | undefined): void {
+    this.#body.end(trailers)
+    this.#proxied?.bodyEnd()
+    this.#mirror()
+    if (this.#pending === undefined) return
+    sendWhole(this.#stream, this.#pending.head, this.#pending.body)
+    this.#finish()
+  }
+
+  onDrain(): void {
+    this.#proxied?.callerDrained()
+  }
+
+  onClosed(error: Error | undefined): void {
+    if (error === undefined) return
+    if (!this.#finished) {
+      const malformed = error instanceof HttpParseError
+      this.#exchange.flags.push(malformed ? 'DPE' : 'DC')
+      this.#exchange.detail ??= error.message
+      if (malformed) this.#exchange.status = error.status
+    }
+    this.#proxied?.callerGone()
+    this.#finish()
+  }
+
+  #found(result: RouteLookupResult): void {
+    if (this.#stream.request.method === 'CONNECT' && result.kind !== 'refused') {
+      this.#connect(result.kind === 'routes')
+      return
+    }
+    switch (result.kind) {
+      case 'refused':
+        this.#refuse(result.status, [result.flag], result.detail)
+        return
+      case 'passthrough':
+        this.#passThrough(result.authority)
+        return
+      case 'routes': {
+        const decision = decide(this.#stream.request, result.routes, this.#deps.random)
+        const exchange = this.#exchange
+        exchange.routeConfiguration = decision.routeConfiguration
+        exchange.virtualHost = decision.virtualHost
+        exchange.route = decision.route
+        if (decision.kind === 'respond') this.#respond(decision)
+        else this.#forward(decision)
+      }
+    }
+  }
+
+  #respond(decision: RespondDecision): void {
+    const { status, headers, flags, detail } = decision
+    const body = Buffer.from(decision.body)
+    if (!headers.has('server')) headers.add('server', 'heddle')
+    if (body.length > 0 && !headers.has('content-type')) headers.add('content-type', 'text/plain; charset=utf-8')
+    this.#answer({ status, headers }, body, flags, detail)
+  }
+
+  #forward(decision: ForwardDecision): void {
+    const exchange = this.#exchange
+    exchange.split = decision.split
+    exchange.cluster = decision.cluster
+    const cluster = this.#deps.clusters.get(decision.cluster)
+    if (cluster === undefined) {
+      const detail = `route ${decision.route.name} leads to ${decision.cluster}, which this proxy has no cluster for`
+      const { head, body } = textResponse(503, detail)
+      decision.modifyResponse(head)
+      this.#answer(head, body, ['NC'], detail)
+      return
+    }
+    const { service } = cluster.config
+    if (service !== undefined) exchange.destinationService = serviceHost(service.name, service.namespace)
+    const { timeouts, retry } = decision.action
+    const { request, modifyResponse } = decision
+    if (decision.mirrors.length > 0) this.#mirrorTo = decision
+    if (this.#body.complete) this.#mirror()
+    this.#proxy({ cluster, request, timeouts, retry, modifyResponse })
+  }
+
+  #passThrough({ host, port }: Authority): void {
+    const cluster = this.#deps.clusters.passthrough(host, port)
+    this.#exchange.cluster = cluster.config.name
+    const request = { ...this.#stream.request, headers: this.#stream.request.headers.clone() }
+    this.#proxy({ cluster, request, timeouts: {}, retry: undefined, modifyResponse: () => {} })
+  }
+
+  #proxy(plan: ForwardPlan): void {
+    const { clock, random } = this.#deps
+    this.#proxied = new ProxiedRequest({ clock, random }, this.#stream, this.#exchange, this.#body, plan, () =>
+      this.#finish(),
+    )
+    this.#proxied.start()
+  }
+
+  #mirror(): void {
+    const decision = this.#mirrorTo
+    if (decision === undefined) return
+    this.#mirrorTo = undefined
+    const body = this.#body.whole()
+    if (body === undefined) return
+    for (const name of decision.mirrors) {
+      const cluster = this.#deps.clusters.get(name)
+      if (cluster !== undefined) sendMirror(this.#deps.clock, cluster, decision.request, body)
+    }
+  }
+
+  #connect(inMesh: boolean): void {
+    const authority = hostAndPort(this.#stream.request.authority)
+    // Not now: the connection is in the middle of reading.
+    queueMicrotask(() => {
+      if (this.#finished) return
+      const { connection, head } = this.#stream.takeOver({ status: 200, headers: new HeaderList() })
+      this.#origin.continueConnect(connection, head, {
+        authority,
+        inMesh,
+        onTunnelClosed: ({ sentBytes, receivedBytes }, error) => {
+          const exchange = this.#exchange
+          exchange.cluster = 'passthrough'
+          exchange.destinationAddress = hostPort(authority)
+          exchange.requestBytes = sentBytes
+          exchange.responseBytes = receivedBytes
+          exchange.status = 200
+          exchange.detail = error?.message
+          if (error !== undefined) exchange.flags.push('UF')
+          this.#finish()
+        },
+      })
+    })
+  }
+
+  #refuse(status: number, flags: readonly ResponseFlag[], detail: string): void {
+    const { head, body } = textResponse(status, detail)
+    this.#answer(head, body, flags, detail)
+  }
+
+  #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string): void {
+    const exchange = this.#exchange
+    exchange.status = head.status
+    exchange.flags.push(...flags)
+    exchange.detail = detail
+    exchange.responseBytes = body.length
+    const { bodyLength, expectsContinue } = this.#stream
+    // A short body is taken in first: the connection can then go on.
+    if (!this.#body.complete && typeof bodyLength === 'number' && bodyLength <= replayBytes && !expectsContinue) {
+      this.#pending = { head, body }
+      return
+    }
+    sendWhole(this.#stream, head, body)
+    this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#finished) return
+    this.#finished = true
+    const exchange = this.#exchange
+    exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs
+    this.#deps.sink.finished(exchange)
+  }
+}
+
+function hostPort({ host, port }: Authority): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function hostAndPort(authority: string): Authority {
+  const colon = authority.lastIndexOf(':')
+  return { host: authority.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(authority.slice(colon + 1)) }
+}

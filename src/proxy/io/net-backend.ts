@@ -1,0 +1,143 @@
+// The I/O back end on node:net and node:tls: runs everywhere, costs some speed against raw handles.
+import { createServer, connect, type Socket } from 'node:net'
+import { connect as tlsConnect, type TLSSocket } from 'node:tls'
+
+import type { Clock } from '../../core/clock.ts'
+import { errorMessage } from '../../core/errors.ts'
+import type { ConnectOptions, Connection, IoBackend, ServerSocket, TlsCredentials } from './connection.ts'
+import { NetConnection } from './net-connection.ts'
+import { serverAcceptor } from './tls-acceptor.ts'
+import { clientContext, tlsInfo } from './tls-identity.ts'
+
+const readBufferBytes = 65_536
+
+export function createNetBackend(clock: Clock): IoBackend {
+  // One buffer serves every connection: a read is consumed before the next one starts.
+  const readBuffer = Buffer.allocUnsafeSlow(readBufferBytes)
+
+  async function dial(options: ConnectOptions): Promise<NetConnection> {
+    const pending: { connection?: NetConnection } = {}
+    const raw = connect({
+      host: options.host,
+      port: options.port,
+      noDelay: true,
+      allowHalfOpen: true,
+      ...(options.tls === undefined && {
+        onread: {
+          buffer: readBuffer,
+          callback: (count: number, buffer: Uint8Array) => {
+            pending.connection?.received(buffer.subarray(0, count))
+            return true
+          },
+        },
+      }),
+    })
+    const timer = clock.setTimer(options.timeoutMs, () => {
+      raw.destroy(new Error(`no connection to ${options.host}:${options.port} within ${options.timeoutMs} ms`))
+    })
+    try {
+      await opened(raw, 'connect')
+      if (options.tls === undefined) return (pending.connection = NetConnection.dialled(raw))
+      return await secureClient(raw, options.tls)
+    } catch (error) {
+      raw.destroy()
+      throw error
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  return {
+    name: 'net',
+    listen,
+    connect: dial,
+    async secure(connection, head, options): Promise<Connection> {
+      if (!(connection instanceof NetConnection)) throw new TypeError('not a connection of this back end')
+      const raw = connection.release(head)
+      const timer = clock.setTimer(options.timeoutMs, () => raw.destroy(new Error('TLS handshake timed out')))
+      try {
+        const socket = await serverAcceptor(options).accept(raw)
+        return NetConnection.secured(
+          socket,
+          raw,
+          tlsInfo(socket, options.credentials, options.requireClientCertificate),
+        )
+      } catch (error) {
+        raw.destroy()
+        throw error
+      } finally {
+        timer.cancel()
+      }
+    },
+  }
+}
+
+function listen(
+  address: { host: string; port: number },
+  onConnection: (connection: Connection) => void,
+): Promise<ServerSocket> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+      const connection = NetConnection.accepted(socket)
+      if (connection !== undefined) onConnection(connection)
+    })
+    server.once('error', reject)
+    server.listen({ host: address.host, port: address.port, backlog: 4096, exclusive: true }, () => {
+      server.off('error', reject)
+      // An error after this point concerns one accept (EMFILE); the listener goes on.
+      server.on('error', () => {})
+      const bound = server.address() as { address: string; port: number }
+      resolve({
+        address: { host: bound.address, port: bound.port },
+        close: () => new Promise((closed) => server.close(() => closed())),
+      })
+    })
+  })
+}
+
+async function secureClient(
+  raw: Socket,
+  options: { credentials: TlsCredentials; peerSpiffeIds: readonly string[]; alpn: readonly string[] },
+): Promise<NetConnection> {
+  const socket = tlsConnect({
+    socket: raw,
+    secureContext: clientContext(options.credentials),
+    rejectUnauthorized: true,
+    servername: '',
+    ALPNProtocols: [...options.alpn],
+    // The peer's name is its SPIFFE ID, compared below after every handshake: Node skips this call on resumed sessions.
+    checkServerIdentity: () => undefined,
+  })
+  // A timeout destroys the TCP socket with the reason; the TLS socket only says that it was closed.
+  raw.once('error', (error) => socket.destroy(error))
+  await opened(socket, 'secureConnect')
+  try {
+    const info = tlsInfo(socket, options.credentials, true)
+    const id = info.peerSpiffeId as string
+    if (!options.peerSpiffeIds.includes(id)) {
+      throw new Error(`the peer is ${id}, expected ${options.peerSpiffeIds.join(' or ') || 'nobody'}`)
+    }
+    return NetConnection.secured(socket, raw, info)
+  } catch (error) {
+    socket.destroy()
+    throw new Error(`peer not accepted: ${errorMessage(error)}`, { cause: error })
+  }
+}
+
+function opened(socket: Socket | TLSSocket, event: 'connect' | 'secureConnect'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error): void => {
+      socket.off(event, onOpen).off('error', onError).off('close', onClose)
+      if (error === undefined) resolve()
+      else {
+        // Late errors of a socket that is given up have nobody to hear them.
+        socket.on('error', () => {})
+        reject(error)
+      }
+    }
+    const onOpen = (): void => settle()
+    const onError = (error: Error): void => settle(error)
+    const onClose = (): void => settle(new Error('closed by the peer'))
+    socket.on(event, onOpen).on('error', onError).on('close', onClose)
+  })
+}

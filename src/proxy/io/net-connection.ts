@@ -1,0 +1,120 @@
+// A Connection on a net.Socket or tls.TLSSocket.
+import type { Socket } from 'node:net'
+
+import type { Connection, ConnectionHandler, TlsInfo } from './connection.ts'
+
+const unheard: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
+
+export class NetConnection implements Connection {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  readonly tls: TlsInfo | undefined
+  readonly #socket: Socket
+  /** The TCP socket below TLS; the same as #socket without. */
+  readonly #tcp: Socket
+  #handler: ConnectionHandler = unheard
+  #reading = false
+  #error: Error | undefined
+
+  private constructor(socket: Socket, tcp: Socket, tls: TlsInfo | undefined) {
+    this.#socket = socket
+    this.#tcp = tcp
+    this.tls = tls
+    this.remoteAddress = tcp.remoteAddress ?? ''
+    this.remotePort = tcp.remotePort ?? 0
+    this.localAddress = tcp.localAddress ?? ''
+    this.localPort = tcp.localPort ?? 0
+    socket.on('error', (error) => {
+      this.#error ??= error
+    })
+  }
+
+  /** Undefined when the peer is already gone. */
+  static accepted(socket: Socket): NetConnection | undefined {
+    if (socket.remoteAddress !== undefined) return new NetConnection(socket, socket, undefined)
+    socket.on('error', () => {}).destroy()
+    return undefined
+  }
+
+  /** `socket` reads into a buffer of the back end, which calls `received`. */
+  static dialled(socket: Socket): NetConnection {
+    socket.pause()
+    return new NetConnection(socket, socket, undefined)
+  }
+
+  static secured(socket: Socket, tcp: Socket, tls: TlsInfo): NetConnection {
+    return new NetConnection(socket, tcp, tls)
+  }
+
+  get handler(): ConnectionHandler {
+    return this.#handler
+  }
+
+  set handler(handler: ConnectionHandler) {
+    this.#handler = handler
+    if (this.#reading) return
+    this.#reading = true
+    this.#socket
+      .on('data', this.#onData)
+      .on('end', this.#onEnd)
+      .on('drain', this.#onDrain)
+      .on('close', this.#onClose)
+      .resume()
+    // Closed before anybody listened: say it again.
+    if (this.#socket.closed) queueMicrotask(this.#onClose)
+  }
+
+  get closed(): boolean {
+    return this.#socket.destroyed
+  }
+
+  received(bytes: Uint8Array): void {
+    if (!this.#socket.destroyed) this.#handler.onData(bytes)
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const socket = this.#socket
+    if (socket.destroyed || socket.writableEnded) return true
+    return socket.write(bytes)
+  }
+
+  end(): void {
+    if (!this.#socket.destroyed) this.#socket.end()
+  }
+
+  destroy(error?: Error): void {
+    if (this.#socket.destroyed) return
+    if (error === undefined) {
+      this.#socket.destroy()
+      return
+    }
+    this.#error ??= error
+    // Reset below TLS: a close_notify would tell the peer that all is well.
+    this.#tcp.resetAndDestroy()
+    this.#socket.destroy()
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (this.#reading && !this.#socket.destroyed) this.#socket.resume()
+  }
+
+  /** Gives the socket away, `head` first to be read again. This object is dead afterwards. */
+  release(head: Uint8Array): Socket {
+    const socket = this.#socket
+    socket.pause()
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain).off('close', this.#onClose)
+    if (head.length > 0) socket.unshift(head)
+    return socket
+  }
+
+  readonly #onData = (bytes: Uint8Array): void => this.received(bytes)
+  readonly #onEnd = (): void => this.#handler.onEnd()
+  readonly #onDrain = (): void => this.#handler.onDrain()
+  readonly #onClose = (): void => this.#handler.onClose(this.#error)
+}

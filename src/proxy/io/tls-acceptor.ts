@@ -1,0 +1,69 @@
+// The server side of TLS for sockets that were accepted elsewhere: a tls.Server that never listens and is given each one by hand.
+// (A TLSSocket made directly with isServer leaves `authorized` false for valid clients.)
+import type { Socket } from 'node:net'
+import { createServer, type TLSSocket } from 'node:tls'
+
+import type { TlsCredentials } from './connection.ts'
+import { contextOptions } from './tls-identity.ts'
+
+export interface AcceptorOptions {
+  readonly credentials: TlsCredentials
+  readonly requireClientCertificate: boolean
+  readonly alpn: readonly string[]
+}
+
+export interface TlsAcceptor {
+  /** Rejects with the handshake's error. */
+  accept(raw: Socket): Promise<TLSSocket>
+}
+
+const acceptors = new WeakMap<TlsCredentials, Map<string, TlsAcceptor>>()
+
+/** One per credentials object and kind of listener, so that renewed credentials apply to the next handshake. */
+export function serverAcceptor(options: AcceptorOptions): TlsAcceptor {
+  let ofCredentials = acceptors.get(options.credentials)
+  if (ofCredentials === undefined) acceptors.set(options.credentials, (ofCredentials = new Map()))
+  const key = `${options.requireClientCertificate} ${options.alpn.join(' ')}`
+  let acceptor = ofCredentials.get(key)
+  if (acceptor === undefined) ofCredentials.set(key, (acceptor = createAcceptor(options)))
+  return acceptor
+}
+
+function createAcceptor(options: AcceptorOptions): TlsAcceptor {
+  const server = createServer({
+    ...contextOptions(options.credentials),
+    requestCert: true,
+    rejectUnauthorized: options.requireClientCertificate,
+    ALPNProtocols: [...options.alpn],
+    pauseOnConnect: true,
+  })
+  const waiting = new Map<string, { resolve: (socket: TLSSocket) => void; reject: (error: Error) => void }>()
+  server.on('secureConnection', (socket) => waiting.get(fourTuple(socket))?.resolve(socket))
+  server.on('tlsClientError', (error, socket) => waiting.get(fourTuple(socket))?.reject(error))
+  return {
+    accept: (raw) =>
+      new Promise((resolve, reject) => {
+        const key = fourTuple(raw)
+        let reason: Error | undefined
+        const done = (): void => {
+          waiting.delete(key)
+          raw.off('close', onClose)
+        }
+        const onClose = (): void => {
+          done()
+          reject(reason ?? new Error('closed during the TLS handshake'))
+        }
+        raw.on('close', onClose).on('error', (error: Error) => (reason = error))
+        waiting.set(key, {
+          resolve: (socket) => (done(), resolve(socket)),
+          reject: (error) => (done(), reject(error)),
+        })
+        server.emit('connection', raw)
+      }),
+  }
+}
+
+/** What the TLS socket and the socket below it have in common. */
+function fourTuple(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`
+}

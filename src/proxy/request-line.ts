@@ -1,0 +1,113 @@
+// Puts the request line together: listener → detect → tls → codec → filter → route → cluster → pool → upstream, for one proxy.
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Random } from '../core/random.ts'
+import type { Watchable } from '../core/watchable.ts'
+import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
+import type { ServerStream } from './codec/http-stream.ts'
+import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
+import { ServedRequest } from './filter/served-request.ts'
+import type { IoBackend, TlsCredentials } from './io/connection.ts'
+import type { StreamOrigin } from './listener/downstream-connection.ts'
+import { ListenerSet, type ListeningState } from './listener/listener-set.ts'
+import type { RuntimeConfig } from './runtime/runtime-config.ts'
+import type { ConnectionSink, Exchange, ExchangeSink } from './telemetry/exchange.ts'
+
+export interface RequestLineDeps {
+  readonly io: IoBackend
+  readonly runtime: Watchable<RuntimeConfig>
+  readonly demand: RouteLookupDeps['demand']
+  readonly credentials: Watchable<TlsCredentials | undefined>
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly sink: ExchangeSink
+  readonly connections: ConnectionSink
+  /** "namespace/name", for the log. */
+  readonly proxyName: string
+}
+
+export interface RequestLine {
+  /** By listener name. */
+  readonly listening: Watchable<ReadonlyMap<string, ListeningState>>
+  /** Stops accepting; resolves when all connections have ended, at the latest after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>
+  /** Ends everything at once. */
+  stop(): Promise<void>
+  /** Endpoints of each cluster, for the admin API. */
+  clusters(): ReadonlyMap<string, readonly EndpointState[]>
+}
+
+export function createRequestLine(deps: RequestLineDeps): RequestLine {
+  const { io, runtime, clock, random, sink, credentials, connections } = deps
+  const logger = deps.logger.child({ proxy: deps.proxyName })
+  const clusters = new ClusterSet({ io, clock, random, credentials, connections })
+  const lookup = new RouteLookup({
+    runtime,
+    demand: deps.demand,
+    isOwnListener: (authority) => listeners.hasAddress(authority),
+  })
+  const serveDeps = { clock, random, lookup, clusters, sink }
+  const serve = (stream: ServerStream, origin: StreamOrigin): void => {
+    const exchange = beginExchange(clock, runtime.value.revision, stream, origin)
+    const request = new ServedRequest(serveDeps, stream, origin, exchange)
+    stream.handler = request
+    request.start()
+  }
+  const listeners: ListenerSet = new ListenerSet({ io, clock, random, logger, credentials, connections, serve })
+
+  const apply = (config: RuntimeConfig): void => {
+    clusters.update(config.clusters)
+    listeners.update(config.listeners)
+  }
+  apply(runtime.value)
+  const unsubscribe = runtime.subscribe(apply)
+
+  const drain = async (deadlineMs: number): Promise<void> => {
+    unsubscribe()
+    await listeners.drain(deadlineMs)
+    clusters.drain()
+  }
+  return {
+    listening: listeners.listening,
+    drain,
+    stop: () => drain(0),
+    clusters: () => clusters.snapshot(),
+  }
+}
+
+const reporters = { inbound: 'destination', outbound: 'source', gateway: 'gateway' } as const
+
+function beginExchange(clock: Clock, revision: string, stream: ServerStream, origin: StreamOrigin): Exchange {
+  const { config } = origin.listener
+  const { connection } = stream
+  const sourcePrincipal = connection.tls?.peerSpiffeId
+  return {
+    startMs: clock.nowMs(),
+    startMonotonicMs: clock.monotonicMs(),
+    durationMs: 0,
+    reporter: reporters[config.direction],
+    listener: config.name,
+    request: stream.request,
+    protocol: stream.protocol,
+    requestBytes: 0,
+    responseBytes: 0,
+    sourceAddress: `${connection.remoteAddress}:${connection.remotePort}`,
+    sourcePrincipal,
+    mtls: sourcePrincipal !== undefined,
+    revision,
+    routeConfiguration: undefined,
+    virtualHost: undefined,
+    route: undefined,
+    split: undefined,
+    cluster: undefined,
+    destinationService: undefined,
+    destinationWorkload: undefined,
+    destinationPrincipal: undefined,
+    destinationAddress: undefined,
+    attempts: [],
+    status: 0,
+    flags: [],
+    detail: undefined,
+  }
+}

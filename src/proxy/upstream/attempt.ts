@@ -1,0 +1,155 @@
+// One attempt to have a request answered by one endpoint.
+import type { AttemptRecord } from '../../contracts/decision-record.ts'
+import type { ResponseHead } from '../../contracts/http-message.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import type { HeaderList } from '../../core/header-list.ts'
+import type { Endpoint } from '../cluster/endpoint.ts'
+import type {
+  BodyLength,
+  ClientStream,
+  ClientStreamHandler,
+  OutgoingRequest,
+  StreamFailure,
+} from '../codec/http-stream.ts'
+import type { Http1ClientConnection } from '../codec/http1/client-connection.ts'
+import type { Waiter } from '../pool/endpoint-pool.ts'
+
+export interface AttemptFailure {
+  readonly kind: 'connect-failure' | 'overflow' | 'timeout' | StreamFailure['kind']
+  readonly message: string
+  readonly responseBegun: boolean
+}
+
+/** Whoever has the request answered. Not called once the attempt is over. */
+export interface AttemptOwner {
+  attemptConnected(stream: ClientStream): void
+  attemptInformational(head: ResponseHead): void
+  attemptHead(head: ResponseHead, length: BodyLength): void
+  attemptData(bytes: Uint8Array): void
+  attemptEnd(trailers: HeaderList | undefined): void
+  attemptDrain(): void
+  attemptFailed(failure: AttemptFailure): void
+}
+
+/** A response that nobody wants is read to its end for the sake of the connection when it is no longer than this. */
+const discardedBytes = 65_536
+
+export class Attempt implements Waiter, ClientStreamHandler {
+  readonly endpoint: Endpoint
+  stream: ClientStream | undefined
+  reusedConnection = false
+  peerSpiffeId: string | undefined
+  status = 0
+  readonly #clock: Clock
+  readonly #request: OutgoingRequest
+  readonly #startMs: number
+  #owner: AttemptOwner | undefined
+  #timer: Timer | undefined
+  #length: BodyLength = 'unknown'
+  #over = false
+
+  constructor(clock: Clock, endpoint: Endpoint, request: OutgoingRequest, owner: AttemptOwner) {
+    this.#clock = clock
+    this.endpoint = endpoint
+    this.#request = request
+    this.#owner = owner
+    this.#startMs = clock.monotonicMs()
+    endpoint.activeRequests++
+  }
+
+  /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. */
+  start(timeoutMs: number): void {
+    if (timeoutMs !== Infinity) {
+      this.#timer = this.#clock.setTimer(Math.max(0, timeoutMs), () => {
+        this.#fail({ kind: 'timeout', message: `no complete response within ${Math.round(timeoutMs)} ms` })
+      })
+    }
+    this.endpoint.pool.acquire(this)
+  }
+
+  record(outcome: AttemptRecord['outcome'], retriedBecause?: string): AttemptRecord {
+    const { workload, address } = this.endpoint
+    return {
+      endpoint: address,
+      ...(workload !== undefined && { workload }),
+      outcome,
+      ...(this.status !== 0 && { status: this.status }),
+      durationMs: this.#clock.monotonicMs() - this.#startMs,
+      ...(retriedBecause !== undefined && { retriedBecause }),
+    }
+  }
+
+  /** Gives up. The owner hears nothing more. */
+  cancel(): void {
+    this.#owner = undefined
+    this.#finish()
+    if (this.stream === undefined) this.endpoint.pool.cancel(this)
+    else this.stream.abort()
+  }
+
+  /** The response is not wanted; the connection may still be. */
+  discard(requestComplete: boolean): void {
+    if (!requestComplete || this.#length === 'unknown' || this.#length > discardedBytes) this.cancel()
+    else this.#owner = undefined
+  }
+
+  connectionReady(connection: Http1ClientConnection, reused: boolean): void {
+    this.reusedConnection = reused
+    this.peerSpiffeId = connection.connection.tls?.peerSpiffeId
+    this.stream = connection.send(this.#request, this)
+    this.#owner?.attemptConnected(this.stream)
+  }
+
+  connectionFailed(kind: 'connect-failure' | 'overflow', message: string): void {
+    this.#fail({ kind, message })
+  }
+
+  onInformational(head: ResponseHead): void {
+    this.#owner?.attemptInformational(head)
+  }
+
+  onHead(head: ResponseHead, length: BodyLength): void {
+    this.status = head.status
+    this.#length = length
+    // A protocol that has been changed to has no bound.
+    if (head.status === 101) this.#timer?.cancel()
+    this.#owner?.attemptHead(head, length)
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.#owner?.attemptData(bytes)
+  }
+
+  onEnd(trailers: HeaderList | undefined): void {
+    this.#finish()
+    this.#owner?.attemptEnd(trailers)
+  }
+
+  onDrain(): void {
+    this.#owner?.attemptDrain()
+  }
+
+  onFailed(failure: StreamFailure): void {
+    this.#fail(failure)
+  }
+
+  #fail({
+    kind,
+    message,
+    responseBegun = false,
+  }: Omit<AttemptFailure, 'responseBegun'> & { responseBegun?: boolean }): void {
+    if (this.#over) return
+    const owner = this.#owner
+    const begun = responseBegun || this.status !== 0
+    if (kind === 'timeout') this.cancel()
+    else this.#finish()
+    owner?.attemptFailed({ kind, message, responseBegun: begun })
+  }
+
+  #finish(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#timer?.cancel()
+    this.endpoint.activeRequests--
+  }
+}

@@ -1,0 +1,32 @@
+// Answers that the proxy gives itself.
+import type { ResponseFlag } from '../../contracts/decision-record.ts'
+import type { ResponseHead } from '../../contracts/http-message.ts'
+import { HeaderList } from '../../core/header-list.ts'
+import type { ServerStream } from '../codec/http-stream.ts'
+import type { AttemptFailure } from './attempt.ts'
+
+export function textResponse(status: number, detail: string): { head: ResponseHead; body: Buffer } {
+  const headers = HeaderList.of(['content-type', 'text/plain; charset=utf-8'], ['server', 'heddle'])
+  return { head: { status, headers }, body: Buffer.from(`${detail}\n`) }
+}
+
+export function sendWhole(stream: ServerStream, head: ResponseHead, body: Uint8Array): void {
+  stream.sendHead(head, body.length)
+  if (stream.request.method !== 'HEAD') stream.sendData(body)
+  stream.sendEnd()
+}
+
+interface FailureAnswer {
+  readonly status: number
+  readonly flag: ResponseFlag
+  readonly what: string
+}
+
+/** A failure of the upstream side as the caller sees it. */
+export const failureAnswers: Readonly<Record<AttemptFailure['kind'], FailureAnswer>> = {
+  'connect-failure': { status: 503, flag: 'UF', what: 'could not connect to' },
+  reset: { status: 503, flag: 'UC', what: 'lost the connection to' },
+  'protocol-error': { status: 502, flag: 'UPE', what: 'got an unreadable response from' },
+  timeout: { status: 504, flag: 'UT', what: 'waited too long for' },
+  overflow: { status: 503, flag: 'UO', what: 'has too many requests waiting for' },
+}

@@ -1,0 +1,28 @@
+// Copies of requests to other backends: sent and forgotten, whatever comes of them.
+import type { RequestHead } from '../../contracts/http-message.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+
+const mirrorTimeoutMs = 15_000
+
+export function sendMirror(clock: Clock, cluster: Cluster, request: RequestHead, body: Buffer): void {
+  const endpoint = cluster.pick(undefined)
+  if (endpoint === undefined) return
+  const head: RequestHead = { ...request, headers: request.headers.clone() }
+  head.headers.delete('expect')
+  const owner: AttemptOwner = {
+    attemptConnected(stream) {
+      if (body.length === 0) return
+      stream.sendData(body)
+      stream.sendEnd()
+    },
+    attemptInformational() {},
+    attemptHead() {},
+    attemptData() {},
+    attemptEnd() {},
+    attemptDrain() {},
+    attemptFailed() {},
+  }
+  new Attempt(clock, endpoint, { head, length: body.length, upgrade: undefined }, owner).start(mirrorTimeoutMs)
+}

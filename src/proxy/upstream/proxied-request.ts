@@ -1,0 +1,234 @@
+// One request from its decision to the end of its response: attempts, repeats, and the bytes in between.
+import type { AttemptRecord, ResponseFlag } from '../../contracts/decision-record.ts'
+import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import type { HeaderList } from '../../core/header-list.ts'
+import type { Random } from '../../core/random.ts'
+import { decideRetry } from '../../policies/retries/retries.runtime.ts'
+import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
+import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Endpoint } from '../cluster/endpoint.ts'
+import type { BodyLength, ClientStream, ServerStream } from '../codec/http-stream.ts'
+import type { ForwardAction } from '../runtime/runtime-config.ts'
+import type { Exchange } from '../telemetry/exchange.ts'
+import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
+import { failureAnswers, sendWhole, textResponse } from './local-reply.ts'
+import type { RequestBody } from './request-body.ts'
+
+export interface ForwardPlan {
+  readonly cluster: Cluster
+  /** The head to send. */
+  readonly request: RequestHead
+  readonly timeouts: ForwardAction['timeouts']
+  readonly retry: ForwardAction['retry']
+  readonly modifyResponse: (response: ResponseHead) => void
+}
+
+export interface ForwardDeps {
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export class ProxiedRequest implements AttemptOwner {
+  readonly #deps: ForwardDeps
+  readonly #stream: ServerStream
+  readonly #exchange: Exchange
+  readonly #body: RequestBody
+  readonly #plan: ForwardPlan
+  readonly #budget: RetryBudget
+  readonly #deadlineMs: number
+  /** Tells the exchange's keeper that it is over. */
+  readonly #onFinished: () => void
+  #attempt: Attempt | undefined
+  #tried: Set<Endpoint> | undefined
+  #retriesDone = 0
+  #retryTimer: Timer | undefined
+  #headSent = false
+  #tunnelling = false
+  #over = false
+
+  constructor(
+    deps: ForwardDeps,
+    stream: ServerStream,
+    exchange: Exchange,
+    body: RequestBody,
+    plan: ForwardPlan,
+    onFinished: () => void,
+  ) {
+    this.#deps = deps
+    this.#stream = stream
+    this.#exchange = exchange
+    this.#body = body
+    this.#plan = plan
+    this.#onFinished = onFinished
+    this.#budget = plan.cluster.budget
+    this.#deadlineMs = requestDeadlineMs(plan.timeouts, exchange.startMonotonicMs)
+  }
+
+  start(): void {
+    this.#budget.requestStarted()
+    this.#try()
+  }
+
+  // What the caller does.
+
+  bodyData(bytes: Uint8Array): void {
+    if (!this.#body.take(bytes, this.#upstream)) this.#stream.pause()
+  }
+
+  bodyEnd(): void {
+    const stream = this.#upstream
+    // The end of an offer to change the protocol is not the end of what the caller will say.
+    if (stream !== undefined && (this.#stream.upgrade === undefined || this.#tunnelling)) this.#body.sendEndTo(stream)
+  }
+
+  callerDrained(): void {
+    this.#upstream?.resume()
+  }
+
+  callerGone(): void {
+    this.#attempt?.cancel()
+    this.#finish()
+  }
+
+  // What the endpoint does.
+
+  attemptConnected(stream: ClientStream): void {
+    this.#exchange.destinationPrincipal = this.#attempt?.peerSpiffeId
+    if (this.#body.length === 0) return
+    if (this.#body.sendTo(stream)) this.#stream.resume()
+    else this.#stream.pause()
+  }
+
+  attemptDrain(): void {
+    this.#stream.resume()
+  }
+
+  attemptInformational(head: ResponseHead): void {
+    if (head.status !== 100 || this.#stream.expectsContinue) this.#stream.sendInformational(head)
+  }
+
+  attemptHead(head: ResponseHead, length: BodyLength): void {
+    const attempt = this.#attempt as Attempt
+    if (this.#retry('response', head.status, true)) {
+      attempt.discard(this.#body.complete)
+      return
+    }
+    this.#exchange.attempts.push(attempt.record('response'))
+    this.#exchange.status = head.status
+    this.#headSent = true
+    this.#tunnelling = head.status === 101
+    this.#plan.modifyResponse(head)
+    this.#stream.sendHead(head, length)
+  }
+
+  attemptData(bytes: Uint8Array): void {
+    this.#exchange.responseBytes += bytes.length
+    if (!this.#stream.sendData(bytes)) this.#upstream?.pause()
+  }
+
+  attemptEnd(trailers: HeaderList | undefined): void {
+    this.#stream.sendEnd(trailers)
+    this.#finish()
+  }
+
+  attemptFailed(failure: AttemptFailure): void {
+    const attempt = this.#attempt as Attempt
+    const answer = failureAnswers[failure.kind]
+    if (this.#headSent) {
+      this.#exchange.flags.push(answer.flag)
+      this.#exchange.detail = failure.message
+      this.#stream.abort(new Error(failure.message))
+      this.#finish()
+      return
+    }
+    if (failure.kind !== 'overflow') {
+      if (this.#retry(failure.kind, answer.status, failure.responseBegun)) return
+      this.#exchange.attempts.push(attempt.record(failure.kind))
+    }
+    const place = this.#destination(attempt.endpoint)
+    this.#answer(answer.status, answer.flag, `heddle ${answer.what} ${place}: ${failure.message}`)
+  }
+
+  get #upstream(): ClientStream | undefined {
+    return this.#attempt?.stream
+  }
+
+  #try(): void {
+    const { cluster, request, timeouts } = this.#plan
+    const endpoint = cluster.pick(this.#tried)
+    if (endpoint === undefined) {
+      const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`
+      this.#answer(503, 'UH', detail)
+      return
+    }
+    this.#exchange.destinationAddress = endpoint.address
+    this.#exchange.destinationWorkload = endpoint.workload
+    const outgoing = { head: request, length: this.#body.length, upgrade: this.#stream.upgrade }
+    this.#attempt = new Attempt(this.#deps.clock, endpoint, outgoing, this)
+    const nowMs =
+      this.#deadlineMs === Infinity && timeouts.backendRequestMs === undefined ? 0 : this.#deps.clock.monotonicMs()
+    this.#attempt.start(attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs) - nowMs)
+  }
+
+  /** True: another attempt follows. */
+  #retry(kind: AttemptRecord['outcome'], status: number, responseStarted: boolean): boolean {
+    const attempt = this.#attempt as Attempt
+    const { clock, random } = this.#deps
+    const sentBytes = attempt.stream === undefined ? 0 : 1 + this.#body.receivedBytes
+    const decision = decideRetry(
+      this.#plan.retry,
+      this.#plan.request,
+      { kind, status, reusedConnection: attempt.reusedConnection, sentBytes, responseStarted },
+      this.#retriesDone,
+      this.#body.replayable,
+      random,
+    )
+    if (!decision.retry) {
+      if (decision.because === 'no attempts left' && this.#retriesDone > 0) this.#exchange.flags.push('URX')
+      return false
+    }
+    if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs || !this.#budget.tryRetry()) return false
+    this.#exchange.attempts.push(attempt.record(kind, decision.because))
+    this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
+    this.#retriesDone++
+    this.#attempt = undefined
+    if (decision.delayMs === 0) {
+      this.#retryNow()
+      return true
+    }
+    this.#retryTimer = clock.setTimer(decision.delayMs, () => this.#retryNow())
+    return true
+  }
+
+  #retryNow(): void {
+    this.#retryTimer = undefined
+    this.#try()
+  }
+
+  #destination(endpoint: Endpoint): string {
+    const { workload, address } = endpoint
+    return workload === undefined ? address : `${address} (${workload})`
+  }
+
+  #answer(status: number, flag: ResponseFlag, detail: string): void {
+    this.#exchange.flags.push(flag)
+    this.#exchange.detail = detail
+    this.#exchange.status = status
+    const { head, body } = textResponse(status, detail)
+    this.#plan.modifyResponse(head)
+    this.#headSent = true
+    sendWhole(this.#stream, head, body)
+    this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#retryTimer?.cancel()
+    this.#budget.requestFinished()
+    for (let done = 0; done < this.#retriesDone; done++) this.#budget.retryFinished()
+    this.#onFinished()
+  }
+}

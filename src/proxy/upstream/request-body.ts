@@ -1,0 +1,64 @@
+// The body of one request on its way upstream: kept while it is small, so that an attempt can be repeated and mirrors get a copy.
+import type { HeaderList } from '../../core/header-list.ts'
+import type { BodyLength, ClientStream } from '../codec/http-stream.ts'
+
+/** What is kept for a repetition. Beyond it a request can be sent only once. */
+export const replayBytes = 65_536
+
+export class RequestBody {
+  readonly length: BodyLength
+  receivedBytes = 0
+  complete = false
+  #trailers: HeaderList | undefined
+  #kept: Buffer[] | undefined = []
+  #keptBytes = 0
+
+  constructor(length: BodyLength) {
+    this.length = length
+    this.complete = length === 0
+  }
+
+  /** Nothing of it has been let go. */
+  get replayable(): boolean {
+    return this.#kept !== undefined && this.#keptBytes <= replayBytes
+  }
+
+  /** More than should wait in memory for a connection. */
+  get full(): boolean {
+    return this.#keptBytes > replayBytes
+  }
+
+  /** `bytes` go on to `stream` when there is one. False: it asks to wait. */
+  take(bytes: Uint8Array, stream: ClientStream | undefined): boolean {
+    this.receivedBytes += bytes.length
+    if (this.#kept !== undefined) {
+      this.#keptBytes += bytes.length
+      if (stream === undefined || !this.full) this.#kept.push(Buffer.from(bytes))
+      else this.#kept = undefined
+    }
+    return stream === undefined ? !this.full : stream.sendData(bytes)
+  }
+
+  end(trailers: HeaderList | undefined): void {
+    this.complete = true
+    this.#trailers = trailers
+  }
+
+  /** Sends what has come so far, from the beginning. False: the stream asks to wait. */
+  sendTo(stream: ClientStream): boolean {
+    let flowing = true
+    for (const bytes of this.#kept ?? []) flowing = stream.sendData(bytes)
+    if (this.full) this.#kept = undefined
+    if (this.complete) this.sendEndTo(stream)
+    return flowing
+  }
+
+  sendEndTo(stream: ClientStream): void {
+    stream.sendEnd(this.#trailers)
+  }
+
+  /** The whole body; undefined when it was too long to keep. */
+  whole(): Buffer | undefined {
+    return this.complete && this.replayable ? Buffer.concat(this.#kept as Buffer[]) : undefined
+  }
+}

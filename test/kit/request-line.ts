@@ -1,0 +1,141 @@
+// A request line on real sockets with a hand-made configuration, and what it told its sinks.
+import { systemClock } from '../../src/core/clock.ts'
+import { silentLogger } from '../../src/core/logger.ts'
+import { createRandom } from '../../src/core/random.ts'
+import { WatchableValue } from '../../src/core/watchable.ts'
+import type { IoBackend, TlsCredentials } from '../../src/proxy/io/connection.ts'
+import { createNetBackend } from '../../src/proxy/io/net-backend.ts'
+import { createRequestLine, type RequestLine } from '../../src/proxy/request-line.ts'
+import type {
+  ClusterConfig,
+  EndpointConfig,
+  FilterChainConfig,
+  ListenerConfig,
+  Route,
+  RouteConfiguration,
+  RouteSource,
+  RuntimeConfig,
+} from '../../src/proxy/runtime/runtime-config.ts'
+import type { Exchange } from '../../src/proxy/telemetry/exchange.ts'
+import { freePorts } from './free-ports.ts'
+import { until } from './until.ts'
+
+export interface TestLine {
+  readonly line: RequestLine
+  readonly runtime: WatchableValue<RuntimeConfig>
+  readonly credentials: WatchableValue<TlsCredentials | undefined>
+  /** In the order they finished. */
+  readonly exchanges: Exchange[]
+  readonly refused: string[]
+  /** Accepted minus closed. */
+  openConnections(): number
+  /** Opened by the pools so far. */
+  upstreamConnections(): number
+}
+
+export interface TestLineOptions {
+  readonly io?: IoBackend
+  readonly credentials?: TlsCredentials
+  readonly demand?: (candidates: readonly string[]) => Promise<string | undefined>
+}
+
+export async function startLine(config: RuntimeConfig, options: TestLineOptions = {}): Promise<TestLine> {
+  const runtime = new WatchableValue(config)
+  const credentials = new WatchableValue(options.credentials)
+  const exchanges: Exchange[] = []
+  const refused: string[] = []
+  let open = 0
+  let upstream = 0
+  const line = createRequestLine({
+    io: options.io ?? createNetBackend(systemClock),
+    runtime,
+    credentials,
+    demand: options.demand ?? (() => Promise.resolve(undefined)),
+    clock: systemClock,
+    random: createRandom(7),
+    logger: silentLogger,
+    proxyName: 'test/proxy',
+    sink: { finished: (exchange) => exchanges.push(exchange) },
+    connections: {
+      downstreamOpened: () => open++,
+      downstreamClosed: () => open--,
+      downstreamRefused: (_, reason) => refused.push(reason),
+      upstreamOpened: () => upstream++,
+      upstreamClosed() {},
+      upstreamConnectFailed() {},
+    },
+  })
+  await until('all listeners are open', () => line.listening.value.size >= config.listeners.size)
+  return {
+    line,
+    runtime,
+    credentials,
+    exchanges,
+    refused,
+    openConnections: () => open,
+    upstreamConnections: () => upstream,
+  }
+}
+
+export interface ConfigParts {
+  readonly listeners?: readonly ListenerConfig[]
+  readonly routes?: readonly RouteConfiguration[]
+  readonly clusters?: readonly ClusterConfig[]
+}
+
+export function configOf({ listeners = [], routes = [], clusters = [] }: ConfigParts, revision = '1'): RuntimeConfig {
+  return {
+    revision,
+    listeners: new Map(listeners.map((listener) => [listener.name, listener])),
+    routeConfigurations: new Map(routes.map((one) => [one.name, one])),
+    clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1)
+  return port as number
+}
+
+export function listenerOn(
+  port: number,
+  routes: RouteSource,
+  options: { name?: string; direction?: ListenerConfig['direction']; tls?: FilterChainConfig['tls'] } = {},
+): ListenerConfig {
+  const { name = 'outbound', direction = 'outbound', tls } = options
+  const chain: FilterChainConfig =
+    tls === undefined ? { transport: 'plaintext', http: { routes } } : { transport: 'tls', tls, http: { routes } }
+  return { name, direction, host: '127.0.0.1', port, filterChains: [chain] }
+}
+
+/** Everything to one cluster. */
+export function routesTo(target: string, changes: Partial<Route> = {}, name = 'routes'): RouteConfiguration {
+  const route: Route = {
+    name: 'default',
+    match: { path: { kind: 'prefix', value: '/' }, headers: [], queryParams: [] },
+    action: forwardTo(target),
+    ...changes,
+  }
+  return { name, virtualHosts: [{ name: '*', domains: ['*'], routes: [route] }] }
+}
+
+export function forwardTo(target: string): Extract<Route['action'], { kind: 'forward' }> {
+  return { kind: 'forward', backends: [{ cluster: target, weight: 1 }], mirrors: [], timeouts: {} }
+}
+
+export function clusterOf(
+  name: string,
+  endpoints: readonly (Partial<EndpointConfig> & { readonly port: number })[],
+  changes: Partial<ClusterConfig> = {},
+): ClusterConfig {
+  return {
+    name,
+    connectTimeoutMs: 1_000,
+    loadBalancing: { kind: 'least-request', choiceCount: 2 },
+    retryBudget: { percent: 20, minConcurrency: 3 },
+    peerSpiffeIds: [],
+    discovery: 'eds',
+    endpoints: endpoints.map((endpoint) => ({ host: '127.0.0.1', weight: 1, tls: false, ...endpoint })),
+    ...changes,
+  }
+}

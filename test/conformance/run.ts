@@ -1,5 +1,5 @@
 // `npm run conformance -- gateway-api-mesh DIR [--only NAME] [--json FILE]`: the Gateway API mesh suite against a real mesh, over real sockets.
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -30,6 +30,11 @@ async function main(): Promise<void> {
   const [suite, folder] = positionals
   if (suite !== 'gateway-api-mesh' || folder === undefined) {
     console.error(usage)
+    process.exitCode = 2
+    return
+  }
+  if (!existsSync(join(folder, 'cases.json'))) {
+    console.error(`there is no ${join(folder, 'cases.json')}\n${usage}`)
     process.exitCode = 2
     return
   }

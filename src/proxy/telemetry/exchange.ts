@@ -51,7 +51,10 @@ export interface ExchangeSink {
 export interface ConnectionSink {
   downstreamOpened(listener: string): void
   downstreamClosed(listener: string): void
-  /** A connection that never became a request: plaintext on STRICT, a failed handshake, an unparsable head. */
+  /**
+   * A connection that never became a request: plaintext on STRICT, a failed handshake, an unparsable head. `reason` is one of few texts;
+   * what follows a ": " in it is detail of this one connection and not counted apart.
+   */
   downstreamRefused(listener: string, reason: string): void
   upstreamOpened(cluster: string): void
   upstreamClosed(cluster: string): void

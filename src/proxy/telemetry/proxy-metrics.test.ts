@@ -115,6 +115,14 @@ describe('ProxyMetrics', () => {
     ])
   })
 
+  it('does not count the detail of a refusal apart', () => {
+    const { metrics, series } = create()
+    for (const port of [1, 2]) metrics.downstreamRefused('in', `TLS handshake failed: reset by 10.0.0.1:${port}`)
+    expect(series('heddle_downstream_refused_total')).toEqual([
+      'heddle_downstream_refused_total{listener="in",reason="TLS handshake failed"} 2',
+    ])
+  })
+
   it('shows only the running revision and the present certificate', () => {
     const { metrics, series } = create()
     for (let revision = 1; revision <= 2000; revision++) metrics.configApplied(String(revision))

@@ -95,7 +95,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   }
 
   downstreamRefused(listener: string, reason: string): void {
-    this.#refused.add(this.#refusedTable.row(listener, reason), 1)
+    const detail = reason.indexOf(': ')
+    const kind = detail === -1 ? reason : reason.slice(0, detail)
+    this.#refused.add(this.#refusedTable.row(listener, kind), 1)
   }
 
   upstreamOpened(cluster: string): void {

@@ -1,0 +1,90 @@
+// MeshServicePort → Envoy cluster and its endpoints; an application port → the static cluster behind its sidecar.
+import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
+
+import { Cluster_DiscoveryType as Discovery } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
+import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { metadataKey } from '../../contracts/xds/names.ts'
+import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { adsConfigSource } from '../../policies/peer-authentication/own-secrets.xds.ts'
+import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
+import { encodeRetryBudget } from '../../policies/retries/retries.xds.ts'
+import { encodeDuration } from '../../policies/scalars.xds.ts'
+import { socketAddress } from './addresses.ts'
+import type { SocketAddress } from './addresses.ts'
+
+export type ClusterInit = MessageInitShape<typeof ClusterSchema>
+export type LoadAssignmentInit = MessageInitShape<typeof ClusterLoadAssignmentSchema>
+
+/** An endpoint with its address resolved. */
+export interface ResolvedEndpoint extends SocketAddress {
+  readonly weight: number
+  /** Behind a sidecar that takes mutual TLS. */
+  readonly tls: boolean
+  readonly workload?: { readonly namespace: string; readonly name: string }
+}
+
+const connectTimeoutMs = 1_000
+
+const loadBalancing = encodeLoadBalancing({ kind: 'least-request', choiceCount: 2 })
+const circuitBreakers = encodeRetryBudget({ percent: 20, minConcurrency: 3 })
+
+export interface ServiceClusterOptions {
+  readonly name: string
+  readonly service: { readonly namespace: string; readonly name: string }
+  readonly peerSpiffeIds: readonly string[]
+  /** Hosts to look up by DNS; absent: endpoints come by EDS. */
+  readonly dnsEndpoints?: readonly ResolvedEndpoint[]
+}
+
+export function serviceCluster({ name, service, peerSpiffeIds, dnsEndpoints }: ServiceClusterOptions): ClusterInit {
+  const discovery =
+    dnsEndpoints === undefined
+      ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
+      : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
+  const { type, ...details } = discovery
+  return {
+    ...clusterBase(name),
+    clusterDiscoveryType: { case: 'type', value: type },
+    ...details,
+    transportSocketMatches: encodeUpstreamTls(peerSpiffeIds),
+    metadata: { filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name } } },
+  }
+}
+
+export function inboundCluster(name: string, application: SocketAddress): ClusterInit {
+  return {
+    ...clusterBase(name),
+    clusterDiscoveryType: { case: 'type', value: Discovery.STATIC },
+    loadAssignment: loadAssignment(name, [{ ...application, weight: 1, tls: false }]),
+  }
+}
+
+function clusterBase(name: string) {
+  return {
+    name,
+    connectTimeout: encodeDuration(connectTimeoutMs),
+    loadBalancingPolicy: loadBalancing,
+    circuitBreakers,
+  }
+}
+
+/** Endpoints of weight 0 get no traffic and are left out. */
+export function loadAssignment(name: string, endpoints: readonly ResolvedEndpoint[]): LoadAssignmentInit {
+  const lbEndpoints = endpoints.filter(({ weight }) => weight > 0).map(lbEndpoint)
+  // gRPC clients pass over a locality that has no name or no weight
+  const group = { locality: {}, loadBalancingWeight: 1, lbEndpoints }
+  return { clusterName: name, endpoints: lbEndpoints.length === 0 ? [] : [group] }
+}
+
+function lbEndpoint(endpoint: ResolvedEndpoint): MessageInitShape<typeof LbEndpointSchema> {
+  const { workload } = endpoint
+  const own: Record<string, JsonObject> =
+    workload === undefined ? {} : { [metadataKey]: { namespace: workload.namespace, workload: workload.name } }
+  return {
+    hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint) } },
+    loadBalancingWeight: endpoint.weight,
+    metadata: { filterMetadata: { ...own, ...encodeEndpointTls(endpoint.tls) } },
+  }
+}

@@ -1,0 +1,116 @@
+// MeshRoute → Envoy route, and the route configurations that hold them.
+import type { MessageInitShape } from '@bufbuild/protobuf'
+
+import type { SourceLocation } from '../../contracts/decision-record.ts'
+import { RouteAction_ClusterNotFoundResponseCode as ClusterNotFound } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type {
+  RouteActionSchema,
+  RouteSchema,
+  VirtualHostSchema,
+} from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
+import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
+import { hostPort, metadataKey } from '../../contracts/xds/names.ts'
+import { encodeCors } from '../../policies/cors/cors.xds.ts'
+import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
+import { encodeMirror } from '../../policies/mirror/mirror.xds.ts'
+import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
+import { encodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
+import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
+import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
+import { encodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
+import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
+import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
+import { typedConfig } from '../../policies/typed-config.xds.ts'
+import type { MeshBackend, MeshRoute, MeshRouteAction } from '../snapshot/mesh-snapshot.ts'
+
+export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationSchema>
+type RouteInit = MessageInitShape<typeof RouteSchema>
+type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
+
+/** Route of a host that no HTTPRoute speaks of: everything goes to `cluster`. */
+const defaultRouteName = 'default'
+
+/** A route configuration for any Host: which one applies was decided before, by name or by listener. */
+export function anyHostRouteConfiguration(name: string, routes: RouteInit[]): RouteConfigurationInit {
+  return { name, virtualHosts: [{ name, domains: ['*'], routes }] }
+}
+
+export function gatewayRouteConfiguration(
+  name: string,
+  virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[],
+): RouteConfigurationInit {
+  return {
+    name,
+    ignorePortInHostMatching: true,
+    virtualHosts: virtualHosts.map(({ hostname, routes }): MessageInitShape<typeof VirtualHostSchema> => ({
+      name: hostname,
+      domains: [hostname],
+      routes: routes.map(buildRoute),
+    })),
+  }
+}
+
+export function defaultRoute(cluster: string, source: SourceLocation): RouteInit {
+  const backends = [{ cluster, weight: 1 }]
+  return {
+    name: defaultRouteName,
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    metadata: encodeSource(source),
+    action: { case: 'route', value: { clusterSpecifier: encodeTrafficSplit(backends), ...encodeTimeouts({}) } },
+  }
+}
+
+export function buildRoute(route: MeshRoute): RouteInit {
+  const request = encodeHeaderModifier(route.requestHeaders)
+  const response = encodeHeaderModifier(route.responseHeaders)
+  return {
+    name: route.name,
+    match: encodeRouteMatch(route.match),
+    metadata: encodeSource(route.source),
+    action: buildAction(route),
+    requestHeadersToAdd: request.add,
+    requestHeadersToRemove: request.remove,
+    responseHeadersToAdd: response.add,
+    responseHeadersToRemove: response.remove,
+    typedPerFilterConfig: encodeCors(route.cors),
+  }
+}
+
+function encodeSource({ document, rule, file, line, column }: SourceLocation): RouteInit['metadata'] {
+  const place = file === undefined ? {} : { file, line: line ?? 0, column: column ?? 0 }
+  const info = typedConfig(SourceInfoSchema, { document, rule: rule ?? '', ...place })
+  return { typedFilterMetadata: { [metadataKey]: info } }
+}
+
+function buildAction({ action, match }: MeshRoute): NonNullable<RouteInit['action']> {
+  if (action.kind === 'redirect') return { case: 'redirect', value: encodeRedirect(action.redirect, match.path) }
+  if (action.kind === 'invalid') return { case: 'directResponse', value: { status: action.status } }
+  // no weight above 0: Gateway API answers 500, and Envoy would refuse the split
+  if (!action.backends.some(({ weight }) => weight > 0)) return { case: 'directResponse', value: { status: 500 } }
+  return { case: 'route', value: buildForward(action, match) }
+}
+
+function buildForward(action: ForwardAction, match: MeshRoute['match']): MessageInitShape<typeof RouteActionSchema> {
+  const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
+  const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
+  return {
+    clusterSpecifier: encodeTrafficSplit(action.backends.map(toWeightedCluster)),
+    clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR,
+    ...encodeRewrite(action.rewrite, match.path),
+    requestMirrorPolicies: action.mirrors.map(({ host, port, numerator, denominator }) =>
+      encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
+    ),
+    timeout,
+    ...(retryPolicy === undefined ? {} : { retryPolicy }),
+  }
+}
+
+function toWeightedCluster({ host, port, weight, requestHeaders, responseHeaders }: MeshBackend): WeightedClusterSpec {
+  return {
+    cluster: host === undefined ? '' : hostPort(host, port),
+    weight,
+    ...(requestHeaders === undefined ? {} : { requestHeaders }),
+    ...(responseHeaders === undefined ? {} : { responseHeaders }),
+  }
+}

@@ -1,0 +1,307 @@
+// MeshSnapshot → xDS resources of one revision, by name and, where it matters, by the node that asks.
+import { formatSpiffeId } from '../../contracts/identity/spiffe-id.ts'
+import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
+import {
+  forwardProxyListener,
+  gatewayName,
+  hostPort,
+  inboundName,
+  serviceListener,
+  typeUrls,
+} from '../../contracts/xds/names.ts'
+import type { TypeUrl } from '../../contracts/xds/names.ts'
+import type {
+  MeshEndpoint,
+  MeshGateway,
+  MeshService,
+  MeshServicePort,
+  MeshSnapshot,
+  MeshWorkload,
+} from '../snapshot/mesh-snapshot.ts'
+import type { ListenerPurpose, PortAllocation } from '../snapshot/port-allocation.ts'
+import type { SocketAddress } from './addresses.ts'
+import { inboundCluster, loadAssignment, serviceCluster } from './build-cluster.ts'
+import type { ResolvedEndpoint } from './build-cluster.ts'
+import {
+  apiListener,
+  gatewayListener,
+  inboundListener,
+  outboundListener,
+  serviceLoopbackListener,
+} from './build-listener.ts'
+import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
+import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
+import { ResourceCache } from './resource-cache.ts'
+import type { ResourceEntries } from './resource-cache.ts'
+import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
+
+/** `previous`: the view of the revision before, whose bytes serve again wherever nothing has changed. */
+export function createResourceView(
+  snapshot: MeshSnapshot,
+  ports: PortAllocation,
+  previous?: ResourceView,
+): ResourceView {
+  return new MeshResourceView(snapshot, ports, previous instanceof MeshResourceView ? previous.entries : undefined)
+}
+
+/** Where gateways listen. */
+const gatewayHost = '127.0.0.1'
+
+class MeshResourceView implements ResourceView {
+  readonly #snapshot: MeshSnapshot
+  readonly #ports: PortAllocation
+  readonly #cache: ResourceCache
+
+  constructor(snapshot: MeshSnapshot, ports: PortAllocation, previous: ResourceEntries | undefined) {
+    this.#snapshot = snapshot
+    this.#ports = ports
+    this.#cache = new ResourceCache(previous)
+  }
+
+  get revision(): string {
+    return this.#snapshot.revision
+  }
+
+  get entries(): ResourceEntries {
+    return this.#cache.entries
+  }
+
+  wildcardNames(typeUrl: TypeUrl, node: XdsNode): readonly string[] {
+    if (typeUrl === typeUrls.listener) return this.#listenerNames(node)
+    if (typeUrl === typeUrls.cluster) return this.#clusterNames(node)
+    return [] // routes and endpoints have no wildcard
+  }
+
+  get(typeUrl: TypeUrl, name: string, node: XdsNode): EncodedResource | undefined {
+    if (typeUrl === typeUrls.listener) return this.#listener(name, node)
+    if (typeUrl === typeUrls.routeConfiguration) return this.#routeConfiguration(name, node)
+    if (typeUrl === typeUrls.cluster) return this.#cluster(name, node)
+    return this.#loadAssignment(name)
+  }
+
+  #listenerNames(node: XdsNode): string[] {
+    const gateway = this.#gateway(node)
+    if (gateway !== undefined) return [...new Set(gateway.listeners.map(({ port }) => nameOfGateway(gateway, port)))]
+    const workload = this.#workload(node)
+    if (workload === undefined) return []
+    return [
+      ...workload.ports.map(({ port }) => inboundName(port)),
+      ...workload.uses.map(({ host, port }) => serviceListener(host, port)),
+      forwardProxyListener,
+    ]
+  }
+
+  #clusterNames(node: XdsNode): string[] {
+    const workload = this.#workload(node)
+    const inbound = workload?.ports.map(({ port }) => inboundName(port)) ?? []
+    const services = [...this.#snapshot.services.values()]
+    return [...inbound, ...services.flatMap(({ host, ports }) => ports.map(({ port }) => hostPort(host, port)))]
+  }
+
+  #listener(name: string, node: XdsNode): EncodedResource | undefined {
+    if (node.kind === 'gateway') return this.#gatewayListener(name, node)
+    if (node.kind === 'sidecar') return this.#sidecarListener(name, node)
+    if (this.#servicePort(name) === undefined) return undefined
+    return this.#cache.get({
+      key: `api-listener ${name}`,
+      name,
+      schema: ListenerSchema,
+      inputs: [],
+      build: () => apiListener(name),
+    })
+  }
+
+  #gatewayListener(name: string, node: XdsNode): EncodedResource | undefined {
+    const gateway = this.#gateway(node)
+    const port = gateway?.listeners.find((listener) => nameOfGateway(gateway, listener.port) === name)?.port
+    if (port === undefined) return undefined
+    return this.#cache.get({
+      key: `listener ${name}`,
+      name,
+      schema: ListenerSchema,
+      inputs: [port],
+      build: () => gatewayListener(name, { host: gatewayHost, port }),
+    })
+  }
+
+  #sidecarListener(name: string, node: XdsNode): EncodedResource | undefined {
+    const workload = this.#workload(node)
+    if (workload === undefined) return undefined
+    const { peerAuthentication: mode, outboundTrafficPolicy } = this.#snapshot.settings
+    const recipe = { key: `listener ${keyOf(node)} ${name}`, name, schema: ListenerSchema }
+
+    if (name === forwardProxyListener) {
+      const address = this.#address(node, forwardProxyListener)
+      const searchDomains = [`${workload.namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local']
+      return this.#cache.get({
+        ...recipe,
+        inputs: [address.host, address.port, outboundTrafficPolicy],
+        build: () => outboundListener(address, { searchDomains, allowAny: outboundTrafficPolicy === 'allowAny' }),
+      })
+    }
+    const inbound = workload.ports.find(({ port }) => inboundName(port) === name)
+    if (inbound !== undefined) {
+      const address = this.#address(node, `inbound|${inbound.port}`)
+      const routes = () => anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)])
+      return this.#cache.get({
+        ...recipe,
+        inputs: [address.host, address.port, mode, workload],
+        build: () => inboundListener(name, address, mode, routes()),
+      })
+    }
+    const used = workload.uses.find(({ host, port }) => serviceListener(host, port) === name)
+    if (used === undefined) return undefined
+    const service = hostPort(used.host, used.port)
+    const address = this.#address(node, `service|${service}`)
+    return this.#cache.get({
+      ...recipe,
+      inputs: [address.host, address.port],
+      build: () => serviceLoopbackListener(name, address, service),
+    })
+  }
+
+  #routeConfiguration(name: string, node: XdsNode): EncodedResource | undefined {
+    const recipe = { name, schema: RouteConfigurationSchema }
+    const found = this.#servicePort(name)
+    if (found !== undefined) {
+      const { service, port } = found
+      const consumer = port.consumerRoutes.get(node.namespace)
+      const routes = consumer ?? port.routes
+      return this.#cache.get({
+        ...recipe,
+        key: `routes ${consumer === undefined ? '' : node.namespace} ${name}`,
+        inputs: [routes, service.source],
+        build: () => {
+          const built = routes.length === 0 ? [defaultRoute(name, service.source)] : routes.map(buildRoute)
+          return anyHostRouteConfiguration(name, built)
+        },
+      })
+    }
+    const gateway = this.#gateway(node)
+    const port = gateway?.listeners.find((listener) => nameOfGateway(gateway, listener.port) === name)?.port
+    if (gateway === undefined || port === undefined) return undefined
+    return this.#cache.get({
+      ...recipe,
+      key: `routes ${name}`,
+      inputs: [gateway],
+      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port)),
+    })
+  }
+
+  #cluster(name: string, node: XdsNode): EncodedResource | undefined {
+    const found = this.#servicePort(name)
+    if (found === undefined) return this.#inboundCluster(name, node)
+    const { service, port } = found
+    // a data plane that is not Heddle's has neither the certificate nor the roots
+    const peers = node.kind === 'other' ? [] : this.#peerSpiffeIds(port)
+    const byDns = usesDns(port)
+    return this.#cache.get({
+      key: `cluster ${node.kind === 'other' ? 'other' : ''} ${name}`,
+      name,
+      schema: ClusterSchema,
+      inputs: [service.namespace, service.name, peers.join(), byDns ? port.endpoints : undefined],
+      build: () =>
+        serviceCluster({
+          name,
+          service,
+          peerSpiffeIds: peers,
+          ...(byDns ? { dnsEndpoints: this.#endpoints(port) } : {}),
+        }),
+    })
+  }
+
+  #inboundCluster(name: string, node: XdsNode): EncodedResource | undefined {
+    const workload = this.#workload(node)
+    const port = workload?.ports.find((candidate) => inboundName(candidate.port) === name)?.port
+    if (workload === undefined || port === undefined) return undefined
+    return this.#cache.get({
+      key: `cluster ${keyOf(node)} ${name}`,
+      name,
+      schema: ClusterSchema,
+      inputs: [workload.address],
+      build: () => inboundCluster(name, { host: workload.address, port }),
+    })
+  }
+
+  #loadAssignment(name: string): EncodedResource | undefined {
+    const port = this.#servicePort(name)?.port
+    if (port === undefined || usesDns(port)) return undefined
+    const endpoints = this.#endpoints(port)
+    return this.#cache.get({
+      key: `endpoints ${name}`,
+      name,
+      schema: ClusterLoadAssignmentSchema,
+      inputs: endpoints.flatMap(({ host, port: at, weight, tls, workload }) => [
+        host,
+        at,
+        weight,
+        tls,
+        workload?.namespace,
+        workload?.name,
+      ]),
+      build: () => loadAssignment(name, endpoints),
+    })
+  }
+
+  #endpoints(port: MeshServicePort): ResolvedEndpoint[] {
+    const tls = this.#snapshot.settings.peerAuthentication !== 'DISABLE'
+    return port.endpoints.flatMap((endpoint: MeshEndpoint): ResolvedEndpoint[] => {
+      const { weight } = endpoint
+      if (endpoint.kind === 'address') return [{ host: endpoint.host, port: endpoint.port, weight, tls: false }]
+      const workload = this.#snapshot.workloads.get(endpoint.workload)
+      if (workload === undefined) return []
+      const address = this.#ports.address(endpoint.workload, `inbound|${endpoint.port}`)
+      const { namespace, name } = workload
+      return [{ host: address.host, port: address.port, weight, tls, workload: { namespace, name } }]
+    })
+  }
+
+  /** Who may answer for the port: the identities of all workloads behind it. Sorted. */
+  #peerSpiffeIds(port: MeshServicePort): string[] {
+    const { trustDomain, peerAuthentication } = this.#snapshot.settings
+    if (peerAuthentication === 'DISABLE') return []
+    const ids = new Set<string>()
+    for (const endpoint of port.endpoints) {
+      const workload = endpoint.kind === 'workload' ? this.#snapshot.workloads.get(endpoint.workload) : undefined
+      if (workload === undefined) continue
+      const { namespace, serviceAccount } = workload
+      ids.add(formatSpiffeId({ trustDomain, namespace, serviceAccount }))
+    }
+    return [...ids].toSorted()
+  }
+
+  #servicePort(name: string): { readonly service: MeshService; readonly port: MeshServicePort } | undefined {
+    const colon = name.lastIndexOf(':')
+    const service = this.#snapshot.services.get(name.slice(0, colon))
+    const port = service?.ports.find((candidate) => String(candidate.port) === name.slice(colon + 1))
+    return service === undefined || port === undefined ? undefined : { service, port }
+  }
+
+  #workload(node: XdsNode): MeshWorkload | undefined {
+    return node.kind === 'sidecar' ? this.#snapshot.workloads.get(keyOf(node)) : undefined
+  }
+
+  #gateway(node: XdsNode): MeshGateway | undefined {
+    return node.kind === 'gateway' ? this.#snapshot.gateways.get(keyOf(node)) : undefined
+  }
+
+  #address(node: XdsNode, purpose: ListenerPurpose): SocketAddress {
+    return this.#ports.address(keyOf(node), purpose)
+  }
+}
+
+/** "namespace/name", as the snapshot has it. */
+function keyOf({ namespace, name }: XdsNode): string {
+  return `${namespace}/${name}`
+}
+
+function nameOfGateway(gateway: MeshGateway, port: number): string {
+  return gatewayName(gateway.namespace, gateway.name, port)
+}
+
+function usesDns(port: MeshServicePort): boolean {
+  return port.endpoints.some((endpoint) => endpoint.kind === 'address' && endpoint.dns)
+}

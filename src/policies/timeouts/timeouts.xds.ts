@@ -1,0 +1,36 @@
+// Timeouts ↔ envoy.config.route.v3.RouteAction.timeout and RetryPolicy.per_try_timeout.
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { DurationSchema } from '@bufbuild/protobuf/wkt'
+
+import type { RouteAction } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
+import type { TimeoutsSpec } from './timeouts.spec.ts'
+
+type DurationInit = MessageInitShape<typeof DurationSchema>
+
+/** What Envoy documents for a route that says nothing. */
+const defaultRequestMs = 15_000
+
+export interface TimeoutsInit {
+  readonly timeout: DurationInit
+  readonly perTryTimeout?: DurationInit
+}
+
+export function encodeTimeouts(spec: TimeoutsSpec): TimeoutsInit {
+  const { requestMs = 0, backendRequestMs = 0 } = spec
+  return {
+    timeout: encodeDuration(requestMs),
+    ...(backendRequestMs === 0 ? {} : { perTryTimeout: encodeDuration(backendRequestMs) }),
+  }
+}
+
+/** Throws an Error that says what is wrong. No bound is absent, never 0. */
+export function decodeTimeouts(action: RouteAction): TimeoutsSpec {
+  const perTry = action.retryPolicy?.perTryTimeout
+  const requestMs = action.timeout === undefined ? defaultRequestMs : decodeDuration(action.timeout, 'timeout')
+  const backendRequestMs = perTry === undefined ? 0 : decodeDuration(perTry, 'retry_policy: per_try_timeout')
+  return {
+    ...(requestMs === 0 ? {} : { requestMs }),
+    ...(backendRequestMs === 0 ? {} : { backendRequestMs }),
+  }
+}

@@ -1,0 +1,58 @@
+// Cluster → ClusterConfig. Endpoints that come by EDS are filled in later.
+import { fromBinary } from '@bufbuild/protobuf'
+
+import {
+  ClusterSchema,
+  Cluster_DiscoveryType as Discovery,
+} from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { metadataKey } from '../../contracts/xds/names.ts'
+import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
+import { decodeRetryBudget } from '../../policies/retries/retries.xds.ts'
+import { decodeDuration } from '../../policies/scalars.xds.ts'
+import { decodeLoadAssignment } from './decode-endpoints.ts'
+import type { ClusterConfig } from './runtime-config.ts'
+
+/** Envoy's, for a cluster that says nothing. */
+const defaultConnectTimeoutMs = 5_000
+
+/** Throws an Error that says what cannot be served. */
+export function decodeClusterResource(body: Uint8Array): DecodedCluster {
+  const cluster = fromBinary(ClusterSchema, body)
+  const discovery = decodeDiscovery(cluster)
+  const own = cluster.metadata?.filterMetadata[metadataKey]
+  const namespace = own?.['namespace']
+  const name = own?.['name']
+  const config: ClusterConfig = {
+    name: cluster.name,
+    ...(typeof namespace === 'string' && typeof name === 'string' ? { service: { namespace, name } } : {}),
+    connectTimeoutMs:
+      cluster.connectTimeout === undefined
+        ? defaultConnectTimeoutMs
+        : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
+    loadBalancing: decodeLoadBalancing(cluster),
+    retryBudget: decodeRetryBudget(cluster.circuitBreakers),
+    peerSpiffeIds: decodeUpstreamTls(cluster),
+    discovery,
+    endpoints: cluster.loadAssignment === undefined ? [] : decodeLoadAssignment(cluster.loadAssignment),
+  }
+  if (discovery !== 'eds') return { config }
+  const serviceName = cluster.edsClusterConfig?.serviceName ?? ''
+  return { config, endpointsName: serviceName === '' ? cluster.name : serviceName }
+}
+
+export interface DecodedCluster {
+  readonly config: ClusterConfig
+  /** Name of the load assignment that holds its endpoints; absent when they are in `config`. */
+  readonly endpointsName?: string
+}
+
+function decodeDiscovery({ clusterDiscoveryType: discovery }: Cluster): ClusterConfig['discovery'] {
+  if (discovery.case === 'type') {
+    if (discovery.value === Discovery.EDS) return 'eds'
+    if (discovery.value === Discovery.STATIC) return 'static'
+    if (discovery.value === Discovery.STRICT_DNS || discovery.value === Discovery.LOGICAL_DNS) return 'dns'
+  }
+  throw new Error('discovery type: expected EDS, STATIC, STRICT_DNS or LOGICAL_DNS')
+}

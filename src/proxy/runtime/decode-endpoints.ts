@@ -1,0 +1,50 @@
+// ClusterLoadAssignment → endpoints; and socket addresses, which listeners have too.
+import { fromBinary } from '@bufbuild/protobuf'
+
+import type { Address } from '../../contracts/xds/gen/envoy/config/core/v3/address_pb.ts'
+import type { LbEndpoint } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
+import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import type { ClusterLoadAssignment } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { metadataKey } from '../../contracts/xds/names.ts'
+import { decodeEndpointTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
+import type { EndpointConfig } from './runtime-config.ts'
+
+/** Throws an Error that says what cannot be served. */
+export function decodeLoadAssignmentResource(body: Uint8Array): readonly EndpointConfig[] {
+  return decodeLoadAssignment(fromBinary(ClusterLoadAssignmentSchema, body))
+}
+
+/** Endpoints of the most preferred priority, over all localities. */
+export function decodeLoadAssignment(assignment: ClusterLoadAssignment): readonly EndpointConfig[] {
+  const groups = assignment.endpoints.filter(({ lbEndpoints }) => lbEndpoints.length > 0)
+  const first = Math.min(...groups.map(({ priority }) => priority))
+  return groups.filter(({ priority }) => priority === first).flatMap((group) => group.lbEndpoints.map(decodeEndpoint))
+}
+
+function decodeEndpoint({ hostIdentifier, loadBalancingWeight, metadata }: LbEndpoint): EndpointConfig {
+  if (hostIdentifier.case !== 'endpoint') throw new Error('an endpoint without an address')
+  const { host, port } = decodeSocketAddress(hostIdentifier.value.address, 'endpoint')
+  const filterMetadata = metadata?.filterMetadata ?? {}
+  const own = filterMetadata[metadataKey]
+  const namespace = own?.['namespace']
+  const name = own?.['workload']
+  return {
+    host,
+    port,
+    weight: loadBalancingWeight ?? 1,
+    tls: decodeEndpointTls(filterMetadata),
+    ...(typeof namespace === 'string' && typeof name === 'string' ? { workload: { namespace, name } } : {}),
+  }
+}
+
+/** Throws an Error that names `place`. */
+export function decodeSocketAddress(
+  address: Address | undefined,
+  place: string,
+): { readonly host: string; readonly port: number } {
+  if (address?.address.case !== 'socketAddress') throw new Error(`${place}: expected a socket address`)
+  const { address: host, portSpecifier } = address.address.value
+  const port = portSpecifier.case === 'portValue' ? portSpecifier.value : 0
+  if (host === '' || port < 1 || port > 65_535) throw new Error(`${place}: "${host}:${port}" is not a host and a port`)
+  return { host, port }
+}

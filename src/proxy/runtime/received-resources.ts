@@ -1,0 +1,114 @@
+// What has arrived from the control plane, decoded: the newest good version of each resource, whether it is in force yet or not.
+import { isDeepStrictEqual } from 'node:util'
+
+import { typeUrls } from '../../contracts/xds/names.ts'
+import { errorMessage } from '../../core/errors.ts'
+import type { RejectedResource, ResourceUpdate } from '../xds-client/resource-update.ts'
+import { decodeClusterResource } from './decode-cluster.ts'
+import type { DecodedCluster } from './decode-cluster.ts'
+import { decodeLoadAssignmentResource } from './decode-endpoints.ts'
+import { decodeListenerResource } from './decode-listener.ts'
+import { decodeRouteConfigurationResource } from './decode-route.ts'
+import type { EndpointConfig, ListenerConfig, RouteConfiguration } from './runtime-config.ts'
+
+/** A name that was asked for and does not exist. A name that is not in the map: the answer is still to come. */
+export const absent = 'absent'
+export type Known<T> = T | typeof absent
+
+export interface ReceivedResources {
+  /** All that exist: listeners are subscribed by wildcard. */
+  readonly listeners: ReadonlyMap<string, Known<ListenerConfig>>
+  readonly routeConfigurations: ReadonlyMap<string, Known<RouteConfiguration>>
+  readonly clusters: ReadonlyMap<string, Known<DecodedCluster>>
+  readonly endpoints: ReadonlyMap<string, Known<readonly EndpointConfig[]>>
+}
+
+/** What a proxy subscribes to, besides all its listeners. */
+export interface WantedNames {
+  readonly routeConfigurations: ReadonlySet<string>
+  readonly clusters: ReadonlySet<string>
+  readonly endpoints: ReadonlySet<string>
+}
+
+interface Slot<T> {
+  readonly byName: Map<string, Known<T>>
+  readonly decode: (body: Uint8Array) => T
+  /** What an unusable first version counts as: it exists, but there is nothing good of it to keep. */
+  readonly unusable: (name: string) => Known<T>
+}
+
+function createSlot<T>(decode: Slot<T>['decode'], unusable: Slot<T>['unusable']): Slot<T> {
+  return { byName: new Map(), decode, unusable }
+}
+
+export class ResourceInbox implements ReceivedResources {
+  readonly #listeners = createSlot(decodeListenerResource, () => absent)
+  readonly #routeConfigurations: Slot<RouteConfiguration>
+  readonly #clusters = createSlot(decodeClusterResource, () => absent)
+  readonly #endpoints = createSlot(decodeLoadAssignmentResource, () => absent)
+
+  /** `check` throws when a decoded route configuration cannot be used all the same. */
+  constructor(check: (routeConfiguration: RouteConfiguration) => void) {
+    const decode = (body: Uint8Array): RouteConfiguration => {
+      const decoded = decodeRouteConfigurationResource(body)
+      check(decoded)
+      return decoded
+    }
+    // not "absent": a host of the mesh must not pass for one that the mesh does not know
+    this.#routeConfigurations = createSlot(decode, (name) => ({ name, virtualHosts: [] }))
+  }
+
+  get listeners(): ReceivedResources['listeners'] {
+    return this.#listeners.byName
+  }
+  get routeConfigurations(): ReceivedResources['routeConfigurations'] {
+    return this.#routeConfigurations.byName
+  }
+  get clusters(): ReceivedResources['clusters'] {
+    return this.#clusters.byName
+  }
+  get endpoints(): ReceivedResources['endpoints'] {
+    return this.#endpoints.byName
+  }
+
+  /** Returns what it could not decode: of those the last good version stays. */
+  apply(update: ResourceUpdate): readonly RejectedResource[] {
+    if (update.typeUrl === typeUrls.listener) return applyTo(this.#listeners, update)
+    if (update.typeUrl === typeUrls.routeConfiguration) return applyTo(this.#routeConfigurations, update)
+    if (update.typeUrl === typeUrls.cluster) return applyTo(this.#clusters, update)
+    return applyTo(this.#endpoints, update)
+  }
+
+  /** Forgets what is no longer subscribed: no news of it would come. Returns whether there was any. */
+  keepOnly(wanted: WantedNames): boolean {
+    for (const [name, listener] of this.#listeners.byName) if (listener === absent) this.#listeners.byName.delete(name)
+    const forgotten = [
+      forgetOthers(this.#routeConfigurations, wanted.routeConfigurations),
+      forgetOthers(this.#clusters, wanted.clusters),
+      forgetOthers(this.#endpoints, wanted.endpoints),
+    ]
+    return forgotten.includes(true)
+  }
+}
+
+function applyTo<T>(slot: Slot<T>, update: ResourceUpdate): RejectedResource[] {
+  const rejected: RejectedResource[] = []
+  for (const { name, body } of update.changed) {
+    try {
+      const decoded = slot.decode(body)
+      // the same again, after a reconnection for example: the object stays, and with it what was built from it
+      if (!isDeepStrictEqual(decoded, slot.byName.get(name))) slot.byName.set(name, decoded)
+    } catch (error) {
+      rejected.push({ name, reason: errorMessage(error) })
+      if (!slot.byName.has(name)) slot.byName.set(name, slot.unusable(name))
+    }
+  }
+  for (const name of update.removed) slot.byName.set(name, absent)
+  return rejected
+}
+
+function forgetOthers<T>({ byName }: Slot<T>, wanted: ReadonlySet<string>): boolean {
+  const before = byName.size
+  for (const name of byName.keys()) if (!wanted.has(name)) byName.delete(name)
+  return byName.size !== before
+}

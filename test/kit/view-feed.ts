@@ -1,0 +1,61 @@
+// Feeds a RuntimeStore from a ResourceView as the ADS server and the client would, without the wire between them.
+import { typeUrls } from '../../src/contracts/xds/names.ts'
+import type { TypeUrl } from '../../src/contracts/xds/names.ts'
+import type { ResourceView, XdsNode } from '../../src/control/translate/resource-view.ts'
+import type { RuntimeStore } from '../../src/proxy/runtime/runtime-store.ts'
+import type { RejectedResource } from '../../src/proxy/xds-client/resource-update.ts'
+
+const order = [typeUrls.cluster, typeUrls.clusterLoadAssignment, typeUrls.listener, typeUrls.routeConfiguration]
+
+export class ViewFeed {
+  readonly #store: RuntimeStore
+  readonly #node: XdsNode
+  readonly rejected: RejectedResource[] = []
+  /** Version of what the store has by type and name; '' for what it knows to be absent. */
+  readonly #sent = new Map<string, string>()
+  #view: ResourceView
+
+  constructor(store: RuntimeStore, node: XdsNode, view: ResourceView) {
+    this.#store = store
+    this.#node = node
+    this.#view = view
+  }
+
+  /** Sends what the store lacks until nothing is left to send. */
+  push(view: ResourceView = this.#view): void {
+    this.#view = view
+    for (let rounds = 0; order.some((typeUrl) => this.#pushType(typeUrl)); rounds++) {
+      if (rounds > 100) throw new Error('the store never has enough')
+    }
+  }
+
+  #pushType(typeUrl: TypeUrl): boolean {
+    const names = this.#names(typeUrl)
+    const changed: { name: string; version: string; body: Uint8Array }[] = []
+    const removed: string[] = []
+    for (const name of names) {
+      const resource = this.#view.get(typeUrl, name, this.#node)
+      if (this.#sent.get(`${typeUrl} ${name}`) === (resource?.version ?? '')) continue
+      this.#sent.set(`${typeUrl} ${name}`, resource?.version ?? '')
+      if (resource === undefined) removed.push(name)
+      else changed.push(resource)
+    }
+    for (const key of this.#sent.keys()) {
+      const name = key.slice(typeUrl.length + 1)
+      if (!key.startsWith(typeUrl) || names.includes(name)) continue
+      this.#sent.delete(key)
+      if (typeUrl === typeUrls.listener) removed.push(name)
+    }
+    if (changed.length === 0 && removed.length === 0) return false
+    this.rejected.push(...this.#store.apply({ typeUrl, changed, removed, revision: this.#view.revision }))
+    return true
+  }
+
+  #names(typeUrl: TypeUrl): readonly string[] {
+    const wanted = this.#store.wanted.value
+    if (typeUrl === typeUrls.listener) return this.#view.wildcardNames(typeUrl, this.#node)
+    if (typeUrl === typeUrls.cluster) return wanted.clusters
+    if (typeUrl === typeUrls.clusterLoadAssignment) return wanted.endpoints
+    return wanted.routeConfigurations
+  }
+}

@@ -4,6 +4,7 @@ import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js'
 import { nodeId, nodeMetadata } from '../../src/contracts/xds/names.ts'
 import type { ResourceView } from '../../src/control/translate/resource-view.ts'
 import { identifyByNodeId } from '../../src/control/xds-server/node-identity.ts'
+import type { Identify } from '../../src/control/xds-server/node-identity.ts'
 import { createXdsServer, xdsServerChannelOptions } from '../../src/control/xds-server/xds-server.ts'
 import type { XdsServer } from '../../src/control/xds-server/xds-server.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -21,14 +22,17 @@ export interface RunningXdsServer {
   kill(): void
 }
 
-/** `port` 0: any. */
-export async function startXdsServer(view: WatchableValue<ResourceView>, port = 0): Promise<RunningXdsServer> {
+export async function startXdsServer(
+  view: WatchableValue<ResourceView>,
+  identify: Identify = identifyByNodeId,
+  serverCredentials: ServerCredentials = ServerCredentials.createInsecure(),
+): Promise<RunningXdsServer> {
   const xds = createXdsServer({ view, clock: systemClock, logger: silentLogger })
   const server = new Server(xdsServerChannelOptions)
-  const { definition, implementation } = xds.service(identifyByNodeId)
+  const { definition, implementation } = xds.service(identify)
   server.addService(definition, implementation)
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, got) => {
+    server.bindAsync('127.0.0.1:0', serverCredentials, (error, got) => {
       if (error === null) resolve(got)
       else reject(error)
     })
@@ -43,6 +47,10 @@ export async function startXdsServer(view: WatchableValue<ResourceView>, port = 
   }
 }
 
+function openPlaintext(address: string): Client {
+  return new Client(address, credentials.createInsecure(), xdsChannelOptions)
+}
+
 export interface RecordingClient extends XdsClient {
   /** Body text by name, by type. */
   has(typeUrl: string): Readonly<Record<string, string>>
@@ -51,7 +59,11 @@ export interface RecordingClient extends XdsClient {
   reject: (name: string, body: string) => string | undefined
 }
 
-export function startXdsClient(address: () => string, name = 'web'): RecordingClient {
+export function startXdsClient(
+  address: () => string,
+  name = 'web',
+  open: (address: string) => Client = openPlaintext,
+): RecordingClient {
   const held = new Map<string, Map<string, string>>()
   const updates: ResourceUpdate[] = []
   const ofType = (typeUrl: string): Map<string, string> => {
@@ -64,7 +76,7 @@ export function startXdsClient(address: () => string, name = 'web'): RecordingCl
       id: nodeId('sidecar', 'default', name),
       metadata: { [nodeMetadata.kind]: 'sidecar', [nodeMetadata.namespace]: 'default', [nodeMetadata.name]: name },
     },
-    open: () => new Client(address(), credentials.createInsecure(), xdsChannelOptions),
+    open: () => open(address()),
     clock: systemClock,
     random: createRandom(1),
     logger: silentLogger,

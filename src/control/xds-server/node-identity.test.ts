@@ -2,7 +2,7 @@ import type { JsonObject } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 
 import type { XdsNode } from '../translate/resource-view.ts'
-import { identifyByNodeId, identifyBySvid, spiffeIdOf } from './node-identity.ts'
+import { identifyByNodeId, identifyBySvid } from './node-identity.ts'
 import type { XdsPeer } from './node-identity.ts'
 
 const peer = (spiffeId?: string): XdsPeer => ({ address: '127.0.0.1:1', headers: new Map(), spiffeId })
@@ -69,11 +69,4 @@ describe('a node by its X.509-SVID', () => {
       namespace: 'shop',
     })
   })
-})
-
-it('finds the one URI of a certificate', () => {
-  expect(spiffeIdOf('DNS:web, URI:spiffe://mesh.local/ns/shop/sa/web')).toBe('spiffe://mesh.local/ns/shop/sa/web')
-  expect(spiffeIdOf('URI:spiffe://a/ns/a/sa/a, URI:spiffe://b/ns/b/sa/b')).toBeUndefined()
-  expect(spiffeIdOf('DNS:"x, URI:spiffe://mesh.local/ns/shop/sa/web, y"')).toBeUndefined()
-  expect(spiffeIdOf(undefined)).toBeUndefined()
 })

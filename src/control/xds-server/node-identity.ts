@@ -50,12 +50,3 @@ export function identifyBySvid(trustDomain: string, serviceAccountOf: (node: Xds
     return node
   }
 }
-
-/** The SPIFFE ID among the names of a certificate as Node writes them ("DNS:a, URI:spiffe://…"). */
-export function spiffeIdOf(subjectAltName: string | undefined): string | undefined {
-  // Node quotes a name that holds a separator: nothing we issue has one, and splitting it could forge a URI
-  if (subjectAltName === undefined || subjectAltName.includes('"')) return undefined
-  const uris = subjectAltName.split(', ').filter((name) => name.startsWith('URI:'))
-  // an X.509-SVID has exactly one URI (X509-SVID standard, section 2)
-  return uris.length === 1 ? uris[0]?.slice('URI:'.length) : undefined
-}

@@ -1,8 +1,11 @@
 // The end of the configuration line: serves ResourceViews to data planes over ADS, delta and state of the world (Envoy xDS v3).
+import { X509Certificate } from 'node:crypto'
+
 import { status as grpcStatus, Metadata } from '@grpc/grpc-js'
 import type { ChannelOptions, ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
 
 import type { ProxyStatus } from '../../contracts/control-api.ts'
+import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -11,7 +14,6 @@ import type { ResourceView, XdsNode } from '../translate/resource-view.ts'
 import { decodeDeltaRequest, decodeStateRequest } from './discovery-request.ts'
 import type { DeltaRequest, NodeInfo, StateRequest, XdsProtocol } from './discovery-request.ts'
 import { DiscoveryStream } from './discovery-stream.ts'
-import { spiffeIdOf } from './node-identity.ts'
 import type { Identify, XdsPeer } from './node-identity.ts'
 import { NodeStatusList, proxyStatus } from './node-status.ts'
 import type { NodeStatus } from './node-status.ts'
@@ -232,11 +234,12 @@ class AdsConnection {
 
 function peerOf(call: Call): XdsPeer {
   const headers = Object.entries(call.metadata.getMap()).map(([name, value]) => [name, value.toString()] as const)
+  // empty unless the peer's certificate was verified
+  const { sslPeerCertificate: certificate } = call.getAuthContext()
   return {
     address: call.getPeer(),
     headers: new Map(headers),
-    // empty unless the peer's certificate was verified
-    spiffeId: spiffeIdOf(call.getAuthContext().sslPeerCertificate?.subjectaltname),
+    spiffeId: certificate && spiffeIdOf(new X509Certificate(certificate.raw)),
   }
 }
 

@@ -97,7 +97,10 @@ class AdsClient implements XdsClient {
 
   #connect(): void {
     this.#stream = new AdsStream(this.#options, this.#states, {
-      onAlive: () => this.connected.set(true),
+      onAlive: () => {
+        this.#options.logger.info('connected to the control plane')
+        this.connected.set(true)
+      },
       onResponse: () => {
         this.#attempt = 0
       },
@@ -113,7 +116,10 @@ class AdsClient implements XdsClient {
   #reconnect(reason: string): void {
     const { clock, random, logger } = this.#options
     const delayMs = backoffMs(backoff, this.#attempt, random)
-    logger.warn('no control plane: the last configuration stays in force', { reason, attempt: this.#attempt, delayMs })
+    const message = 'no control plane: the last configuration stays in force'
+    // what follows is the same again
+    if (this.#attempt === 0) logger.warn(message, { reason })
+    else logger.debug(message, { reason, delayMs })
     this.#attempt += 1
     this.#retry = clock.setTimer(delayMs, () => this.#connect(), true)
   }

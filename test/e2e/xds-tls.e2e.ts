@@ -10,6 +10,7 @@ import { typeUrls } from '../../src/contracts/xds/names.ts'
 import { createControlPlaneServerCredentials } from '../../src/control/authority/server-credentials.ts'
 import { identifyBySvid } from '../../src/control/xds-server/node-identity.ts'
 import { systemClock } from '../../src/core/clock.ts'
+import { silentLogger } from '../../src/core/logger.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
 import { openControlPlaneChannel } from '../../src/proxy/identity/control-plane-channel.ts'
 import type { TlsCredentials } from '../../src/proxy/io/connection.ts'
@@ -29,7 +30,7 @@ interface World {
 async function startWorld(t: TestContext): Promise<World> {
   const plane = await startIdentityPlane({ stateDir: temporaryStateDir((undo) => t.after(undo)) })
   const { authority } = plane
-  const tls = createControlPlaneServerCredentials({ authority, clock: systemClock })
+  const tls = createControlPlaneServerCredentials({ authority, clock: systemClock, logger: silentLogger })
   const view = new WatchableValue(memoryView(1, { [typeUrls.listener]: { outbound: 'l1' } }))
   const identify = identifyBySvid(trustDomain, ({ name }) => ({ web: 'web', payment: 'payment' })[name])
   const server = await startXdsServer(view, identify, tls.credentials)

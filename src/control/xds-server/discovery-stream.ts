@@ -155,7 +155,7 @@ export class DiscoveryStream {
     // grpc-js sends its list anew, without a nonce, before it has seen a response: the newer list counts
     if (request.nonce === '') return true
     // a delta request says what changes, so its subscriptions count even when its nonce is stale
-    if (request.nonce !== channel.lastNonce) return request.protocol === 'delta'
+    if (request.nonce !== channel.lastNonce) return true
     const sent = channel.awaiting
     if (sent === undefined) return true
     channel.awaiting = undefined

@@ -91,6 +91,7 @@ export class SupervisedProcess {
 
   async #start(): Promise<void> {
     let spec: ProcessSpec
+    this.#startedAtMs = this.#host.clock.monotonicMs()
     try {
       spec = await this.#events.prepare()
     } catch (error) {
@@ -108,7 +109,6 @@ export class SupervisedProcess {
       stdio: ['ignore', 'pipe', 'pipe', ...(spec.channel ? (['ipc'] as const) : [])],
     })
     this.#child = child
-    this.#startedAtMs = this.#host.clock.monotonicMs()
     if (child.pid !== undefined) {
       this.#groups.add(child.pid)
       this.#events.started?.(child.pid)

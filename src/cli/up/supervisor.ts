@@ -9,7 +9,7 @@ import type { Problem } from '../../contracts/problem.ts'
 import { nodeId } from '../../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../../control/api/admin-token.ts'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
-import { sleep } from '../../core/clock.ts'
+import { sleep, type Timer } from '../../core/clock.ts'
 import type { CliError } from '../cli-error.ts'
 import type { CliHost } from '../host.ts'
 import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
@@ -67,6 +67,7 @@ export class Supervisor {
   #desired: DesiredState | undefined
   #mesh: MeshState | undefined
   #settled = false
+  #settleTimer: Timer | undefined
   #publishing = false
   #publishAgain = false
   #reconciling: Promise<void> = Promise.resolve()
@@ -302,10 +303,14 @@ export class Supervisor {
     while (this.#publishAgain && !this.#polling.signal.aborted) {
       this.#publishAgain = false
       try {
+        // decided on what is reported, not on what happens while it is
+        const settled = this.#isSettled()
         await this.#api.reportWorkloads(this.statuses())
         this.#mesh = await this.#api.mesh()
-        this.#settle()
-        if (this.#settled && !this.#polling.signal.aborted) this.#writeMesh(this.#mesh)
+        if (!settled || this.#polling.signal.aborted) continue
+        this.#writeMesh(this.#mesh)
+        if (!this.#settled) this.#events.settled()
+        this.#settled = true
       } catch {
         // the next control plane is told when it serves
         break
@@ -318,19 +323,18 @@ export class Supervisor {
     writeFileAtomic(meshFile(this.#options.stateDir), `${JSON.stringify(mesh, null, 2)}\n`)
   }
 
-  #settle(): void {
-    if (this.#settled || this.#desired === undefined || this.#mesh === undefined) return
+  /** Once it is, it stays so. */
+  #isSettled(): boolean {
+    if (this.#settled) return true
+    if (this.#desired === undefined) return false
     const nowMs = this.#host.clock.monotonicMs()
     const units = [...this.#units.values()]
     const waiting = units.filter((unit) => !unit.isSettled(nowMs))
-    if (waiting.length > 0 && nowMs - this.#servingSinceMs < settleDeadlineMs) {
-      this.#events.progress(`${units.length - waiting.length} of ${units.length} sidecars and applications ready`)
-      this.#host.clock.setTimer(pollRetryMs, () => this.#changed())
-      return
-    }
-    this.#settled = true
-    this.#writeMesh(this.#mesh)
-    this.#events.settled()
+    if (waiting.length === 0 || nowMs - this.#servingSinceMs >= settleDeadlineMs) return true
+    this.#events.progress(`${units.length - waiting.length} of ${units.length} sidecars and applications ready`)
+    this.#settleTimer?.cancel()
+    this.#settleTimer = this.#host.clock.setTimer(pollRetryMs, () => this.#changed())
+    return false
   }
 }
 

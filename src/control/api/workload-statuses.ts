@@ -18,19 +18,22 @@ export class WorkloadStatuses {
     return [...this.#byWorkload.values()]
   }
 
-  /** HDL014 for each failing workload. */
+  /** One for each failing workload. */
   problems(): Problem[] {
     return this.list()
       .filter(({ state }) => state === 'failing')
-      .map(({ namespace, name, code = 'HDL014', message = 'is failing', lastLines = [] }) => ({
-        code,
+      .map((status) => ({
+        code: status.code ?? 'HDL014',
         severity: 'error',
-        document: `Workload/${namespace}/${name}`,
-        message: [message, ...lastLines.map((line) => `  | ${line}`)].join('\n'),
-        hint: code === 'HDL011' ? freePort : seeLog,
+        document: `Workload/${status.namespace}/${status.name}`,
+        message: describe(status),
+        ...(status.code === 'HDL011' ? { hint: 'stop what listens there, or give the workload another port' } : {}),
       }))
   }
 }
 
-const freePort = 'stop what listens there, or give the workload another port'
-const seeLog = 'its whole output is in the logs folder of the state directory'
+function describe({ namespace, name, message = 'is failing', lastLines = [] }: WorkloadStatus): string {
+  if (lastLines.length === 0) return message
+  const lines = lastLines.map((line) => `\n  | ${line}`).join('')
+  return `${message}; the end of logs/${namespace}.${name}.log in the state directory:${lines}`
+}

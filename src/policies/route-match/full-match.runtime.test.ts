@@ -10,11 +10,8 @@ describe('a regular expression', () => {
     ['/v[0-9]+', '/v1/x', false],
     ['', '', true],
     ['', 'a', false],
-    ['(?i)abc', 'aBC', true],
     ['abc', 'aBC', false],
-    ['(?s)a.b', 'a\nb', true],
     ['a.b', 'a\nb', false],
-    ['(?is)A.b', 'a\nB', true],
     [String.raw`/\d+\.\d+\-x`, '/1.2-x', true],
     [String.raw`[\]:(?=]+`, ']:(?=', true],
     ['[:a]+', ':a', true],
@@ -24,7 +21,7 @@ describe('a regular expression', () => {
     expect(compileFullMatch(expression)(text)).toBe(expected)
   })
 
-  it.each(['(', 'a)(?:b', '[', '*', '(?i', 'a{2,1}'])('is not %s', (expression) => {
+  it.each(['(', 'a)(?:b', '[', '*', '(?i)a', 'a{2,1}'])('is not %s', (expression) => {
     expect(() => compileFullMatch(expression)).toThrow(`not a regular expression: ${JSON.stringify(expression)}`)
   })
 

@@ -7,29 +7,25 @@ const foreignEscapes = /^[1-9kpPAzQEC]$/
 const foreignClasses = /^\[.*(?:\[:\^?\w+:\]|\\[pP])/s
 
 /**
- * Throws an Error that names the expression when it is none, or one that RE2 refuses or reads differently. The flags "(?i)" and "(?s)" may
- * stand in front.
+ * Throws an Error that names the expression when it is none, or one that RE2 refuses or reads differently.
  *
- * V8 backtracks: "(a+)+" can take exponential time on a hostile text. Without backreferences and lookaround, which are refused here, every
- * expression can be handed to V8's linear engine, which it does after too many steps when the process runs with
- * `--enable-experimental-regexp-engine-on-excessive-backtracks`.
+ * V8 backtracks: "(a+)+" can take exponential time on a hostile text. When the process runs with
+ * `--enable-experimental-regexp-engine-on-excessive-backtracks`, V8 hands over to its linear engine after too many steps. That engine knows
+ * neither backreferences nor lookaround nor the flags i, u and v: none of them is used here.
  */
-export function compileFullMatch(written: string): (text: string) => boolean {
-  const flags = /^\(\?([is]+)\)/.exec(written)
-  const expression = flags === null ? written : written.slice(flags[0].length)
+export function compileFullMatch(expression: string): (text: string) => boolean {
   for (const [part, escaped] of expression.matchAll(parts)) {
     const foreign =
       escaped === undefined ? part.startsWith('(') || foreignClasses.test(part) : foreignEscapes.test(escaped)
-    if (foreign) throw new Error(`not supported in a regular expression: ${part} in ${JSON.stringify(written)}`)
+    if (foreign) throw new Error(`not supported in a regular expression: ${part} in ${JSON.stringify(expression)}`)
   }
-  const letters = [...new Set(flags?.[1])].join('')
   let compiled: RegExp
   try {
     // Compiled alone first: "a)(?:b" is an error that the group around it would hide.
-    compiled = new RegExp(expression, letters)
-    compiled = new RegExp(`^(?:${expression})$`, letters)
+    compiled = new RegExp(expression)
+    compiled = new RegExp(`^(?:${expression})$`)
   } catch (error) {
-    throw new Error(`not a regular expression: ${JSON.stringify(written)}`, { cause: error })
+    throw new Error(`not a regular expression: ${JSON.stringify(expression)}`, { cause: error })
   }
   return (text) => compiled.test(text)
 }

@@ -98,10 +98,12 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
 export function analyzeFiles(files: readonly SourceFile[]): {
   readonly problems: readonly Problem[]
   readonly snapshot: MeshSnapshot
+  /** By document id. */
+  readonly statuses: ReadonlyMap<string, DocumentStatus>
 } {
   const state = new Model().update(files)
   const compiled = compileMesh(state.documents, '0')
-  return { problems: allProblems(state, compiled), snapshot: compiled.snapshot }
+  return { problems: allProblems(state, compiled), snapshot: compiled.snapshot, statuses: allStatuses(state, compiled) }
 }
 
 const nowhere: SourcePosition = { file: '', line: 0, column: 0 }

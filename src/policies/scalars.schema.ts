@@ -67,7 +67,7 @@ export function durationMs(text: string): number {
 export function regexFault(pattern: string): string | undefined {
   if (/\(\?(<?[=!])|\\[1-9]|\\k</.test(pattern)) return 'look-around and back-references are not supported (RE2)'
   try {
-    RegExp(pattern, 'u')
+    RegExp(pattern)
     return undefined
   } catch {
     return `"${pattern}" is not a valid regular expression`

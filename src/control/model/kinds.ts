@@ -47,8 +47,7 @@ export interface KindDefinition {
   readonly fields: z.ZodRawShape
 }
 
-const gatewayApi = 'gateway.networking.k8s.io'
-
+export const gatewayGroup = 'gateway.networking.k8s.io'
 export const heddleGroup = 'heddle.dev'
 
 export const kinds: Readonly<Record<KindName, KindDefinition>> = {
@@ -58,11 +57,11 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   Secret: namespaced('', ['v1'], secretFields),
   ConfigMap: namespaced('', ['v1'], configMapFields),
   EndpointSlice: namespaced('discovery.k8s.io', ['v1'], endpointSliceFields),
-  GatewayClass: clusterScoped(gatewayApi, ['v1', 'v1beta1'], controllerFields),
-  Gateway: namespaced(gatewayApi, ['v1', 'v1beta1'], gatewayFields),
-  HTTPRoute: namespaced(gatewayApi, ['v1', 'v1beta1'], httpRouteFields),
-  GRPCRoute: namespaced(gatewayApi, ['v1', 'v1alpha2'], grpcRouteFields),
-  ReferenceGrant: namespaced(gatewayApi, ['v1', 'v1beta1', 'v1alpha2'], referenceGrantFields),
+  GatewayClass: clusterScoped(gatewayGroup, ['v1', 'v1beta1'], controllerFields),
+  Gateway: namespaced(gatewayGroup, ['v1', 'v1beta1'], gatewayFields),
+  HTTPRoute: namespaced(gatewayGroup, ['v1', 'v1beta1'], httpRouteFields),
+  GRPCRoute: namespaced(gatewayGroup, ['v1', 'v1alpha2'], grpcRouteFields),
+  ReferenceGrant: namespaced(gatewayGroup, ['v1', 'v1beta1', 'v1alpha2'], referenceGrantFields),
   XMesh: clusterScoped('gateway.networking.x-k8s.io', ['v1alpha1'], controllerFields),
   Workload: namespaced(heddleGroup, ['v1alpha1'], workloadFields),
   ExternalService: namespaced(heddleGroup, ['v1alpha1'], externalServiceFields),

@@ -55,8 +55,9 @@ function fileState(file: SourceFile, before: FileState | undefined): FileState {
     if (document !== undefined) documents.push(document)
     else if (id !== undefined) keep(lastGood.get(id))
   }
-  // something in the file cannot be told apart: it may be any of those that are missing now
-  if (named.has(undefined)) for (const document of before?.documents ?? []) if (!named.has(document.id)) keep(document)
+  // what is missing from a file with an error may only not be written yet, or be what cannot be told apart: nothing is removed
+  if (parsed.entries.some((entry) => entry.document === undefined))
+    for (const document of before?.documents ?? []) if (!named.has(document.id)) keep(document)
   return { parsed, documents, stale }
 }
 

@@ -49,7 +49,7 @@ export function parseFile(file: SourceFile, previous?: ParsedFile): ParsedFile {
   const position: SourcePosition = { file: file.path, line: 1, column: 1 }
   if ('error' in file) {
     const message = `cannot be read: ${file.error}`
-    const hint = 'Make the file readable; until then its last good documents stay in force.'
+    const hint = 'Check the path and its permissions; what it declared last stays in force.'
     const problems: Problem[] = [{ code: 'HDL001', severity: 'error', message, hint, position }]
     return { file, entries: [{ id: undefined }], problems, parts: new Map() }
   }

@@ -41,15 +41,15 @@ function issueFaults(
     case 'invalid_type':
       if (found === undefined) return [missingField(path, expectedType(issue.expected))]
       return wrong(
-        `${fieldName(path)} is ${expectedType(issue.expected)}, found ${shown}`,
-        issue.expected === 'string' && typeof found !== 'object' ? 'Put it in quotes.' : undefined,
+        `${fieldName(path)} must be ${expectedType(issue.expected)}, found ${shown}`,
+        quotesHint(issue.expected, found),
       )
     case 'invalid_value': {
       const options = issue.values.map(String)
       if (found === undefined) return [missingField(path, `one of ${options.join(', ')}`)]
       const meant = typeof found === 'string' ? nearest(found, options) : undefined
       return wrong(
-        `${fieldName(path)} is one of ${options.join(', ')}, found ${shown}`,
+        `${fieldName(path)} must be one of ${options.join(', ')}, found ${shown}`,
         meant && `Did you mean "${meant}"?`,
       )
     }
@@ -58,13 +58,16 @@ function issueFaults(
       const big = issue.code === 'too_big'
       const bound = String(big ? issue.maximum : issue.minimum)
       const bounds = `at ${big ? 'most' : 'least'} ${bound}`
-      if (issue.origin === 'string') return wrong(`${fieldName(path)} has ${bounds} characters`)
+      const plural = bound === '1' ? '' : 's'
+      if (issue.origin === 'string') return wrong(`${fieldName(path)} must have ${bounds} character${plural}`)
       if (issue.origin === 'array')
-        return wrong(`${fieldName(path)} has ${bounds} items, found ${(found as readonly unknown[]).length}`)
-      return wrong(`${fieldName(path)} is ${bounds}, found ${shown}`)
+        return wrong(
+          `${fieldName(path)} must have ${bounds} item${plural}, found ${(found as readonly unknown[]).length}`,
+        )
+      return wrong(`${fieldName(path)} must be ${bounds}, found ${shown}`)
     }
     case 'invalid_format':
-      return wrong(`${fieldName(path)} is ${issue.message}, found ${shown}`)
+      return wrong(`${fieldName(path)} must be ${issue.message}, found ${shown}`)
     case 'invalid_key':
       return [
         {
@@ -115,7 +118,7 @@ function unionFaults(
   return [
     {
       code: 'HDL005',
-      message: `${fieldName(path)} is ${expected}, found ${describe(found, secret)}`,
+      message: `${fieldName(path)} must be ${expected}, found ${describe(found, secret)}`,
       path,
       atKey: false,
     },
@@ -135,7 +138,7 @@ function unknownField(key: string, path: FieldPath, schema: z.ZodType): SchemaFa
 }
 
 function missingField(path: FieldPath, expected: string): SchemaFault {
-  return { code: 'HDL006', message: `${fieldName(path)} is missing: it is ${expected}`, path, atKey: true }
+  return { code: 'HDL006', message: `${fieldName(path)} is missing: expected ${expected}`, path, atKey: true }
 }
 
 /** `spec.rules[0].backendRefs[1].port`. */
@@ -161,6 +164,12 @@ const typeNames: Readonly<Record<string, string>> = {
   array: 'a list',
   object: 'a map of fields',
   record: 'a map',
+}
+
+function quotesHint(expected: string, found: unknown): string | undefined {
+  if (expected === 'string' && typeof found !== 'object') return 'Put it in quotes.'
+  const isNumber = typeof found === 'string' && found.trim() !== '' && Number.isFinite(Number(found))
+  return isNumber && (expected === 'number' || expected === 'int') ? 'Take the quotes away.' : undefined
 }
 
 function expectedType(name: string): string {

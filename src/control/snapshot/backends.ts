@@ -4,7 +4,7 @@ import { serviceHost } from '../../contracts/xds/names.ts'
 import type { BackendReference } from '../../policies/traffic-split/traffic-split.schema.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
-import { heddleGroup } from '../model/kinds.ts'
+import { gatewayGroup, heddleGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import type { FieldPath } from '../model/yaml-text.ts'
 import type { DocumentIndex } from './document-index.ts'
@@ -100,10 +100,7 @@ export class BackendResolver {
         (grant) =>
           grant.namespace === namespace &&
           grant.spec.from.some(
-            (from) =>
-              from.group === 'gateway.networking.k8s.io' &&
-              from.kind === route.kind &&
-              from.namespace === route.namespace,
+            (from) => from.group === gatewayGroup && from.kind === route.kind && from.namespace === route.namespace,
           ) &&
           grant.spec.to.some(
             (to) =>

@@ -3,6 +3,7 @@ import type { Problem } from '../../contracts/problem.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import type { GatewayListener } from '../model/gateway-kinds.ts'
+import { gatewayGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import type { ParentReference } from '../model/route-kinds.ts'
 import type { RouteDocument } from './backends.ts'
@@ -51,7 +52,7 @@ export function compileGateways(index: DocumentIndex, attachment: RouteAttachmen
   const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')]
   for (const route of routes)
     for (const [position, parentRef] of route.spec.parentRefs.entries())
-      if (parentRef.group === 'gateway.networking.k8s.io' && parentRef.kind === 'Gateway')
+      if (parentRef.group === gatewayGroup && parentRef.kind === 'Gateway')
         attach(route, position, index, drafts, attachment)
   const gateways = new Map<string, MeshGateway>()
   const statuses = new Map<string, DocumentStatus>()
@@ -178,7 +179,7 @@ function attach(
 function allows(listener: GatewayListener, route: RouteDocument, gateway: Gateway, index: DocumentIndex): boolean {
   const { namespaces, kinds } = listener.allowedRoutes
   const kindAllowed =
-    kinds.length === 0 || kinds.some(({ group, kind }) => group === 'gateway.networking.k8s.io' && kind === route.kind)
+    kinds.length === 0 || kinds.some(({ group, kind }) => group === gatewayGroup && kind === route.kind)
   if (!kindAllowed) return false
   const { from, selector } = namespaces
   if (from === 'Selector')
@@ -230,10 +231,15 @@ function virtualHosts(
     .toSorted(compareSpecificity)
   return hostnames.map((hostname) => ({
     hostname,
-    routes: [...routesByHost]
-      .filter(([around]) => coversHostname(around, hostname))
-      .toSorted(([a], [b]) => compareSpecificity(a, b))
-      .flatMap(([, routes]) => inOrderOfPrecedence(routes)),
+    // a route with several fitting hostnames counts by its most specific one
+    routes: [
+      ...new Set(
+        [...routesByHost]
+          .filter(([around]) => coversHostname(around, hostname))
+          .toSorted(([a], [b]) => compareSpecificity(a, b))
+          .flatMap(([, routes]) => inOrderOfPrecedence(routes)),
+      ),
+    ],
   }))
 }
 
@@ -252,7 +258,7 @@ function gatewayStatus(listeners: readonly ListenerDraft[]): DocumentStatus {
     conditions: [served.length === 0 ? accepted : { ...accepted, status: 'True' }, programmed],
     listeners: listeners.map(({ listener, fault, attached }) => ({
       name: listener.name,
-      supportedKinds: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute' }],
+      supportedKinds: [{ group: gatewayGroup, kind: 'HTTPRoute' }],
       attachedRoutes: attached.size,
       conditions:
         fault === undefined

@@ -1,9 +1,10 @@
 // Routes whose parent is a Service (GAMMA, GEP-1426) → the routes of each Service port, for every caller and by the caller's namespace.
+import type { Problem } from '../../contracts/problem.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { matchEverything, toRouteMatchSpec } from '../../policies/route-match/route-match.schema.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
-import { heddleGroup } from '../model/kinds.ts'
+import { gatewayGroup, heddleGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import type { ParentReference } from '../model/route-kinds.ts'
 import type { RouteDocument } from './backends.ts'
@@ -26,17 +27,31 @@ export function compileMeshRoutes(
 ): Map<string, MeshService> {
   const routesByPort = new Map<PortDraft, PortRoutes>()
   const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')]
-  for (const route of routes)
+  for (const route of routes) {
+    if (route.spec.parentRefs.length === 0)
+      attachment.problems.add(
+        documentProblem(route, 'HDL006', 'warning', ['spec'], 'the route has no parentRefs: it applies to nothing'),
+      )
     for (const [position, parentRef] of route.spec.parentRefs.entries()) {
       const kind = parentKind(parentRef)
       if (kind !== undefined) attach(route, position, kind, index, services, attachment, routesByPort)
+      else if (parentRef.group !== gatewayGroup || parentRef.kind !== 'Gateway')
+        attachment.problems.add(unknownParent(route, position, parentRef))
     }
+  }
   return new Map([...services].map(([host, draft]) => [host, meshService(draft, routesByPort)]))
 }
 
 function parentKind({ group, kind }: ParentReference): 'Service' | 'ExternalService' | undefined {
   if ((group === '' || group === 'core') && kind === 'Service') return 'Service'
   return group === heddleGroup && kind === 'ExternalService' ? 'ExternalService' : undefined
+}
+
+function unknownParent(route: RouteDocument, position: number, { group, kind }: ParentReference): Problem {
+  // the group's default is the Gateway API's own: the most frequent slip in a mesh route
+  const hint = kind === 'Service' ? 'A Service is of the core group: write group: "".' : 'Use a Service or a Gateway.'
+  const path = ['spec', 'parentRefs', position, 'kind']
+  return documentProblem(route, 'HDL010', 'error', path, `a parent of kind ${group}/${kind} is not supported`, hint)
 }
 
 function attach(

@@ -124,7 +124,7 @@ class FileSource implements Source {
 
   /** Folders are watched, never files: a rename over a file leaves a file's watcher on the old one. */
   #watch(folder: string): void {
-    if (this.#watchers.has(folder)) return
+    if (this.#stopped || this.#watchers.has(folder)) return
     try {
       const watcher = watch(folder, { persistent: false }, (_event, name) => {
         if (name === null) this.#changed(folder)

@@ -58,6 +58,16 @@ describe('least request', () => {
     expect(none).toBe(0)
   })
 
+  it('compares unequal endpoints by what is under way for their weight', () => {
+    const [heavy, light] = endpoints(10, 1) as [LoadBalancedEndpoint, LoadBalancedEndpoint]
+    heavy.activeRequests = 5
+    light.activeRequests = 1
+    const balancer = createLeastRequest([heavy, light], twoChoices, createRandom(4))
+    let toLight = 0
+    for (let i = 0; i < 1000; i++) if (balancer.pick() === light) toLight++
+    expect(toLight).toBeLessThan(30)
+  })
+
   it('avoids what it is told to while there is another', () => {
     fc.assert(
       fc.property(

@@ -7,7 +7,7 @@ export interface Transport {
   readonly peerSpiffeId: string | undefined
 }
 
-/** The reasons are label values of `heddle_downstream_refused_total`. */
+/** Few and short: fit to be a label of a metric. */
 export type PeerRefusal = 'plaintext' | 'no-client-certificate' | 'tls-disabled'
 
 export type PeerDecision =

@@ -51,9 +51,14 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number): Par
     protocol,
     length,
     persistent: protocol === 'HTTP/1.1' ? !fields.close : fields.keepAlive && !fields.close,
-    upgrade: protocol === 'HTTP/1.1' && length === 0 ? fields.upgrade : undefined,
+    // Nothing but WebSocket: what is inside another protocol would pass by every policy.
+    upgrade: protocol === 'HTTP/1.1' && length === 0 && isWebSocket(fields.upgrade) ? fields.upgrade : undefined,
     expectsContinue: expectsContinue(protocol, fields),
   }
+}
+
+function isWebSocket(upgrade: string | undefined): boolean {
+  return upgrade !== undefined && upgrade.toLowerCase() === 'websocket'
 }
 
 function refuseProtocol(protocol: string): never {

@@ -29,7 +29,7 @@ export interface ServerConnectionOptions {
 const lingerBytes = 1_048_576
 const lingerMs = 2_000
 /** A caller that ended its side may still wait for the answer; one that went away looks the same. */
-const halfClosedMs = 5_000
+const halfClosedMs = 2_000
 
 export class Http1ServerConnection implements ConnectionHandler, MessageHandler, StreamHost {
   readonly connection: Connection
@@ -44,6 +44,7 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
   /** Bytes thrown away after our last word; -1 before. */
   #lingered = -1
   #takenOver = false
+  #peerEnded = false
 
   constructor(connection: Connection, options: ServerConnectionOptions) {
     this.connection = connection
@@ -84,6 +85,7 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
       this.connection.destroy()
       return
     }
+    this.#peerEnded = true
     const cutShort = this.#parser.finish()
     if (this.#stream === undefined) this.connection.end()
     else if (cutShort) this.connection.destroy(new Error('the caller ended in the middle of its request'))
@@ -141,7 +143,7 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
 
   get ending(): boolean {
     const notAfterMs = this.connection.tls?.notAfterMs
-    return this.#draining || (notAfterMs !== undefined && notAfterMs <= this.#options.clock.nowMs())
+    return this.#draining || this.#lastHeard || (notAfterMs !== undefined && notAfterMs <= this.#options.clock.nowMs())
   }
 
   pauseBody(): void {
@@ -177,6 +179,11 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
     return this.#parser.release()
   }
 
+  /** The peer has ended its side, and nothing of what it sent waits to be read. */
+  get #lastHeard(): boolean {
+    return this.#peerEnded && this.#parser.heldBytes === 0
+  }
+
   /** After everything that may have ended an exchange: goes on to the next one, or ends the connection. */
   #settle(): void {
     if (this.#parser.running) return
@@ -188,7 +195,7 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
       }
       this.#stream = undefined
       stream.closed(undefined)
-      if (!stream.persistent || !stream.requestComplete) {
+      if (!stream.persistent || !stream.requestComplete || this.#lastHeard) {
         this.#linger()
         return
       }

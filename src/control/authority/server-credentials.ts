@@ -4,6 +4,7 @@ import type { SecureContextOptions } from 'node:tls'
 
 import { ServerCredentials } from '@grpc/grpc-js'
 
+import type { X509Svid } from '../../contracts/identity/svid.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -24,29 +25,35 @@ export function createControlPlaneServerCredentials(options: {
   readonly logger: Logger
 }): ControlPlaneServerCredentials {
   const { authority, clock, logger } = options
-  let timer: Timer
-  const issue = (): SecureContextOptions => {
-    const svid = authority.issueServerSvid()
-    timer = clock.setTimer(Math.max(retryMs, (svid.notAfterMs - clock.nowMs()) / 2), renew)
-    return {
-      cert: svid.certificateChainPem,
-      key: svid.privateKeyPem,
-      ca: authority.trustBundle.rootsPem,
-      minVersion: 'TLSv1.3',
-      // a resumed session would keep the identity its client had before
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    }
-  }
-  const credentials = new RenewedServerCredentials(issue())
+  let svid = authority.issueServerSvid()
+  const credentials = new RenewedServerCredentials(contextOf(svid, authority))
   const renew = (): void => {
     try {
-      credentials.update(issue())
+      svid = authority.issueServerSvid()
+      credentials.update(contextOf(svid, authority))
+      schedule()
     } catch (error) {
       logger.error("the control plane's own certificate could not be renewed", { reason: errorMessage(error) })
       timer = clock.setTimer(retryMs, renew)
     }
   }
+  const schedule = (): void => {
+    timer = clock.setTimer(Math.max(retryMs, (svid.notAfterMs - clock.nowMs()) / 2), renew)
+  }
+  let timer: Timer
+  schedule()
   return { credentials, stop: () => timer.cancel() }
+}
+
+function contextOf(svid: X509Svid, authority: Authority): SecureContextOptions {
+  return {
+    cert: svid.certificateChainPem,
+    key: svid.privateKeyPem,
+    ca: authority.trustBundle.rootsPem,
+    minVersion: 'TLSv1.3',
+    // a resumed session would keep the identity its client had before
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  }
 }
 
 /** grpc-js hands each update to its listening sockets: the next handshake sees it, open connections stay. */

@@ -131,6 +131,18 @@ export function describeStore(name: string, open: () => Store): void {
       expect(seen).toHaveLength(3)
     })
 
+    it('catches a watcher up without waiting for the next write', async () => {
+      const store = opened()
+      await store.put('a', '1')
+      await store.put('b', '2')
+      await store.delete('a')
+      const seen: string[] = []
+      store.watch('', 0, (changes) => seen.push(textOf(changes)))
+      store.watch('', 3, (changes) => seen.push(`late ${textOf(changes)}`))
+      await settled()
+      expect(seen).toEqual(['1 a=1', '2 b=2', '3 a-'])
+    })
+
     it('lets a watcher write, stop itself and fail without harm to the others', async () => {
       const store = opened()
       const first: string[] = []

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -24,6 +26,9 @@ import {
 } from '../kit/identity-plane.ts'
 import type { IdentityPlane } from '../kit/identity-plane.ts'
 import { until } from '../kit/until.ts'
+
+// nothing here may go through a proxy of the environment
+process.env['http_proxy'] = process.env['https_proxy'] = process.env['grpc_proxy'] = 'http://127.0.0.1:1'
 
 const hourMs = 3_600_000
 const fiveSeconds = (): number => 5_000
@@ -194,6 +199,31 @@ test('a missing trust bundle or token file is named, and the proxy goes on tryin
   writeFileSync(trustBundleFile, plane.authority.trustBundle.rootsPem)
   await until('the empty token to be refused', logged('show a valid X.509-SVID of this trust domain, or a join token'))
   token = await plane.tokens.create('default/web', web, hourMs)
+  await until('a certificate', () => agent.credentials.value !== undefined)
+})
+
+test('a control plane that accepts and says nothing costs one attempt, not the certificate', async (t) => {
+  const plane = await startIdentityPlane({ stateDir: temporaryStateDir((undo) => t.after(undo)) })
+  t.after(() => plane.stop())
+  const sockets = new Set<Socket>()
+  const silent = createServer((socket) => sockets.add(socket))
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+  })
+  const token = await plane.tokens.create('default/web', web, hourMs)
+  const log: string[] = []
+  let address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const agent = startAgent({
+    address: () => address,
+    trustBundleFile: plane.authority.trustBundleFile,
+    token: () => Promise.resolve(token),
+    log,
+  })
+  t.after(() => agent.stop())
+  await until('the silent one to be given up', () => log.some((line) => line.includes('did not answer')), 8_000)
+  address = plane.address
   await until('a certificate', () => agent.credentials.value !== undefined)
 })
 

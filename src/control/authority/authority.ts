@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
 import { certificatesToPem } from '../../contracts/identity/pem.ts'
 import type { TrustBundle, X509Svid } from '../../contracts/identity/svid.ts'
+import { writeFileAtomic } from '../../core/atomic-file.ts'
 import type { Clock } from '../../core/clock.ts'
 import { buildCertificate, subjectOf } from './certificate-builder.ts'
 import type { CertificateContent } from './certificate-builder.ts'
-import { createSigner, readSigner, replaceFile, replaceSigner } from './signer-files.ts'
+import { createSigner, readSigner, replaceSigner } from './signer-files.ts'
 import type { Signer } from './signer-files.ts'
 import { SigningRefused, parseSigningRequest } from './signing-request.ts'
 
@@ -78,7 +79,7 @@ class EmbeddedAuthority implements Authority {
     this.#root = readSigner(rootFile) ?? createSigner(rootFile, newRoot(trustDomain, clock.nowMs()))
     checkRoot(rootFile, this.#root.certificate, trustDomain, clock.nowMs())
     this.trustBundle = { trustDomain, rootsPem: certificatesToPem([this.#root.certificate.raw]) }
-    replaceFile(this.trustBundleFile, this.trustBundle.rootsPem)
+    writeFileAtomic(this.trustBundleFile, this.trustBundle.rootsPem)
 
     this.#intermediate =
       readSigner(this.#intermediateFile) ?? createSigner(this.#intermediateFile, this.#newIntermediate())

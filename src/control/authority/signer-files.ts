@@ -68,13 +68,9 @@ export function createSigner(file: string, signer: Signer): Signer {
   }
 }
 
+/** A reader, or a crash, sees the old or the new content. */
 export function replaceSigner(file: string, signer: Signer): void {
-  replaceFile(file, signerPem(signer))
-}
-
-/** Replaces a file as a whole: a reader, or a crash, sees the old or the new content. Mode 0600. */
-export function replaceFile(file: string, content: string): void {
-  renameSync(writeTemporary(file, content), file)
+  renameSync(writeTemporary(file, signerPem(signer)), file)
   syncFolder(file)
 }
 

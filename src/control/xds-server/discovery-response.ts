@@ -17,16 +17,29 @@ export function encodeDeltaResponse(content: ResponseContent): Uint8Array {
   const writer = new BinaryWriter()
   text(writer, 1, content.revision)
   for (const resource of content.resources) {
-    writer.tag(2, WireType.LengthDelimited).fork()
-    text(writer, 1, resource.version)
-    any(writer, 2, content.typeUrl, resource.body)
-    text(writer, 3, resource.name)
-    writer.join()
+    writer.tag(2, WireType.LengthDelimited).bytes(resourceBytes(content.typeUrl, resource))
   }
   text(writer, 4, content.typeUrl)
   text(writer, 5, content.nonce)
   for (const name of content.removed) text(writer, 6, name)
   return writer.finish()
+}
+
+/** A change goes to many clients: what they all get is put together once. */
+const wrapped = new WeakMap<EncodedResource, Uint8Array>()
+
+/** envoy.service.discovery.v3.Resource. */
+function resourceBytes(typeUrl: string, resource: EncodedResource): Uint8Array {
+  let bytes = wrapped.get(resource)
+  if (bytes === undefined) {
+    const writer = new BinaryWriter()
+    text(writer, 1, resource.version)
+    any(writer, 2, typeUrl, resource.body)
+    text(writer, 3, resource.name)
+    bytes = writer.finish()
+    wrapped.set(resource, bytes)
+  }
+  return bytes
 }
 
 /** envoy.service.discovery.v3.DiscoveryResponse. */

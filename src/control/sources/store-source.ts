@@ -9,7 +9,9 @@ export interface AppliedDocuments {
   subscribe(listener: () => void): () => void
 }
 
-/** Files are named `applied/<key>` in problems and source locations. */
+/** Files are named so in problems and source locations, followed by the document's id. */
+export const appliedPrefix = 'applied/'
+
 export function createStoreSource(documents: AppliedDocuments): Source {
   const files = new WatchableValue<readonly SourceFile[]>([])
   let byKey = new Map<string, SourceFile & { readonly text: string }>()
@@ -18,7 +20,7 @@ export function createStoreSource(documents: AppliedDocuments): Source {
     const next: typeof byKey = new Map()
     for (const { key, text } of documents.list().toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
       const before = byKey.get(key)
-      next.set(key, before?.text === text ? before : { path: `applied/${key}`, text })
+      next.set(key, before?.text === text ? before : { path: `${appliedPrefix}${key}`, text })
     }
     byKey = next
     files.set([...next.values()])

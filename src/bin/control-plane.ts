@@ -1,17 +1,15 @@
 // `heddle control-plane`: the configuration line from documents to proxies. Composition root of the control plane.
 import { mkdirSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 
 import type { ControlPlaneOptions } from '../cli/roles.ts'
 import type { ControlPlaneMessage } from '../contracts/bootstrap.ts'
-import { defaultPortBase, ports as wellKnownPorts } from '../contracts/ports.ts'
+import type { DesiredState } from '../contracts/desired-state.ts'
+import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
 import { hostPort } from '../contracts/xds/names.ts'
-import { systemClock } from '../core/clock.ts'
-import { Lifecycle } from '../core/lifecycle.ts'
-import { createPinoLogger } from '../core/pino-logger.ts'
-import { WatchableValue } from '../core/watchable.ts'
 import { readOrCreateAdminToken } from '../control/api/admin-token.ts'
 import { startControlApi } from '../control/api/control-api.ts'
 import { buildDesiredState } from '../control/api/desired-state.ts'
@@ -32,11 +30,15 @@ import { createStoreSource } from '../control/sources/store-source.ts'
 import { openAppliedDocuments } from '../control/store/applied-documents.ts'
 import { openRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
-import { createResourceView } from '../control/translate/resource-view-builder.ts'
+import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
 import { createXdsServer, xdsServerChannelOptions } from '../control/xds-server/xds-server.ts'
+import { systemClock } from '../core/clock.ts'
+import { errorMessage } from '../core/errors.ts'
+import { Lifecycle } from '../core/lifecycle.ts'
+import { createPinoLogger } from '../core/pino-logger.ts'
+import { WatchableValue } from '../core/watchable.ts'
 
-const host = '127.0.0.1'
 const joinTokenTtlMs = 10 * 60_000
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<void> {
@@ -46,7 +48,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   mkdirSync(options.stateDir, { recursive: true, mode: 0o700 })
 
   // 1. Documents: files, and what was applied. Every revision is kept.
-  const store = openSqliteStore({ file: join(options.stateDir, 'heddle.db'), clock })
+  const store = openSqliteStore({ file: join(options.stateDir, 'heddle.db'), clock, logger })
   lifecycle.onStop(() => store.close())
   const applied = await openAppliedDocuments(store)
   const revisions = await openRevisions(store)
@@ -67,4 +69,140 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     svidLifetimeMs: () => snapshotNow().settings.svidLifetimeMs,
   })
   const tokens = createJoinTokens({ store, clock })
+
+  // 3. Addresses, then resources and what should run: only once every address of the new snapshot is known.
+  const addresses = new PortAllocator({
+    file: join(options.stateDir, 'ports.json'),
+    portBase: options.portBase,
+    clock,
+    probe: probePort,
+  })
+  const prepare = async (snapshot: MeshSnapshot): Promise<void> => {
+    const needed = neededAddresses(snapshot)
+    needed.set(self, ['api', 'xds', 'xds-tls'])
+    await addresses.reserve(needed, claimedPorts(snapshot))
+  }
+  await prepare(snapshotNow())
+  const view = new WatchableValue(createResourceView(snapshotNow(), addresses))
+  const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
+    buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
+  const desired = new WatchableValue(desiredOf(snapshotNow()))
+  let preparing = Promise.resolve()
+  const follow = (snapshot: MeshSnapshot): void => {
+    preparing = preparing.then(async () => {
+      // a newer one is already waiting behind this
+      if (snapshot !== snapshotNow()) return
+      await prepare(snapshot)
+      view.set(createResourceView(snapshot, addresses, view.value))
+      desired.set(desiredOf(snapshot))
+    })
+    preparing = preparing.catch((error: unknown) => {
+      logger.error('the new configuration stays out of force', { error: errorMessage(error) })
+    })
+  }
+  lifecycle.onStop(configuration.snapshot.subscribe(follow))
+
+  // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
+  const xds = createXdsServer({ view, clock, logger })
+  lifecycle.onStop(() => xds.stop())
+  const addressOf = (purpose: 'api' | 'xds' | 'xds-tls'): { host: string; port: number } =>
+    addresses.address(self, purpose)
+  const plaintext = new Server(xdsServerChannelOptions)
+  const plaintextXds = xds.service(identifyByNodeId)
+  plaintext.addService(plaintextXds.definition, plaintextXds.implementation)
+  const xdsAddress = await listen(plaintext, addressOf('xds'), ServerCredentials.createInsecure(), lifecycle)
+
+  const secured = new Server(xdsServerChannelOptions)
+  const securedXds = xds.service(
+    identifyBySvid(authority.trustDomain, ({ kind, namespace, name }) =>
+      kind === 'gateway' ? name : snapshotNow().workloads.get(`${namespace}/${name}`)?.serviceAccount,
+    ),
+  )
+  secured.addService(securedXds.definition, securedXds.implementation)
+  const isWanted = (spiffeId: string): boolean =>
+    desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
+  const certificates = createCertificateService({ authority, tokens, authorizedIdentity: isWanted, clock, logger })
+  secured.addService(certificates.definition, certificates.implementation)
+  const server = createControlPlaneServerCredentials({ authority, clock })
+  lifecycle.onStop(() => server.stop())
+  const xdsTlsAddress = await listen(secured, addressOf('xds-tls'), server.credentials, lifecycle)
+
+  // 5. People and the supervisor.
+  const token = readOrCreateAdminToken(options.stateDir)
+  const workloadStatuses = new WorkloadStatuses()
+  const apiAddress = addressOf('api')
+  const apiUrl = `http://${hostPort(apiAddress.host, apiAddress.port)}`
+  const api = await startControlApi(
+    {
+      clock,
+      logger,
+      token,
+      desired,
+      mesh: () =>
+        buildMeshState(snapshotNow(), addresses, {
+          adminUrl: apiUrl,
+          adminToken: token,
+          xdsAddress,
+          isReady: (workload) => workloadStatuses.get(workload)?.state === 'ready',
+        }),
+      problems: () => configuration.problems.value,
+      proxies: () => xds.proxies(),
+      documents: createDocumentsPort({
+        configuration,
+        files: () => sources.flatMap((source) => source.files.value),
+        applied,
+      }),
+      createJoinToken: async (spiffeId) => ({
+        token: await tokens.create(proxyOf(desired.value, spiffeId), spiffeId, joinTokenTtlMs),
+        expiresAtMs: clock.nowMs() + joinTokenTtlMs,
+      }),
+      workloadStatuses,
+    },
+    apiAddress.host,
+    apiAddress.port,
+  )
+  lifecycle.onStop(() => api.stop())
+
+  logger.info('control plane serves', { apiUrl, xdsAddress, xdsTlsAddress, revision: snapshotNow().revision })
+  flushCompileCache()
+  const message: ControlPlaneMessage = {
+    type: 'ready',
+    apiUrl,
+    xdsTlsAddress,
+    spiffeId: controlPlaneSpiffeId(authority.trustDomain),
+    trustBundleFile: authority.trustBundleFile,
+  }
+  if (process.connected) process.send?.(message)
+  await new Promise<void>((resolve) => {
+    process.on('SIGTERM', resolve)
+    process.on('SIGINT', resolve)
+    if (options.parentWatch) process.on('disconnect', resolve)
+  })
+  await lifecycle.stop()
+  process.exit(0)
+}
+
+/** Owner of the control plane's own ports in the allocation. */
+const self = 'control-plane'
+
+function proxyOf(desired: DesiredState, spiffeId: string): string {
+  const sidecar = desired.sidecars.find((one) => one.spiffeId === spiffeId)
+  if (sidecar === undefined) throw new Error(`no workload of this mesh is ${spiffeId}`)
+  return `${sidecar.namespace}/${sidecar.name}`
+}
+
+function listen(
+  server: Server,
+  address: { readonly host: string; readonly port: number },
+  credentials: ServerCredentials,
+  lifecycle: Lifecycle,
+): Promise<string> {
+  lifecycle.onStop(() => server.forceShutdown())
+  const target = hostPort(address.host, address.port)
+  return new Promise((resolve, reject) => {
+    server.bindAsync(target, credentials, (error) => {
+      if (error === null) resolve(target)
+      else reject(error)
+    })
+  })
 }

@@ -18,12 +18,13 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   const logger = createPinoLogger({ name: 'proxy' })
   const sidecars = new Map<string, Sidecar>()
 
+  const writeAccessLog = createLineWriter(process.stdout)
   const tell = (message: ProxyMessage): void => {
     if (process.connected) process.send?.(message)
   }
   const start = (sidecar: SidecarBootstrap): void => {
     const key = keyOf(sidecar)
-    const started = startSidecar({ bootstrap, sidecar, clock: systemClock, logger: logger.child({ sidecar: key }) })
+    const started = startSidecar({ bootstrap, sidecar, clock: systemClock, logger: logger.child({ sidecar: key }), writeAccessLog })
     sidecars.set(key, started)
     void started.ready.then(() => tell({ type: 'ready', sidecar: key }))
   }
@@ -59,4 +60,19 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
 
 function keyOf(sidecar: SidecarBootstrap): string {
   return nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
+}
+
+/** Lines of one turn of the event loop leave in one write; while the reader is slow they are left out rather than kept. */
+function createLineWriter(stream: NodeJS.WriteStream): (line: string) => void {
+  let pending = ''
+  return (line) => {
+    if (stream.writableNeedDrain) return
+    if (pending === '') {
+      setImmediate(() => {
+        stream.write(pending)
+        pending = ''
+      })
+    }
+    pending += `${line}\n`
+  }
 }

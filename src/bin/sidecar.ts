@@ -1,7 +1,9 @@
 // One sidecar (or gateway) inside a proxy process: identity → configuration → request line, and the two ports that tell about it.
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 
 import type { ProxyBootstrap, SidecarBootstrap } from '../contracts/bootstrap.ts'
+import type { X509Svid } from '../contracts/identity/svid.ts'
 import { nodeId, nodeMetadata, typeUrls } from '../contracts/xds/names.ts'
 import type { Clock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
@@ -12,6 +14,7 @@ import { createAdminServer, createMetricsServer } from '../proxy/admin/admin-ser
 import { createCertificateClient } from '../proxy/identity/certificate-client.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
 import { createIdentityAgent } from '../proxy/identity/identity-agent.ts'
+import type { TlsCredentials } from '../proxy/io/connection.ts'
 import { createNetBackend } from '../proxy/io/net-backend.ts'
 import { createRequestLine } from '../proxy/request-line.ts'
 import { createRuntimeStore } from '../proxy/runtime/runtime-store.ts'
@@ -149,9 +152,12 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
       token: bootstrap.adminToken,
       isReady,
       config: () => store.runtime.value,
-      svid: () => svidOf(sidecar.spiffeId, identity),
+      svid: () => svidOf(sidecar.spiffeId, identity.credentials.value),
       clusters: () => requestLine.clusters(),
-      stats: () => ({ revision: store.runtime.value.revision, listening: Object.fromEntries(requestLine.listening.value) }),
+      stats: () => ({
+        revision: store.runtime.value.revision,
+        listening: Object.fromEntries(requestLine.listening.value),
+      }),
       tap: { subscribe: (listener) => tap.subscribe({}, listener) },
     }),
     createMetricsServer({ address: sidecar.metricsAddress, render: () => renderPrometheus(registry) }),
@@ -172,5 +178,18 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
       }
       await lifecycle.stop()
     },
+  }
+}
+
+function svidOf(spiffeId: string, credentials: TlsCredentials | undefined): X509Svid | undefined {
+  if (credentials === undefined) return undefined
+  const { certificateChainPem, privateKeyPem } = credentials
+  const { validFromDate, validToDate } = new X509Certificate(certificateChainPem)
+  return {
+    spiffeId,
+    certificateChainPem,
+    privateKeyPem,
+    notBeforeMs: validFromDate.getTime(),
+    notAfterMs: validToDate.getTime(),
   }
 }

@@ -8,8 +8,8 @@ import type { Configuration } from '../configuration.ts'
 import { toManifest } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { parseFile } from '../model/parse-file.ts'
-import { appliedPrefix } from '../sources/store-source.ts'
 import type { SourceFile } from '../sources/source.ts'
+import { appliedPrefix } from '../sources/store-source.ts'
 import type { DocumentsPort } from './control-api-deps.ts'
 
 /** The store's side: one text a document, by its id. */
@@ -25,7 +25,8 @@ export interface DocumentsPortOptions {
 }
 
 export function createDocumentsPort({ configuration, files, applied }: DocumentsPortOptions): DocumentsPort {
-  const find = (id: string): ModelDocument | undefined => configuration.documents().find((document) => document.id === id)
+  const find = (id: string): ModelDocument | undefined =>
+    configuration.documents().find((document) => document.id === id)
   const result = (documents: readonly AppliedDocument[], problems: readonly Problem[]): ApplyResult => ({
     revision: configuration.snapshot.value.revision,
     documents,
@@ -51,7 +52,9 @@ export function createDocumentsPort({ configuration, files, applied }: Documents
       if (dryRun || problems.some(({ severity }) => severity === 'error')) return result(documents, problems)
       const changed = documents.map(({ action }, index) => ({ action, document: wanted[index] as ModelDocument }))
       await applied.write(
-        new Map(changed.filter(({ action }) => action !== 'unchanged').map(({ document }) => [document.id, textOf(document)])),
+        new Map(
+          changed.filter(({ action }) => action !== 'unchanged').map(({ document }) => [document.id, textOf(document)]),
+        ),
       )
       return result(documents, problems)
     },

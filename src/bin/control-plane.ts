@@ -22,13 +22,16 @@ import { createCertificateService } from '../control/authority/certificate-servi
 import { createJoinTokens } from '../control/authority/join-tokens.ts'
 import { createControlPlaneServerCredentials } from '../control/authority/server-credentials.ts'
 import { createConfiguration } from '../control/configuration.ts'
+import { documentTexts } from '../control/model/document.ts'
+import { Model } from '../control/model/model.ts'
 import { PortAllocator } from '../control/ports/port-allocator.ts'
 import { probePort } from '../control/ports/port-probe.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import { createFileSource } from '../control/sources/file-source.ts'
+import type { SourceFile } from '../control/sources/source.ts'
 import { createStoreSource } from '../control/sources/store-source.ts'
-import { openAppliedDocuments } from '../control/store/applied-documents.ts'
-import { openRevisions } from '../control/store/revisions.ts'
+import { createAppliedDocuments } from '../control/store/applied-documents.ts'
+import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -50,14 +53,30 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   // 1. Documents: files, and what was applied. Every revision is kept.
   const store = openSqliteStore({ file: join(options.stateDir, 'heddle.db'), clock, logger })
   lifecycle.onStop(() => store.close())
-  const applied = await openAppliedDocuments(store)
-  const revisions = await openRevisions(store)
+  const applied = await createAppliedDocuments(store)
+  lifecycle.onStop(() => applied.stop())
+  const revisions = await createConfigurationRevisions(store)
   const sources = [createFileSource({ paths: options.files, clock, logger }), createStoreSource(applied)]
   for (const source of sources) {
     await source.start()
     lifecycle.onStop(() => source.stop())
   }
-  const configuration = createConfiguration({ sources, initialRevision: revisions.next, clock, logger })
+  const files = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
+  const configuration = createConfiguration({
+    sources,
+    initialRevision: String(revisions.resume(documentTexts(new Model().update(files()).documents))),
+    clock,
+    logger,
+  })
+  const record = ({ revision }: MeshSnapshot): void => {
+    revisions
+      .record(Number(revision), documentTexts(configuration.documents()))
+      .catch((error: unknown) =>
+        logger.error('the revision was not recorded', { revision, error: errorMessage(error) }),
+      )
+  }
+  record(configuration.snapshot.value)
+  lifecycle.onStop(configuration.snapshot.subscribe(record))
   lifecycle.onStop(() => configuration.stop())
   const snapshotNow = (): MeshSnapshot => configuration.snapshot.value
 
@@ -123,7 +142,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
   const certificates = createCertificateService({ authority, tokens, authorizedIdentity: isWanted, clock, logger })
   secured.addService(certificates.definition, certificates.implementation)
-  const server = createControlPlaneServerCredentials({ authority, clock })
+  const server = createControlPlaneServerCredentials({ authority, clock, logger })
   lifecycle.onStop(() => server.stop())
   const xdsTlsAddress = await listen(secured, addressOf('xds-tls'), server.credentials, lifecycle)
 
@@ -149,7 +168,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
       proxies: () => xds.proxies(),
       documents: createDocumentsPort({
         configuration,
-        files: () => sources.flatMap((source) => source.files.value),
+        files,
         applied,
       }),
       createJoinToken: async (spiffeId) => ({

@@ -24,7 +24,13 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   }
   const start = (sidecar: SidecarBootstrap): void => {
     const key = keyOf(sidecar)
-    const started = startSidecar({ bootstrap, sidecar, clock: systemClock, logger: logger.child({ sidecar: key }), writeAccessLog })
+    const started = startSidecar({
+      bootstrap,
+      sidecar,
+      clock: systemClock,
+      logger: logger.child({ sidecar: key }),
+      writeAccessLog,
+    })
     sidecars.set(key, started)
     void started.ready.then(() => tell({ type: 'ready', sidecar: key }))
   }

@@ -158,7 +158,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
         revision: store.runtime.value.revision,
         listening: Object.fromEntries(requestLine.listening.value),
       }),
-      tap: { subscribe: (listener) => tap.subscribe({}, listener) },
+      tap,
     }),
     createMetricsServer({ address: sidecar.metricsAddress, render: () => renderPrometheus(registry) }),
   ]

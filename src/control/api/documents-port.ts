@@ -5,23 +5,18 @@ import type { AppliedDocument, ApplyResult, DocumentKey, DocumentView } from '..
 import type { Problem } from '../../contracts/problem.ts'
 import { analyzeFiles } from '../configuration.ts'
 import type { Configuration } from '../configuration.ts'
-import { toManifest } from '../model/document.ts'
+import { documentText, toManifest } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { parseFile } from '../model/parse-file.ts'
 import type { SourceFile } from '../sources/source.ts'
 import { appliedPrefix } from '../sources/store-source.ts'
+import type { AppliedDocuments } from '../store/applied-documents.ts'
 import type { DocumentsPort } from './control-api-deps.ts'
-
-/** The store's side: one text a document, by its id. */
-export interface AppliedTexts {
-  /** All of them or none. Undefined deletes. */
-  write(changes: ReadonlyMap<string, string | undefined>): Promise<void>
-}
 
 export interface DocumentsPortOptions {
   readonly configuration: Configuration
   readonly files: () => readonly SourceFile[]
-  readonly applied: AppliedTexts
+  readonly applied: Pick<AppliedDocuments, 'put' | 'delete'>
 }
 
 export function createDocumentsPort({ configuration, files, applied }: DocumentsPortOptions): DocumentsPort {
@@ -50,12 +45,8 @@ export function createDocumentsPort({ configuration, files, applied }: Documents
       ]
       const documents = wanted.map((document) => change(document, find(document.id)))
       if (dryRun || problems.some(({ severity }) => severity === 'error')) return result(documents, problems)
-      const changed = documents.map(({ action }, index) => ({ action, document: wanted[index] as ModelDocument }))
-      await applied.write(
-        new Map(
-          changed.filter(({ action }) => action !== 'unchanged').map(({ document }) => [document.id, textOf(document)]),
-        ),
-      )
+      const changed = wanted.filter((_, index) => documents[index]?.action !== 'unchanged')
+      await applied.put(changed.map((document) => ({ key: document.id, text: documentText(document) })))
       return result(documents, problems)
     },
 
@@ -64,7 +55,7 @@ export function createDocumentsPort({ configuration, files, applied }: Documents
       if (document === undefined) return undefined
       const problems = writtenInFile(document, document)
       if (problems.length > 0) return result([], problems)
-      await applied.write(new Map([[document.id, undefined]]))
+      await applied.delete([document.id])
       const { kind, namespace, name } = document
       return result([{ kind, namespace, name, action: 'deleted', before: toManifest(document) }], [])
     },
@@ -124,13 +115,8 @@ function writtenInFile(document: ModelDocument, present: ModelDocument | undefin
 function newProblems(files: readonly SourceFile[], wanted: readonly ModelDocument[]): Problem[] {
   const ids = new Map(wanted.map((document) => [`${appliedPrefix}${document.id}`, document]))
   const others = files.filter(({ path }) => !ids.has(path))
-  const added = [...ids].map(([path, document]) => ({ path, text: textOf(document) }))
+  const added = [...ids].map(([path, document]) => ({ path, text: documentText(document) }))
   return analyzeFiles([...others, ...added]).problems.filter(
     ({ position }) => position !== undefined && ids.has(position.file),
   )
-}
-
-/** JSON is YAML. */
-function textOf(document: ModelDocument): string {
-  return JSON.stringify(toManifest(document), undefined, 2)
 }

@@ -63,3 +63,12 @@ export function toManifest(document: ModelDocument): Readonly<Record<string, unk
   const body = 'spec' in kinds[kind].fields ? { spec } : (spec as object)
   return { apiVersion, kind, metadata, ...body }
 }
+
+/** What the store keeps of a revision: JSON, which is YAML, by document id. */
+export function documentTexts(documents: readonly ModelDocument[]): ReadonlyMap<string, string> {
+  return new Map(documents.map((document) => [document.id, documentText(document)]))
+}
+
+export function documentText(document: ModelDocument): string {
+  return JSON.stringify(toManifest(document), undefined, 2)
+}

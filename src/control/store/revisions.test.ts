@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { silentLogger } from '../../core/logger.ts'
 import { createConfigurationRevisions } from './revisions.ts'
+import type { ConfigurationRevisions } from './revisions.ts'
 import { openSqliteStore } from './sqlite-store.ts'
 import type { Store } from './store.ts'
 
@@ -15,43 +16,52 @@ function newStore(clock = new ManualClock()): Store {
 
 const set = (documents: Record<string, string>): Map<string, string> => new Map(Object.entries(documents))
 
+/** What a control plane does that starts with these documents. */
+async function start(revisions: ConfigurationRevisions, documents: Map<string, string>): Promise<number> {
+  const revision = revisions.resume(documents)
+  await revisions.record(revision, documents)
+  return revision
+}
+
 describe('configuration revisions', () => {
   it('count changes and nothing else, also across restarts', async () => {
     const store = newStore()
     const revisions = await createConfigurationRevisions(store)
     expect(revisions.current).toBe(0)
-    expect(await revisions.record(set({ a: '1', b: '1' }))).toBe(1)
-    expect(await revisions.record(set({ b: '1', a: '1' }))).toBe(1)
-    expect(await revisions.record(set({ a: '2', c: '1' }))).toBe(2)
+    expect(await start(revisions, set({ a: '1', b: '1' }))).toBe(1)
+    expect(await start(revisions, set({ b: '1', a: '1' }))).toBe(1)
+    expect(await start(revisions, set({ a: '2', c: '1' }))).toBe(2)
     const restarted = await createConfigurationRevisions(store)
     expect(restarted.current).toBe(2)
-    expect(await restarted.record(set({ a: '2', c: '1' }))).toBe(2)
-    expect(await restarted.record(set({}))).toBe(3)
-    expect(await restarted.record(set({}))).toBe(3)
+    expect(await start(restarted, set({ a: '2', c: '1' }))).toBe(2)
+    expect(await start(restarted, set({}))).toBe(3)
+    expect(await start(restarted, set({}))).toBe(3)
   })
 
   it('give an empty configuration a number, too', async () => {
-    expect(await (await createConfigurationRevisions(newStore())).record(set({}))).toBe(1)
+    expect(await start(await createConfigurationRevisions(newStore()), set({}))).toBe(1)
   })
 
   it('say what changed when, newest first', async () => {
     const clock = new ManualClock()
     const revisions = await createConfigurationRevisions(newStore(clock))
     const startMs = clock.nowMs()
-    await revisions.record(set({ a: '1', b: '1' }))
+    await start(revisions, set({ a: '1', b: '1' }))
     clock.advance(5_000)
-    await revisions.record(set({ a: '1', c: '1' }))
+    await start(revisions, set({ a: '1', c: '1' }))
     expect(await revisions.list()).toEqual([
       { revision: 2, atMs: startMs + 5_000, changed: ['b', 'c'] },
       { revision: 1, atMs: startMs, changed: ['a', 'b'] },
     ])
   })
 
-  it('are taken in the order of the calls', async () => {
+  it('are taken in the order of the calls, and an old one not at all', async () => {
     const revisions = await createConfigurationRevisions(newStore())
-    const numbers = await Promise.all(['1', '2', '2', '1'].map((a) => revisions.record(set({ a }))))
-    expect(numbers).toEqual([1, 2, 2, 3])
-    expect(await revisions.documents(3)).toEqual(set({ a: '1' }))
+    await Promise.all(['1', '2', '3'].map((a, index) => revisions.record(index + 1, set({ a }))))
+    await revisions.record(2, set({ a: 'late' }))
+    expect(revisions.current).toBe(3)
+    expect(await revisions.documents(2)).toEqual(set({ a: '2' }))
+    expect(await revisions.documents(3)).toEqual(set({ a: '3' }))
   })
 
   it('a write that fails counts nothing and blocks nothing', async () => {
@@ -65,9 +75,9 @@ describe('configuration revisions', () => {
       history: store.history.bind(store),
     })
     const revisions = await createConfigurationRevisions(flaky)
-    await expect(revisions.record(set({ a: '1' }))).rejects.toThrow('disk full')
+    await expect(start(revisions, set({ a: '1' }))).rejects.toThrow('disk full')
     failing = false
-    expect(await revisions.record(set({ a: '1' }))).toBe(1)
+    expect(await start(revisions, set({ a: '1' }))).toBe(1)
   })
 
   it('give back every set that was ever recorded', async () => {
@@ -78,7 +88,7 @@ describe('configuration revisions', () => {
         const store = openSqliteStore({ file: ':memory:', clock: new ManualClock(), logger: silentLogger })
         const revisions = await createConfigurationRevisions(store)
         const numbered = new Map<number, Map<string, string>>()
-        for (const documents of recorded) numbered.set(await revisions.record(set(documents)), set(documents))
+        for (const documents of recorded) numbered.set(await start(revisions, set(documents)), set(documents))
         for (const [revision, documents] of numbered) expect(await revisions.documents(revision)).toEqual(documents)
         expect(await revisions.documents(numbered.size + 1)).toBeUndefined()
         expect(await revisions.documents(0)).toBeUndefined()

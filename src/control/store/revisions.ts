@@ -15,11 +15,10 @@ export interface ConfigurationRevision {
 export interface ConfigurationRevisions {
   /** 0 before anything was recorded. */
   readonly current: number
-  /**
-   * The number of this set of documents: the current one when nothing differs from it (a restart is no new revision), else the next. Calls
-   * are taken in order.
-   */
-  record(documents: DocumentSet): Promise<number>
+  /** The number for this set of documents after a start: the current one when nothing differs from it, else the next. */
+  resume(documents: DocumentSet): number
+  /** Keeps the documents of a revision, which is `current` or later. Calls are taken in order. */
+  record(revision: number, documents: DocumentSet): Promise<void>
   /** The documents of a revision; undefined when there is no such revision. */
   documents(revision: number): Promise<DocumentSet | undefined>
   /** Newest first. */
@@ -57,8 +56,12 @@ class RecordedRevisions implements ConfigurationRevisions {
     this.#documents = documents
   }
 
-  record(documents: DocumentSet): Promise<number> {
-    const recorded = this.#last.then(() => this.#record(documents))
+  resume(documents: DocumentSet): number {
+    return this.current > 0 && this.#changed(documents).length === 0 ? this.current : this.current + 1
+  }
+
+  record(revision: number, documents: DocumentSet): Promise<void> {
+    const recorded = this.#last.then(() => this.#record(revision, documents))
     this.#last = recorded.catch(() => undefined)
     return recorded
   }
@@ -74,17 +77,20 @@ class RecordedRevisions implements ConfigurationRevisions {
     return (await this.#store.history(counterKey)).map(toRevision).toReversed()
   }
 
-  async #record(documents: DocumentSet): Promise<number> {
-    const keys = new Set([...this.#documents.keys(), ...documents.keys()])
-    const changed = [...keys].filter((key) => documents.get(key) !== this.#documents.get(key)).toSorted()
-    if (changed.length === 0 && this.current > 0) return this.current
-    const next: Counter = { revision: this.current + 1, changed }
+  async #record(revision: number, documents: DocumentSet): Promise<void> {
+    if (revision <= this.current) return
+    const changed = this.#changed(documents)
+    const next: Counter = { revision, changed }
     // one write: the counter never names a set that is not there
     const writes: StoreWrite[] = changed.map((key) => ({ key: documentPrefix + key, value: documents.get(key) }))
     await this.#store.write([{ key: counterKey, value: JSON.stringify(next) }, ...writes])
-    this.current = next.revision
+    this.current = revision
     this.#documents = new Map(documents)
-    return next.revision
+  }
+
+  #changed(documents: DocumentSet): string[] {
+    const keys = new Set([...this.#documents.keys(), ...documents.keys()])
+    return [...keys].filter((key) => documents.get(key) !== this.#documents.get(key)).toSorted()
   }
 }
 

@@ -19,9 +19,6 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   const sidecars = new Map<string, Sidecar>()
 
   const writeAccessLog = createLineWriter(process.stdout)
-  const tell = (message: ProxyMessage): void => {
-    if (process.connected) process.send?.(message)
-  }
   const start = (sidecar: SidecarBootstrap): void => {
     const key = keyOf(sidecar)
     const started = startSidecar({
@@ -62,6 +59,10 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   })
   await Promise.all([...sidecars.keys()].map(stop))
   process.exit(0)
+}
+
+function tell(message: ProxyMessage): void {
+  if (process.connected) process.send?.(message)
 }
 
 function keyOf(sidecar: SidecarBootstrap): string {

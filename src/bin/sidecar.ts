@@ -172,7 +172,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
       await requestLine.drain(drainDeadlineMs)
       xds.stop()
       identity.stop()
-      requestLine.stop()
+      await requestLine.stop()
       for (const endpoint of await Promise.allSettled(endpoints)) {
         if (endpoint.status === 'fulfilled') await endpoint.value.stop()
       }

@@ -123,7 +123,10 @@ function allStatuses(state: ModelState, compiled: CompiledMesh): ReadonlyMap<str
     if (document === undefined || severity !== 'error' || code === 'HDL007') continue
     const lastGood = state.stale.has(document) ? '; the last good version is in force' : ''
     const reason = code === 'HDL010' ? 'UnsupportedValue' : 'Invalid'
-    statuses.set(document, { conditions: [badCondition('Accepted', reason, `${message}${lastGood}`)] })
+    statuses.set(document, {
+      ...statuses.get(document),
+      conditions: [badCondition('Accepted', reason, `${message}${lastGood}`)],
+    })
   }
   return statuses
 }

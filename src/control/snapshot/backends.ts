@@ -95,10 +95,9 @@ export class BackendResolver {
   #granted(route: RouteDocument, ref: BackendReference, namespace: string): boolean {
     const group = ref.group === 'core' ? '' : ref.group
     return this.#index
-      .all('ReferenceGrant')
+      .allIn('ReferenceGrant', namespace)
       .some(
         (grant) =>
-          grant.namespace === namespace &&
           grant.spec.from.some(
             (from) => from.group === gatewayGroup && from.kind === route.kind && from.namespace === route.namespace,
           ) &&

@@ -6,14 +6,17 @@ import type { KindName } from '../model/kinds.ts'
 
 export class DocumentIndex {
   readonly #byId = new Map<string, ModelDocument>()
-  readonly #byKind = new Map<KindName, ModelDocument[]>()
+  /** By kind, and by kind and namespace. */
+  readonly #groups = new Map<string, ModelDocument[]>()
 
   constructor(documents: readonly ModelDocument[]) {
     for (const document of documents) {
       this.#byId.set(document.id, document)
-      const ofKind = this.#byKind.get(document.kind)
-      if (ofKind === undefined) this.#byKind.set(document.kind, [document])
-      else ofKind.push(document)
+      for (const key of [document.kind, `${document.kind}/${document.namespace}`]) {
+        const group = this.#groups.get(key)
+        if (group === undefined) this.#groups.set(key, [document])
+        else group.push(document)
+      }
     }
   }
 
@@ -22,12 +25,16 @@ export class DocumentIndex {
   }
 
   all<K extends KindName>(kind: K): readonly ModelDocument<K>[] {
-    return (this.#byKind.get(kind) ?? []) as unknown as readonly ModelDocument<K>[]
+    return (this.#groups.get(kind) ?? []) as unknown as readonly ModelDocument<K>[]
+  }
+
+  allIn<K extends KindName>(kind: K, namespace: string): readonly ModelDocument<K>[] {
+    return (this.#groups.get(`${kind}/${namespace}`) ?? []) as unknown as readonly ModelDocument<K>[]
   }
 
   /** Names of that kind in a namespace, for hints. */
   names(kind: KindName, namespace: string): string[] {
-    return this.all(kind).flatMap((document) => (document.namespace === namespace ? [document.name] : []))
+    return this.allIn(kind, namespace).map((document) => document.name)
   }
 
   /** Kubernetes itself puts the name on every namespace as a label; a namespace need not be declared to exist. */

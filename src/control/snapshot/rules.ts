@@ -7,7 +7,7 @@ import { toMirrorShare } from '../../policies/mirror/mirror.schema.ts'
 import { toRedirectSpec } from '../../policies/redirect/redirect.schema.ts'
 import { toRetrySpec } from '../../policies/retries/retries.schema.ts'
 import { toRewriteSpec } from '../../policies/rewrite/rewrite.schema.ts'
-import { toRouteMatchSpec } from '../../policies/route-match/route-match.schema.ts'
+import { matchEverything, toRouteMatchSpec } from '../../policies/route-match/route-match.schema.ts'
 import { toTimeoutsSpec } from '../../policies/timeouts/timeouts.schema.ts'
 import { sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -39,8 +39,9 @@ export function compileRules(
     const path: FieldPath = ['spec', 'rules', ruleIndex]
     const ruleName = rule.name ?? String(ruleIndex)
     const behaviour = compileRule(rule, path, references)
-    for (const [matchIndex, match] of rule.matches.entries()) {
-      const suffix = rule.matches.length === 1 ? '' : `/${matchIndex}`
+    const matches = rule.matches.length === 0 ? [matchEverything] : rule.matches
+    for (const [matchIndex, match] of matches.entries()) {
+      const suffix = matches.length === 1 ? '' : `/${matchIndex}`
       const route: MeshRoute = {
         name: `${document.namespace}/${document.name}/${ruleName}${suffix}`,
         source: sourceLocation(document, [...path, 'matches', matchIndex], ruleName),

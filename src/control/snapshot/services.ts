@@ -123,8 +123,8 @@ function selectedWorkloads(service: ModelDocument<'Service'>, index: DocumentInd
   // an empty selector selects nothing, as in Kubernetes
   if (selector === undefined || Object.keys(selector).length === 0) return []
   return index
-    .all('Workload')
-    .filter((one) => one.namespace === service.namespace && labelsMatch(selector, one.metadata.labels))
+    .allIn('Workload', service.namespace)
+    .filter((workload) => labelsMatch(selector, workload.metadata.labels))
 }
 
 /**
@@ -150,14 +150,13 @@ function sliceEndpoints(slice: Slice, servicePort: ServicePort, index: DocumentI
     return matching.flatMap(({ port }) => {
       const target = port ?? servicePort.port
       return addresses.map((address) => {
+        const named = targetRef?.kind === 'Workload' ? targetRef : undefined
         const workload = index
-          .all('Workload')
-          .find(({ namespace, name, spec }) =>
-            targetRef?.kind === 'Workload'
-              ? namespace === (targetRef.namespace ?? slice.namespace) && name === targetRef.name
-              : namespace === slice.namespace &&
-                spec.address === address &&
-                spec.ports.some((one) => one.port === target),
+          .allIn('Workload', named?.namespace ?? slice.namespace)
+          .find(({ name, spec }) =>
+            named === undefined
+              ? spec.address === address && spec.ports.some((one) => one.port === target)
+              : name === named.name,
           )
         if (workload === undefined) return addressEndpoint(address, target, 1)
         const { namespace, name, spec } = workload

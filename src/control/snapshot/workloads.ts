@@ -1,5 +1,5 @@
 // Workloads with the Services that each has a loopback listener for.
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 
 import type { Problem } from '../../contracts/problem.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
@@ -40,7 +40,7 @@ function meshWorkload(
   const directory =
     workingDirectory === undefined || folder === undefined
       ? (workingDirectory ?? folder)
-      : resolve(join(folder, workingDirectory))
+      : resolve(folder, workingDirectory)
   return {
     namespace,
     name,
@@ -68,8 +68,10 @@ function usesOf(
     for (const { port } of service.ports)
       if (wanted === undefined || wanted === port) uses.set(`${service.host}:${port}`, { host: service.host, port })
   }
-  for (const service of services.values())
-    if (!service.external && service.document.namespace === workload.namespace) add(service)
+  for (const { name, namespace } of index.allIn('Service', workload.namespace)) {
+    const service = services.get(serviceHost(name, namespace))
+    if (service !== undefined) add(service)
+  }
   for (const [position, use] of workload.spec.uses.entries()) {
     const { hosts, port, text } = usedHosts(use, workload.namespace, index)
     const found = hosts.flatMap((host) => services.get(host) ?? [])

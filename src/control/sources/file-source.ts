@@ -17,8 +17,10 @@ export interface FileSourceOptions {
   readonly logger: Logger
 }
 
-/** From the first sign of a change to the reading: an editor's rename or a second write shortly after is read along. */
+/** A change is read once it has been quiet for so long: what is written in several steps is not read in between ... */
 const settleMs = 20
+/** ... but no later than this after its first sign: a change must reach traffic within 100 ms. */
+const settleAtMostMs = 50
 const rescanMs = 3000
 
 const documentName = /^[^.].*\.(ya?ml|json)$/i
@@ -46,7 +48,7 @@ class FileSource implements Source {
   readonly #named: ReadonlySet<string>
   /** Folders that are searched, as opposed to watched for one file in them. */
   #searched: ReadonlySet<string> = new Set()
-  #settling: Timer | undefined
+  #settling: { readonly timer: Timer; readonly sinceMs: number } | undefined
   #rescan: Timer | undefined
   #scanning: Promise<void> | undefined
   #stopped = false
@@ -63,7 +65,7 @@ class FileSource implements Source {
 
   stop(): void {
     this.#stopped = true
-    this.#settling?.cancel()
+    this.#settling?.timer.cancel()
     this.#rescan?.cancel()
     for (const watcher of this.#watchers.values()) watcher.close()
     this.#watchers.clear()
@@ -71,11 +73,17 @@ class FileSource implements Source {
 
   #changed(path: string): void {
     this.#dirty.add(path)
-    if (this.#stopped || this.#settling !== undefined) return
-    this.#settling = this.#options.clock.setTimer(settleMs, () => {
+    if (this.#stopped) return
+    const { clock } = this.#options
+    const nowMs = clock.monotonicMs()
+    const sinceMs = this.#settling?.sinceMs ?? nowMs
+    const delayMs = Math.min(settleMs, sinceMs + settleAtMostMs - nowMs)
+    this.#settling?.timer.cancel()
+    const timer = clock.setTimer(Math.max(0, delayMs), () => {
       this.#settling = undefined
       void this.#scan()
     })
+    this.#settling = { timer, sinceMs }
   }
 
   /** One scan at a time: a second one starts after the first. */

@@ -57,11 +57,12 @@ export function sourceLocation(document: ModelDocument, path: FieldPath = [], ru
   return { document: document.id, ...(rule === undefined ? {} : { rule }), ...position }
 }
 
-/** The document as Kubernetes would print it, with every default. */
+/** The document as Kubernetes would print it, with every default. What a Secret holds is left out. */
 export function toManifest(document: ModelDocument): Readonly<Record<string, unknown>> {
   const { apiVersion, kind, metadata, spec } = document
-  const body = 'spec' in kinds[kind].fields ? { spec } : (spec as object)
-  return { apiVersion, kind, metadata, ...body }
+  const header = { apiVersion, kind, metadata }
+  if (kind === 'Secret') return header
+  return 'spec' in kinds[kind].fields ? { ...header, spec } : { ...header, ...(spec as object) }
 }
 
 /** What the store keeps of a revision: JSON, which is YAML, by document id. */

@@ -114,6 +114,13 @@ describe('a document', () => {
     expect(document.folder).toBe('/srv/dir')
   })
 
+  it('prints nothing of what a Secret holds', () => {
+    const text = 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: aHVudGVyMg==}\n'
+    const [secret] = new Model().update([{ path: 's.yaml', text }]).documents
+    if (secret === undefined) throw new Error('no document')
+    expect(JSON.stringify(toManifest(secret))).not.toContain('aHVudGVyMg==')
+  })
+
   it('places a problem at a field', () => {
     if (document === undefined) throw new Error('no document')
     expect(documentProblem(document, 'HDL011', 'error', ['spec', 'ports', 0, 'port'], 'taken')).toEqual({

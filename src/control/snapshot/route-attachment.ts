@@ -55,8 +55,8 @@ export class RouteAttachment {
     reason: 'NoMatchingParent' | 'NoMatchingListenerHostname' | 'NotAllowedByListeners' | 'UnsupportedProtocol',
     problem: Problem,
   ): void {
-    this.problems.add(problem)
     const rules = this.#rulesOf(route, parentNamespace)
+    this.problems.add(problem, ...rules.problems)
     this.#tell(route, parentRef, badCondition('Accepted', reason, problem.message), rules)
   }
 

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { connect } from 'node:tls'
 
 import { controlPlaneSpiffeId } from '../../src/contracts/identity/control-plane-identity.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -165,6 +166,36 @@ test('a control plane with the wrong SPIFFE ID is not talked to', async (t) => {
     assert.equal(await whoAmI(plane, credentials), `URI:${web}`)
     await assert.rejects(whoAmI(plane, credentials, payment), /is .*control-plane, not .*payment/)
   }
+})
+
+test('a TLS session cannot be resumed, so that no one is taken for who it was', async (t) => {
+  const plane = await startIdentityPlane({ stateDir: temporaryStateDir((undo) => t.after(undo)) })
+  t.after(() => plane.stop())
+  const credentials = await credentialsOf(plane, web)
+  const handshake = (session?: Buffer): Promise<{ reused: boolean; sessions: Buffer[] }> =>
+    new Promise((resolve, reject) => {
+      const sessions: Buffer[] = []
+      const socket = connect({
+        port: plane.port,
+        host: '127.0.0.1',
+        ca: credentials.rootsPem,
+        cert: credentials.certificateChainPem,
+        key: credentials.privateKeyPem,
+        ALPNProtocols: ['h2'],
+        checkServerIdentity: () => undefined,
+        ...(session && { session }),
+      })
+      socket.on('session', (given) => sessions.push(given))
+      // the server's settings follow its tickets
+      socket.once('data', () => {
+        resolve({ reused: socket.isSessionReused(), sessions })
+        socket.destroy()
+      })
+      socket.on('error', reject)
+    })
+  const first = await handshake()
+  assert.equal(first.reused, false)
+  for (const session of first.sessions) assert.equal((await handshake(session)).reused, false)
 })
 
 test('an identity that the mesh no longer has is not renewed', async (t) => {

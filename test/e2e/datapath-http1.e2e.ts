@@ -1,7 +1,14 @@
 // The request line over plaintext HTTP/1.1 on real sockets: ordinary traffic between Node's client and server, and raw bytes where those hide things.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { createServer, request, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import {
+  createServer,
+  request,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 
@@ -108,9 +115,9 @@ describe('plaintext HTTP/1.1', () => {
   it('uses one upstream connection for requests that follow each other', async () => {
     answer = echo
     await send({ address: `127.0.0.1:${port}`, target: '/' })
-    const before = accepted
+    const acceptedBefore = accepted
     for (let i = 0; i < 20; i++) await send({ address: `127.0.0.1:${port}`, target: '/', method: 'POST', body: `${i}` })
-    assert.ok(accepted - before <= 1, `${accepted - before} connections`)
+    assert.ok(accepted - acceptedBefore <= 1, `${accepted - acceptedBefore} connections`)
   })
 
   it('passes large bodies both ways unharmed', async () => {
@@ -248,18 +255,18 @@ describe('plaintext HTTP/1.1', () => {
   })
 
   it('streams events as they come', async () => {
-    let push: (text: string) => void = () => {}
+    let stream: ServerResponse | undefined
     answer = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
-      push = (text) => void response.write(text)
+      stream = response
       response.flushHeaders()
     }
     const client = await rawClient(port)
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     await client.waitFor('\r\n\r\n')
-    push('data: 1\n\n')
+    stream?.write('data: 1\n\n')
     await client.waitFor('data: 1')
-    push('data: 2\n\n')
+    stream?.write('data: 2\n\n')
     await client.waitFor('data: 2')
     client.socket.destroy()
     await until('the caller to be missed', () => test.exchanges.at(-1)?.flags.includes('DC') === true)

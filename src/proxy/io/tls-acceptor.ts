@@ -55,9 +55,18 @@ function createAcceptor(options: AcceptorOptions): TlsAcceptor {
         }
         raw.on('close', onClose).on('error', (error: Error) => (reason = error))
         waiting.set(key, {
-          resolve: (socket) => (done(), resolve(socket)),
-          reject: (error) => (done(), reject(error)),
+          resolve(socket) {
+            done()
+            socket.allowHalfOpen = true
+            resolve(socket)
+          },
+          reject(error) {
+            done()
+            reject(error)
+          },
         })
+        // An end in the middle of the handshake is the end of it; half-closing is for what comes after.
+        raw.allowHalfOpen = false
         server.emit('connection', raw)
       }),
   }

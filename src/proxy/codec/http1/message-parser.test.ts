@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { cutAt, parsePieces } from '../../../../test/kit/http1-events.ts'

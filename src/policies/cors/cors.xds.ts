@@ -34,7 +34,11 @@ export function encodeCors(spec: CorsSpec | undefined): Record<string, Any> {
 /** A lone "*" stays one: Envoy takes it for any origin. Elsewhere it stands for any characters. */
 function originMatch(origin: string): TextMatch {
   if (origin === '*' || !origin.includes('*')) return { kind: 'exact', value: origin }
-  return { kind: 'regex', value: origin.split('*').map(escapeRegex).join('.*') }
+  return { kind: 'regex', value: originPattern(origin) }
+}
+
+function originPattern(origin: string): string {
+  return origin.split('*').map(escapeRegex).join('.*')
 }
 
 /** Undefined when the route has none. Throws an Error that says what cannot be served. */
@@ -61,7 +65,7 @@ function decodeOrigin(matcher: StringMatcher): string {
   const match = decodeStringMatcher(matcher, 'cors: allow_origin_string_match')
   if (match.kind === 'exact') return match.value
   const origin = match.value.split('.*').map(unescapeRegex).join('*')
-  if (match.value === '.*' || originMatch(origin).value === match.value) return origin
+  if (originPattern(origin) === match.value) return origin
   throw new Error(`cors: the origin pattern "${match.value}" is not supported: only ".*" may stand for something else`)
 }
 

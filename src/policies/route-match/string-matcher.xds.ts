@@ -26,7 +26,7 @@ export function decodeStringMatcher(matcher: StringMatcher | undefined, place: s
 
 /** The regular expression (RE2) that matches exactly `text`. */
 export function escapeRegex(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
 }
 
 export function unescapeRegex(pattern: string): string {

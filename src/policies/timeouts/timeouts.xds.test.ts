@@ -1,0 +1,30 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+
+import { timeouts } from '../../../test/kit/arbitrary-specs.ts'
+import { overTheWire } from '../../../test/kit/over-the-wire.ts'
+import { RouteActionSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { encodeRetryPolicy } from '../retries/retries.xds.ts'
+import { decodeTimeouts, encodeTimeouts } from './timeouts.xds.ts'
+
+describe('timeouts over xDS', () => {
+  it('decodes what it encodes', () => {
+    fc.assert(
+      fc.property(timeouts, (spec) => {
+        const { timeout, perTryTimeout } = encodeTimeouts(spec)
+        const retryPolicy = encodeRetryPolicy(undefined, perTryTimeout)
+        const init = { timeout, ...(retryPolicy === undefined ? {} : { retryPolicy }) }
+        expect(decodeTimeouts(overTheWire(RouteActionSchema, init))).toEqual(spec)
+      }),
+    )
+  })
+
+  it("takes Envoy's 15 s for a route that says nothing", () => {
+    expect(decodeTimeouts(overTheWire(RouteActionSchema, {}))).toEqual({ requestMs: 15_000 })
+  })
+
+  it('refuses a negative duration', () => {
+    const message = overTheWire(RouteActionSchema, { timeout: { seconds: -1n } })
+    expect(() => decodeTimeouts(message)).toThrow('timeout: -1000 ms is negative')
+  })
+})

@@ -21,6 +21,6 @@ export function readTypedConfig<Desc extends DescMessage>(
   return message
 }
 
-export function isTypedConfig(any: Any | undefined, schema: DescMessage): any is Any {
+export function isTypedConfig(any: Any | undefined, schema: DescMessage): boolean {
   return any !== undefined && any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1) === schema.typeName
 }

@@ -1,6 +1,4 @@
 // Cluster → ClusterConfig. Endpoints that come by EDS are filled in later.
-import { fromBinary } from '@bufbuild/protobuf'
-
 import {
   ClusterSchema,
   Cluster_DiscoveryType as Discovery,
@@ -12,6 +10,7 @@ import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-t
 import { decodeRetryBudget } from '../../policies/retries/retries.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeLoadAssignment } from './decode-endpoints.ts'
+import { parseResource } from './parse-resource.ts'
 import type { ClusterConfig } from './runtime-config.ts'
 
 /** Envoy's, for a cluster that says nothing. */
@@ -19,7 +18,7 @@ const defaultConnectTimeoutMs = 5_000
 
 /** Throws an Error that says what cannot be served. */
 export function decodeClusterResource(body: Uint8Array): DecodedCluster {
-  const cluster = fromBinary(ClusterSchema, body)
+  const cluster = parseResource(ClusterSchema, body)
   const discovery = decodeDiscovery(cluster)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']

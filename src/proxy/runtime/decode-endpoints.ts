@@ -1,17 +1,16 @@
 // ClusterLoadAssignment → endpoints; and socket addresses, which listeners have too.
-import { fromBinary } from '@bufbuild/protobuf'
-
 import type { Address } from '../../contracts/xds/gen/envoy/config/core/v3/address_pb.ts'
 import type { LbEndpoint } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { decodeEndpointTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
+import { parseResource } from './parse-resource.ts'
 import type { EndpointConfig } from './runtime-config.ts'
 
 /** Throws an Error that says what cannot be served. */
 export function decodeLoadAssignmentResource(body: Uint8Array): readonly EndpointConfig[] {
-  return decodeLoadAssignment(fromBinary(ClusterLoadAssignmentSchema, body))
+  return decodeLoadAssignment(parseResource(ClusterLoadAssignmentSchema, body))
 }
 
 /** Endpoints of the most preferred priority, over all localities. */

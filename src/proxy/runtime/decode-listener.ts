@@ -1,9 +1,9 @@
 // Listener → ListenerConfig.
-import { fromBinary } from '@bufbuild/protobuf'
-
 import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChain } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpConnectionManager } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
@@ -11,11 +11,13 @@ import { decodeTransport } from '../../policies/peer-authentication/peer-authent
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
 import { decodeRouteConfiguration } from './decode-route.ts'
+import { parseResource, refuseFields, within } from './parse-resource.ts'
 import type { FilterChainConfig, ListenerConfig, RouteSource } from './runtime-config.ts'
 
 /** Throws an Error that says what cannot be served. */
 export function decodeListenerResource(body: Uint8Array): ListenerConfig {
-  const message = fromBinary(ListenerSchema, body)
+  const message = parseResource(ListenerSchema, body)
+  refuseFields(message, ['filterChainMatcher', 'defaultFilterChain', 'additionalAddresses', 'apiListener'])
   if (message.filterChains.length === 0) throw new Error('a listener needs a filter chain')
   const { host, port } = decodeSocketAddress(message.address, 'address')
   return {
@@ -23,7 +25,9 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
     direction: decodeDirection(message.trafficDirection),
     host,
     port,
-    filterChains: message.filterChains.map(decodeFilterChain),
+    filterChains: message.filterChains.map((chain) =>
+      within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
+    ),
   }
 }
 
@@ -32,22 +36,40 @@ function decodeDirection(direction: TrafficDirection): ListenerConfig['direction
   return direction === TrafficDirection.OUTBOUND ? 'outbound' : 'gateway'
 }
 
+/** A chain that matches on these would serve connections that are not meant for it. */
+const unsupportedMatches = [
+  'destinationPort',
+  'prefixRanges',
+  'directSourcePrefixRanges',
+  'sourcePrefixRanges',
+  'sourcePorts',
+  'serverNames',
+  'applicationProtocols',
+] as const
+
 function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   const [filter, ...others] = chain.filters
-  const place = `filter chain "${chain.name}"`
-  if (others.length > 0) throw new Error(`${place}: only one network filter is supported`)
+  if (others.length > 0) throw new Error('only one network filter is supported')
+  if (chain.filterChainMatch !== undefined) refuseFields(chain.filterChainMatch, unsupportedMatches)
   const config = filter?.configType
   const any = config?.case === 'typedConfig' ? config.value : undefined
-  const manager = readTypedConfig(any, HttpConnectionManagerSchema, place)
+  const manager = readTypedConfig(any, HttpConnectionManagerSchema, 'network filter')
   return { ...decodeTransport(chain), http: { routes: decodeRouteSource(manager) } }
 }
 
 function decodeRouteSource({ routeSpecifier, httpFilters }: HttpConnectionManager): RouteSource {
-  for (const { configType } of httpFilters) {
-    if (configType.case !== 'typedConfig' || !isTypedConfig(configType.value, ForwardProxySchema)) continue
-    const { searchDomains, allowAny } = readTypedConfig(configType.value, ForwardProxySchema, 'http_filters')
-    return { kind: 'forward-proxy', searchDomains, allowAny }
+  let forwardProxy: RouteSource | undefined
+  for (const filter of httpFilters) {
+    const config = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined
+    if (isTypedConfig(config, ForwardProxySchema)) {
+      const { searchDomains, allowAny } = readTypedConfig(config, ForwardProxySchema, filter.name)
+      forwardProxy = { kind: 'forward-proxy', searchDomains, allowAny }
+    } else if (!isTypedConfig(config, RouterSchema) && !isTypedConfig(config, CorsSchema) && !filter.isOptional) {
+      // ignoring one that authorises requests would let everything in
+      throw new Error(`HTTP filter "${filter.name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
+    }
   }
+  if (forwardProxy !== undefined) return forwardProxy
   if (routeSpecifier.case === 'rds') return { kind: 'rds', name: routeSpecifier.value.routeConfigName }
   if (routeSpecifier.case === 'routeConfig') {
     return { kind: 'inline', routeConfiguration: decodeRouteConfiguration(routeSpecifier.value) }

@@ -1,8 +1,8 @@
 // RouteConfiguration → the routes that the proxy compiles.
-import { fromBinary } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import { FilterConfigSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type {
   DirectResponseAction,
   Route as RouteMessage,
@@ -13,8 +13,7 @@ import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/r
 import type { RouteConfiguration as RouteConfigurationMessage } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
-import { errorMessage } from '../../core/errors.ts'
-import { decodeCors } from '../../policies/cors/cors.xds.ts'
+import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { decodeRedirect } from '../../policies/redirect/redirect.xds.ts'
@@ -24,25 +23,40 @@ import type { PathMatchSpec } from '../../policies/route-match/route-match.spec.
 import { decodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
 import { decodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
 import { decodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
-import { readTypedConfig } from '../../policies/typed-config.xds.ts'
+import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
+import { compileRouteConfiguration } from '../route/compiled-route-configuration.ts'
+import { parseResource, refuseFields, within } from './parse-resource.ts'
 import type { ForwardAction, Route, RouteAction, RouteConfiguration, VirtualHost } from './runtime-config.ts'
 
 /** Throws an Error that names the virtual host, the route and what of it cannot be served. */
 export function decodeRouteConfigurationResource(body: Uint8Array): RouteConfiguration {
-  return decodeRouteConfiguration(fromBinary(RouteConfigurationSchema, body))
+  return decodeRouteConfiguration(parseResource(RouteConfigurationSchema, body))
 }
 
 /** Throws an Error that names the virtual host, the route and what of it cannot be served. */
 export function decodeRouteConfiguration(message: RouteConfigurationMessage): RouteConfiguration {
-  return {
+  refuseFields(message, ['vhds', ...headerChanges])
+  const decoded = {
     name: message.name,
     virtualHosts: message.virtualHosts.map((host) =>
       within(`virtual host "${host.name}"`, () => decodeVirtualHost(host)),
     ),
   }
+  compileRouteConfiguration(decoded) // what cannot be compiled is refused now, not when a request comes
+  return decoded
 }
 
-function decodeVirtualHost({ name, domains, routes }: VirtualHostMessage): VirtualHost {
+const headerChanges = [
+  'requestHeadersToAdd',
+  'requestHeadersToRemove',
+  'responseHeadersToAdd',
+  'responseHeadersToRemove',
+] as const
+
+function decodeVirtualHost(message: VirtualHostMessage): VirtualHost {
+  refuseFields(message, ['matcher', 'requireTls', 'retryPolicy', 'cors', 'requestMirrorPolicies', ...headerChanges])
+  refuseFilterConfigs(message)
+  const { name, domains, routes } = message
   return {
     name,
     domains: [...new Set(domains.map(withoutPort))],
@@ -57,6 +71,7 @@ function withoutPort(domain: string): string {
 }
 
 function decodeRoute(message: RouteMessage): Route {
+  refuseFilterConfigs(message, corsFilter)
   const match = decodeRouteMatch(message.match)
   const source = decodeSource(message.metadata?.typedFilterMetadata[metadataKey])
   const requestHeaders = decodeHeaderModifier(message.requestHeadersToAdd, message.requestHeadersToRemove)
@@ -78,6 +93,17 @@ function decodeAction({ action }: RouteMessage, match: PathMatchSpec): RouteActi
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
   if (action.case === 'directResponse') return decodeDirectResponse(action.value)
   throw new Error(`expected route, redirect or direct_response, got ${action.case ?? 'none'}`)
+}
+
+/** Configuration of a filter that the proxy does not have, unless the control plane says that it may be ignored. */
+function refuseFilterConfigs(
+  { typedPerFilterConfig }: Pick<RouteMessage, 'typedPerFilterConfig'>,
+  known?: string,
+): void {
+  for (const [name, any] of Object.entries(typedPerFilterConfig)) {
+    const optional = isTypedConfig(any, FilterConfigSchema) && readTypedConfig(any, FilterConfigSchema, name).isOptional
+    if (name !== known && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
+  }
 }
 
 function decodeForward(action: RouteActionMessage, match: PathMatchSpec): ForwardAction {
@@ -107,14 +133,5 @@ function decodeSource(any: Any | undefined): SourceLocation | undefined {
     document,
     ...(rule === '' ? {} : { rule }),
     ...(file === '' ? {} : { file, line, column }),
-  }
-}
-
-/** Puts the place before the text of whatever is thrown in it. */
-function within<T>(place: string, decode: () => T): T {
-  try {
-    return decode()
-  } catch (error) {
-    throw new Error(`${place}: ${errorMessage(error)}`, { cause: error })
   }
 }

@@ -43,20 +43,10 @@ function createSlot<T>(decode: Slot<T>['decode'], unusable: Slot<T>['unusable'])
 
 export class ResourceInbox implements ReceivedResources {
   readonly #listeners = createSlot(decodeListenerResource, () => absent)
-  readonly #routeConfigurations: Slot<RouteConfiguration>
+  /** Not absent when unusable: a host of the mesh must not pass for one that the mesh does not know. */
+  readonly #routeConfigurations = createSlot(decodeRouteConfigurationResource, (name) => ({ name, virtualHosts: [] }))
   readonly #clusters = createSlot(decodeClusterResource, () => absent)
   readonly #endpoints = createSlot(decodeLoadAssignmentResource, () => absent)
-
-  /** `check` throws when a decoded route configuration cannot be used all the same. */
-  constructor(check: (routeConfiguration: RouteConfiguration) => void) {
-    const decode = (body: Uint8Array): RouteConfiguration => {
-      const decoded = decodeRouteConfigurationResource(body)
-      check(decoded)
-      return decoded
-    }
-    // not "absent": a host of the mesh must not pass for one that the mesh does not know
-    this.#routeConfigurations = createSlot(decode, (name) => ({ name, virtualHosts: [] }))
-  }
 
   get listeners(): ReceivedResources['listeners'] {
     return this.#listeners.byName

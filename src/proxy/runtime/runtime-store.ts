@@ -10,13 +10,11 @@ import { OnDemandNames } from './on-demand.ts'
 import type { NameState } from './on-demand.ts'
 import { ResourceInbox, absent } from './received-resources.ts'
 import { clusterNames, inlineClusterNames, routeConfigurationNames } from './references.ts'
-import type { RouteConfiguration, RuntimeConfig } from './runtime-config.ts'
+import type { RuntimeConfig } from './runtime-config.ts'
 
 export interface RuntimeStoreOptions {
   readonly clock: Clock
   readonly logger: Logger
-  /** Throws when a decoded route configuration cannot be used: it is rejected with that text. */
-  readonly check?: (routeConfiguration: RouteConfiguration) => void
   /** How long an on-demand host is kept without a request. Default: 5 minutes. */
   readonly onDemandIdleMs?: number
 }
@@ -70,16 +68,15 @@ class Store implements RuntimeStore {
   readonly settled = new WatchableValue(false)
   readonly #clock: Clock
   readonly #logger: Logger
-  readonly #inbox: ResourceInbox
+  readonly #inbox = new ResourceInbox()
   readonly #onDemand: OnDemandNames
   #revision = ''
   #listenersReceived = false
   #swap: { readonly timer: Timer; readonly deadlineMs: number } | undefined
 
-  constructor({ clock, logger, check = () => {}, onDemandIdleMs = 300_000 }: RuntimeStoreOptions) {
+  constructor({ clock, logger, onDemandIdleMs = 300_000 }: RuntimeStoreOptions) {
     this.#clock = clock
     this.#logger = logger
-    this.#inbox = new ResourceInbox(check)
     this.#onDemand = new OnDemandNames(
       { clock, idleMs: onDemandIdleMs, missIdleMs: 10_000, maxNames: 1_000, timeoutMs: 5_000 },
       (name) => this.#stateOf(name),

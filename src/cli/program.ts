@@ -15,6 +15,7 @@ export function createProgram(context: CliContext, run: (work: Work) => Promise<
     .showHelpAfterError('(heddle help shows the verbs)')
   declareRunning(program, context, run)
   declareDocuments(program, context, run)
+  declareAnalysis(program, context, run)
   declareLooking(program, context, run)
   declareOther(program, context, run)
   return program
@@ -104,6 +105,37 @@ const declareDocuments: Declare = (program, context, run) => {
     .action((options) => run(async () => (await import('./verbs/diff.ts')).diff(context, options)))
 }
 
+const declareAnalysis: Declare = (program, context, run) => {
+  verb(program, 'analyze', 'find what is wrong with documents; exits with 1 when something is', [
+    'heddle analyze -f mesh.yaml',
+    'heddle analyze',
+  ])
+    .option('-f, --file <path>', 'document file or folder, - for standard input; absent: the running mesh', collect)
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/analyze.ts')).analyze(context, options)))
+
+  verb(program, 'stat', 'show rate, success and latency of every edge', ['heddle stat', 'heddle stat --watch'])
+    .option('--watch', 'go on until Ctrl-C', false)
+    .option('--window <seconds>', 'time over which it counts', parseSeconds, 1)
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/stat.ts')).stat(context, options)))
+
+  verb(program, 'tap', 'show requests as they happen', [
+    'heddle tap',
+    'heddle tap web --method GET --path /cart --status 5xx -o json',
+  ])
+    .argument('[workload]', 'only this one: name or namespace/name')
+    .option('--method <method>', 'only this method')
+    .option('--path <prefix>', 'only paths that start so')
+    .addOption(new Option('--status <status>', 'only this status (503) or class (5xx)').argParser(parseStatus))
+    .option('--count <n>', 'end after so many', parseCount)
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((workload, options) => run(async () => (await import('./verbs/tap.ts')).tap(context, workload, options)))
+}
+
 const declareLooking: Declare = (program, context, run) => {
   verb(program, 'check', 'is everything healthy? Exits with 1 when not', ['heddle check', 'heddle check -o json'])
     .addOption(stateDirOption())
@@ -185,4 +217,20 @@ function parsePort(text: string): number {
   const port = Number(text)
   if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new InvalidArgumentError('A port is 1 to 65535.')
   return port
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (!(seconds > 0)) throw new InvalidArgumentError('Seconds are a number above 0.')
+  return seconds
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('A count is 1 or more.')
+  return Number(text)
+}
+
+function parseStatus(text: string): string {
+  if (!/^([1-5]\d\d|[0-5]xx)$/.test(text)) throw new InvalidArgumentError('A status is 503 or 5xx.')
+  return text
 }

@@ -7,6 +7,7 @@ import { claimPortBase } from '../../control/ports/port-base.ts'
 import { probePort } from '../../control/ports/port-probe.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
+import { EdgeWatch } from '../stat/edge-watch.ts'
 import { addressLines, workloadTable } from '../verbs/ps.ts'
 import { detach } from './detach.ts'
 import { probeConnect } from './port-watch.ts'
@@ -99,7 +100,8 @@ export async function supervise(
     printMesh(context, supervisor, known)
     const ready = supervisor.mesh?.workloads.every((workload) => workload.ready) ?? false
     host.parent?.send({ type: 'up', ready })
-    problems.start(known)
+    if (options.live) await showTraffic(context, supervisor, end.promise)
+    else problems.start(known)
   }
   let signals = 0
   const unsubscribe = host.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => {
@@ -116,6 +118,17 @@ export async function supervise(
   unsubscribe()
   if (failure !== undefined) throw failure
   return 0
+}
+
+/** Until the mesh ends. A terminal keeps the addresses in sight above the table. */
+async function showTraffic(context: CliContext, supervisor: Supervisor, end: Promise<unknown>): Promise<void> {
+  const first = supervisor.mesh
+  if (first === undefined) return
+  const aborting = new AbortController()
+  void end.then(() => aborting.abort())
+  const edges = new EdgeWatch(context, () => supervisor.mesh ?? first)
+  const intervalMs = context.host.stdout.isTTY === true ? 1000 : 5000
+  await edges.show(aborting.signal, { intervalMs, head: `${addressLines(first).trimStart()}\n` })
 }
 
 function printMesh({ output }: CliContext, { mesh }: Supervisor, problems: readonly Problem[]): void {

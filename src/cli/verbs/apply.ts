@@ -12,7 +12,7 @@ export interface ApplyOptions extends MeshOptions {
 }
 
 export async function apply(context: CliContext, options: ApplyOptions): Promise<ExitCode> {
-  const yaml = readDocuments(context, options.file)
+  const yaml = await readDocuments(context, options.file)
   const client = connect(context, options)
   const result = await client.apply(yaml, { dryRun: options.dryRun })
   for (const problem of result.problems) context.output.note(formatProblem(problem))

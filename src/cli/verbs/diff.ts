@@ -14,7 +14,7 @@ export async function diff(
   options: { readonly file: readonly string[]; readonly stateDir: string },
 ): Promise<ExitCode> {
   const { output } = context
-  const yaml = readDocuments(context, options.file)
+  const yaml = await readDocuments(context, options.file)
   const result = await connect(context, options).apply(yaml, { dryRun: true })
   for (const problem of result.problems) output.note(formatProblem(problem))
   if (hasErrors(result.problems)) return 2

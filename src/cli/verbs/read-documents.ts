@@ -1,30 +1,39 @@
-// The text of `-f` arguments: files, folders, standard input.
-import { readFileSync, readdirSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+// The texts of `-f` arguments: files, folders (searched as `up` searches them), standard input.
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 
-import { errorMessage } from '../../core/errors.ts'
+import { createFileSource } from '../../control/sources/file-source.ts'
+import type { SourceFile } from '../../control/sources/source.ts'
+import { silentLogger } from '../../core/logger.ts'
 import { CliError } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
 
 const standardInput = 0
 
-/** All documents as one YAML stream. Throws CliError when something cannot be read or there is nothing. */
-export function readDocuments(context: CliContext, paths: readonly string[]): string {
-  const texts = paths.flatMap((path) => readPath(context, path))
-  if (texts.length === 0) throw new CliError('no documents', { hint: 'name a file or folder with -f' })
-  return texts.join('\n---\n')
+/** What cannot be read is an entry with an error. */
+export async function readDocumentFiles(
+  { host }: CliContext,
+  paths: readonly string[],
+): Promise<readonly SourceFile[]> {
+  const source = createFileSource({
+    paths: paths.filter((path) => path !== '-').map((path) => resolve(host.workingDirectory, path)),
+    clock: host.clock,
+    logger: silentLogger,
+  })
+  await source.start()
+  source.stop()
+  if (!paths.includes('-')) return source.files.value
+  return [...source.files.value, { path: '<stdin>', text: readFileSync(standardInput, 'utf8') }]
 }
 
-function readPath(context: CliContext, path: string): string[] {
-  try {
-    if (path === '-') return [readFileSync(standardInput, 'utf8')]
-    const absolute = resolve(context.host.workingDirectory, path)
-    if (!statSync(absolute).isDirectory()) return [readFileSync(absolute, 'utf8')]
-    return readdirSync(absolute)
-      .filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.'))
-      .toSorted((a, b) => (a < b ? -1 : 1))
-      .map((name) => readFileSync(join(absolute, name), 'utf8'))
-  } catch (error) {
-    throw new CliError(`HDL001: cannot read ${path}: ${errorMessage(error)}`)
-  }
+/** All documents as one YAML stream. Throws CliError when something cannot be read or there is nothing. */
+export async function readDocuments(context: CliContext, paths: readonly string[]): Promise<string> {
+  const files = await readDocumentFiles(context, paths)
+  if (files.length === 0) throw new CliError('no documents', { hint: 'name a file or folder with -f' })
+  return files
+    .map((file) => {
+      if ('error' in file) throw new CliError(`HDL001: cannot read ${file.path}: ${file.error}`)
+      return file.text
+    })
+    .join('\n---\n')
 }

@@ -1,0 +1,96 @@
+// Scrapes every proxy of a mesh and shows the traffic of its edges, once or as it flows.
+import type { MeshState } from '../../contracts/mesh-state.ts'
+import type { CliContext } from '../context.ts'
+import { formatLatency } from '../format.ts'
+import { SidecarClient, proxyEndpoints } from '../mesh/sidecar-client.ts'
+import type { TableView } from '../output.ts'
+import { compareEdges, sumEdges, type Edge, type EdgeTotals } from './edges.ts'
+import { parsePrometheus } from './prometheus-text.ts'
+
+const home = '\u001B[H'
+const clearLineEnd = '\u001B[K'
+const clearBelow = '\u001B[J'
+
+export class EdgeWatch {
+  readonly #context: CliContext
+  readonly #mesh: () => MeshState
+  readonly #client: SidecarClient
+  #before: EdgeTotals = new Map()
+  #beforeMs = 0
+
+  /** `mesh` is asked before each look: workloads come and go. */
+  constructor(context: CliContext, mesh: () => MeshState) {
+    this.#context = context
+    this.#mesh = mesh
+    this.#client = new SidecarClient(mesh().adminToken)
+  }
+
+  /** The traffic since the look before. Proxies that do not answer are left out. */
+  async look(): Promise<Edge[]> {
+    const texts = await Promise.all(
+      proxyEndpoints(this.#mesh()).map((proxy) => this.#client.metrics(proxy).catch(() => '')),
+    )
+    const nowMs = this.#context.host.clock.monotonicMs()
+    const totals = sumEdges(texts.flatMap(parsePrometheus))
+    const edges = compareEdges(this.#before, totals, nowMs - this.#beforeMs)
+    this.#before = totals
+    this.#beforeMs = nowMs
+    return edges
+  }
+
+  /** A terminal shows one picture that changes; anything else gets table after table. Ends with `signal`. */
+  async show(signal: AbortSignal, options: { readonly intervalMs: number; readonly head: string }): Promise<void> {
+    const { host, output } = this.#context
+    const isTerminal = host.stdout.isTTY === true
+    if (isTerminal) output.write(`${home}${clearBelow}`)
+    await this.look()
+    while (!signal.aborted) {
+      await pause(this.#context, options.intervalMs, signal)
+      if (signal.aborted) break
+      const table = output.renderTable(edgeTable(await this.look()))
+      if (!isTerminal) output.write(`${table}\n`)
+      else output.write(`${home}${`${options.head}${table}`.replaceAll('\n', `${clearLineEnd}\n`)}${clearBelow}`)
+    }
+    this.close()
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+}
+
+export function edgeTable(edges: readonly Edge[]): TableView {
+  return {
+    columns: [
+      { header: 'FROM' },
+      { header: 'SERVICE' },
+      { header: 'WORKLOAD' },
+      { header: 'RATE', align: 'right' },
+      { header: 'SUCCESS', align: 'right' },
+      { header: 'P50', align: 'right' },
+      { header: 'P99', align: 'right' },
+    ],
+    rows: edges.map(({ source, service, workload, requestsPerSecond, success, p50Ms, p99Ms }) => [
+      source,
+      service.replace(/\.svc\.cluster\.local$/, ''),
+      workload,
+      `${requestsPerSecond.toFixed(1)}/s`,
+      success === undefined ? '-' : `${(success * 100).toFixed(1)}%`,
+      formatLatency(p50Ms),
+      formatLatency(p99Ms),
+    ]),
+    empty: 'no request yet',
+  }
+}
+
+export function pause({ host }: CliContext, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = host.clock.setTimer(delayMs, done, true)
+    function done(): void {
+      timer.cancel()
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+  })
+}

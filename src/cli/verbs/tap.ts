@@ -1,0 +1,101 @@
+// `heddle tap`: requests as they happen, from the proxies' own decision records.
+import { createInterface } from 'node:readline'
+
+import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import { errorMessage } from '../../core/errors.ts'
+import { CliError, type ExitCode } from '../cli-error.ts'
+import type { CliContext, MeshOptions } from '../context.ts'
+import { formatLatency, formatTime } from '../format.ts'
+import { untilInterrupted } from '../interrupt.ts'
+import { readMeshState } from '../mesh/running-mesh.ts'
+import { SidecarClient, findProxy, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
+import { toYaml } from '../output.ts'
+import { pause } from '../stat/edge-watch.ts'
+
+export interface TapOptions extends MeshOptions {
+  readonly method?: string
+  readonly path?: string
+  readonly status?: string
+  /** End after so many records. */
+  readonly count?: number
+}
+
+const reconnectMs = 1000
+
+export async function tap(context: CliContext, workload: string | undefined, options: TapOptions): Promise<ExitCode> {
+  const mesh = readMeshState(context, options)
+  const proxies = workload === undefined ? proxyEndpoints(mesh) : [findProxy(mesh, workload)]
+  if (proxies.length === 0) throw new CliError('the mesh has no proxies', { hint: 'declare a Workload', exitCode: 1 })
+  const query = new URLSearchParams()
+  for (const name of ['method', 'path', 'status'] as const) {
+    const value = options[name]
+    if (value !== undefined) query.set(name, value)
+  }
+  const client = new SidecarClient(mesh.adminToken)
+  const interrupt = untilInterrupted(context)
+  const enough = new AbortController()
+  const signal = AbortSignal.any([interrupt.signal, enough.signal])
+  let left = options.count ?? Infinity
+  const show = async (record: DecisionRecord): Promise<void> => {
+    if (left <= 0) return
+    left--
+    if (options.output === 'json') context.output.line(JSON.stringify(record))
+    else if (options.output === 'yaml') context.output.write(`---\n${await toYaml(record)}`)
+    else context.output.line(describeRecord(context, record))
+    if (left <= 0) enough.abort()
+  }
+  context.output.note(
+    `tapping ${proxies.length === 1 ? (workload ?? 'the only proxy') : `${proxies.length} proxies`}; Ctrl-C ends it`,
+  )
+  await Promise.all(proxies.map((proxy) => followTap(context, client, proxy, query, signal, show)))
+  client.close()
+  interrupt.release()
+  return 0
+}
+
+/** A proxy that restarts is tapped again. */
+async function followTap(
+  context: CliContext,
+  client: SidecarClient,
+  proxy: ProxyEndpoint,
+  query: URLSearchParams,
+  signal: AbortSignal,
+  show: (record: DecisionRecord) => Promise<void>,
+): Promise<void> {
+  let said = false
+  while (!signal.aborted) {
+    try {
+      const stream = await client.tap(proxy, query, signal)
+      said = false
+      for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
+        const value = JSON.parse(line) as DecisionRecord | { readonly dropped: number }
+        if ('dropped' in value) context.output.note(`${value.dropped} records left out: too many to show`)
+        else await show(value)
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      if (!said) context.output.note(`${proxy.namespace}/${proxy.name} does not answer: ${errorMessage(error)}`)
+      said = true
+    }
+    await pause(context, reconnectMs, signal)
+  }
+}
+
+function describeRecord({ output: { colors } }: CliContext, record: DecisionRecord): string {
+  const { request, response, source, destination, attempts } = record
+  const status = String(response.status)
+  const from = source.workload ?? source.principal ?? source.address ?? 'outside'
+  const to = destination.workload ?? destination.service ?? destination.address ?? '-'
+  return [
+    colors.dim(formatTime(record.startMs)),
+    record.reporter.padEnd(11),
+    `${from} → ${to}`,
+    request.method,
+    `${request.authority}${request.path}`,
+    response.status === 0 || response.status >= 500 ? colors.red(status) : colors.green(status),
+    ...(response.flags.length === 0 ? [] : [colors.yellow(response.flags.join(','))]),
+    formatLatency(record.durationMs),
+    ...(attempts.length > 1 ? [`${attempts.length} attempts`] : []),
+    record.mtls ? 'mTLS' : 'plaintext',
+  ].join(' ')
+}

@@ -1,0 +1,46 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+
+import { renderTable } from './table.ts'
+
+const columns = [{ header: 'NAME' }, { header: 'RATE', align: 'right' as const }, { header: 'DETAIL' }]
+
+describe('renderTable', () => {
+  it('aligns columns under their headers and leaves no space at the end of a line', () => {
+    expect(
+      renderTable(columns, [
+        ['web', '1.5', 'fine'],
+        ['recommendations', '120', ''],
+      ]),
+    ).toBe('NAME             RATE  DETAIL\nweb               1.5  fine\nrecommendations   120\n')
+  })
+
+  it('shortens the widest column when the terminal is narrow', () => {
+    const text = renderTable(columns, [['web', '1', 'a very long explanation of what went wrong']], { width: 30 })
+    expect(text.split('\n')[1]).toBe('web      1  a very long expla…')
+  })
+
+  it('never exceeds the width as long as every column has four characters', () => {
+    const cell = fc.string({ maxLength: 40 })
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(cell, cell, cell), { maxLength: 5 }),
+        fc.integer({ min: 16, max: 100 }),
+        (rows, width) => {
+          const lines = renderTable(columns, rows, { width }).split('\n')
+          const segmenter = new Intl.Segmenter()
+          return lines.every((line) => [...segmenter.segment(line)].length <= width)
+        },
+      ),
+    )
+  })
+
+  it('puts a text of several lines on one', () => {
+    expect(renderTable([{ header: 'A' }], [['first\n  second']])).toBe('A\nfirst second\n')
+  })
+
+  it('does not count colours as width', () => {
+    const text = renderTable([{ header: 'OK' }, { header: 'B' }], [['yes', 'b']], { styleCell: (cell) => `<${cell}>` })
+    expect(text).toBe('OK   B\n<yes>  <b>\n')
+  })
+})

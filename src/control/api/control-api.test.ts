@@ -1,0 +1,160 @@
+import type { FastifyInstance } from 'fastify'
+import { describe, expect, it } from 'vitest'
+
+import { ManualClock } from '../../../test/kit/manual-clock.ts'
+import type { DesiredState } from '../../contracts/desired-state.ts'
+import { silentLogger } from '../../core/logger.ts'
+import { WatchableValue } from '../../core/watchable.ts'
+import type { DocumentsPort } from './control-api-deps.ts'
+import { buildControlApi } from './control-api.ts'
+import { WorkloadStatuses } from './workload-statuses.ts'
+
+const token = 'the-token'
+const authorization = `Bearer ${token}`
+const json = 'application/json'
+
+interface Api {
+  readonly app: FastifyInstance
+  readonly clock: ManualClock
+  readonly desired: WatchableValue<DesiredState>
+}
+
+function createApi(documents: Partial<DocumentsPort> = {}): Api {
+  const clock = new ManualClock()
+  const desired = new WatchableValue<DesiredState>({ revision: '1', sidecars: [] })
+  const app = buildControlApi({
+    clock,
+    logger: silentLogger,
+    token,
+    desired,
+    mesh: () => ({ adminUrl: 'u', adminToken: token, xdsAddress: 'x', revision: '1', gateways: [], workloads: [] }),
+    problems: () => [],
+    proxies: () => [],
+    documents: {
+      list: () => [],
+      apply: () => Promise.resolve({ revision: '1', documents: [], problems: [] }),
+      delete: () => Promise.resolve(undefined),
+      ...documents,
+    },
+    createJoinToken: (spiffeId) => Promise.resolve({ token: `for ${spiffeId}`, expiresAtMs: 5 }),
+    workloadStatuses: new WorkloadStatuses(),
+  })
+  return { app, clock, desired }
+}
+
+describe('control-plane API', () => {
+  it.each([undefined, 'Bearer wrong', 'the-token', 'Basic the-token'])(
+    'refuses the authorization %s',
+    async (value) => {
+      const { app } = createApi()
+      const headers = value === undefined ? {} : { authorization: value }
+      const answer = await app.inject({ url: '/v1/mesh', headers })
+      expect(answer.statusCode).toBe(401)
+      expect(answer.json()).toMatchObject({ code: 'unauthorized' })
+      expect(answer.body).not.toContain(token)
+    },
+  )
+
+  it('tells anybody that it is healthy, and nothing else', async () => {
+    const answer = await createApi().app.inject({ url: '/v1/healthz' })
+    expect(answer.json()).toEqual({ status: 'ok', revision: '1' })
+  })
+
+  it('answers what it does not know with an error that says so', async () => {
+    const { app } = createApi()
+    expect((await app.inject({ url: '/v1/nothing', headers: { authorization } })).json()).toMatchObject({
+      code: 'not-found',
+    })
+    const missing = await app.inject({ url: '/v1/documents/Service/default/a', headers: { authorization } })
+    expect(missing.statusCode).toBe(404)
+    expect(missing.json()).toMatchObject({ message: 'no Service default/a' })
+  })
+
+  it('gives the desired state at once to whoever has another revision', async () => {
+    const answer = await createApi().app.inject({ url: '/v1/desired?after=0', headers: { authorization } })
+    expect(answer.json()).toMatchObject({ revision: '1' })
+  })
+
+  it('holds a poll until the revision changes', async () => {
+    const { app, desired } = createApi()
+    const poll = app.inject({ url: '/v1/desired?after=1', headers: { authorization } })
+    await app.inject({ url: '/v1/healthz' })
+    desired.set({ revision: '2', sidecars: [] })
+    expect((await poll).json()).toMatchObject({ revision: '2' })
+  })
+
+  it('ends a poll without a change after a while', async () => {
+    const { app, clock } = createApi()
+    const poll = app.inject({ url: '/v1/desired?after=1', headers: { authorization } })
+    await app.inject({ url: '/v1/healthz' })
+    clock.advance(25_000)
+    expect((await poll).json()).toMatchObject({ revision: '1' })
+    expect(clock.pendingCount).toBe(0)
+  })
+
+  it('makes join tokens for SPIFFE IDs of workloads only', async () => {
+    const { app } = createApi()
+    const ask = async (spiffeId: unknown): Promise<number> => {
+      const headers = { authorization, 'content-type': json }
+      return (
+        await app.inject({ method: 'POST', url: '/v1/join-tokens', headers, payload: JSON.stringify({ spiffeId }) })
+      ).statusCode
+    }
+    expect(await ask('spiffe://mesh.local/ns/default/sa/web')).toBe(200)
+    expect(await ask('spiffe://mesh.local/ns/../sa/web')).toBe(400)
+    expect(await ask(7)).toBe(400)
+  })
+
+  it('shows what the supervisor says about failing workloads as problems', async () => {
+    const { app } = createApi()
+    const workloads = [
+      {
+        namespace: 'default',
+        name: 'a',
+        state: 'failing',
+        restarts: 2,
+        message: 'exited with status 3',
+        lastLines: ['no database'],
+      },
+      { namespace: 'default', name: 'b', state: 'ready', restarts: 0 },
+    ]
+    const put = { method: 'PUT', url: '/v1/workload-statuses' } as const
+    const headers = { authorization, 'content-type': json }
+    expect((await app.inject({ ...put, headers, payload: JSON.stringify({ workloads }) })).statusCode).toBe(204)
+    const { problems } = (await app.inject({ url: '/v1/problems', headers: { authorization } })).json<{
+      problems: object[]
+    }>()
+    expect(problems).toMatchObject([{ code: 'HDL014', document: 'Workload/default/a' }])
+    expect(JSON.stringify(problems)).toContain('no database')
+  })
+
+  it('applies YAML, and says 422 when it has errors', async () => {
+    const seen: unknown[] = []
+    const { app } = createApi({
+      apply: (yaml, options) => {
+        seen.push(yaml, options)
+        return Promise.resolve({
+          revision: '1',
+          documents: [],
+          problems: [{ code: 'HDL004', severity: 'error', message: 'unknown field' }],
+        })
+      },
+    })
+    const headers = { authorization, 'content-type': 'application/yaml' }
+    const answer = await app.inject({ method: 'PUT', url: '/v1/documents?dryRun=true', headers, payload: 'kind: X' })
+    expect(answer.statusCode).toBe(422)
+    expect(seen).toEqual(['kind: X', { dryRun: true }])
+  })
+
+  it('says what is wrong with a body it cannot read', async () => {
+    const headers = { authorization, 'content-type': json }
+    const answer = await createApi().app.inject({
+      method: 'POST',
+      url: '/v1/join-tokens',
+      headers,
+      payload: '{"spiffe',
+    })
+    expect(answer.statusCode).toBe(400)
+    expect(answer.json()).toMatchObject({ code: 'bad-request' })
+  })
+})

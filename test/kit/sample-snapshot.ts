@@ -1,0 +1,52 @@
+// A small mesh as a snapshot, for tests of what is built from one.
+import type { MeshService, MeshSnapshot, MeshWorkload } from '../../src/control/snapshot/mesh-snapshot.ts'
+
+export function sampleWorkload(name: string, changes: Partial<MeshWorkload> = {}): MeshWorkload {
+  return {
+    namespace: 'default',
+    name,
+    serviceAccount: name,
+    labels: { app: name },
+    address: '127.0.0.1',
+    ports: [{ name: 'http', port: 9080 }],
+    weight: 1,
+    env: {},
+    uses: [],
+    source: { document: `Workload/default/${name}`, file: '/mesh/mesh.yaml', line: 1, column: 1 },
+    ...changes,
+  }
+}
+
+export function sampleService(name: string, changes: Partial<MeshService> = {}): MeshService {
+  const namespace = changes.namespace ?? 'default'
+  return {
+    host: `${name}.${namespace}.svc.cluster.local`,
+    namespace,
+    name,
+    external: false,
+    ports: [{ name: 'http', port: 80, protocol: 'http', endpoints: [], routes: [], consumerRoutes: new Map() }],
+    source: { document: `Service/${namespace}/${name}` },
+    ...changes,
+  }
+}
+
+export function sampleSnapshot(
+  workloads: readonly MeshWorkload[],
+  services: readonly MeshService[] = [],
+  changes: Partial<MeshSnapshot> = {},
+): MeshSnapshot {
+  return {
+    revision: '7',
+    settings: {
+      trustDomain: 'mesh.local',
+      peerAuthentication: 'STRICT',
+      outboundTrafficPolicy: 'allowAny',
+      svidLifetimeMs: 3_600_000,
+      accessLog: true,
+    },
+    workloads: new Map(workloads.map((workload) => [`${workload.namespace}/${workload.name}`, workload])),
+    services: new Map(services.map((service) => [service.host, service])),
+    gateways: new Map(),
+    ...changes,
+  }
+}

@@ -106,18 +106,20 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
     buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
   const desired = new WatchableValue(desiredOf(snapshotNow()))
-  let preparing = Promise.resolve()
-  const follow = (snapshot: MeshSnapshot): void => {
-    preparing = preparing.then(async () => {
-      // a newer one is already waiting behind this
-      if (snapshot !== snapshotNow()) return
+  const force = async (snapshot: MeshSnapshot): Promise<void> => {
+    // a newer one is already waiting behind this
+    if (snapshot !== snapshotNow()) return
+    try {
       await prepare(snapshot)
       view.set(createResourceView(snapshot, addresses, view.value))
       desired.set(desiredOf(snapshot))
-    })
-    preparing = preparing.catch((error: unknown) => {
+    } catch (error) {
       logger.error('the new configuration stays out of force', { error: errorMessage(error) })
-    })
+    }
+  }
+  let forced = Promise.resolve()
+  const follow = (snapshot: MeshSnapshot): void => {
+    forced = forced.then(() => force(snapshot))
   }
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
 

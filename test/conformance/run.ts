@@ -1,5 +1,5 @@
 // `npm run conformance -- gateway-api-mesh DIR [--only NAME] [--json FILE]`: the Gateway API mesh suite against a real mesh, over real sockets.
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,6 +11,7 @@ import type { PodAddresses } from './mesh-folder.ts'
 import { runCase } from './run-case.ts'
 import { loadSuite } from './suite.ts'
 import type { SuiteCase, SuiteTest } from './suite.ts'
+import { WatchedFolder } from './watched-folder.ts'
 
 interface Result {
   readonly test: string
@@ -61,11 +62,13 @@ async function runAll(tests: readonly SuiteTest[], suiteFolder: string): Promise
   try {
     const pods = await writeMeshFolder(readFileSync(join(suiteFolder, 'base-manifests.yaml'), 'utf8'), folder)
     const mesh = await startMesh({ files: [folder] })
+    const watched = new WatchedFolder(folder, mesh)
     try {
       const results: Result[] = []
-      for (const test of tests) results.push(...(await runTest(test, suiteFolder, folder, mesh, pods)))
+      for (const test of tests) results.push(...(await runTest(test, suiteFolder, watched, mesh, pods)))
       return results
     } finally {
+      watched.close()
       await mesh.stop()
     }
   } finally {
@@ -76,38 +79,27 @@ async function runAll(tests: readonly SuiteTest[], suiteFolder: string): Promise
 async function runTest(
   { test, manifests, cases }: SuiteTest,
   suiteFolder: string,
-  watched: string,
+  watched: WatchedFolder,
   mesh: RunningMesh,
   pods: PodAddresses,
 ): Promise<Result[]> {
-  const grpc = cases.every(({ request }) => request.protocol === 'grpc')
-  const results: Result[] = []
-  if (!grpc) for (const manifest of manifests) apply(join(suiteFolder, manifest), join(watched, manifest))
-  try {
-    for (const one of cases) {
-      const startMs = performance.now()
-      const problems = grpc ? ['waits for GRPCRoute traffic'] : await runCase(one, mesh, pods)
-      const outcome = grpc ? 'skipped' : problems.length === 0 ? 'passed' : 'failed'
-      const result: Result = {
-        test,
-        case: describeCase(one),
-        outcome,
-        durationMs: Math.round(performance.now() - startMs),
-        problems,
-      }
-      results.push(result)
-      print(result)
-    }
-  } finally {
-    if (!grpc) for (const manifest of manifests) rmSync(join(watched, manifest), { force: true })
+  if (cases.every(({ request }) => request.protocol === 'grpc')) {
+    return cases.map((one) => print(test, one, 'skipped', 0, ['waits for GRPCRoute traffic']))
   }
+  try {
+    await watched.add(suiteFolder, manifests)
+  } catch (error) {
+    return cases.map((one) => print(test, one, 'failed', 0, [String(error)]))
+  }
+  const results: Result[] = []
+  for (const one of cases) {
+    const startMs = performance.now()
+    const problems = await runCase(one, mesh, pods)
+    const outcome = problems.length === 0 ? 'passed' : 'failed'
+    results.push(print(test, one, outcome, Math.round(performance.now() - startMs), problems))
+  }
+  await watched.remove(manifests)
   return results
-}
-
-/** Appears whole or not at all. */
-function apply(from: string, to: string): void {
-  copyFileSync(from, `${to}.new`)
-  renameSync(`${to}.new`, to)
 }
 
 function describeCase({ name, request }: SuiteCase): string {
@@ -115,11 +107,18 @@ function describeCase({ name, request }: SuiteCase): string {
   return name ?? `${request.method ?? 'GET'} ${request.host}${request.path}${headers.join('')}`
 }
 
-function print({ test, case: name, outcome, durationMs, problems }: Result): void {
+function print(
+  test: string,
+  one: SuiteCase,
+  outcome: Result['outcome'],
+  durationMs: number,
+  problems: readonly string[],
+): Result {
+  const result: Result = { test, case: describeCase(one), outcome, durationMs, problems }
   const mark = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip' }[outcome]
-  const time = `${durationMs} ms`.padStart(9)
-  console.log(`${mark} ${time}  ${test.padEnd(42)} ${name}`)
+  console.log(`${mark} ${`${durationMs} ms`.padStart(9)}  ${test.padEnd(42)} ${result.case}`)
   for (const problem of problems) console.log(`${' '.repeat(16)}${problem}`)
+  return result
 }
 
 await main()

@@ -37,6 +37,7 @@ test('the tour is true to the letter', async (t) => {
         timeoutMs: 60_000,
       })
       assert.equal(exitCode, 0, `${block}\n${stdout}\n${stderr}`)
+      assert.doesNotMatch(stderr, /unknown (command|option)/)
     })
   }
 })

@@ -62,11 +62,19 @@ interface Condition {
   readonly reason: string
 }
 
+/** Those of the Gateway API that are well when they are false. */
+const negativeConditions = new Set([
+  'Conflicted',
+  'PartiallyInvalid',
+  'OverlappingTLSConfig',
+  'InsecureFrontendValidationMode',
+])
+
 /** The conditions that are not as they should be; "ok" when all are, empty when the kind has none. */
 function summary({ document }: DocumentView): string {
   const conditions = collectConditions(document['status'])
   if (conditions.length === 0) return ''
-  const bad = conditions.filter(({ status }) => status !== 'True')
+  const bad = conditions.filter(({ type, status }) => status !== (negativeConditions.has(type) ? 'False' : 'True'))
   return bad.length === 0 ? 'ok' : [...new Set(bad.map(({ type, reason }) => `${type}: ${reason}`))].join(', ')
 }
 

@@ -73,7 +73,8 @@ export class PortAllocator implements PortAllocation {
       this.#save()
       return listening
     } catch (error) {
-      if (errorCode(error) !== 'EADDRINUSE') throw error
+      // grpc-js does not say why it could not listen
+      if (await this.#options.probe(host, preferred)) throw error
     }
     await this.#assignProbed([[controlPlaneOwner, purpose]])
     this.#save()

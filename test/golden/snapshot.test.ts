@@ -9,7 +9,10 @@ import { analyzeFiles } from '../../src/control/configuration.ts'
 import type { SourceFile } from '../../src/control/sources/source.ts'
 
 const root = import.meta.dirname
-const cases = readdirSync(root, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+const isCase = (folder: string): boolean => readdirSync(folder).some((file) => file.endsWith('.yaml'))
+const cases = readdirSync(root, { withFileTypes: true }).flatMap((entry) =>
+  entry.isDirectory() && isCase(join(root, entry.name)) ? [entry.name] : [],
+)
 
 function plain(_key: string, field: unknown): unknown {
   return field instanceof Map ? Object.fromEntries(field) : field

@@ -1,0 +1,133 @@
+// Every mesh in xds/: its resources as JSON, and what a proxy makes of them. UPDATE_GOLDEN=1 writes both files anew.
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+
+import { fromBinary, toJson } from '@bufbuild/protobuf'
+import type { JsonValue, Registry } from '@bufbuild/protobuf'
+import { createRegistry } from '@bufbuild/protobuf'
+import { describe, expect, it } from 'vitest'
+
+import { ClusterSchema } from '../../src/contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterLoadAssignmentSchema } from '../../src/contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { ListenerSchema } from '../../src/contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { FilterConfigSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
+import {
+  CorsPolicySchema,
+  CorsSchema,
+} from '../../src/contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { RouterSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { TlsInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
+import { HttpConnectionManagerSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
+import { RoundRobinSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import {
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
+import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
+import { gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
+import type { TypeUrl } from '../../src/contracts/xds/names.ts'
+import type { MeshSnapshot } from '../../src/control/snapshot/mesh-snapshot.ts'
+import { createResourceView } from '../../src/control/translate/mesh-resource-view.ts'
+import type { ResourceView } from '../../src/control/translate/resource-view.ts'
+import { silentLogger } from '../../src/core/logger.ts'
+import type { RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
+import { createRuntimeStore } from '../../src/proxy/runtime/runtime-store.ts'
+import { ManualClock } from '../kit/manual-clock.ts'
+import { sequentialPorts } from '../kit/mesh-builder.ts'
+import { ViewFeed } from '../kit/view-feed.ts'
+import type { GoldenCase } from './xds/golden-case.ts'
+
+const folder = join(import.meta.dirname, 'xds')
+const update = process.env['UPDATE_GOLDEN'] === '1'
+
+const schemas = {
+  [typeUrls.listener]: ListenerSchema,
+  [typeUrls.routeConfiguration]: RouteConfigurationSchema,
+  [typeUrls.cluster]: ClusterSchema,
+  [typeUrls.clusterLoadAssignment]: ClusterLoadAssignmentSchema,
+}
+const registry: Registry = createRegistry(
+  CorsPolicySchema,
+  CorsSchema,
+  DownstreamTlsContextSchema,
+  FilterConfigSchema,
+  ForwardProxySchema,
+  HttpConnectionManagerSchema,
+  LeastRequestSchema,
+  RoundRobinSchema,
+  RouterSchema,
+  SourceInfoSchema,
+  TlsInspectorSchema,
+  UpstreamTlsContextSchema,
+)
+
+describe('golden files of the xDS stage', () => {
+  for (const file of globSync(join(folder, '*.mesh.ts')).toSorted()) {
+    const name = basename(file, '.mesh.ts')
+    it(name, async () => {
+      const { golden } = (await import(file)) as { golden: GoldenCase }
+      const snapshot = golden.mesh.build()
+      const view = createResourceView(snapshot, sequentialPorts())
+      const resources = dump(snapshot, view, golden)
+      compare(join(folder, `${name}.resources.json`), resources)
+      if (golden.node.kind !== 'other') compare(join(folder, `${name}.runtime.json`), run(resources, view, golden))
+    })
+  }
+})
+
+/** All resources of the node, by type and name. */
+function dump(
+  snapshot: MeshSnapshot,
+  view: ResourceView,
+  { node }: GoldenCase,
+): Record<TypeUrl, Record<string, JsonValue>> {
+  const services = [...snapshot.services.values()].flatMap(({ host, ports }) =>
+    ports.map(({ port }) => hostPort(host, port)),
+  )
+  const gateways = [...snapshot.gateways.values()].flatMap(({ namespace, name, listeners }) =>
+    listeners.map(({ port }) => gatewayName(namespace, name, port)),
+  )
+  const dumped = {} as Record<TypeUrl, Record<string, JsonValue>>
+  for (const [typeUrl, schema] of Object.entries(schemas) as [TypeUrl, typeof ListenerSchema][]) {
+    const names = new Set([...services, ...gateways, ...view.wildcardNames(typeUrl, node)])
+    dumped[typeUrl] = {}
+    for (const name of names) {
+      const resource = view.get(typeUrl, name, node)
+      if (resource !== undefined)
+        dumped[typeUrl][name] = toJson(schema, fromBinary(schema, resource.body), { registry })
+    }
+  }
+  return dumped
+}
+
+/** What a proxy of the node runs once it has asked for every route configuration there is. */
+function run(resources: Record<TypeUrl, Record<string, JsonValue>>, view: ResourceView, { node }: GoldenCase): object {
+  const clock = new ManualClock()
+  const store = createRuntimeStore({ clock, logger: silentLogger })
+  const feed = new ViewFeed(store, node, view)
+  for (const name of Object.keys(resources[typeUrls.routeConfiguration])) void store.demand([name])
+  feed.push()
+  clock.advance(100)
+  expect(feed.rejected).toEqual([])
+  expect(store.settled.value).toBe(true)
+  return plain(store.runtime.value)
+}
+
+function plain({ revision, listeners, routeConfigurations, clusters }: RuntimeConfig): object {
+  return {
+    revision,
+    listeners: Object.fromEntries(listeners),
+    routeConfigurations: Object.fromEntries(routeConfigurations),
+    clusters: Object.fromEntries(clusters),
+  }
+}
+
+function compare(file: string, actual: object): void {
+  const text = `${JSON.stringify(actual, undefined, 2)}\n`
+  if (update) writeFileSync(file, text)
+  if (!existsSync(file)) throw new Error(`${file} is missing: run with UPDATE_GOLDEN=1 and read what it wrote`)
+  expect(JSON.parse(text)).toEqual(JSON.parse(readFileSync(file, 'utf8')))
+}

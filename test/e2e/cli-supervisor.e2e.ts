@@ -36,7 +36,7 @@ test('starts proxies before applications, tells when all is ready, and drains in
   await isReady(mesh)
   assert.equal(statSync(join(mesh.stateDir, 'mesh.json')).mode & 0o777, 0o600)
   assert.equal(statSync(join(mesh.stateDir, 'tokens', 'default.a')).mode & 0o777, 0o600)
-  assert.match(mesh.output(), /default\/a\s+yes/)
+  await until('the table', () => /default\/a\s+yes/.test(mesh.output()), patienceMs)
   const pids = ['a', 'b'].map((name) => applicationPid(mesh, name))
   assert.ok(pids.every(isAlive))
   mesh.kill('SIGTERM')

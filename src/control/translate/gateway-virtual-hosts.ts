@@ -20,7 +20,17 @@ export function gatewayVirtualHosts(gateway: MeshGateway, port: number): Gateway
       if (!byHostname.has(virtualHost.hostname)) byHostname.set(virtualHost.hostname, virtualHost)
     }
   }
-  return [...byHostname.values()].toSorted((a, b) => (a.hostname < b.hostname ? -1 : 1))
+  return [...byHostname.values()]
+    .map(({ hostname, routes }) => ({ hostname, routes: routes.map((route) => withListenerPort(route, port)) }))
+    .toSorted((a, b) => (a.hostname < b.hostname ? -1 : 1))
+}
+
+/** A redirect without scheme and port leads to the listener's port, whatever the request's Host says (HTTPRequestRedirectFilter.port). */
+function withListenerPort(route: MeshRoute, port: number): MeshRoute {
+  const { action } = route
+  if (action.kind !== 'redirect' || action.redirect.scheme !== undefined || action.redirect.port !== undefined)
+    return route
+  return { ...route, action: { kind: 'redirect', redirect: { ...action.redirect, port } } }
 }
 
 /** Exact names before "*.suffix", longer before shorter, none at last. */

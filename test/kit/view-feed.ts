@@ -21,10 +21,10 @@ export class ViewFeed {
     this.#view = view
   }
 
-  /** Sends what the store lacks until nothing is left to send. */
-  push(view: ResourceView = this.#view): void {
+  /** Sends what the store lacks of `types` until nothing is left to send. */
+  push(view: ResourceView = this.#view, types: readonly TypeUrl[] = order): void {
     this.#view = view
-    for (let rounds = 0; order.some((typeUrl) => this.#pushType(typeUrl)); rounds++) {
+    for (let rounds = 0; types.filter((typeUrl) => this.#pushType(typeUrl)).length > 0; rounds++) {
       if (rounds > 100) throw new Error('the store never has enough')
     }
   }

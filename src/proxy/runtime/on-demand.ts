@@ -91,10 +91,13 @@ export class OnDemandNames {
   }
 
   #makeRoom(): void {
+    let excess = this.#usedMs.size - this.#options.maxNames
+    if (excess <= 0) return
     const waitedFor = this.#waitedFor()
     for (const name of this.#usedMs.keys()) {
-      if (this.#usedMs.size <= this.#options.maxNames) return
-      if (!waitedFor.has(name)) this.#usedMs.delete(name)
+      if (waitedFor.has(name)) continue
+      this.#usedMs.delete(name)
+      if (--excess === 0) return
     }
   }
 

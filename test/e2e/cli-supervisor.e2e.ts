@@ -139,6 +139,7 @@ test('nothing is left of a mesh whose supervisor was killed', async (t) => {
   await mesh.exited
   await until('no child is left', () => children.every((pid) => !isAlive(pid)), patienceMs)
   assert.equal(runningSupervisor(mesh.stateDir), undefined)
+  assert.equal(mesh.mesh(), undefined)
 })
 
 test('a second mesh on the same state directory is refused', async (t) => {

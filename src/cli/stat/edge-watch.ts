@@ -11,6 +11,12 @@ const home = '\u001B[H'
 const clearLineEnd = '\u001B[K'
 const clearBelow = '\u001B[J'
 
+export interface EdgeShow {
+  readonly intervalMs: number
+  /** Lines above the table on a terminal. */
+  readonly head: () => string
+}
+
 export class EdgeWatch {
   readonly #context: CliContext
   readonly #mesh: () => MeshState
@@ -39,7 +45,7 @@ export class EdgeWatch {
   }
 
   /** A terminal shows one picture that changes; anything else gets table after table. Ends with `signal`. */
-  async show(signal: AbortSignal, options: { readonly intervalMs: number; readonly head: string }): Promise<void> {
+  async show(signal: AbortSignal, options: EdgeShow): Promise<void> {
     const { host, output } = this.#context
     const isTerminal = host.stdout.isTTY === true
     if (isTerminal) output.write(`${home}${clearBelow}`)
@@ -49,7 +55,7 @@ export class EdgeWatch {
       if (signal.aborted) break
       const table = output.renderTable(edgeTable(await this.look()))
       if (!isTerminal) output.write(`${table}\n`)
-      else output.write(`${home}${`${options.head}${table}`.replaceAll('\n', `${clearLineEnd}\n`)}${clearBelow}`)
+      else output.write(`${home}${`${options.head()}${table}`.replaceAll('\n', `${clearLineEnd}\n`)}${clearBelow}`)
     }
     this.close()
   }
@@ -59,7 +65,11 @@ export class EdgeWatch {
   }
 }
 
+/** Names go without their namespace when there is only one. */
 export function edgeTable(edges: readonly Edge[]): TableView {
+  const namespaces = new Set(edges.flatMap(({ source, workload }) => [namespaceOf(source), namespaceOf(workload)]))
+  namespaces.delete(undefined)
+  const short = (name: string): string => (namespaces.size > 1 ? name : name.slice(name.indexOf('/') + 1))
   return {
     columns: [
       { header: 'FROM' },
@@ -71,9 +81,9 @@ export function edgeTable(edges: readonly Edge[]): TableView {
       { header: 'P99', align: 'right' },
     ],
     rows: edges.map(({ source, service, workload, requestsPerSecond, success, p50Ms, p99Ms }) => [
-      source,
-      service.replace(/\.svc\.cluster\.local$/, ''),
-      workload,
+      short(source),
+      shortService(service, namespaces.size > 1),
+      short(workload),
       `${requestsPerSecond.toFixed(1)}/s`,
       success === undefined ? '-' : `${(success * 100).toFixed(1)}%`,
       formatLatency(p50Ms),
@@ -81,6 +91,18 @@ export function edgeTable(edges: readonly Edge[]): TableView {
     ]),
     empty: 'no request yet',
   }
+}
+
+function namespaceOf(workload: string): string | undefined {
+  const slash = workload.indexOf('/')
+  return slash < 0 ? undefined : workload.slice(0, slash)
+}
+
+/** "reviews.default.svc.cluster.local" → "reviews.default" or "reviews"; hosts outside the mesh stay as they are. */
+function shortService(service: string, withNamespace: boolean): string {
+  const inside = /^([^.]+)\.([^.]+)\.svc\.cluster\.local$/.exec(service)
+  if (inside === null) return service
+  return withNamespace ? `${inside[1]}.${inside[2]}` : `${inside[1]}`
 }
 
 export function pause({ host }: CliContext, delayMs: number, signal: AbortSignal): Promise<void> {

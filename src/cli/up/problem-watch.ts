@@ -1,22 +1,28 @@
-// Says on standard error which problems of a running mesh appear and which are gone.
+// The problems of a running mesh: says which appear and which are gone.
 import { formatProblem, type Problem } from '../../contracts/problem.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
-import type { Output } from '../output.ts'
 
 const intervalMs = 1000
 
+export interface ProblemWatchOptions {
+  readonly clock: Clock
+  readonly ask: () => Promise<readonly Problem[]>
+  readonly say: (text: string) => void
+}
+
 export class ProblemWatch {
-  readonly #clock: Clock
-  readonly #ask: () => Promise<readonly Problem[]>
-  readonly #output: Output
-  #known = new Map<string, string>()
+  readonly #options: ProblemWatchOptions
+  #known: ReadonlyMap<string, string> = new Map()
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(clock: Clock, ask: () => Promise<readonly Problem[]>, output: Output) {
-    this.#clock = clock
-    this.#ask = ask
-    this.#output = output
+  constructor(options: ProblemWatchOptions) {
+    this.#options = options
+  }
+
+  /** Those there are now. */
+  get texts(): string[] {
+    return [...this.#known.values()]
   }
 
   /** `known` were said already. */
@@ -32,14 +38,14 @@ export class ProblemWatch {
 
   #wait(): void {
     if (this.#stopped) return
-    this.#timer = this.#clock.setTimer(intervalMs, () => void this.#look())
+    this.#timer = this.#options.clock.setTimer(intervalMs, () => void this.#look())
   }
 
   async #look(): Promise<void> {
     try {
-      const now = byKey(await this.#ask())
-      for (const [key, text] of now) if (!this.#known.has(key)) this.#output.note(text)
-      for (const key of this.#known.keys()) if (!now.has(key)) this.#output.note(`resolved: ${key}`)
+      const now = byKey(await this.#options.ask())
+      for (const [key, text] of now) if (!this.#known.has(key)) this.#options.say(text)
+      for (const key of this.#known.keys()) if (!now.has(key)) this.#options.say(`resolved: ${key}`)
       this.#known = now
     } catch {
       // between two control planes
@@ -52,10 +58,10 @@ export class ProblemWatch {
 function byKey(problems: readonly Problem[]): Map<string, string> {
   return new Map(
     problems.map((problem) => {
-      const place = problem.position === undefined ? '' : `${problem.position.file}:${problem.position.line} `
-      const subject = problem.document ?? ''
-      const what = problem.code === 'HDL014' || problem.code === 'HDL011' ? '' : ` ${problem.message}`
-      return [`${place}${problem.code} ${subject}${what}`, formatProblem(problem)]
+      const { code, position, document, message } = problem
+      const place = position === undefined ? '' : `${position.file}:${position.line}: `
+      const what = code === 'HDL014' || code === 'HDL011' ? '' : ` ${message}`
+      return [`${place}${code} ${document ?? ''}${what}`, formatProblem(problem)]
     }),
   )
 }

@@ -3,7 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 
 import type { CliHost } from '../host.ts'
 
-/** Reads "+PGID" and "-PGID"; at the end of input it stops what is left: SIGTERM, ten seconds, SIGKILL. */
+/**
+ * Reads "+PGID" and "-PGID". At the end of input it removes the file that says that something runs here, and stops what is left:
+ * SIGTERM, ten seconds, SIGKILL.
+ */
 const reaperScript = `
 trap '' INT TERM HUP
 groups=' '
@@ -14,6 +17,7 @@ while read -r line; do
     -*) case $groups in *" $group "*) groups="\${groups%% $group *} \${groups#* $group }" ;; esac ;;
   esac
 done
+rm -f "$1"
 for group in $groups; do kill -TERM "-$group" 2>/dev/null; done
 tries=0
 while [ $tries -lt 100 ]; do
@@ -28,12 +32,15 @@ for group in $groups; do kill -KILL "-$group" 2>/dev/null; done
 
 export class ProcessGroups {
   readonly #host: CliHost
+  readonly #stateFile: string
   readonly #groups = new Set<number>()
   #reaper: ChildProcess | undefined
   #closed = false
 
-  constructor(host: CliHost) {
+  /** `stateFile` is removed when the supervisor is gone. */
+  constructor(host: CliHost, stateFile: string) {
     this.#host = host
+    this.#stateFile = stateFile
     this.#startReaper()
   }
 
@@ -60,7 +67,7 @@ export class ProcessGroups {
 
   #startReaper(): void {
     // a session of its own: no signal meant for the supervisor's terminal or group may reach it
-    const reaper = spawn('/bin/sh', ['-c', reaperScript, 'heddle-reaper'], {
+    const reaper = spawn('/bin/sh', ['-c', reaperScript, 'heddle-reaper', this.#stateFile], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { PATH: this.#host.env['PATH'] ?? '/usr/bin:/bin' },

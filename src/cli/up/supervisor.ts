@@ -80,7 +80,7 @@ export class Supervisor {
     this.#events = events
     rmSync(meshFile(options.stateDir), { force: true })
     this.#adminToken = readOrCreateAdminToken(options.stateDir)
-    this.#groups = new ProcessGroups(host)
+    this.#groups = new ProcessGroups(host, meshFile(options.stateDir))
     this.#tokens = new JoinTokens(options.stateDir, host.clock, (spiffeId) => this.#api.createJoinToken(spiffeId))
   }
 

@@ -84,7 +84,13 @@ export async function supervise(
   const progress = new Progress(host)
   /** Resolves with why, when it was not asked for. */
   const end = Promise.withResolvers<CliError | undefined>()
-  const problems = new ProblemWatch(host.clock, () => supervisor.problems(), output)
+  const problems = new ProblemWatch({
+    clock: host.clock,
+    ask: () => supervisor.problems(),
+    say: (text) => {
+      if (!options.live) progress.say(text)
+    },
+  })
   const supervisor = new Supervisor(host, tree, {
     progress: (text) => progress.show(text),
     warning: (text) => progress.say(`${output.colors.yellow('warning')}: ${text}`),
@@ -100,8 +106,8 @@ export async function supervise(
     printMesh(context, supervisor, known)
     const ready = supervisor.mesh?.workloads.every((workload) => workload.ready) ?? false
     host.parent?.send({ type: 'up', ready })
-    if (options.live) await showTraffic(context, supervisor, end.promise)
-    else problems.start(known)
+    problems.start(known)
+    if (options.live) await showTraffic(context, supervisor, problems, end.promise)
   }
   let signals = 0
   const unsubscribe = host.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => {
@@ -120,15 +126,24 @@ export async function supervise(
   return 0
 }
 
-/** Until the mesh ends. A terminal keeps the addresses in sight above the table. */
-async function showTraffic(context: CliContext, supervisor: Supervisor, end: Promise<unknown>): Promise<void> {
+/** Until the mesh ends. A terminal keeps the addresses and the problems in sight above the table. */
+async function showTraffic(
+  context: CliContext,
+  supervisor: Supervisor,
+  problems: ProblemWatch,
+  end: Promise<unknown>,
+): Promise<void> {
   const first = supervisor.mesh
   if (first === undefined) return
   const aborting = new AbortController()
   void end.then(() => aborting.abort())
   const edges = new EdgeWatch(context, () => supervisor.mesh ?? first)
   const intervalMs = context.host.stdout.isTTY === true ? 1000 : 5000
-  await edges.show(aborting.signal, { intervalMs, head: `${addressLines(first).trimStart()}\n` })
+  const head = (): string => {
+    const lines = problems.texts.map((text) => context.output.colors.red(text.split('\n', 1)[0] ?? ''))
+    return `${addressLines(supervisor.mesh ?? first).trimStart()}${lines.map((line) => `${line}\n`).join('')}\n`
+  }
+  await edges.show(aborting.signal, { intervalMs, head })
 }
 
 function printMesh({ output }: CliContext, { mesh }: Supervisor, problems: readonly Problem[]): void {

@@ -16,7 +16,7 @@ export async function stat(context: CliContext, options: StatOptions): Promise<E
   const edges = new EdgeWatch(context, () => readMeshState(context, options))
   const intervalMs = options.window * 1000
   try {
-    if (options.watch && options.output === 'table') await edges.show(signal, { intervalMs, head: '' })
+    if (options.watch && options.output === 'table') await edges.show(signal, { intervalMs, head: () => '' })
     else {
       await edges.look()
       do {

@@ -82,6 +82,10 @@ describe('applicationEnvironment', () => {
   })
 })
 
+function fingerprint(snapshot: MeshSnapshot): string {
+  return build(snapshot).sidecars[0]?.application?.fingerprint ?? ''
+}
+
 describe('buildDesiredState', () => {
   it('asks for a sidecar for each workload, and for an application only where there is a command', () => {
     const { revision, sidecars } = build(sampleSnapshot([web, sampleWorkload('legacy')], [reviews]))
@@ -100,7 +104,6 @@ describe('buildDesiredState', () => {
   })
 
   it('asks for another process only when the document asks for one: not for a new service', () => {
-    const fingerprint = (snapshot: MeshSnapshot): string => build(snapshot).sidecars[0]?.application?.fingerprint ?? ''
     const before = fingerprint(sampleSnapshot([web], [reviews]))
     expect(fingerprint(sampleSnapshot([web], [reviews, userData]))).toBe(before)
     expect(fingerprint(sampleSnapshot([{ ...web, env: { NO_PROXY: 'mine', VERSION: 'v2' } }], []))).toBe(before)

@@ -163,7 +163,8 @@ test('says what to do where no mesh runs, and what is wrong with arguments', asy
   ]) {
     assert.equal((await runCommand(launcher, args, { cwd: folder })).exitCode, 2, args.join(' '))
   }
-  assert.equal((await heddle('up', '-f', 'x')).exitCode, 2)
+  assert.match((await heddle('up', '-f', 'x')).stderr, /HDL001: there is no file or folder x/)
+  assert.match((await heddle('up', '-f', folder)).stderr, /a mesh is running on .* already/)
 })
 
 test('completes verbs in bash', async () => {

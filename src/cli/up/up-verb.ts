@@ -1,4 +1,5 @@
 // `heddle up`: a whole mesh in the foreground until Ctrl-C, or in the background with --detach.
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 import { formatProblem, type Problem } from '../../contracts/problem.ts'
@@ -37,6 +38,10 @@ export async function up(context: CliContext, options: UpOptions): Promise<ExitC
     })
   }
   const { host } = context
+  for (const file of options.file) {
+    if (existsSync(resolve(host.workingDirectory, file))) continue
+    throw new CliError(`HDL001: there is no file or folder ${file}`, { hint: 'check the path given to -f' })
+  }
   const stateDir = resolve(host.workingDirectory, options.stateDir)
   if (options.detach) return detach(context, stateDir, options)
   const lock = lockStateDir(stateDir, host.pid)

@@ -108,6 +108,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
   const requestLine = createRequestLine({
     io: createNetBackend(clock),
     runtime: store.runtime,
+    lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),
     credentials: identity.credentials,
     clock,

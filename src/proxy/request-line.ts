@@ -16,6 +16,7 @@ import type { ConnectionSink, Exchange, ExchangeSink } from './telemetry/exchang
 export interface RequestLineDeps {
   readonly io: IoBackend
   readonly runtime: Watchable<RuntimeConfig>
+  readonly lookup: RouteLookupDeps['lookup']
   readonly demand: RouteLookupDeps['demand']
   readonly credentials: Watchable<TlsCredentials | undefined>
   readonly clock: Clock
@@ -44,6 +45,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const clusters = new ClusterSet({ io, clock, random, credentials, connections })
   const lookup = new RouteLookup({
     runtime,
+    lookup: deps.lookup,
     demand: deps.demand,
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })

@@ -50,6 +50,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     io: options.io ?? createNetBackend(systemClock),
     runtime,
     credentials,
+    lookup: (candidates) => candidates.find((name) => runtime.value.routeConfigurations.has(name)),
     demand: options.demand ?? (() => Promise.resolve(undefined)),
     clock: systemClock,
     random: createRandom(7),

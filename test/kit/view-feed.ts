@@ -19,6 +19,7 @@ export class ViewFeed {
     this.#store = store
     this.#node = node
     this.#view = view
+    store.wanted.subscribe(() => this.#forgetUnwanted())
   }
 
   /** Sends what the store lacks of `types` until nothing is left to send. */
@@ -40,15 +41,28 @@ export class ViewFeed {
       if (resource === undefined) removed.push(name)
       else changed.push(resource)
     }
-    for (const key of this.#sent.keys()) {
-      const name = key.slice(typeUrl.length + 1)
-      if (!key.startsWith(typeUrl) || names.includes(name)) continue
-      this.#sent.delete(key)
-      if (typeUrl === typeUrls.listener) removed.push(name)
+    if (typeUrl === typeUrls.listener) {
+      for (const name of this.#sentNames(typeUrl).filter((sent) => !names.includes(sent))) {
+        this.#sent.delete(`${typeUrl} ${name}`)
+        removed.push(name)
+      }
     }
     if (changed.length === 0 && removed.length === 0) return false
     this.rejected.push(...this.#store.apply({ typeUrl, changed, removed, revision: this.#view.revision }))
     return true
+  }
+
+  /** What is unsubscribed, even for a moment, is sent again when it is subscribed again. */
+  #forgetUnwanted(): void {
+    for (const typeUrl of order.filter((type) => type !== typeUrls.listener)) {
+      const wanted = this.#names(typeUrl)
+      for (const name of this.#sentNames(typeUrl)) if (!wanted.includes(name)) this.#sent.delete(`${typeUrl} ${name}`)
+    }
+  }
+
+  #sentNames(typeUrl: TypeUrl): string[] {
+    const prefix = `${typeUrl} `
+    return [...this.#sent.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length))
   }
 
   #names(typeUrl: TypeUrl): readonly string[] {

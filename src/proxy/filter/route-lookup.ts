@@ -14,6 +14,8 @@ export type RouteLookupResult =
 
 export interface RouteLookupDeps {
   readonly runtime: Watchable<RuntimeConfig>
+  /** Which of these exists, as far as is known: null when none does, undefined when the control plane must be asked. Counts as use. */
+  readonly lookup: (candidates: readonly string[]) => string | null | undefined
   /** Asks the control plane for the first of these route configurations that exists; resolves when it has arrived with its clusters. */
   readonly demand: (candidates: readonly string[]) => Promise<string | undefined>
   /** One of this proxy's own listeners: dialling it would go round in circles. */
@@ -53,12 +55,9 @@ export class RouteLookup {
       return { kind: 'refused', status: 400, flag: 'NR', detail: `heddle cannot tell host and port from "${text}"` }
     }
     const names = candidates(authority, source.searchDomains)
-    const { routeConfigurations } = this.#deps.runtime.value
-    for (const name of names) {
-      const known = routeConfigurations.get(name)
-      if (known !== undefined) return this.#compile(known)
-    }
-    return this.#demand(names, authority, source.allowAny)
+    const known = this.#deps.lookup(names)
+    if (known === undefined) return this.#demand(names, authority, source.allowAny)
+    return known === null ? this.#unknown(authority, source.allowAny) : this.#named(known)
   }
 
   async #demand(names: readonly string[], authority: Authority, allowAny: boolean): Promise<RouteLookupResult> {
@@ -69,7 +68,10 @@ export class RouteLookup {
       const detail = `heddle could not ask the control plane for ${names[0]}: ${errorMessage(error)}`
       return { kind: 'refused', status: 503, flag: 'NR', detail }
     }
-    if (found !== undefined) return this.#named(found)
+    return found === undefined ? this.#unknown(authority, allowAny) : this.#named(found)
+  }
+
+  #unknown(authority: Authority, allowAny: boolean): RouteLookupResult {
     const { host, port } = authority
     if (!allowAny) {
       const detail = `${host}:${port} is no service of the mesh: add a Service or an ExternalService for it, or allow any destination`

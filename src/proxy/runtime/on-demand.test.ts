@@ -9,7 +9,7 @@ function small() {
   const states = new Map<string, NameState>()
   let changes = 0
   const names = new OnDemandNames(
-    { clock, idleMs: 60_000, missIdleMs: 10_000, maxNames: 3, timeoutMs: 5_000 },
+    { clock, idleMs: 60_000, maxNames: 3, timeoutMs: 5_000 },
     (name) => states.get(name) ?? 'pending',
     () => changes++,
   )

@@ -8,10 +8,8 @@ interface Waiter {
 
 export interface OnDemandOptions {
   readonly clock: Clock
-  /** A host that exists is unsubscribed when no request has named it for this long. */
+  /** A name that no request has asked for in this long is unsubscribed, whether it exists or not. */
   readonly idleMs: number
-  /** The same for a host that does not exist: until then the answer is known without asking. */
-  readonly missIdleMs: number
   /** The least recently used make room for more. */
   readonly maxNames: number
   /** How long a request waits for the control plane. */
@@ -51,7 +49,7 @@ export class OnDemandNames {
     return null
   }
 
-  /** Rejects when the control plane has not answered in time. */
+  /** When the control plane does not answer in time, the first candidate that is in force has to do; rejects when there is none. */
   demand(candidates: readonly string[]): Promise<string | undefined> {
     const known = this.lookup(candidates)
     if (known !== undefined) return Promise.resolve(known ?? undefined)
@@ -59,7 +57,9 @@ export class OnDemandNames {
     const { clock, timeoutMs } = this.#options
     const timer = clock.setTimer(timeoutMs, () => {
       this.#waiters.delete(waiter)
-      reject(new Error(`no answer from the control plane within ${timeoutMs} ms about ${candidates.join(', ')}`))
+      const fallback = candidates.find((name) => this.#stateOf(name) === 'in-force')
+      if (fallback !== undefined) resolve(fallback)
+      else reject(new Error(`no answer from the control plane within ${timeoutMs} ms about ${candidates.join(', ')}`))
     })
     const waiter: Waiter = {
       candidates,
@@ -108,8 +108,8 @@ export class OnDemandNames {
   #startSweeping(): void {
     if (this.#sweeping) return
     this.#sweeping = true
-    const { clock, missIdleMs } = this.#options
-    clock.setTimer(missIdleMs / 2, () => {
+    const { clock, idleMs } = this.#options
+    clock.setTimer(idleMs / 10, () => {
       this.#sweeping = false
       this.#sweep()
       if (this.#usedMs.size > 0) this.#startSweeping()
@@ -117,13 +117,12 @@ export class OnDemandNames {
   }
 
   #sweep(): void {
-    const { clock, idleMs, missIdleMs } = this.#options
+    const { clock, idleMs } = this.#options
     const nowMs = clock.monotonicMs()
     const waitedFor = this.#waitedFor()
     const before = this.#usedMs.size
     for (const [name, usedMs] of this.#usedMs) {
-      const limitMs = this.#stateOf(name) === 'in-force' ? idleMs : missIdleMs
-      if (nowMs - usedMs >= limitMs && !waitedFor.has(name)) this.#usedMs.delete(name)
+      if (nowMs - usedMs >= idleMs && !waitedFor.has(name)) this.#usedMs.delete(name)
     }
     if (this.#usedMs.size !== before) this.#onChange()
   }

@@ -35,7 +35,7 @@ export interface RuntimeStore {
   lookup(candidates: readonly string[]): string | null | undefined
   /**
    * Subscribes the candidates and resolves with the name of the first, in their order, that exists, as soon as requests can be routed by it;
-   * undefined when none exists. Rejects when the control plane does not answer within 5 seconds.
+   * undefined when none exists. When the control plane does not answer within 5 seconds, one that is in force will do; rejects when none is.
    */
   demand(candidates: readonly string[]): Promise<string | undefined>
 }
@@ -78,7 +78,7 @@ class Store implements RuntimeStore {
     this.#clock = clock
     this.#logger = logger
     this.#onDemand = new OnDemandNames(
-      { clock, idleMs: onDemandIdleMs, missIdleMs: 10_000, maxNames: 1_000, timeoutMs: 5_000 },
+      { clock, idleMs: onDemandIdleMs, maxNames: 1_000, timeoutMs: 5_000 },
       (name) => this.#stateOf(name),
       () => this.#updateWanted(),
     )

@@ -1,0 +1,258 @@
+// What the request line does when endpoints fail, stall or are missing: retries, timeouts, flags and clear answers; and mirrors.
+import assert from 'node:assert/strict'
+import { createServer as createHttpServer, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { after, afterEach, describe, it } from 'node:test'
+
+import type { ClusterConfig, Route } from '../../src/proxy/runtime/runtime-config.ts'
+import { freePorts } from '../kit/free-ports.ts'
+import { send, type WireRequest, type WireResponse } from '../kit/http-client.ts'
+import {
+  clusterOf,
+  configOf,
+  forwardTo,
+  freePort,
+  listenerOn,
+  routesTo,
+  startLine,
+  type TestLine,
+} from '../kit/request-line.ts'
+import { until } from '../kit/until.ts'
+
+const servers: Server[] = []
+const sockets = new Set<Socket>()
+let test: TestLine | undefined
+
+afterEach(async () => {
+  await test?.line.stop()
+  for (const socket of sockets) socket.destroy()
+  for (const server of servers.splice(0)) server.close()
+})
+after(() => sockets.clear())
+
+async function listening(server: Server): Promise<number> {
+  servers.push(server)
+  server.on('connection', (socket) => sockets.add(socket))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+const http = (listener: RequestListener): Promise<number> => listening(createHttpServer(listener))
+const raw = (onConnection: (socket: Socket) => void): Promise<number> =>
+  listening(createServer((socket) => onConnection(socket.on('error', () => {}))))
+
+type Call = (request?: Partial<WireRequest>) => Promise<WireResponse>
+
+/** A line in front of `ports`; answers with a function that calls it. */
+async function front(
+  ports: readonly number[],
+  route: Partial<Route> = {},
+  cluster: Partial<ClusterConfig> = {},
+  more: readonly ClusterConfig[] = [],
+): Promise<Call> {
+  const port = await freePort()
+  const endpoints = ports.map((one) => ({ port: one }))
+  test = await startLine(
+    configOf({
+      listeners: [listenerOn(port, { kind: 'rds', name: 'routes' })],
+      routes: [routesTo('app', route)],
+      clusters: [clusterOf('app', endpoints, cluster), ...more],
+    }),
+  )
+  return (request = {}) => send({ address: `127.0.0.1:${port}`, target: '/', ...request })
+}
+
+function last() {
+  const exchange = test?.exchanges.at(-1)
+  assert.ok(exchange)
+  return exchange
+}
+
+const forward = (changes: object): Partial<Route> => ({ action: { ...forwardTo('app'), ...changes } })
+
+describe('endpoints that fail', () => {
+  it('a refused connection is tried elsewhere, whatever the method', async () => {
+    const [closed] = await freePorts(1)
+    const open = await http((incoming, response) => void incoming.resume().on('end', () => response.end('ok')))
+    const call = await front([closed as number, open])
+    for (let i = 0; i < 10; i++) assert.equal((await call({ method: 'POST', body: `${i}` })).body, 'ok')
+    const retried = test?.exchanges.filter((exchange) => exchange.attempts.length > 1) ?? []
+    assert.ok(retried.length > 0)
+    assert.equal(retried[0]?.attempts[0]?.outcome, 'connect-failure')
+    assert.equal(retried[0]?.attempts[0]?.retriedBecause, 'connect failure')
+    assert.deepEqual(retried[0]?.flags, [])
+  })
+
+  it('refused everywhere: 503 UF, and says where', async () => {
+    const [closed] = await freePorts(1)
+    const call = await front([closed as number])
+    const response = await call()
+    assert.equal(response.status, 503)
+    assert.match(response.body, new RegExp(`could not connect to 127.0.0.1:${closed}: .*ECONNREFUSED`))
+    assert.equal(response.headers['server'], 'heddle')
+    assert.deepEqual(last().flags, ['URX', 'UF'])
+    assert.equal(last().attempts.length, 3)
+  })
+
+  it('no endpoint: 503 UH; no cluster: 503 NC; no route: 404 NR', async () => {
+    const call = await front([])
+    assert.equal((await call()).status, 503)
+    assert.deepEqual(last().flags, ['UH'])
+    test?.runtime.set(
+      configOf({
+        listeners: [...(test?.runtime.value.listeners.values() ?? [])],
+        routes: [routesTo('nowhere')],
+      }),
+    )
+    assert.match((await call()).body, /nowhere/)
+    assert.deepEqual(last().flags, ['NC'])
+    test?.runtime.set(
+      configOf({
+        listeners: [...(test?.runtime.value.listeners.values() ?? [])],
+        routes: [routesTo('app', { match: { path: { kind: 'exact', value: '/a' }, headers: [], queryParams: [] } })],
+      }),
+    )
+    assert.equal((await call({ method: 'POST', body: 'x'.repeat(1000) })).status, 404)
+    assert.deepEqual(last().flags, ['NR'])
+  })
+
+  it('an idle connection closed at the wrong moment: repeated unseen when that is safe', async () => {
+    let requests = 0
+    const port = await raw((socket) => {
+      let answered = 0
+      socket.on('data', () => {
+        requests++
+        // The second request on a connection meets its end.
+        if (answered++ > 0) socket.resetAndDestroy()
+        else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+      })
+    })
+    const call = await front([port])
+    for (let i = 0; i < 6; i++) assert.equal((await call()).body, 'ok')
+    assert.ok(requests > 6)
+    await call()
+    const unsafe = await call({ method: 'POST', body: 'x' })
+    assert.equal(unsafe.status, 503)
+    assert.match(unsafe.body, /lost the connection/)
+    assert.deepEqual(last().flags, ['UC'])
+  })
+
+  it('the body of a repeated request is complete', async () => {
+    const bodies: string[] = []
+    const port = await http((incoming, response) => {
+      let body = ''
+      incoming.on('data', (bytes) => (body += bytes))
+      incoming.on('end', () => {
+        bodies.push(body)
+        response.statusCode = bodies.length < 3 ? 503 : 200
+        response.end(`try ${bodies.length}`)
+      })
+    })
+    const call = await front([port], forward({ retry: { attempts: 2, statusCodes: [503], backoffMs: 1 } }))
+    const response = await call({ method: 'PUT', body: 'x'.repeat(60_000) })
+    assert.equal(response.body, 'try 3')
+    assert.deepEqual(
+      bodies.map((body) => body.length),
+      [60_000, 60_000, 60_000],
+    )
+    assert.equal(last().attempts.length, 3)
+    assert.equal(last().attempts[0]?.retriedBecause, 'status 503')
+  })
+
+  it('a body too long to keep is sent once', async () => {
+    let requests = 0
+    const port = await http((incoming, response) => {
+      requests++
+      incoming.resume().on('end', () => {
+        response.statusCode = 503
+        response.end()
+      })
+    })
+    const call = await front([port], forward({ retry: { attempts: 2, statusCodes: [503], backoffMs: 1 } }))
+    assert.equal((await call({ method: 'PUT', body: 'x'.repeat(100_000) })).status, 503)
+    assert.equal(requests, 1)
+  })
+
+  it('retries stay within the budget', async () => {
+    const port = await http((_, response) => {
+      response.statusCode = 503
+      response.end()
+    })
+    const call = await front([port], forward({ retry: { attempts: 2, statusCodes: [503], backoffMs: 1 } }), {
+      retryBudget: { percent: 0, minConcurrency: 0 },
+    })
+    assert.equal((await call()).status, 503)
+    assert.equal(last().attempts.length, 1)
+  })
+
+  it('a request that takes too long: 504 UT', async () => {
+    const port = await http(() => {})
+    const call = await front([port], forward({ timeouts: { requestMs: 50 } }))
+    const response = await call()
+    assert.equal(response.status, 504)
+    assert.match(response.body, /waited too long for .*no complete response within 50 ms/)
+    assert.deepEqual(last().flags, ['UT'])
+    assert.equal(test?.line.clusters().get('app')?.[0]?.activeRequests, 0)
+  })
+
+  it('an attempt that takes too long is repeated within the time of the request', async () => {
+    let requests = 0
+    const port = await http((_, response) => {
+      if (++requests > 1) response.end('second')
+    })
+    const timeouts = { requestMs: 5_000, backendRequestMs: 50 }
+    const call = await front([port], forward({ timeouts, retry: { attempts: 1, statusCodes: [], backoffMs: 1 } }))
+    assert.equal((await call()).body, 'second')
+    assert.equal(last().attempts[0]?.outcome, 'timeout')
+  })
+})
+
+describe('mirrors', () => {
+  it('get a copy with its body, and their answer is ignored', async () => {
+    const copies: string[] = []
+    const shadow = await http((incoming, response) => {
+      let body = ''
+      incoming.on('data', (bytes) => (body += bytes))
+      incoming.on('end', () => {
+        copies.push(`${incoming.method} ${body}`)
+        response.statusCode = 500
+        response.end('x'.repeat(100_000))
+      })
+    })
+    const port = await http((incoming, response) => void incoming.pipe(response))
+    const mirrors = [
+      { cluster: 'shadow', numerator: 1, denominator: 1 },
+      { cluster: 'missing', numerator: 1, denominator: 1 },
+    ]
+    const call = await front([port], forward({ mirrors }), {}, [clusterOf('shadow', [{ port: shadow }])])
+    assert.equal((await call({ method: 'POST', body: 'hello' })).body, 'hello')
+    assert.equal((await call()).status, 200)
+    await until('both copies', () => copies.length === 2)
+    assert.deepEqual(copies, ['POST hello', 'GET '])
+  })
+})
+
+describe('endpoints that come and go', () => {
+  it('a removed endpoint finishes what it has begun', async () => {
+    let begun: ServerResponse | undefined
+    let socket: Socket | undefined
+    const old = await http((incoming, response) => {
+      ;({ socket } = incoming)
+      response.write('begun ')
+      begun = response
+    })
+    const fresh = await http((_, response) => void response.end('fresh'))
+    const call = await front([old])
+    const pending = call()
+    await until(
+      'it has begun',
+      () => test?.exchanges.length === 0 && test.line.clusters().get('app')?.[0]?.activeRequests === 1,
+    )
+    const { runtime } = test as TestLine
+    runtime.set({ ...runtime.value, clusters: new Map([['app', clusterOf('app', [{ port: fresh }])]]) })
+    assert.equal((await call()).body, 'fresh')
+    begun?.end('finished')
+    assert.equal((await pending).body, 'begun finished')
+    await until('its connection to end', () => socket?.destroyed === true)
+  })
+})

@@ -29,8 +29,9 @@ export interface DesiredApplication {
   readonly fingerprint: string
 }
 
-/** What the supervisor tells back about one workload. */
+/** What the supervisor tells back about one workload or gateway. */
 export interface WorkloadStatus {
+  readonly kind: DesiredSidecar['kind']
   readonly namespace: string
   readonly name: string
   readonly state: 'waiting' | 'starting' | 'ready' | 'failing' | 'stopping'

@@ -6,6 +6,8 @@ import { HttpClient } from '../../src/cli/mesh/http-client.ts'
 import { SidecarClient, type ProxyEndpoint } from '../../src/cli/mesh/sidecar-client.ts'
 import type { DecisionRecord } from '../../src/contracts/decision-record.ts'
 import { createAdminServer, createMetricsServer, type AdminServerOptions } from '../../src/proxy/admin/admin-server.ts'
+import type { ListeningState } from '../../src/proxy/listener/listener-set.ts'
+import type { ListenerConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { toDecisionRecord } from '../../src/proxy/telemetry/decision-records.ts'
 import { createTap, type Tap } from '../../src/proxy/telemetry/tap.ts'
 import { sampleExchange } from '../kit/sample-exchange.ts'
@@ -28,6 +30,7 @@ async function start(t: TestContext, changes: Partial<AdminServerOptions> = {}):
     token,
     isReady: () => true,
     config: () => ({ revision: '7', listeners: new Map(), routeConfigurations: new Map(), clusters: new Map() }),
+    listening: () => new Map(),
     svid: () => undefined,
     clusters: () => ({ live: true }),
     stats: () => ({ requests: 3 }),
@@ -73,6 +76,32 @@ test('shows configuration, statistics and certificates to whoever has the token,
   assert.equal((await http.ask(`${url}/ready`)).status, 503)
   ready = true
   assert.equal((await http.ask(`${url}/ready`)).status, 200)
+})
+
+function listener(name: string, port: number): ListenerConfig {
+  return { name, direction: 'gateway', host: '127.0.0.1', port, filterChains: [] }
+}
+
+test('tells which listeners accept connections, and why others do not', async (t) => {
+  const listeners = [listener('a', 1), listener('b', 2), listener('c', 3)]
+  const { sidecar, endpoint } = await start(t, {
+    config: () => ({
+      revision: '7',
+      listeners: new Map(listeners.map((one) => [one.name, one])),
+      routeConfigurations: new Map(),
+      clusters: new Map(),
+    }),
+    listening: () =>
+      new Map<string, ListeningState>([
+        ['a', 'listening'],
+        ['b', new Error('EADDRINUSE')],
+      ]),
+  })
+  assert.deepEqual(await sidecar.admin(endpoint, '/listeners'), [
+    { name: 'a', address: '127.0.0.1:1', state: 'listening' },
+    { name: 'b', address: '127.0.0.1:2', state: 'failed', error: 'EADDRINUSE' },
+    { name: 'c', address: '127.0.0.1:3', state: 'opening' },
+  ])
 })
 
 test('streams the records that fit, and listens no longer than its reader', async (t) => {

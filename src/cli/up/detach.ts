@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
+import { formatProblem } from '../../contracts/problem.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { connect, readMeshState } from '../mesh/running-mesh.ts'
 import { addressLines, workloadTable } from '../verbs/ps.ts'
 import { runningSupervisor } from './state-lock.ts'
 import type { UpOptions } from './up-verb.ts'
@@ -49,6 +50,9 @@ export async function detach(context: CliContext, stateDir: string, options: UpO
   const mesh = readMeshState(context, { stateDir })
   output.table(workloadTable(mesh))
   output.write(addressLines(mesh))
+  const client = connect(context, { stateDir })
+  for (const problem of await client.problems()) output.note(formatProblem(problem))
+  client.close()
   output.note(`running as process ${child.pid}; stop it with: heddle down --state-dir ${options.stateDir}`)
   return message.ready ? 0 : 1
 }

@@ -13,6 +13,14 @@ export interface SidecarUnitDeps {
   readonly changed: () => void
 }
 
+interface Blocked {
+  readonly text: string
+  readonly sinceMs: number
+}
+
+/** A listener that could not be opened is tried again; one that cannot for so long is not waited for. */
+const blockedForMs = 3000
+
 export class SidecarUnit {
   readonly id: string
   readonly #deps: SidecarUnitDeps
@@ -25,6 +33,7 @@ export class SidecarUnit {
   #watch: PortWatch | undefined
   #listening = false
   #retiring = false
+  #blocked: Blocked | undefined
 
   constructor(deps: SidecarUnitDeps, desired: DesiredSidecar) {
     this.id = nodeId(desired.kind, desired.namespace, desired.name)
@@ -52,8 +61,27 @@ export class SidecarUnit {
     this.#deps.changed()
   }
 
+  get proxyReady(): boolean {
+    return this.#proxyReady
+  }
+
+  /** Everything that the mesh itself runs works. */
+  get isWell(): boolean {
+    if (!this.#proxyReady || this.#blocked !== undefined) return false
+    return this.#application === undefined || this.#application.status.state === 'ready'
+  }
+
+  /** Which of its listeners could not be opened, when it was looked; empty: all were. */
+  setBlocked(listeners: readonly string[], nowMs: number): void {
+    const text = listeners.join('; ')
+    if (text === (this.#blocked?.text ?? '')) return
+    this.#blocked = text === '' ? undefined : { text, sinceMs: this.#blocked?.sinceMs ?? nowMs }
+    this.#deps.changed()
+  }
+
   /** It is as well as it will be for now: ready, or failing for long enough not to be waited for. */
   isSettled(nowMs: number): boolean {
+    if (this.#blocked !== undefined && nowMs - this.#blocked.sinceMs >= blockedForMs) return true
     if (!this.#proxyReady || this.#replacing) return false
     const application = this.#application
     if (application === undefined) return true
@@ -62,11 +90,14 @@ export class SidecarUnit {
   }
 
   status(): WorkloadStatus {
-    const { namespace, name } = this.#desired
+    const { kind, namespace, name } = this.#desired
     const application = this.#application
     const pid = application?.pid
-    const own = { namespace, name, restarts: 0, ...application?.status, ...(pid === undefined ? {} : { pid }) }
+    const own = { kind, namespace, name, restarts: 0, ...application?.status, ...(pid === undefined ? {} : { pid }) }
     if (this.#retiring) return { ...own, state: 'stopping' }
+    if (this.#blocked !== undefined) {
+      return { ...own, state: 'failing', code: 'HDL011', message: `cannot listen on ${this.#blocked.text}` }
+    }
     if (!this.#proxyReady) return { ...own, state: 'waiting' }
     return { ...own, state: application?.status.state ?? (this.#listening ? 'ready' : 'waiting') }
   }

@@ -17,6 +17,7 @@ import { meshFile } from '../mesh/running-mesh.ts'
 import { Application } from './application.ts'
 import { ControlPlaneProcess } from './control-plane-process.ts'
 import { JoinTokens } from './join-tokens.ts'
+import { ListenerWatch } from './listener-watch.ts'
 import { LogFile } from './log-file.ts'
 import type { ConnectProbe } from './port-watch.ts'
 import { ProcessGroups } from './process-groups.ts'
@@ -64,6 +65,7 @@ export class Supervisor {
   #serving: ControlPlaneMessage | undefined
   #servingSinceMs = 0
   #client: ControlPlaneClient | undefined
+  #listeners: ListenerWatch | undefined
   #desired: DesiredState | undefined
   #mesh: MeshState | undefined
   #settled = false
@@ -89,7 +91,12 @@ export class Supervisor {
   }
 
   statuses(): WorkloadStatus[] {
-    return [...this.#units.values()].filter(({ desired }) => desired.kind === 'sidecar').map((unit) => unit.status())
+    return [...this.#units.values()].map((unit) => unit.status())
+  }
+
+  /** Everything that it runs works. */
+  get isWell(): boolean {
+    return [...this.#units.values()].every((unit) => unit.isWell)
   }
 
   problems(): Promise<readonly Problem[]> {
@@ -121,6 +128,7 @@ export class Supervisor {
 
   async #stop(): Promise<void> {
     this.#polling.abort()
+    this.#listeners?.stop()
     await this.#reconciling
     await Promise.all([...this.#units.values()].map((unit) => unit.retire()))
     await Promise.all([...this.#proxies.values()].map((proxy) => proxy.stop()))
@@ -146,6 +154,7 @@ export class Supervisor {
       this.#servingSinceMs = this.#host.clock.monotonicMs()
       this.#events.progress(`control plane serves at ${message.apiUrl}`)
       void this.#followDesired()
+      this.#listeners = new ListenerWatch(this.#host.clock, this.#adminToken, () => this.#units.values())
       return
     }
     // a new control plane knows neither its predecessor's tokens nor how the workloads are

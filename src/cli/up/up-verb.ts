@@ -109,8 +109,7 @@ export async function supervise(
     progress.clear()
     const known = await supervisor.problems().catch((): readonly Problem[] => [])
     printMesh(context, supervisor, known)
-    const ready = supervisor.mesh?.workloads.every((workload) => workload.ready) ?? false
-    host.parent?.send({ type: 'up', ready })
+    host.parent?.send({ type: 'up', ready: supervisor.isWell })
     problems.start(known)
     if (options.live) await showTraffic(context, supervisor, problems, end.promise)
   }

@@ -3,6 +3,7 @@ import type { MeshState } from '../../contracts/mesh-state.ts'
 import { formatProblem } from '../../contracts/problem.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { CertificateReport } from '../../proxy/admin/certificate-report.ts'
+import type { ListenerReport } from '../../proxy/admin/listener-report.ts'
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatAge } from '../format.ts'
@@ -69,10 +70,15 @@ const worryingShare = 0.25
 async function checkProxies(mesh: MeshState, client: SidecarClient, nowMs: number): Promise<Finding[]> {
   const silent: string[] = []
   const expiring: string[] = []
+  const closed: string[] = []
   let soonestMs = Infinity
   const ask = async (proxy: ProxyEndpoint): Promise<void> => {
     const name = `${proxy.namespace}/${proxy.name}`
     try {
+      const listeners = await client.admin<ListenerReport[]>(proxy, '/listeners')
+      for (const { address, state, error } of listeners) {
+        if (state === 'failed') closed.push(`${name} cannot listen on ${address}: ${error}`)
+      }
       const [certificate] = await client.admin<CertificateReport[]>(proxy, '/certs')
       if (certificate === undefined) expiring.push(`${name} has none yet`)
       else {
@@ -88,7 +94,11 @@ async function checkProxies(mesh: MeshState, client: SidecarClient, nowMs: numbe
   }
   await Promise.all(proxyEndpoints(mesh).map(ask))
   const soonest = soonestMs === Infinity ? 'none in use' : `the first expires in ${formatAge(soonestMs)}`
-  return [checked('proxies answer', silent, 'all'), checked('certificates far from expiry', expiring, soonest)]
+  return [
+    checked('proxies answer', silent, 'all'),
+    checked('listeners open', closed, 'all'),
+    checked('certificates far from expiry', expiring, soonest),
+  ]
 }
 
 function checked(what: string, bad: readonly string[], good: string): Finding {

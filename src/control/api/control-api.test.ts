@@ -109,6 +109,7 @@ describe('control-plane API', () => {
     const { app } = createApi()
     const workloads = [
       {
+        kind: 'sidecar',
         namespace: 'default',
         name: 'a',
         state: 'failing',
@@ -116,7 +117,7 @@ describe('control-plane API', () => {
         message: 'exited with status 3',
         lastLines: ['no database'],
       },
-      { namespace: 'default', name: 'b', state: 'ready', restarts: 0 },
+      { kind: 'sidecar', namespace: 'default', name: 'b', state: 'ready', restarts: 0 },
     ]
     const put = { method: 'PUT', url: '/v1/workload-statuses' } as const
     const headers = { authorization, 'content-type': json }

@@ -3,9 +3,11 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 
 import type { X509Svid } from '../../contracts/identity/svid.ts'
+import type { ListeningState } from '../listener/listener-set.ts'
 import type { RuntimeConfig } from '../runtime/runtime-config.ts'
 import { describeCertificates } from './certificate-report.ts'
 import { describeConfig } from './config-dump.ts'
+import { describeListeners } from './listener-report.ts'
 import { streamTap, type TapSource } from './tap-stream.ts'
 
 export interface AdminServerOptions {
@@ -15,6 +17,8 @@ export interface AdminServerOptions {
   readonly token: string
   readonly isReady: () => boolean
   readonly config: () => RuntimeConfig
+  /** By listener; one that is just being opened is absent. */
+  readonly listening: () => ReadonlyMap<string, ListeningState>
   /** The certificate in use; undefined before the first. */
   readonly svid: () => X509Svid | undefined
   /** Live state of the clusters (endpoints, requests under way, pools), as JSON. */
@@ -43,7 +47,7 @@ export function createAdminServer(options: AdminServerOptions): Promise<HttpEndp
   const expected = digest(`Bearer ${options.token}`)
   const routes: Record<string, Handler> = {
     '/config_dump': (_, response) => sendJson(response, describeConfig(options.config())),
-    '/listeners': (_, response) => sendJson(response, describeConfig(options.config()).listeners),
+    '/listeners': (_, response) => sendJson(response, describeListeners(options.config(), options.listening())),
     '/clusters': (_, response) => sendJson(response, options.clusters()),
     '/certs': (_, response) => sendJson(response, describeCertificates(options.svid())),
     '/stats': (_, response) => sendJson(response, options.stats()),

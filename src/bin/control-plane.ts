@@ -124,7 +124,8 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
-  const xds = createXdsServer({ view, clock, logger })
+  // the file source has already waited for a burst to end: waiting again would only delay the change
+  const xds = createXdsServer({ view, clock, logger, debounceMs: 1 })
   lifecycle.onStop(() => xds.stop())
   const addressOf = (purpose: 'api' | 'xds' | 'xds-tls'): { host: string; port: number } =>
     addresses.address(self, purpose)

@@ -18,7 +18,7 @@ export interface FileSourceOptions {
 }
 
 /** A change is read once it has been quiet for so long: what is written in several steps is not read in between ... */
-const settleMs = 20
+const settleMs = 10
 /** ... but no later than this after its first sign: a change must reach traffic within 100 ms. */
 const settleAtMostMs = 50
 const rescanMs = 3000

@@ -34,17 +34,18 @@ async function visit(cookie: string, path: string, form?: Readonly<Record<string
 async function customer(): Promise<void> {
   const cookie = `cart=${crypto.randomUUID()}`
   await visit(cookie, '/')
-  await think()
+  if (!(await think())) return
   for (let things = Math.random() < 0.5 ? 1 : 2; things > 0; things--) {
     const sku = skus[Math.floor(Math.random() * skus.length)] ?? 'wool'
     if (await visit(cookie, '/cart', { sku })) await visit(cookie, '/')
-    await think()
+    if (!(await think())) return
   }
   if (Math.random() < 0.33 && (await visit(cookie, '/checkout', {}))) await visit(cookie, '/')
 }
 
-function think(): Promise<void> {
-  return wait(200 + Math.random() * 800)
+/** False: the shop closes, go home. */
+function think(): Promise<boolean> {
+  return wait(200 + Math.random() * 800, true, { signal: leaving.signal }).catch(() => false)
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

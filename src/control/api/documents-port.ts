@@ -5,9 +5,11 @@ import type { AppliedDocument, ApplyResult, DocumentKey, DocumentView } from '..
 import type { Problem } from '../../contracts/problem.ts'
 import { analyzeFiles } from '../configuration.ts'
 import type { Configuration } from '../configuration.ts'
-import { documentText, toManifest } from '../model/document.ts'
+import { documentProblem, documentText, toManifest } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { parseFile } from '../model/parse-file.ts'
+import { formatPath } from '../model/schema-problems.ts'
+import { splitParts } from '../model/yaml-text.ts'
 import type { SourceFile } from '../sources/source.ts'
 import { appliedPrefix } from '../sources/store-source.ts'
 import type { AppliedDocuments } from '../store/applied-documents.ts'
@@ -36,17 +38,16 @@ export function createDocumentsPort({ configuration, files, applied }: Documents
         .map((document) => view(document, configuration)),
 
     async apply(yaml, { dryRun }) {
-      const parsed = parseFile({ path: 'applied', text: yaml })
-      const wanted = parsed.entries.flatMap(({ document }) => (document === undefined ? [] : [document]))
+      const { written, problems: faults } = readApplied(yaml)
       const problems = [
-        ...parsed.problems,
-        ...wanted.flatMap((document) => writtenInFile(document, find(document.id))),
-        ...newProblems(files(), wanted),
+        ...faults,
+        ...written.flatMap(({ document }) => writtenInFile(document, find(document.id))),
+        ...newProblems(files(), written),
       ]
-      const documents = wanted.map((document) => change(document, find(document.id)))
+      const documents = written.map(({ document }) => change(document, find(document.id)))
       if (dryRun || problems.some(({ severity }) => severity === 'error')) return result(documents, problems)
-      const changed = wanted.filter((_, index) => documents[index]?.action !== 'unchanged')
-      await applied.put(changed.map((document) => ({ key: document.id, text: documentText(document) })))
+      const changed = written.filter((_, index) => documents[index]?.action !== 'unchanged')
+      await applied.put(changed.map(({ document, text }) => ({ key: document.id, text })))
       return result(documents, problems)
     },
 
@@ -84,7 +85,7 @@ function view(document: ModelDocument, configuration: Configuration): DocumentVi
     name,
     origin: isApplied(document) ? { kind: 'store' } : { kind: 'file', position: document.position },
     document: { ...toManifest(document), ...(status === undefined ? {} : { status }) },
-    defaults: {},
+    defaults: defaultsOf(document),
   }
 }
 
@@ -111,12 +112,51 @@ function writtenInFile(document: ModelDocument, present: ModelDocument | undefin
   ]
 }
 
+interface WrittenDocument {
+  readonly document: ModelDocument
+  /** As it was written, so that what was left to defaults stays so. */
+  readonly text: string
+}
+
+function readApplied(yaml: string): { written: readonly WrittenDocument[]; problems: readonly Problem[] } {
+  const written = new Map<string, WrittenDocument>()
+  const problems: Problem[] = []
+  for (const { text, linesBefore } of splitParts(yaml)) {
+    // empty lines before it keep the positions of problems
+    const parsed = parseFile({ path: 'applied', text: '\n'.repeat(linesBefore) + text })
+    problems.push(...parsed.problems)
+    for (const { document } of parsed.entries) {
+      if (document === undefined) continue
+      if (written.has(document.id)) {
+        const message = `${document.id} occurs twice`
+        problems.push(documentProblem(document, 'HDL007', 'error', ['metadata', 'name'], message, 'Apply it once.'))
+      }
+      written.set(document.id, { document, text: parsed.entries.length === 1 ? text : documentText(document) })
+    }
+  }
+  return { written: [...written.values()], problems }
+}
+
 /** What the mesh as a whole would have to say about the new documents. */
-function newProblems(files: readonly SourceFile[], wanted: readonly ModelDocument[]): Problem[] {
-  const ids = new Map(wanted.map((document) => [`${appliedPrefix}${document.id}`, document]))
-  const others = files.filter(({ path }) => !ids.has(path))
-  const added = [...ids].map(([path, document]) => ({ path, text: documentText(document) }))
+function newProblems(files: readonly SourceFile[], written: readonly WrittenDocument[]): Problem[] {
+  const added = written.map(({ document, text }) => ({ path: `${appliedPrefix}${document.id}`, text }))
+  const paths = new Set(added.map(({ path }) => path))
+  const others = files.filter(({ path }) => !paths.has(path))
   return analyzeFiles([...others, ...added]).problems.filter(
-    ({ position }) => position !== undefined && ids.has(position.file),
+    ({ position }) => position !== undefined && paths.has(position.file),
   )
+}
+
+/** Where each value comes from that nobody wrote: the highest such path stands for all below it. */
+function defaultsOf(document: ModelDocument): Record<string, string> {
+  const origins: Record<string, string> = {}
+  const visit = (value: unknown, path: readonly (string | number)[]): void => {
+    if (!document.isWritten(path)) origins[formatPath(path)] = 'Heddle'
+    else if (Array.isArray(value)) for (const [index, item] of value.entries()) visit(item, [...path, index])
+    else if (typeof value === 'object' && value !== null) {
+      for (const [key, item] of Object.entries(value)) visit(item, [...path, key])
+    }
+  }
+  for (const [key, value] of Object.entries(toManifest(document))) visit(value, [key])
+  return origins
 }

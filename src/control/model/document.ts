@@ -23,6 +23,8 @@ interface DocumentOf<K extends KindName> {
   readonly position: SourcePosition
   /** Position of the field at that path, or of the nearest thing around it that was written. */
   locate(path: FieldPath): SourcePosition
+  /** False for what a default filled in. */
+  isWritten(path: FieldPath): boolean
 }
 
 /** A union over the kinds, so that `kind` tells the type of `spec`. */

@@ -97,6 +97,7 @@ function modelDocument(
     ...(file.folder === undefined ? {} : { folder: file.folder }),
     position: place(yaml.positionOf([])),
     locate: (path) => place(yaml.positionOf(path)),
+    isWritten: (path) => yaml.has(path),
   } as ModelDocument
 }
 

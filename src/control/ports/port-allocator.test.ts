@@ -89,15 +89,4 @@ describe('PortAllocator', () => {
     ports.address('default/web', 'outbound')
     expect(() => ports.address('default/web', 'admin')).toThrow(PortsExhaustedError)
   })
-
-  it('listens at the well-known port, else at one of its own, and there again after a restart', async () => {
-    const taken = new Error('taken')
-    const listen = (port: number): Promise<number> => (port === 15_014 ? Promise.reject(taken) : Promise.resolve(port))
-    expect(await open().listen('xds', 15_010, listen)).toBe(15_010)
-    const api = await open([15_014]).listen('api', 15_014, listen)
-    expect(api).toBeGreaterThan(portBase)
-    expect(await open().listen('api', 15_014, listen)).toBe(api)
-    await expect(open([15_010]).listen('xds', 15_010, () => Promise.reject(taken))).rejects.toThrow('taken')
-    await expect(open().listen('dashboard', 15_000, () => Promise.reject(taken))).rejects.toThrow('taken')
-  })
 })

@@ -11,9 +11,7 @@ const host = '127.0.0.1'
 const lastPort = 65535
 const probesAtOnce = 64
 
-export type ControlPlanePurpose = 'api' | 'xds' | 'xds-tls' | 'dashboard'
-export type PortPurpose = ListenerPurpose | ControlPlanePurpose
-const controlPlaneOwner = 'control-plane'
+export type PortPurpose = ListenerPurpose | 'api' | 'xds' | 'xds-tls'
 
 export interface PortAllocatorOptions {
   /** Small JSON file; made when missing. Written for another port base, it counts for nothing. */
@@ -58,27 +56,6 @@ export class PortAllocator implements PortAllocation {
     const port = this.#assign(owner, purpose)
     this.#save()
     return { host, port }
-  }
-
-  /**
-   * Listens for the control plane itself: where it listened before, else at the well-known `preferred` port, else, when that
-   * is taken, at one of its own. Rejects with what `listen` rejects with.
-   */
-  async listen<T>(purpose: ControlPlanePurpose, preferred: number, listen: (port: number) => Promise<T>): Promise<T> {
-    const known = this.#entries.get(controlPlaneOwner)?.ports.get(purpose)
-    if (known !== undefined) return listen(known)
-    try {
-      const listening = await listen(preferred)
-      this.#entry(controlPlaneOwner).ports.set(purpose, preferred)
-      this.#save()
-      return listening
-    } catch (error) {
-      // grpc-js does not say why it could not listen
-      if (await this.#options.probe(host, preferred)) throw error
-    }
-    await this.#assignProbed([[controlPlaneOwner, purpose]])
-    this.#save()
-    return listen(this.address(controlPlaneOwner, purpose).port)
   }
 
   /**
@@ -153,7 +130,7 @@ export class PortAllocator implements PortAllocation {
     const nowMs = this.#options.clock.nowMs()
     const keepMs = this.#options.keepGoneForMs ?? 24 * 3_600_000
     for (const [owner, entry] of this.#entries) {
-      if (wanted.has(owner) || owner === controlPlaneOwner) {
+      if (wanted.has(owner)) {
         entry.goneSinceMs = undefined
         continue
       }

@@ -1,0 +1,74 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+import { ManualClock } from '../../../test/kit/manual-clock.ts'
+import { silentLogger } from '../../core/logger.ts'
+import { WatchableValue } from '../../core/watchable.ts'
+import { createConfiguration } from '../configuration.ts'
+import type { SourceFile } from '../sources/source.ts'
+import { createStoreSource } from '../sources/store-source.ts'
+import { createAppliedDocuments } from '../store/applied-documents.ts'
+import type { AppliedDocuments } from '../store/applied-documents.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import type { DocumentsPort } from './control-api-deps.ts'
+import { createDocumentsPort } from './documents-port.ts'
+
+const inFile = `
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{port: 80}]}
+`
+const reviews = inFile.replace('web', 'reviews')
+
+async function newPort(): Promise<{ port: DocumentsPort; applied: AppliedDocuments }> {
+  const clock = new ManualClock()
+  const store = openSqliteStore({ file: ':memory:', clock, logger: silentLogger })
+  onTestFinished(() => store.close())
+  const applied = await createAppliedDocuments(store)
+  const fromStore = createStoreSource(applied)
+  await fromStore.start()
+  const fromFile = { files: new WatchableValue<readonly SourceFile[]>([{ path: 'mesh.yaml', text: inFile }]) }
+  const sources = [{ ...fromFile, start: () => Promise.resolve(), stop() {} }, fromStore]
+  const configuration = createConfiguration({ sources, initialRevision: '1', clock, logger: silentLogger })
+  const files = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
+  return { port: createDocumentsPort({ configuration, files, applied }), applied }
+}
+
+describe('documents of the API', () => {
+  it('keep what was applied as it was written, and show which values nobody wrote', async () => {
+    const { port, applied } = await newPort()
+    const { documents } = await port.apply(`${inFile.replace('web', 'a')}---${reviews}`, { dryRun: false })
+    expect(documents.map(({ name, action }) => [name, action])).toEqual([
+      ['a', 'created'],
+      ['reviews', 'created'],
+    ])
+    await expect.poll(() => applied.list().length).toBe(2)
+    expect(applied.list()[1]?.text).toContain('spec: {ports: [{port: 80}]}')
+    const [view] = port.list({ kind: 'service', name: 'reviews' })
+    expect(view?.origin).toEqual({ kind: 'store' })
+    expect(view?.defaults).toMatchObject({ 'metadata.namespace': 'Heddle' })
+    expect(view?.defaults).not.toHaveProperty(['spec.ports[0].port'])
+  })
+
+  it('change nothing on a dry run or when anything is wrong, and say all that is', async () => {
+    const { port, applied } = await newPort()
+    expect((await port.apply(reviews, { dryRun: true })).documents).toHaveLength(1)
+    const bad = await port.apply(
+      `${reviews}---${reviews}---${inFile}---\napiVersion: v1\nkind: Servise\nmetadata: {name: x}\n`,
+      { dryRun: false },
+    )
+    expect(bad.problems.map(({ code }) => code)).toEqual(expect.arrayContaining(['HDL003', 'HDL007', 'HDL012']))
+    expect(applied.list()).toEqual([])
+  })
+
+  it('delete what was applied, and leave to files what stands in files', async () => {
+    const { port, applied } = await newPort()
+    await port.apply(reviews, { dryRun: false })
+    await expect.poll(() => applied.list().length).toBe(1)
+    const key = { kind: 'Service', namespace: 'default' }
+    expect((await port.delete({ ...key, name: 'reviews' }))?.documents).toMatchObject([{ action: 'deleted' }])
+    await expect.poll(() => applied.list().length).toBe(0)
+    expect((await port.delete({ ...key, name: 'web' }))?.problems).toMatchObject([{ code: 'HDL012' }])
+    expect(await port.delete({ ...key, name: 'nobody' })).toBeUndefined()
+  })
+})

@@ -4,7 +4,7 @@ import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
-import type { ConnectOptions, Connection, IoBackend, ServerSocket, TlsCredentials } from './connection.ts'
+import type { ConnectOptions, Connection, IoBackend, ServerSocket, TlsInfo } from './connection.ts'
 import { NetConnection } from './net-connection.ts'
 import { serverAcceptor } from './tls-acceptor.ts'
 import { clientContext, tlsInfo } from './tls-identity.ts'
@@ -32,15 +32,19 @@ export function createNetBackend(clock: Clock): IoBackend {
         },
       }),
     })
+    let socket: Socket = raw
     const timer = clock.setTimer(options.timeoutMs, () => {
-      raw.destroy(new Error(`no connection to ${options.host}:${options.port} within ${options.timeoutMs} ms`))
+      socket.destroy(new Error(`no connection to ${options.host}:${options.port} within ${options.timeoutMs} ms`))
     })
     try {
       await opened(raw, 'connect')
       if (options.tls === undefined) return (pending.connection = NetConnection.dialled(raw))
-      return await secureClient(raw, options.tls)
+      const secured = startTls(raw, options.tls)
+      socket = secured
+      await opened(secured, 'secureConnect')
+      return NetConnection.secured(secured, raw, acceptPeer(secured, options.tls))
     } catch (error) {
-      raw.destroy()
+      socket.destroy()
       throw error
     } finally {
       timer.cancel()
@@ -95,31 +99,27 @@ function listen(
   })
 }
 
-async function secureClient(
-  raw: Socket,
-  options: { credentials: TlsCredentials; peerSpiffeIds: readonly string[]; alpn: readonly string[] },
-): Promise<NetConnection> {
-  const socket = tlsConnect({
+type ClientTls = NonNullable<ConnectOptions['tls']>
+
+function startTls(raw: Socket, { credentials, alpn }: ClientTls): TLSSocket {
+  return tlsConnect({
     socket: raw,
-    secureContext: clientContext(options.credentials),
+    secureContext: clientContext(credentials),
     rejectUnauthorized: true,
     servername: '',
-    ALPNProtocols: [...options.alpn],
-    // The peer's name is its SPIFFE ID, compared below after every handshake: Node skips this call on resumed sessions.
+    ALPNProtocols: [...alpn],
+    // The peer's name is its SPIFFE ID, compared after every handshake: Node skips this call on resumed sessions.
     checkServerIdentity: () => undefined,
   })
-  // A timeout destroys the TCP socket with the reason; the TLS socket only says that it was closed.
-  raw.once('error', (error) => socket.destroy(error))
-  await opened(socket, 'secureConnect')
+}
+
+function acceptPeer(socket: TLSSocket, { credentials, peerSpiffeIds }: ClientTls): TlsInfo {
   try {
-    const info = tlsInfo(socket, options.credentials, true)
+    const info = tlsInfo(socket, credentials, true)
     const id = info.peerSpiffeId as string
-    if (!options.peerSpiffeIds.includes(id)) {
-      throw new Error(`the peer is ${id}, expected ${options.peerSpiffeIds.join(' or ') || 'nobody'}`)
-    }
-    return NetConnection.secured(socket, raw, info)
+    if (peerSpiffeIds.includes(id)) return info
+    throw new Error(`the peer is ${id}, expected ${peerSpiffeIds.join(' or ') || 'nobody'}`)
   } catch (error) {
-    socket.destroy()
     throw new Error(`peer not accepted: ${errorMessage(error)}`, { cause: error })
   }
 }

@@ -16,6 +16,7 @@ export class NetConnection implements Connection {
   readonly #tcp: Socket
   #handler: ConnectionHandler = unheard
   #reading = false
+  #destroyed = false
   #error: Error | undefined
 
   private constructor(socket: Socket, tcp: Socket, tls: TlsInfo | undefined) {
@@ -66,42 +67,41 @@ export class NetConnection implements Connection {
     if (this.#socket.closed) queueMicrotask(this.#onClose)
   }
 
+  /** Once the socket below TLS is destroyed, the one above follows by itself: destroying both in one turn crashes Node. */
   get closed(): boolean {
-    return this.#socket.destroyed
+    return this.#destroyed || this.#socket.destroyed || this.#tcp.destroyed
   }
 
   received(bytes: Uint8Array): void {
-    if (!this.#socket.destroyed) this.#handler.onData(bytes)
+    if (!this.closed) this.#handler.onData(bytes)
   }
 
   write(bytes: Uint8Array): boolean {
-    const socket = this.#socket
-    if (socket.destroyed || socket.writableEnded) return true
-    return socket.write(bytes)
+    return this.closed || this.#socket.writableEnded || this.#socket.write(bytes)
   }
 
   end(): void {
-    if (!this.#socket.destroyed) this.#socket.end()
+    if (!this.closed) this.#socket.end()
   }
 
   destroy(error?: Error): void {
-    if (this.#socket.destroyed) return
+    if (this.closed) return
+    this.#destroyed = true
     if (error === undefined) {
       this.#socket.destroy()
       return
     }
     this.#error ??= error
-    // Reset below TLS: a close_notify would tell the peer that all is well.
+    // Reset below TLS: without it the peer could take this for an orderly end.
     this.#tcp.resetAndDestroy()
-    this.#socket.destroy()
   }
 
   pause(): void {
-    this.#socket.pause()
+    if (!this.closed) this.#socket.pause()
   }
 
   resume(): void {
-    if (this.#reading && !this.#socket.destroyed) this.#socket.resume()
+    if (this.#reading && !this.closed) this.#socket.resume()
   }
 
   /** Gives the socket away, `head` first to be read again. This object is dead afterwards. */

@@ -38,7 +38,11 @@ function createAcceptor(options: AcceptorOptions): TlsAcceptor {
     pauseOnConnect: true,
   })
   const waiting = new Map<string, { resolve: (socket: TLSSocket) => void; reject: (error: Error) => void }>()
-  server.on('secureConnection', (socket) => waiting.get(fourTuple(socket))?.resolve(socket))
+  server.on('secureConnection', (socket) => {
+    // Until the connection that is made of it listens.
+    socket.on('error', () => {})
+    waiting.get(fourTuple(socket))?.resolve(socket)
+  })
   server.on('tlsClientError', (error, socket) => waiting.get(fourTuple(socket))?.reject(error))
   return {
     accept: (raw) =>

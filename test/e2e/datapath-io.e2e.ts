@@ -1,0 +1,6 @@
+// The I/O back ends, each held to the same suite.
+import { systemClock } from '../../src/core/clock.ts'
+import { createNetBackend } from '../../src/proxy/io/net-backend.ts'
+import { describeIoBackend } from '../compliance/io-backend.ts'
+
+describeIoBackend(() => createNetBackend(systemClock))

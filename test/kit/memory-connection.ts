@@ -1,0 +1,39 @@
+// Two connections joined in memory, for what needs a clock moved by hand: bytes arrive a microtask after they were written.
+import type { Connection, ConnectionHandler } from '../../src/proxy/io/connection.ts'
+
+export class MemoryConnection implements Connection {
+  handler: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
+  readonly remoteAddress = '127.0.0.1'
+  readonly remotePort = 1
+  readonly localAddress = '127.0.0.1'
+  readonly localPort = 2
+  readonly tls: Connection['tls'] = undefined
+  closed = false
+  #peer: MemoryConnection | undefined
+
+  static pair(): [MemoryConnection, MemoryConnection] {
+    const [near, far] = [new MemoryConnection(), new MemoryConnection()]
+    near.#peer = far
+    far.#peer = near
+    return [near, far]
+  }
+
+  write(bytes: Uint8Array): boolean {
+    queueMicrotask(() => this.#peer?.closed === false && this.#peer.handler.onData(bytes))
+    return true
+  }
+
+  end(): void {
+    queueMicrotask(() => this.#peer?.closed === false && this.#peer.handler.onEnd())
+  }
+
+  destroy(error?: Error): void {
+    if (this.closed) return
+    this.closed = true
+    queueMicrotask(() => this.handler.onClose(error))
+    queueMicrotask(() => this.#peer?.destroy(error))
+  }
+
+  pause(): void {}
+  resume(): void {}
+}

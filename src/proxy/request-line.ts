@@ -49,7 +49,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     demand: deps.demand,
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
-  const serveDeps = { clock, random, lookup, clusters, sink }
+  const serveDeps = { clock, random, lookup, clusters, sink, logger }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const exchange = beginExchange(clock, runtime.value.revision, stream, origin)
     const request = new ServedRequest(serveDeps, stream, origin, exchange)

@@ -337,6 +337,19 @@ describe('plaintext HTTP/1.1', () => {
     client.socket.destroy()
   })
 
+  it('uses a connection again whose last answer waits for a slow caller', async () => {
+    answer = (incoming, response) => void response.end(Buffer.alloc(incoming.url === '/large' ? 8_000_000 : 1))
+    const slow = await rawClient(port)
+    slow.socket.pause()
+    slow.write('GET /large HTTP/1.1\r\nHost: a\r\n\r\n')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    for (let i = 0; i < 3; i++) assert.equal((await send({ address: `127.0.0.1:${port}`, target: '/' })).body.length, 1)
+    slow.socket.resume()
+    await until('all of it', () => slow.received().length > 8_000_000)
+    for (let i = 0; i < 3; i++) assert.equal((await send({ address: `127.0.0.1:${port}`, target: '/' })).body.length, 1)
+    slow.socket.destroy()
+  })
+
   it('does not hoard what a slow application has not read', async () => {
     answer = (incoming) => void incoming.pause()
     const client = await rawClient(port)

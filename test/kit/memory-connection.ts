@@ -19,7 +19,7 @@ export class MemoryConnection implements Connection {
   }
 
   write(bytes: Uint8Array): boolean {
-    queueMicrotask(() => this.#peer?.closed === false && this.#peer.handler.onData(bytes))
+    if (bytes.length > 0) queueMicrotask(() => this.#peer?.closed === false && this.#peer.handler.onData(bytes))
     return true
   }
 

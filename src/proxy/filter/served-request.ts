@@ -3,7 +3,9 @@ import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Clock } from '../../core/clock.ts'
+import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
+import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
@@ -26,6 +28,7 @@ export interface ServeDeps {
   readonly lookup: RouteLookup
   readonly clusters: ClusterSet
   readonly sink: ExchangeSink
+  readonly logger: Logger
 }
 
 export class ServedRequest implements ServerStreamHandler {
@@ -115,7 +118,19 @@ export class ServedRequest implements ServerStreamHandler {
     this.#finish()
   }
 
+  /** A defect while deciding concerns this request, not the proxy. */
   #found(result: RouteLookupResult): void {
+    try {
+      this.#act(result)
+    } catch (error) {
+      this.#deps.logger.error('request not served', { error: errorMessage(error) })
+      if (this.#proxied === undefined)
+        this.#refuse(500, [], 'heddle could not decide on this request: its log says why')
+      else this.#stream.abort(new Error('request not served'))
+    }
+  }
+
+  #act(result: RouteLookupResult): void {
     if (this.#stream.request.method === 'CONNECT' && result.kind !== 'refused') {
       this.#connect(result.kind === 'routes')
       return

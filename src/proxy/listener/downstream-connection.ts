@@ -108,6 +108,11 @@ export class DownstreamConnection implements StreamOrigin {
   }
 
   #choose(protocol: Protocol, head: Uint8Array): void {
+    if (head.length === 0) {
+      // Opened and never used.
+      this.#connection.destroy()
+      return
+    }
     this.transport = protocol === 'tls' ? 'tls' : 'plaintext'
     const chain = chainFor(this.listener, this.transport)
     if (chain === undefined) {

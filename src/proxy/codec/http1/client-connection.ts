@@ -26,6 +26,7 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
   #stream: Http1ClientStream | undefined
   #persistent = true
   #closed = false
+  #paused = false
 
   constructor(connection: Connection, options: ClientConnectionOptions) {
     this.connection = connection
@@ -136,14 +137,16 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
     this.close()
   }
 
-  pauseBody(): void {
+  pauseBody(stream: Http1ClientStream): void {
+    if (this.#stream !== stream || this.#paused) return
+    this.#paused = true
     this.#parser.stop()
     this.connection.pause()
   }
 
-  resumeBody(): void {
-    this.#parser.start()
-    this.connection.resume()
+  resumeBody(stream: Http1ClientStream): void {
+    if (this.#stream !== stream) return
+    this.#unpause()
     this.#settle()
   }
 
@@ -167,12 +170,21 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
     stream.handler.onFailed({ kind, message, responseBegun: stream.responseBegun })
   }
 
+  #unpause(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.connection.resume()
+    this.#parser.start()
+  }
+
   /** Once the response is complete and everything received has been looked at. */
   #settle(): void {
     const stream = this.#stream
     if (stream === undefined || !stream.responseComplete || this.#parser.running) return
     if (stream.tunnelling && !stream.requestComplete) return
     this.#stream = undefined
+    // Whoever was to take the last of it may still be slow: that is no business of the next request.
+    this.#unpause()
     if (this.#persistent && stream.requestComplete && this.#parser.complete && this.#parser.heldBytes === 0) {
       this.#parser.next()
       this.#options.onIdle()
@@ -211,11 +223,11 @@ class Http1ClientStream implements ClientStream {
   }
 
   pause(): void {
-    if (!this.#aborted) this.#host.pauseBody()
+    if (!this.#aborted) this.#host.pauseBody(this)
   }
 
   resume(): void {
-    if (!this.#aborted) this.#host.resumeBody()
+    if (!this.#aborted) this.#host.resumeBody(this)
   }
 
   sendData(bytes: Uint8Array): boolean {

@@ -5,6 +5,9 @@ import { HeaderList } from '../../core/header-list.ts'
 import type { ServerStream } from '../codec/http-stream.ts'
 import type { AttemptFailure } from './attempt.ts'
 
+/** On a 503 between two proxies of the mesh: the application behind the answering one did not see the request. What REFUSED_STREAM says in HTTP/2. */
+export const unprocessedHeader = 'x-heddle-unprocessed'
+
 export function textResponse(status: number, detail: string): { head: ResponseHead; body: Buffer } {
   const headers = HeaderList.of(['content-type', 'text/plain; charset=utf-8'], ['server', 'heddle'])
   return { head: { status, headers }, body: Buffer.from(`${detail}\n`) }

@@ -1,10 +1,10 @@
 // One request from its decision to the end of its response: attempts, repeats, and the bytes in between.
-import type { AttemptRecord, ResponseFlag } from '../../contracts/decision-record.ts'
+import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
-import { decideRetry } from '../../policies/retries/retries.runtime.ts'
+import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -13,7 +13,7 @@ import type { BodyLength, ClientStream, ServerStream } from '../codec/http-strea
 import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
-import { failureAnswers, sendWhole, textResponse } from './local-reply.ts'
+import { failureAnswers, sendWhole, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { RequestBody } from './request-body.ts'
 
 export interface ForwardPlan {
@@ -111,7 +111,8 @@ export class ProxiedRequest implements AttemptOwner {
 
   attemptHead(head: ResponseHead, length: BodyLength): void {
     const attempt = this.#attempt as Attempt
-    if (this.#retry('response', head.status, true)) {
+    const refused = head.status === 503 && takeUnprocessed(head, attempt)
+    if (refused ? this.#retry('refused', head.status, false) : this.#retry('response', head.status, true)) {
       attempt.discard(this.#body.complete)
       return
     }
@@ -148,7 +149,8 @@ export class ProxiedRequest implements AttemptOwner {
       this.#exchange.attempts.push(attempt.record(failure.kind))
     }
     const place = this.#destination(attempt.endpoint)
-    this.#answer(answer.status, answer.flag, `heddle ${answer.what} ${place}: ${failure.message}`)
+    const unprocessed = failure.kind === 'connect-failure' && this.#exchange.mtls
+    this.#answer(answer.status, answer.flag, `heddle ${answer.what} ${place}: ${failure.message}`, unprocessed)
   }
 
   get #upstream(): ClientStream | undefined {
@@ -173,7 +175,7 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   /** True: another attempt follows. */
-  #retry(kind: AttemptRecord['outcome'], status: number, responseStarted: boolean): boolean {
+  #retry(kind: AttemptOutcome['kind'], status: number, responseStarted: boolean): boolean {
     const attempt = this.#attempt as Attempt
     const { clock, random } = this.#deps
     const sentBytes = attempt.stream === undefined ? 0 : 1 + this.#body.receivedBytes
@@ -190,7 +192,7 @@ export class ProxiedRequest implements AttemptOwner {
       return false
     }
     if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs || !this.#budget.tryRetry()) return false
-    this.#exchange.attempts.push(attempt.record(kind, decision.because))
+    this.#exchange.attempts.push(attempt.record(kind === 'refused' ? 'response' : kind, decision.because))
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
     this.#attempt = undefined
@@ -212,12 +214,14 @@ export class ProxiedRequest implements AttemptOwner {
     return workload === undefined ? address : `${address} (${workload})`
   }
 
-  #answer(status: number, flag: ResponseFlag, detail: string): void {
+  /** `unprocessed`: tells the caller's proxy that the application did not see the request. */
+  #answer(status: number, flag: ResponseFlag, detail: string, unprocessed = false): void {
     this.#exchange.flags.push(flag)
     this.#exchange.detail = detail
     this.#exchange.status = status
     const { head, body } = textResponse(status, detail)
     this.#plan.modifyResponse(head)
+    if (unprocessed) head.headers.set(unprocessedHeader, '1')
     this.#headSent = true
     sendWhole(this.#stream, head, body)
     this.#finish()
@@ -231,4 +235,11 @@ export class ProxiedRequest implements AttemptOwner {
     for (let done = 0; done < this.#retriesDone; done++) this.#budget.retryFinished()
     this.#onFinished()
   }
+}
+
+/** The peer's proxy says that its application did not see the request. Nobody behind this proxy hears of it, nor believes an application that says so. */
+function takeUnprocessed({ headers }: ResponseHead, { peerSpiffeId }: Attempt): boolean {
+  if (!headers.has(unprocessedHeader)) return false
+  headers.delete(unprocessedHeader)
+  return peerSpiffeId !== undefined
 }

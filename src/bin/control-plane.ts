@@ -102,7 +102,11 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     await addresses.reserve(needed, claimedPorts(snapshot))
   }
   await prepare(snapshotNow())
-  const view = new WatchableValue(createResourceView(snapshotNow(), addresses))
+  const workloadStatuses = new WorkloadStatuses()
+  let inForce = snapshotNow()
+  const view = new WatchableValue(createResourceView(inForce, addresses))
+  const showView = (): void =>
+    view.set(createResourceView(inForce, addresses, view.value, workloadStatuses.ready.value))
   const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
     buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
   const desired = new WatchableValue(desiredOf(snapshotNow()))
@@ -111,7 +115,8 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     if (snapshot !== snapshotNow()) return
     try {
       await prepare(snapshot)
-      view.set(createResourceView(snapshot, addresses, view.value))
+      inForce = snapshot
+      showView()
       desired.set(desiredOf(snapshot))
     } catch (error) {
       logger.error('the new configuration stays out of force', { error: errorMessage(error) })
@@ -122,6 +127,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     forced = forced.then(() => force(snapshot))
   }
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
+  lifecycle.onStop(workloadStatuses.ready.subscribe(showView))
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
@@ -151,7 +157,6 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 
   // 5. People and the supervisor.
   const token = readOrCreateAdminToken(options.stateDir)
-  const workloadStatuses = new WorkloadStatuses()
   const apiAddress = addressOf('api')
   const apiUrl = `http://${hostPort(apiAddress.host, apiAddress.port)}`
   const api = await startControlApi(
@@ -165,7 +170,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
           adminUrl: apiUrl,
           adminToken: token,
           xdsAddress,
-          isReady: (workload) => workloadStatuses.get(workload)?.state === 'ready',
+          isReady: (workload) => workloadStatuses.ready.value.has(workload),
         }),
       problems: () => configuration.problems.value,
       proxies: () => xds.proxies(),

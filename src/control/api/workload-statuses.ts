@@ -1,21 +1,21 @@
 // How the workloads and gateways that the supervisor runs are doing, in its words.
+import { isDeepStrictEqual } from 'node:util'
+
 import type { WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
+import { WatchableValue } from '../../core/watchable.ts'
 
 /** Kept in memory: a restarted control plane hears everything again from the supervisor. */
 export class WorkloadStatuses {
+  /** "namespace/name" of the workloads that are ready; a new set whenever it changes. */
+  readonly ready: WatchableValue<ReadonlySet<string>> = new WatchableValue<ReadonlySet<string>>(new Set())
   #statuses: readonly WorkloadStatus[] = []
-  #byWorkload: ReadonlyMap<string, WorkloadStatus> = new Map()
 
   replace(statuses: readonly WorkloadStatus[]): void {
     this.#statuses = statuses
-    const workloads = statuses.filter(({ kind }) => kind === 'sidecar')
-    this.#byWorkload = new Map(workloads.map((status) => [`${status.namespace}/${status.name}`, status]))
-  }
-
-  /** `workload` is "namespace/name". */
-  get(workload: string): WorkloadStatus | undefined {
-    return this.#byWorkload.get(workload)
+    const ready = statuses.filter(({ kind, state }) => kind === 'sidecar' && state === 'ready')
+    const names = new Set(ready.map(({ namespace, name }) => `${namespace}/${name}`))
+    if (!isDeepStrictEqual(names, this.ready.value)) this.ready.set(names)
   }
 
   list(): readonly WorkloadStatus[] {

@@ -75,6 +75,20 @@ describe('resource view', () => {
     expect(routeNames(second, web)).toEqual(['changed'])
   })
 
+  it('leaves out workloads that are not ready, unless none is', () => {
+    const ports = sequentialPorts()
+    const snapshot = mesh()
+      .workload('default', 'v2')
+      .service('default', 'api', { workloads: ['v1', 'v2'] })
+      .build('1')
+    const versions = [[], ['default/v1'], ['default/v1', 'default/v2'], ['default/web']].map((ready) => {
+      const view = createResourceView(snapshot, ports, undefined, new Set(ready))
+      return view.get(typeUrls.clusterLoadAssignment, serviceName('api'), web)?.version
+    })
+    expect(versions[1]).not.toBe(versions[0])
+    expect([versions[2], versions[3]]).toEqual([versions[0], versions[0]])
+  })
+
   it('keeps the object when the same content is compiled again from new documents', () => {
     const ports = sequentialPorts()
     const first = createResourceView(mesh().build('1'), ports)

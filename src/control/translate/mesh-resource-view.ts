@@ -38,13 +38,18 @@ import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
 
-/** `previous`: the view of the revision before, whose bytes serve again wherever nothing has changed. */
+/**
+ * `previous`: the view before, whose bytes serve again wherever nothing has changed. `ready`: workloads ("namespace/name") that are known to
+ * serve; the others get traffic of a service only while none of its workloads is known to.
+ */
 export function createResourceView(
   snapshot: MeshSnapshot,
   ports: PortAllocation,
   previous?: ResourceView,
+  ready: ReadonlySet<string> = new Set(),
 ): ResourceView {
-  return new MeshResourceView(snapshot, ports, previous instanceof MeshResourceView ? previous.entries : undefined)
+  const entries = previous instanceof MeshResourceView ? previous.entries : undefined
+  return new MeshResourceView(snapshot, ports, ready, entries)
 }
 
 /** Where gateways listen. */
@@ -53,11 +58,18 @@ const gatewayHost = '127.0.0.1'
 class MeshResourceView implements ResourceView {
   readonly #snapshot: MeshSnapshot
   readonly #ports: PortAllocation
+  readonly #ready: ReadonlySet<string>
   readonly #cache: ResourceCache
 
-  constructor(snapshot: MeshSnapshot, ports: PortAllocation, previous: ResourceEntries | undefined) {
+  constructor(
+    snapshot: MeshSnapshot,
+    ports: PortAllocation,
+    ready: ReadonlySet<string>,
+    previous: ResourceEntries | undefined,
+  ) {
     this.#snapshot = snapshot
     this.#ports = ports
+    this.#ready = ready
     this.#cache = new ResourceCache(previous)
   }
 
@@ -248,7 +260,7 @@ class MeshResourceView implements ResourceView {
 
   #endpoints(port: MeshServicePort): ResolvedEndpoint[] {
     const tls = this.#snapshot.settings.peerAuthentication !== 'DISABLE'
-    return port.endpoints.flatMap((endpoint: MeshEndpoint): ResolvedEndpoint[] => {
+    return this.#serving(port.endpoints).flatMap((endpoint: MeshEndpoint): ResolvedEndpoint[] => {
       const { weight } = endpoint
       if (endpoint.kind === 'address') return [{ host: endpoint.host, port: endpoint.port, weight, tls: false }]
       const workload = this.#snapshot.workloads.get(endpoint.workload)
@@ -257,6 +269,15 @@ class MeshResourceView implements ResourceView {
       const { namespace, name } = workload
       return [{ host: address.host, port: address.port, weight, tls, workload: { namespace, name } }]
     })
+  }
+
+  /** Without the workloads that are not ready; with all while none is: they are tried rather than given up. */
+  #serving(endpoints: readonly MeshEndpoint[]): readonly MeshEndpoint[] {
+    const isReady = (endpoint: MeshEndpoint): boolean =>
+      endpoint.kind === 'workload' && this.#ready.has(endpoint.workload)
+    return endpoints.some(isReady)
+      ? endpoints.filter((endpoint) => endpoint.kind === 'address' || isReady(endpoint))
+      : endpoints
   }
 
   /** Who may answer for the port: the identities of all workloads behind it. Sorted. */

@@ -36,7 +36,7 @@ const mesh = (): MeshState => ({
     namespace,
     name,
     spiffeId,
-    ready: workloadStatuses.get(`${namespace}/${name}`)?.state === 'ready',
+    ready: workloadStatuses.ready.value.has(`${namespace}/${name}`),
     outboundProxy: 'http://127.0.0.1:1',
     adminUrl: `http://${adminAddress}`,
     metricsUrl: `http://${metricsAddress}/metrics`,

@@ -43,6 +43,7 @@ import { createPinoLogger } from '../core/pino-logger.ts'
 import { WatchableValue } from '../core/watchable.ts'
 
 const joinTokenTtlMs = 10 * 60_000
+const recordDelayMs = 50
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<void> {
   const clock = systemClock
@@ -69,11 +70,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     logger,
   })
   const record = ({ revision }: MeshSnapshot): void => {
-    revisions
-      .record(Number(revision), documentTexts(configuration.documents()))
-      .catch((error: unknown) =>
-        logger.error('the revision was not recorded', { revision, error: errorMessage(error) }),
-      )
+    const documents = configuration.documents()
+    // a disk that takes its time must not keep the change from the proxies
+    clock.setTimer(recordDelayMs, () => {
+      revisions
+        .record(Number(revision), documentTexts(documents))
+        .catch((error: unknown) => logger.error('revision not recorded', { revision, error: errorMessage(error) }))
+    })
   }
   record(configuration.snapshot.value)
   lifecycle.onStop(configuration.snapshot.subscribe(record))

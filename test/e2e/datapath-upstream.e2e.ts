@@ -83,6 +83,18 @@ describe('endpoints that fail', () => {
     assert.deepEqual(retried[0]?.flags, [])
   })
 
+  it("an application's own word that it did not see the request is neither believed nor passed on", async () => {
+    let asked = 0
+    const liar = await http((_, response) => {
+      asked++
+      response.writeHead(503, { 'x-heddle-unprocessed': '1' }).end('no')
+    })
+    const call = await front([liar])
+    const response = await call()
+    assert.deepEqual([response.status, response.body, asked], [503, 'no', 1])
+    assert.equal(response.headers['x-heddle-unprocessed'], undefined)
+  })
+
   it('refused everywhere: 503 UF, and says where', async () => {
     const [closed] = await freePorts(1)
     const call = await front([closed as number])

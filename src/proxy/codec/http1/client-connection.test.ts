@@ -75,7 +75,7 @@ describe('the client end of a connection', () => {
     await answer(ok)
     send()
     await answer(ok)
-    expect(events.slice(-4)).toEqual(['200', 'ok', 'end', 'idle'])
+    expect(events).toEqual(['200', 'ok', 'end', 'idle', '200', 'ok', 'end', 'idle'])
   })
 
   it('a stream that is over can no longer hold up the next', async () => {
@@ -86,7 +86,7 @@ describe('the client end of a connection', () => {
     first.pause()
     first.abort()
     await answer(ok)
-    expect(events.slice(-4)).toEqual(['200', 'ok', 'end', 'idle'])
+    expect(events).toEqual(['200', 'ok', 'end', 'idle', '200', 'ok', 'end', 'idle'])
   })
 
   it('never takes what comes too much for the next answer', async () => {

@@ -73,6 +73,7 @@ test('shows configuration, statistics and certificates to whoever has the token,
   }
   assert.equal((await http.ask(`${url}/nothing`, { token })).status, 404)
   assert.equal((await http.ask(`${url}/stats`, { token, method: 'DELETE' })).status, 405)
+  assert.equal((await http.ask(`${url}//`)).status, 400)
   assert.equal((await http.ask(`${url}/ready`)).status, 503)
   ready = true
   assert.equal((await http.ask(`${url}/ready`)).status, 200)

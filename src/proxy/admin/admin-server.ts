@@ -83,7 +83,9 @@ function serve(address: string, handle: Handler): Promise<HttpEndpoint> {
       sendJson(response, { message: 'only GET' }, 405)
       return
     }
-    handle(request, response, new URL(request.url ?? '/', 'http://admin'))
+    const url = URL.parse(request.url ?? '/', 'http://admin')
+    if (url === null) sendJson(response, { message: 'not a path' }, 400)
+    else handle(request, response, url)
   })
   const colon = address.lastIndexOf(':')
   return new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ export class MemoryConnection implements Connection {
   readonly remotePort = 1
   readonly localAddress = '127.0.0.1'
   readonly localPort = 2
-  readonly tls: Connection['tls'] = undefined
+  tls: Connection['tls'] = undefined
   closed = false
   #peer: MemoryConnection | undefined
 

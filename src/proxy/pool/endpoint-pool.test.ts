@@ -112,6 +112,20 @@ describe('a pool', () => {
     expect(tries).toBe(2)
   })
 
+  it('fails who waits when a new connection is beyond its certificates already', async () => {
+    let tries = 0
+    const { acquire, pool } = createTestPool(() => {
+      tries++
+      const [near] = MemoryConnection.pair()
+      near.tls = { peerSpiffeId: 'spiffe://mesh.local/ns/a/sa/b', notAfterMs: 0, alpn: undefined, sni: undefined }
+      return Promise.resolve(near)
+    })
+    expect(await acquire()).toBe('connect-failure')
+    await settle()
+    expect(tries).toBe(1)
+    expect(pool.counts).toEqual({ open: 0, idle: 0, connecting: 0, pending: 0 })
+  })
+
   it('lets no more wait than it should', async () => {
     const { acquire, pool } = createTestPool(() => new Promise(() => {}))
     for (let waiting = 0; waiting < poolLimits.pending; waiting++) void acquire()

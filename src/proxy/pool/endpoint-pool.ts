@@ -100,12 +100,13 @@ export class EndpointPool {
     try {
       connection = await this.#options.connect()
     } catch (error) {
-      this.#connecting--
-      this.#options.observer.connectFailed()
-      const [waiter] = this.#waiting
-      if (waiter === undefined) return
-      this.#waiting.delete(waiter)
-      waiter.connectionFailed('connect-failure', errorMessage(error))
+      this.#connectFailed(errorMessage(error))
+      return
+    }
+    if (this.#expired(connection)) {
+      // Waiting for another would be for ever: it would be no better.
+      connection.destroy()
+      this.#connectFailed('a certificate of the two sides has expired')
       return
     }
     this.#connecting--
@@ -116,6 +117,15 @@ export class EndpointPool {
     })
     this.#clients.add(client)
     this.#release(client)
+  }
+
+  #connectFailed(reason: string): void {
+    this.#connecting--
+    this.#options.observer.connectFailed()
+    const [waiter] = this.#waiting
+    if (waiter === undefined) return
+    this.#waiting.delete(waiter)
+    waiter.connectionFailed('connect-failure', reason)
   }
 
   #release(client: Http1ClientConnection): void {
@@ -155,8 +165,11 @@ export class EndpointPool {
 
   /** Not beyond the life of the certificates that it was opened with. */
   #usable(client: Http1ClientConnection): boolean {
-    const { tls } = client.connection
-    return !client.closed && (tls === undefined || tls.notAfterMs > this.#options.clock.nowMs())
+    return !client.closed && !this.#expired(client.connection)
+  }
+
+  #expired({ tls }: Connection): boolean {
+    return tls !== undefined && tls.notAfterMs <= this.#options.clock.nowMs()
   }
 
   #forget(client: Http1ClientConnection): void {

@@ -14,24 +14,37 @@ export interface Clock {
   setTimer(delayMs: number, fn: () => void, keepAlive?: boolean): Timer
 }
 
+/** What setTimeout can wait for; anything longer would fire at once. */
+const longestDelayMs = 2 ** 31 - 1
+
 class SystemTimer implements Timer {
-  #handle: NodeJS.Timeout
-  constructor(handle: NodeJS.Timeout) {
-    this.#handle = handle
+  readonly #fn: () => void
+  readonly #keepAlive: boolean
+  #handle: NodeJS.Timeout | undefined
+
+  constructor(delayMs: number, fn: () => void, keepAlive: boolean) {
+    this.#fn = fn
+    this.#keepAlive = keepAlive
+    this.#arm(delayMs)
   }
+
   cancel(): void {
     clearTimeout(this.#handle)
+  }
+
+  #arm(delayMs: number): void {
+    this.#handle =
+      delayMs > longestDelayMs
+        ? setTimeout(() => this.#arm(delayMs - longestDelayMs), longestDelayMs)
+        : setTimeout(this.#fn, delayMs)
+    if (!this.#keepAlive) this.#handle.unref()
   }
 }
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  setTimer(delayMs, fn, keepAlive = false) {
-    const handle = setTimeout(fn, delayMs)
-    if (!keepAlive) handle.unref()
-    return new SystemTimer(handle)
-  },
+  setTimer: (delayMs, fn, keepAlive = false) => new SystemTimer(delayMs, fn, keepAlive),
 }
 
 /** Resolves after `delayMs` of the clock's time. */

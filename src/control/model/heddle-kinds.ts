@@ -152,7 +152,7 @@ const meshConfigSpecSchema = z.strictObject({
   certificates: z
     .strictObject({
       workloadLifetime: durationSchema
-        .refine((text) => durationMs(text) >= 1000, { error: '"workloadLifetime" must be at least 1s' })
+        .refine((text) => durationMs(text) >= 2000, { error: '"workloadLifetime" must be at least 2s' })
         .default('1h'),
     })
     .default({ workloadLifetime: '1h' }),

@@ -7,6 +7,7 @@ import { nodeId } from '../contracts/xds/names.ts'
 import { systemClock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
+import { boundExpressions } from '../proxy/route/linear-expressions.ts'
 import { startSidecar } from './sidecar.ts'
 import type { Sidecar } from './sidecar.ts'
 
@@ -14,6 +15,7 @@ import type { Sidecar } from './sidecar.ts'
 const drainDeadlineMs = 10_000
 
 export async function runProxy(options: ProxyOptions): Promise<void> {
+  boundExpressions()
   const bootstrap = JSON.parse(await readFile(options.bootstrapFile, 'utf8')) as ProxyBootstrap
   const logger = createPinoLogger({ name: 'proxy' })
   const sidecars = new Map<string, Sidecar>()

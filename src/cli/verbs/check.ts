@@ -50,8 +50,10 @@ async function checkControlPlane(client: ControlPlaneClient): Promise<Finding[]>
   const byId = new Map(proxies.map((proxy) => [proxy.id, proxy]))
   const away = expected.filter((id) => byId.get(id)?.connected !== true)
   const behind = expected.filter((id) => !away.includes(id) && byId.get(id)?.ackedRevision !== revision)
-  const nacks = proxies.flatMap(({ id, lastNack }) =>
-    lastNack?.current === true ? [`${id} refuses ${shortType(lastNack.typeUrl)}: ${lastNack.message}`] : [],
+  const nacks = proxies.flatMap(({ id, connected, lastNack }) =>
+    connected && lastNack?.current === true
+      ? [`${id} refuses ${shortType(lastNack.typeUrl)}: ${lastNack.message}`]
+      : [],
   )
   const notReady = mesh.workloads.filter(({ ready }) => !ready).map(({ namespace, name }) => `${namespace}/${name}`)
   return [

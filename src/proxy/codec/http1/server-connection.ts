@@ -38,7 +38,8 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
   readonly #parser: MessageParser
   readonly #deadline: MovingDeadline
   #stream: Http1ServerStream | undefined
-  #draining = false
+  /** Set once it drains. */
+  #drainGraceMs: number | undefined
   #bodyPaused = false
   #readingPaused = false
   /** Bytes thrown away after our last word; -1 before. */
@@ -63,8 +64,8 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
 
   /** The next response is the last. An idle connection ends after `graceMs`, for a request that is already on its way. */
   drain(graceMs: number): void {
-    if (this.#draining) return
-    this.#draining = true
+    if (this.#drainGraceMs !== undefined) return
+    this.#drainGraceMs = graceMs
     if (this.#stream === undefined && this.#lingered < 0) this.#deadline.set(graceMs)
   }
 
@@ -143,7 +144,11 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
 
   get ending(): boolean {
     const notAfterMs = this.connection.tls?.notAfterMs
-    return this.#draining || this.#lastHeard || (notAfterMs !== undefined && notAfterMs <= this.#options.clock.nowMs())
+    return (
+      this.#drainGraceMs !== undefined ||
+      this.#lastHeard ||
+      (notAfterMs !== undefined && notAfterMs <= this.#options.clock.nowMs())
+    )
   }
 
   pauseBody(): void {
@@ -200,7 +205,7 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
         return
       }
       this.#resetBodyPause()
-      this.#deadline.set(this.#options.idleTimeoutMs)
+      this.#deadline.set(this.#drainGraceMs ?? this.#options.idleTimeoutMs)
       this.#parser.next()
     }
     this.#syncReading()

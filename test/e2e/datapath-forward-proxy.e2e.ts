@@ -6,6 +6,9 @@ import { connect as h2connect, createServer as createH2Server } from 'node:http2
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 
+import { systemClock } from '../../src/core/clock.ts'
+import type { Connection, IoBackend } from '../../src/proxy/io/connection.ts'
+import { createNetBackend } from '../../src/proxy/io/net-backend.ts'
 import { send } from '../kit/http-client.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { clusterOf, configOf, freePort, listenerOn, routesTo, startLine, type TestLine } from '../kit/request-line.ts'
@@ -202,6 +205,33 @@ describe('CONNECT', () => {
     client.write('\x01\x02')
     await client.closed()
     assert.deepEqual(test.exchanges.at(-1)?.flags, ['UF'])
+  })
+
+  it('to elsewhere, given up before there was a connection: that one ends too', async () => {
+    const net = createNetBackend(systemClock)
+    const dialled = Promise.withResolvers<Connection>()
+    const release = Promise.withResolvers<void>()
+    const io: IoBackend = {
+      ...net,
+      connect: async (options) => {
+        const connection = await net.connect(options)
+        dialled.resolve(connection)
+        await release.promise
+        return connection
+      },
+    }
+    const ownPort = await freePort()
+    const routes = { kind: 'forward-proxy', searchDomains, allowAny: true } as const
+    const own = await startLine(configOf({ listeners: [listenerOn(ownPort, routes)] }), { io })
+    const client = await rawClient(ownPort)
+    client.write(`CONNECT 127.0.0.1:${portOf(banner)} HTTP/1.1\r\nHost: a\r\n\r\n`)
+    await client.waitFor('200')
+    client.write('\x01\x02')
+    const upstream = await dialled.promise
+    await own.line.stop()
+    release.resolve()
+    await until('it has ended', () => upstream.closed)
+    assert.deepEqual(own.exchanges.at(-1)?.flags, ['UF'])
   })
 
   it('leaves no connection behind', async () => {

@@ -172,6 +172,10 @@ export class DownstreamConnection implements StreamOrigin {
     const { host, port } = target.authority
     try {
       const upstream = await this.#deps.io.connect({ host, port, timeoutMs: downstreamTimeouts.tunnelConnectMs })
+      if (caller.closed) {
+        upstream.destroy()
+        throw new Error('the caller went away')
+      }
       joinConnections(caller, head, upstream, (totals) => {
         target.onTunnelClosed(totals, undefined)
         this.#gone()

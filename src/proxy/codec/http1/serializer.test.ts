@@ -13,6 +13,18 @@ const headers = fc.array(fc.tuple(name, value), { maxLength: 10 })
 const length = fc.oneof(fc.nat(), fc.constant('unknown' as const))
 
 describe('heads', () => {
+  it('requests keep to one target, whatever a rewrite has made of it', () => {
+    const head = {
+      method: 'GET',
+      scheme: 'http',
+      authority: 'a',
+      path: '/a b\r\nX: y?ä',
+      headers: new HeaderList(),
+    } as const
+    const text = serializeRequestHead(head, { length: 0, upgrade: undefined })
+    expect(text).toBe('GET /a%20b%0D%0AX:%20y?%C3%A4 HTTP/1.1\r\nHost: a\r\n\r\n')
+  })
+
   it('requests are read back as they were', () => {
     const target = fc.stringMatching(/^\/[!$&-;=?-Z_a-z~]{0,30}$/)
     fc.assert(

@@ -12,7 +12,7 @@ export interface RequestFraming {
 /** The head with its empty line, as Latin-1 text. Host first, the other lines in the list's order. */
 export function serializeRequestHead(head: RequestHead, framing: RequestFraming): string {
   const target = head.method === 'CONNECT' ? head.authority : head.path
-  let text = `${safe(head.method)} ${safe(target)} HTTP/1.1\r\nHost: ${safe(head.authority)}\r\n`
+  let text = `${safe(head.method)} ${safeTarget(target)} HTTP/1.1\r\nHost: ${safe(head.authority)}\r\n`
   // A method that gives a body no meaning needs no "Content-Length: 0" (RFC 9110 section 8.6).
   const length = framing.length === 0 && !head.headers.has('content-length') ? undefined : framing.length
   text += fieldLines(head.headers, length)
@@ -77,6 +77,13 @@ const ownLines: ReadonlyMap<number, readonly string[]> = new Map([
 /** Parsed text is safe; what configuration or a filter put in may not be. */
 function safe(text: string): string {
   return isSafeText(text) ? text : text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?')
+}
+
+/** A path that a rewrite has put together may hold what ends the target, or no Latin-1: percent-encoded as RFC 3986 section 2.5 has it. */
+function safeTarget(target: string): string {
+  return target.replace(/[^\x21-\x7e]+/g, (text) => {
+    return [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+  })
 }
 
 /** Size line of one chunk (RFC 9112 section 7.1); data and CR LF follow. */

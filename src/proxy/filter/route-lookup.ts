@@ -24,8 +24,6 @@ export interface RouteLookupDeps {
 
 export class RouteLookup {
   readonly #deps: RouteLookupDeps
-  /** One compilation per object: the runtime hands out a new object for each change. */
-  readonly #compiled = new WeakMap<RouteConfiguration, CompiledRouteConfiguration>()
 
   constructor(deps: RouteLookupDeps) {
     this.#deps = deps
@@ -85,16 +83,6 @@ export class RouteLookup {
   }
 
   #compile(config: RouteConfiguration): RouteLookupResult {
-    let routes = this.#compiled.get(config)
-    if (routes === undefined) {
-      try {
-        routes = compileRouteConfiguration(config)
-      } catch (error) {
-        const detail = `the routes of ${config.name} cannot be used: ${errorMessage(error)}`
-        return { kind: 'refused', status: 500, flag: 'NR', detail }
-      }
-      this.#compiled.set(config, routes)
-    }
-    return { kind: 'routes', routes }
+    return { kind: 'routes', routes: compileRouteConfiguration(config) }
   }
 }

@@ -58,6 +58,11 @@ function find(routes: Route[], head: RequestHead): string | undefined {
   return host?.findRoute(createMatchInput(head))?.route.name
 }
 
+it('is compiled once', () => {
+  const config = { name: 'r', virtualHosts: [] }
+  expect(compileRouteConfiguration(config)).toBe(compileRouteConfiguration(config))
+})
+
 describe('the route', () => {
   it('is the first that matches, exact or not', () => {
     const routes = [

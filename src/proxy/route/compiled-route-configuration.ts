@@ -17,10 +17,19 @@ export interface CompiledRouteConfiguration {
   findVirtualHost(authority: string): CompiledVirtualHost | undefined
 }
 
-/** Throws an Error that names virtual host and route when a part cannot be compiled: such a configuration is refused whole (NACK). */
+const compiled = new WeakMap<RouteConfiguration, CompiledRouteConfiguration>()
+
+/**
+ * Once per object, which is when it arrives: requests find it done. Throws an Error that names virtual host and route when a part cannot be
+ * compiled: such a configuration is refused whole (NACK).
+ */
 export function compileRouteConfiguration(config: RouteConfiguration): CompiledRouteConfiguration {
+  const known = compiled.get(config)
+  if (known !== undefined) return known
   const table = new VirtualHostTable(config.virtualHosts, compileVirtualHost)
-  return { config, findVirtualHost: (authority) => table.find(authority) }
+  const made: CompiledRouteConfiguration = { config, findVirtualHost: (authority) => table.find(authority) }
+  compiled.set(config, made)
+  return made
 }
 
 function compileVirtualHost(virtualHost: VirtualHost): CompiledVirtualHost {

@@ -30,7 +30,7 @@ export interface SourceLocation extends Partial<SourcePosition> {
 export interface AttemptRecord {
   readonly endpoint: string
   readonly workload?: string
-  readonly outcome: 'response' | 'connect-failure' | 'reset' | 'timeout' | 'protocol-error'
+  readonly outcome: 'response' | 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error'
   /** Status of the response, when there was one. */
   readonly status?: number
   readonly durationMs: number

@@ -116,14 +116,10 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
         const recorder = new Recorder(connection)
         recorder.onData = (bytes) => resolve(Buffer.from(bytes))
       })
-      return io.secure(connection, head, {
-        credentials: credentials.far,
-        requireClientCertificate: true,
-        alpn: ['http/1.1'],
-        timeoutMs: 2_000,
-      })
+      const tls = { credentials: credentials.far, clientCertificate: 'required', alpn: ['http/1.1'] } as const
+      return io.secure(connection, head, tls, 2_000)
     })
-    const tls = { credentials: credentials.near, peerSpiffeIds: [reviews], alpn: ['http/1.1'] }
+    const tls = { kind: 'mesh', credentials: credentials.near, peerSpiffeIds: [reviews], alpn: ['http/1.1'] } as const
     const near = await io.connect({ host, port, timeoutMs: 2_000, tls })
     const far = await secured
     open.push(near, far)
@@ -276,13 +272,13 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
       const silent = createServer((socket) => socket.on('error', () => {}))
       await new Promise<void>((resolve) => silent.listen(0, host, resolve))
       const { port } = silent.address() as AddressInfo
-      const tls = { credentials: credentials.near, peerSpiffeIds: [reviews], alpn: [] }
+      const tls = { kind: 'mesh', credentials: credentials.near, peerSpiffeIds: [reviews], alpn: [] } as const
       await assert.rejects(io.connect({ host, port, timeoutMs: 50, tls }), /within 50 ms/)
       const { port: securing, accepted } = await accept()
       const client = await io.connect({ host, port: securing, timeoutMs: 1_000 })
       open.push(client)
-      const options = { credentials: credentials.far, requireClientCertificate: true, alpn: [], timeoutMs: 50 }
-      await assert.rejects(io.secure(await accepted, new Uint8Array(0), options), /timed out/)
+      const serverTls = { credentials: credentials.far, clientCertificate: 'required', alpn: [] } as const
+      await assert.rejects(io.secure(await accepted, new Uint8Array(0), serverTls, 50), /timed out/)
       silent.close()
     })
 

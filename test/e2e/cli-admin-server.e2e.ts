@@ -10,6 +10,7 @@ import type { ListeningState } from '../../src/proxy/listener/listener-set.ts'
 import type { ListenerConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { toDecisionRecord } from '../../src/proxy/telemetry/decision-records.ts'
 import { createTap, type Tap } from '../../src/proxy/telemetry/tap.ts'
+import { configOf, listenerOn } from '../kit/request-line.ts'
 import { sampleExchange } from '../kit/sample-exchange.ts'
 import { until } from '../kit/until.ts'
 
@@ -29,7 +30,7 @@ async function start(t: TestContext, changes: Partial<AdminServerOptions> = {}):
     address: '127.0.0.1:0',
     token,
     isReady: () => true,
-    config: () => ({ revision: '7', listeners: new Map(), routeConfigurations: new Map(), clusters: new Map() }),
+    config: () => configOf({}, '7'),
     listening: () => new Map(),
     svid: () => undefined,
     clusters: () => ({ live: true }),
@@ -80,18 +81,13 @@ test('shows configuration, statistics and certificates to whoever has the token,
 })
 
 function listener(name: string, port: number): ListenerConfig {
-  return { name, direction: 'gateway', host: '127.0.0.1', port, filterChains: [] }
+  return { ...listenerOn(port, { kind: 'rds', name }, { name, direction: 'gateway' }), filterChains: [] }
 }
 
 test('tells which listeners accept connections, and why others do not', async (t) => {
   const listeners = [listener('a', 1), listener('b', 2), listener('c', 3)]
   const { sidecar, endpoint } = await start(t, {
-    config: () => ({
-      revision: '7',
-      listeners: new Map(listeners.map((one) => [one.name, one])),
-      routeConfigurations: new Map(),
-      clusters: new Map(),
-    }),
+    config: () => configOf({ listeners }, '7'),
     listening: () =>
       new Map<string, ListeningState>([
         ['a', 'listening'],

@@ -63,14 +63,19 @@ async function startPair(options: PairOptions = {}): Promise<Pair> {
   const strict = listenerOn(
     inboundPort,
     { kind: 'inline', routeConfiguration },
-    { name: 'inbound|9080', direction: 'inbound', tls: { requireClientCertificate: true } },
+    {
+      name: 'inbound|9080',
+      direction: 'inbound',
+      tls: { kind: 'mesh', requireClientCertificate: true, alpn: ['http/1.1'] },
+    },
   )
   const [chain] = strict.filterChains
   assert.ok(chain)
-  const plaintext = { transport: 'plaintext', http: chain.http } as const
+  const plaintext = { ...chain, match: { ...chain.match, transport: 'plaintext' } } as const
+  const { tls: _, ...withoutTls } = plaintext
   const server = await startLine(
     configOf({
-      listeners: [permissive ? { ...strict, filterChains: [chain, plaintext] } : strict],
+      listeners: [permissive ? { ...strict, filterChains: [chain, withoutTls] } : strict],
       clusters: [clusterOf('inbound|9080', [{ port: (application.address() as AddressInfo).port }])],
     }),
     { credentials: serverCredentials },

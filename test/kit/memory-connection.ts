@@ -1,5 +1,6 @@
 // Two connections joined in memory, for what needs a clock moved by hand: bytes arrive a microtask after they were written.
 import type { Connection, ConnectionHandler } from '../../src/proxy/io/connection.ts'
+import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
 
 export class MemoryConnection implements Connection {
   handler: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
@@ -21,6 +22,12 @@ export class MemoryConnection implements Connection {
   write(bytes: Uint8Array): boolean {
     if (bytes.length > 0) queueMicrotask(() => this.#peer?.closed === false && this.#peer.handler.onData(bytes))
     return true
+  }
+
+  writeFrom(output: OutputBuffer): boolean {
+    const bytes = Buffer.from(output.bytes.subarray(0, output.used))
+    output.clear()
+    return this.write(bytes)
   }
 
   end(): void {

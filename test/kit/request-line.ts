@@ -90,6 +90,7 @@ export function configOf({ listeners = [], routes = [], clusters = [] }: ConfigP
     listeners: new Map(listeners.map((listener) => [listener.name, listener])),
     routeConfigurations: new Map(routes.map((one) => [one.name, one])),
     clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
+    secrets: new Map(),
   }
 }
 
@@ -104,9 +105,14 @@ export function listenerOn(
   options: { name?: string; direction?: ListenerConfig['direction']; tls?: FilterChainConfig['tls'] } = {},
 ): ListenerConfig {
   const { name = 'outbound', direction = 'outbound', tls } = options
-  const chain: FilterChainConfig =
-    tls === undefined ? { transport: 'plaintext', http: { routes } } : { transport: 'tls', tls, http: { routes } }
-  return { name, direction, host: '127.0.0.1', port, filterChains: [chain] }
+  const chain: FilterChainConfig = {
+    name: 'http',
+    match: { transport: tls === undefined ? 'plaintext' : 'tls', serverNames: [], applicationProtocols: [] },
+    ...(tls === undefined ? {} : { tls }),
+    filter: { kind: 'http', routes },
+  }
+  const inspect = { tls: true, http: true }
+  return { name, direction, host: '127.0.0.1', port, inspect, detectTimeoutMs: Infinity, filterChains: [chain] }
 }
 
 /** Everything to one cluster. */
@@ -131,6 +137,7 @@ export function clusterOf(
 ): ClusterConfig {
   return {
     name,
+    httpProtocol: 'downstream',
     connectTimeoutMs: 1_000,
     loadBalancing: { kind: 'least-request', choiceCount: 2 },
     retryBudget: { percent: 20, minConcurrency: 3 },

@@ -50,9 +50,7 @@ const views: Record<ConfigPart, (dump: ConfigDump) => TableView> = {
       name,
       `${host}:${port}`,
       direction,
-      filterChains
-        .map(({ transport, tls }) => (tls?.requireClientCertificate === true ? 'mTLS' : transport))
-        .join(', '),
+      filterChains.map(({ match, tls }) => (tls?.kind === 'mesh' ? 'mTLS' : match.transport)).join(', '),
     ]),
     empty: 'no listeners',
   }),

@@ -10,9 +10,11 @@ import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
 import { checkOwnSecrets, encodeOwnSecrets, tlsTransportSocket } from './own-secrets.xds.ts'
 import type { PeerAuthenticationSpec } from './peer-authentication.spec.ts'
 
-export type TransportSpec =
-  | { readonly transport: 'tls'; readonly tls: { readonly requireClientCertificate: boolean } }
-  | { readonly transport: 'plaintext' }
+export interface TransportSpec {
+  readonly transport: 'tls' | 'plaintext'
+  /** Present exactly when `transport` is `tls`. */
+  readonly tls?: { readonly requireClientCertificate: boolean }
+}
 
 type ChainInit = Pick<MessageInitShape<typeof FilterChainSchema>, 'name' | 'filterChainMatch' | 'transportSocket'>
 

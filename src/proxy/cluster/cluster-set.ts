@@ -53,6 +53,7 @@ export class ClusterSet {
       connectTimeoutMs: 10_000,
       loadBalancing: { kind: 'least-request', choiceCount: 1 },
       retryBudget: { percent: 20, minConcurrency: 3 },
+      httpProtocol: 'downstream',
       peerSpiffeIds: [],
       discovery: 'dns',
       endpoints: [{ host, port, weight: 1, tls: false }],

@@ -108,7 +108,7 @@ export class Cluster {
     if (!tls) return io.connect(target)
     const own = credentials.value
     if (own === undefined) throw new Error('this proxy has no certificate yet')
-    return io.connect({ ...target, tls: { credentials: own, peerSpiffeIds, alpn: ['http/1.1'] } })
+    return io.connect({ ...target, tls: { kind: 'mesh', credentials: own, peerSpiffeIds, alpn: ['http/1.1'] } })
   }
 }
 

@@ -4,6 +4,8 @@ import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Connection } from '../io/connection.ts'
 
+export type HttpProtocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2'
+
 /** Length of a body: bytes, or unknown until it ends. */
 export type BodyLength = number | 'unknown'
 
@@ -20,11 +22,14 @@ export interface ServerStreamHandler {
 /** A request being served. */
 export interface ServerStream {
   readonly request: RequestHead
-  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1'
+  readonly protocol: HttpProtocol
   /** Of the request; 0: none. */
   readonly bodyLength: BodyLength
   readonly expectsContinue: boolean
-  /** Protocol that the caller offers to change to. */
+  /**
+   * Protocol that the caller offers to change to: "websocket", whether by HTTP/1.1's Upgrade or by HTTP/2's extended CONNECT (RFC 8441). The
+   * request is a GET in both cases, and status 101 accepts in both.
+   */
   readonly upgrade: string | undefined
   readonly connection: Connection
   handler: ServerStreamHandler
@@ -40,8 +45,8 @@ export interface ServerStream {
   /** Gives up: the caller sees a broken connection. */
   abort(error: Error): void
   /**
-   * Answers CONNECT with `head` and hands over the connection beneath, with the bytes read beyond the request. Not to be called from
-   * within a callback of the stream's creation.
+   * Answers CONNECT with `head` and hands over the connection beneath, with the bytes read beyond the request; in HTTP/2 the stream itself as
+   * a connection. Not to be called from within a callback of the stream's creation.
    */
   takeOver(head: ResponseHead): { readonly connection: Connection; readonly head: Uint8Array }
 }
@@ -73,8 +78,39 @@ export interface OutgoingRequest {
 }
 
 export interface StreamFailure {
-  readonly kind: 'reset' | 'protocol-error'
+  /** `refused`: the peer says that it has not processed the request (REFUSED_STREAM, or a GOAWAY below the stream's id). */
+  readonly kind: 'reset' | 'protocol-error' | 'refused'
   /** Some byte of a response had come. */
   readonly responseBegun: boolean
   readonly message: string
+}
+
+/** The server's end of a connection, whatever version it speaks. */
+export interface ServerConnection {
+  /** `head` is what detection has read. */
+  start(head: Uint8Array): void
+  /** No new requests; ends when the open ones are done, within `graceMs` when there are none. */
+  drain(graceMs: number): void
+}
+
+/** The client's end of a connection. */
+export interface ClientConnection {
+  readonly connection: Connection
+  readonly protocol: 'HTTP/1.1' | 'HTTP/2'
+  readonly closed: boolean
+  /** Requests sent before the present one. */
+  readonly requestsSent: number
+  /** Requests that could be sent now without waiting for another to end; 0 once it drains. */
+  readonly capacity: number
+  /** Only while `capacity` is above 0. */
+  send(request: OutgoingRequest, handler: ClientStreamHandler): ClientStream
+  /** Ends at once. */
+  close(): void
+}
+
+export interface ClientConnectionEvents {
+  /** `capacity` has grown from 0, or fallen to 0 for good (GOAWAY, ids used up). */
+  onCapacity(): void
+  /** Once, last. */
+  onClosed(): void
 }

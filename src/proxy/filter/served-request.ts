@@ -55,8 +55,9 @@ export class ServedRequest implements ServerStreamHandler {
     const { request } = this.#stream
     const { listener, transport, connectedTo } = this.#origin
     const chain = chainFor(listener, transport)
-    const anonymous = chain?.tls?.requireClientCertificate === true && !this.#exchange.mtls
-    if (chain === undefined || anonymous) {
+    const tls = chain?.tls
+    const anonymous = tls?.kind === 'mesh' && tls.requireClientCertificate && !this.#exchange.mtls
+    if (chain?.filter.kind !== 'http' || anonymous) {
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
@@ -64,7 +65,7 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
       return
     }
-    const { routes } = chain.http
+    const { routes } = chain.filter
     if (request.method === 'CONNECT' && (routes.kind !== 'forward-proxy' || connectedTo !== undefined)) {
       this.#refuse(405, [], 'CONNECT is only for the outbound proxy port')
       return

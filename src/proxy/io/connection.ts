@@ -1,5 +1,7 @@
 // The I/O interface of the data path: what a byte stream is to everything above it. Back ends implement it; nothing else touches sockets.
 
+import type { OutputBuffer } from './output-buffer.ts'
+
 /** Receives what happens on a connection. Callbacks never run inside the call that caused them. */
 export interface ConnectionHandler {
   /** `bytes` is valid only during the call: the back end reuses the memory. Copy what must stay. */
@@ -24,6 +26,11 @@ export interface Connection {
   readonly closed: boolean
   /** Takes ownership of `bytes`. False: above the high-water mark; wait for `onDrain`. Dropped silently after close. */
   write(bytes: Uint8Array): boolean
+  /**
+   * Writes what `output` holds, which is empty and ready for the next message afterwards: its memory serves again when the kernel took all
+   * of it at once, as it mostly does. Returns as `write` does.
+   */
+  writeFrom(output: OutputBuffer): boolean
   /** Half-closes after what was written. */
   end(): void
   /** Closes at once; pending writes are lost. With an error the peer sees a reset. `onClose` follows. */
@@ -51,6 +58,7 @@ export interface ServerSocket {
 export interface TlsCredentials {
   readonly certificateChainPem: string
   readonly privateKeyPem: string
+  /** Of the trust domain; empty where no peer is verified with it (a gateway's certificate). */
   readonly rootsPem: string
 }
 
@@ -58,12 +66,39 @@ export interface ConnectOptions {
   readonly host: string
   readonly port: number
   readonly timeoutMs: number
-  readonly tls?: {
-    readonly credentials: TlsCredentials
-    /** The peer must present one of these SPIFFE IDs. Sessions are never resumed, so this is checked on every handshake. */
-    readonly peerSpiffeIds: readonly string[]
-    readonly alpn: readonly string[]
-  }
+  readonly tls?: ClientTls
+}
+
+export type ClientTls = MeshTls | OriginatedTls
+
+/** Mutual TLS with another workload of the mesh. */
+export interface MeshTls {
+  readonly kind: 'mesh'
+  readonly credentials: TlsCredentials
+  /** The peer must present one of these SPIFFE IDs. Sessions are never resumed, so this is checked on every handshake. */
+  readonly peerSpiffeIds: readonly string[]
+  /** Offered, most wanted first. */
+  readonly alpn: readonly string[]
+}
+
+/** Ordinary TLS towards a server outside the mesh, verified by name (RFC 9525). */
+export interface OriginatedTls {
+  readonly kind: 'originate'
+  /** Sent as SNI, and the name that the certificate must be for. */
+  readonly serverName: string
+  /** Names of which the certificate must have one instead; empty: `serverName`. */
+  readonly subjectAltNames: readonly string[]
+  /** PEM; undefined: the roots that the runtime ships. */
+  readonly rootsPem: string | undefined
+  readonly alpn: readonly string[]
+}
+
+/** What a listener shows to those who connect, and asks of them. */
+export interface ServerTls {
+  readonly credentials: TlsCredentials
+  /** `required`: a certificate of the trust domain, else the handshake fails. `none`: not asked for (gateways). */
+  readonly clientCertificate: 'required' | 'requested' | 'none'
+  readonly alpn: readonly string[]
 }
 
 export interface IoBackend {
@@ -72,18 +107,6 @@ export interface IoBackend {
   listen(address: { host: string; port: number }, onConnection: (connection: Connection) => void): Promise<ServerSocket>
   /** Rejects on refusal, timeout, or a peer that is not who it should be. */
   connect(options: ConnectOptions): Promise<Connection>
-  /**
-   * Secures an accepted connection as server; `head` is what detection has already read. The peer must show a certificate of the trust
-   * domain when `requireClientCertificate`.
-   */
-  secure(
-    connection: Connection,
-    head: Uint8Array,
-    options: {
-      readonly credentials: TlsCredentials
-      readonly requireClientCertificate: boolean
-      readonly alpn: readonly string[]
-      readonly timeoutMs: number
-    },
-  ): Promise<Connection>
+  /** Secures an accepted connection as server; `head` is what detection has already read. */
+  secure(connection: Connection, head: Uint8Array, tls: ServerTls, timeoutMs: number): Promise<Connection>
 }

@@ -4,7 +4,7 @@ import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
-import type { ConnectOptions, Connection, IoBackend, ServerSocket, TlsInfo } from './connection.ts'
+import type { ConnectOptions, Connection, IoBackend, MeshTls, ServerSocket, TlsInfo } from './connection.ts'
 import { NetConnection } from './net-connection.ts'
 import { serverAcceptor } from './tls-acceptor.ts'
 import { clientContext, tlsInfo } from './tls-identity.ts'
@@ -39,6 +39,7 @@ export function createNetBackend(clock: Clock): IoBackend {
     try {
       await opened(raw, 'connect')
       if (options.tls === undefined) return (pending.connection = NetConnection.dialled(raw))
+      if (options.tls.kind === 'originate') throw new Error('TLS towards servers outside the mesh is not there yet')
       const secured = startTls(raw, options.tls)
       socket = secured
       await opened(secured, 'secureConnect')
@@ -55,16 +56,16 @@ export function createNetBackend(clock: Clock): IoBackend {
     name: 'net',
     listen,
     connect: dial,
-    async secure(connection, head, options): Promise<Connection> {
+    async secure(connection, head, tls, timeoutMs): Promise<Connection> {
       if (!(connection instanceof NetConnection)) throw new TypeError('not a connection of this back end')
       const raw = connection.release(head)
-      const timer = clock.setTimer(options.timeoutMs, () => raw.destroy(new Error('TLS handshake timed out')))
+      const timer = clock.setTimer(timeoutMs, () => raw.destroy(new Error('TLS handshake timed out')))
       try {
-        const socket = await serverAcceptor(options).accept(raw)
+        const socket = await serverAcceptor(tls).accept(raw)
         return NetConnection.secured(
           socket,
           raw,
-          tlsInfo(socket, options.credentials, options.requireClientCertificate),
+          tlsInfo(socket, tls.credentials, tls.clientCertificate === 'required'),
         )
       } catch (error) {
         raw.destroy()
@@ -99,9 +100,7 @@ function listen(
   })
 }
 
-type ClientTls = NonNullable<ConnectOptions['tls']>
-
-function startTls(raw: Socket, { credentials, alpn }: ClientTls): TLSSocket {
+function startTls(raw: Socket, { credentials, alpn }: MeshTls): TLSSocket {
   return tlsConnect({
     socket: raw,
     secureContext: clientContext(credentials),
@@ -113,7 +112,7 @@ function startTls(raw: Socket, { credentials, alpn }: ClientTls): TLSSocket {
   })
 }
 
-function acceptPeer(socket: TLSSocket, { credentials, peerSpiffeIds }: ClientTls): TlsInfo {
+function acceptPeer(socket: TLSSocket, { credentials, peerSpiffeIds }: MeshTls): TlsInfo {
   try {
     const info = tlsInfo(socket, credentials, true)
     const id = info.peerSpiffeId as string

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 
 import type { Connection, ConnectionHandler, TlsInfo } from './connection.ts'
+import type { OutputBuffer } from './output-buffer.ts'
 
 const unheard: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
 
@@ -78,6 +79,12 @@ export class NetConnection implements Connection {
 
   write(bytes: Uint8Array): boolean {
     return this.closed || this.#socket.writableEnded || this.#socket.write(bytes)
+  }
+
+  writeFrom(output: OutputBuffer): boolean {
+    const bytes = output.bytes.subarray(0, output.used)
+    output.giveAway()
+    return this.write(bytes)
   }
 
   end(): void {

@@ -3,14 +3,8 @@
 import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 
-import type { TlsCredentials } from './connection.ts'
+import type { ServerTls, TlsCredentials } from './connection.ts'
 import { contextOptions } from './tls-identity.ts'
-
-export interface AcceptorOptions {
-  readonly credentials: TlsCredentials
-  readonly requireClientCertificate: boolean
-  readonly alpn: readonly string[]
-}
 
 export interface TlsAcceptor {
   /** Rejects with the handshake's error. */
@@ -20,20 +14,20 @@ export interface TlsAcceptor {
 const acceptors = new WeakMap<TlsCredentials, Map<string, TlsAcceptor>>()
 
 /** One per credentials object and kind of listener, so that renewed credentials apply to the next handshake. */
-export function serverAcceptor(options: AcceptorOptions): TlsAcceptor {
+export function serverAcceptor(options: ServerTls): TlsAcceptor {
   let ofCredentials = acceptors.get(options.credentials)
   if (ofCredentials === undefined) acceptors.set(options.credentials, (ofCredentials = new Map()))
-  const key = `${options.requireClientCertificate} ${options.alpn.join(' ')}`
+  const key = `${options.clientCertificate} ${options.alpn.join(' ')}`
   let acceptor = ofCredentials.get(key)
   if (acceptor === undefined) ofCredentials.set(key, (acceptor = createAcceptor(options)))
   return acceptor
 }
 
-function createAcceptor(options: AcceptorOptions): TlsAcceptor {
+function createAcceptor(options: ServerTls): TlsAcceptor {
   const server = createServer({
     ...contextOptions(options.credentials),
-    requestCert: true,
-    rejectUnauthorized: options.requireClientCertificate,
+    requestCert: options.clientCertificate !== 'none',
+    rejectUnauthorized: options.clientCertificate === 'required',
     ALPNProtocols: [...options.alpn],
     pauseOnConnect: true,
   })

@@ -8,7 +8,7 @@ import type { Protocol } from '../detect/detect.ts'
 import { Detector } from '../detect/detector.ts'
 import type { Authority } from '../filter/authority.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
-import type { FilterChainConfig } from '../runtime/runtime-config.ts'
+import type { DownstreamTls, FilterChainConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { joinConnections, type TunnelTotals } from '../upstream/tunnel.ts'
 import { chainFor, type ListenerState } from './listener-state.ts'
@@ -24,7 +24,7 @@ export interface DownstreamDeps {
 /** Where a request came in. */
 export interface StreamOrigin {
   readonly listener: ListenerState
-  readonly transport: FilterChainConfig['transport']
+  readonly transport: FilterChainConfig['match']['transport']
   /** Set inside CONNECT: what the caller asked to be connected to. */
   readonly connectedTo: Authority | undefined
   /** What follows an accepted CONNECT. */
@@ -52,7 +52,7 @@ export const downstreamTimeouts = {
 
 export class DownstreamConnection implements StreamOrigin {
   readonly listener: ListenerState
-  transport: FilterChainConfig['transport'] = 'plaintext'
+  transport: FilterChainConfig['match']['transport'] = 'plaintext'
   connectedTo: Authority | undefined
   readonly #deps: DownstreamDeps
   readonly #name: string
@@ -120,7 +120,7 @@ export class DownstreamConnection implements StreamOrigin {
         protocol === 'tls' ? 'TLS on a plaintext listener' : 'plaintext on a listener that demands mutual TLS',
       )
     } else if (chain.tls !== undefined) {
-      void this.#secure(head, chain.tls.requireClientCertificate)
+      void this.#secure(head, chain.tls)
     } else if (protocol === 'http2') {
       this.#refuse('HTTP/2 on a listener for HTTP/1.1')
     } else {
@@ -129,7 +129,7 @@ export class DownstreamConnection implements StreamOrigin {
     }
   }
 
-  async #secure(head: Uint8Array, requireClientCertificate: boolean): Promise<void> {
+  async #secure(head: Uint8Array, tls: DownstreamTls): Promise<void> {
     const credentials = this.#deps.credentials.value
     if (credentials === undefined) {
       this.#refuse('this proxy has no certificate yet')
@@ -137,12 +137,10 @@ export class DownstreamConnection implements StreamOrigin {
     }
     let secured: Connection
     try {
-      secured = await this.#deps.io.secure(this.#connection, head, {
-        credentials,
-        requireClientCertificate,
-        alpn: ['http/1.1'],
-        timeoutMs: downstreamTimeouts.handshakeMs,
-      })
+      const clientCertificate =
+        tls.kind === 'terminate' ? 'none' : tls.requireClientCertificate ? 'required' : 'requested'
+      const options = { credentials, clientCertificate, alpn: tls.alpn } as const
+      secured = await this.#deps.io.secure(this.#connection, head, options, downstreamTimeouts.handshakeMs)
     } catch (error) {
       // The connection was given away for the handshake: nobody else will say that it is gone.
       this.#refuse(`TLS handshake failed: ${errorMessage(error)}`)

@@ -8,7 +8,7 @@ export interface ListenerState {
 /** The chain for what was detected; undefined: nothing here serves it. */
 export function chainFor(
   listener: ListenerState,
-  transport: FilterChainConfig['transport'],
+  transport: FilterChainConfig['match']['transport'],
 ): FilterChainConfig | undefined {
-  return listener.config.filterChains.find((chain) => chain.transport === transport)
+  return listener.config.filterChains.find(({ match }) => match.transport === transport)
 }

@@ -60,6 +60,7 @@ export function assemble(received: ReceivedResources, inForce: RuntimeConfig, re
     listeners: sameOr(listeners, inForce.listeners),
     routeConfigurations: sameOr(routeConfigurations, inForce.routeConfigurations),
     clusters: sameOr(clusters, inForce.clusters),
+    secrets: inForce.secrets,
   }
   const unchanged =
     revision === inForce.revision &&

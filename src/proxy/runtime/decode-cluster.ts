@@ -32,6 +32,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
     retryBudget: decodeRetryBudget(cluster.circuitBreakers),
+    httpProtocol: 'http1',
     peerSpiffeIds: decodeUpstreamTls(cluster),
     discovery,
     endpoints: cluster.loadAssignment === undefined ? [] : decodeLoadAssignment(cluster.loadAssignment),

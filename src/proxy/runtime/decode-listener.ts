@@ -25,6 +25,8 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
     direction: decodeDirection(message.trafficDirection),
     host,
     port,
+    inspect: { tls: true, http: true },
+    detectTimeoutMs: Infinity,
     filterChains: message.filterChains.map((chain) =>
       within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
     ),
@@ -54,7 +56,13 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   const config = filter?.configType
   const any = config?.case === 'typedConfig' ? config.value : undefined
   const manager = readTypedConfig(any, HttpConnectionManagerSchema, 'network filter')
-  return { ...decodeTransport(chain), http: { routes: decodeRouteSource(manager) } }
+  const { transport, tls } = decodeTransport(chain)
+  return {
+    name: chain.name,
+    match: { transport, serverNames: [], applicationProtocols: [] },
+    ...(tls === undefined ? {} : { tls: { kind: 'mesh', ...tls, alpn: ['http/1.1'] } }),
+    filter: { kind: 'http', routes: decodeRouteSource(manager) },
+  }
 }
 
 function decodeRouteSource({ routeSpecifier, httpFilters }: HttpConnectionManager): RouteSource {

@@ -122,7 +122,15 @@ describe('listeners', () => {
       direction: 'gateway',
       host: '127.0.0.1',
       port: 80,
-      filterChains: [{ transport: 'plaintext', http: { routes: { kind: 'rds', name: 'r' } } }],
+      inspect: { tls: true, http: true },
+      detectTimeoutMs: Infinity,
+      filterChains: [
+        {
+          name: 'c',
+          match: { transport: 'plaintext', serverNames: [], applicationProtocols: [] },
+          filter: { kind: 'http', routes: { kind: 'rds', name: 'r' } },
+        },
+      ],
     })
   })
 
@@ -155,6 +163,7 @@ describe('clusters', () => {
     expect(cluster({ name: 'a', clusterDiscoveryType: { case: 'type', value: Discovery.EDS } })).toEqual({
       config: {
         name: 'a',
+        httpProtocol: 'http1',
         connectTimeoutMs: 5_000,
         loadBalancing: { kind: 'least-request', choiceCount: 2 },
         retryBudget: { percent: 20, minConcurrency: 3 },

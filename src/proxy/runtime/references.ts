@@ -3,14 +3,17 @@ import type { ListenerConfig, RouteConfiguration } from './runtime-config.ts'
 
 /** Route configurations that a listener takes by name. */
 export function routeConfigurationNames({ filterChains }: ListenerConfig): string[] {
-  return filterChains.flatMap(({ http: { routes } }) => (routes.kind === 'rds' ? [routes.name] : []))
+  return filterChains.flatMap(({ filter }) =>
+    filter.kind === 'http' && filter.routes.kind === 'rds' ? [filter.routes.name] : [],
+  )
 }
 
-/** Clusters of the routes that a listener holds itself. */
+/** Clusters that a listener names itself: of routes that it holds, and of TCP proxies. */
 export function inlineClusterNames({ filterChains }: ListenerConfig): string[] {
-  return filterChains.flatMap(({ http: { routes } }) =>
-    routes.kind === 'inline' ? clusterNames(routes.routeConfiguration) : [],
-  )
+  return filterChains.flatMap(({ filter }) => {
+    if (filter.kind === 'tcp') return filter.backends.flatMap(({ cluster }) => (cluster === '' ? [] : [cluster]))
+    return filter.routes.kind === 'inline' ? clusterNames(filter.routes.routeConfiguration) : []
+  })
 }
 
 /** Without '', which stands for a backend that does not exist. */

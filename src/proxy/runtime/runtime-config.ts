@@ -16,27 +16,62 @@ export interface RuntimeConfig {
   readonly listeners: ReadonlyMap<string, ListenerConfig>
   readonly routeConfigurations: ReadonlyMap<string, RouteConfiguration>
   readonly clusters: ReadonlyMap<string, ClusterConfig>
+  /** Certificates and roots by name (SDS). */
+  readonly secrets: ReadonlyMap<string, SecretConfig>
 }
+
+export type SecretConfig =
+  | { readonly kind: 'certificate'; readonly certificateChainPem: string; readonly privateKeyPem: string }
+  | { readonly kind: 'roots'; readonly rootsPem: string }
 
 export interface ListenerConfig {
   readonly name: string
   readonly direction: 'inbound' | 'outbound' | 'gateway'
   readonly host: string
   readonly port: number
-  /** The first chain that fits the detected transport serves the connection; none: it is closed. */
+  /** What is looked at before a chain is chosen. Neither: the first chain serves at once, as servers that speak first need. */
+  readonly inspect: { readonly tls: boolean; readonly http: boolean }
+  /** How long to wait for bytes that tell the protocol; the chain for unknown protocols serves then. Infinity: as long as it takes. */
+  readonly detectTimeoutMs: number
+  /** The most specific that fits serves the connection (Envoy's FilterChainMatch order: server names, transport, application protocols). */
   readonly filterChains: readonly FilterChainConfig[]
 }
 
 export interface FilterChainConfig {
-  readonly transport: 'tls' | 'plaintext'
-  /** Present exactly when `transport` is `tls`: mutual TLS with the proxy's own SVID. */
-  readonly tls?: { readonly requireClientCertificate: boolean }
-  readonly http: HttpConnectionManagerConfig
+  readonly name: string
+  readonly match: FilterChainMatch
+  /** Present exactly when the connection is to be secured: `match.transport` is `tls` then. */
+  readonly tls?: DownstreamTls
+  readonly filter: HttpConnectionManagerConfig | TcpProxyConfig
 }
 
+export interface FilterChainMatch {
+  /** `any` also takes TLS as opaque bytes. */
+  readonly transport: 'tls' | 'plaintext' | 'any'
+  /** SNI: exact, "*.suffix", or none for all. Lower case. */
+  readonly serverNames: readonly string[]
+  /** Of plaintext what detection found: "http/1.1", "h2c". Of TLS what the client offers by ALPN. None: all, and what was not recognised. */
+  readonly applicationProtocols: readonly string[]
+}
+
+export type DownstreamTls =
+  /** With the proxy's own SVID and the trust bundle. */
+  | { readonly kind: 'mesh'; readonly requireClientCertificate: boolean; readonly alpn: readonly string[] }
+  /** With certificates given by name (SDS); the first that is for the SNI, else the first. */
+  | { readonly kind: 'terminate'; readonly secrets: readonly string[]; readonly alpn: readonly string[] }
+
 export interface HttpConnectionManagerConfig {
-  /** Service this listener stands for in telemetry; absent on the forward proxy and on gateways. */
+  readonly kind: 'http'
   readonly routes: RouteSource
+}
+
+/** Bytes both ways to one of the backends. */
+export interface TcpProxyConfig {
+  readonly kind: 'tcp'
+  readonly backends: readonly { readonly cluster: string; readonly weight: number }[]
+  /** Route it came from: "TCPRoute/default/mysql/0", or "default". */
+  readonly route: string
+  readonly source?: SourceLocation
 }
 
 export type RouteSource =
@@ -96,6 +131,18 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
   readonly retryBudget: RetryBudgetSpec
+  /**
+   * What endpoints in plaintext speak. `downstream`: what the caller spoke. Endpoints behind TLS are asked (ALPN), and `http1` means that
+   * HTTP/2 is not offered.
+   */
+  readonly httpProtocol: 'http1' | 'http2' | 'downstream'
+  /** TLS towards endpoints outside the mesh. */
+  readonly originateTls?: {
+    readonly serverName: string
+    readonly subjectAltNames: readonly string[]
+    /** Name of a secret with the roots; absent: those that the runtime ships. */
+    readonly rootsSecret?: string
+  }
   /** Mutual TLS towards endpoints whose `tls` is true: the peer's SPIFFE ID must be one of these. */
   readonly peerSpiffeIds: readonly string[]
   /** `dns` resolves the endpoints' hosts while in use. */

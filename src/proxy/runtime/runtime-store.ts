@@ -56,6 +56,7 @@ const nothing: RuntimeConfig = {
   listeners: new Map(),
   routeConfigurations: new Map(),
   clusters: new Map(),
+  secrets: new Map(),
 }
 
 export function createRuntimeStore(options: RuntimeStoreOptions): RuntimeStore {

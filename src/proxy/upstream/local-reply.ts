@@ -29,6 +29,7 @@ interface FailureAnswer {
 export const failureAnswers: Readonly<Record<AttemptFailure['kind'], FailureAnswer>> = {
   'connect-failure': { status: 503, flag: 'UF', what: 'could not connect to' },
   reset: { status: 503, flag: 'UC', what: 'lost the connection to' },
+  refused: { status: 503, flag: 'UC', what: 'was refused by' },
   'protocol-error': { status: 502, flag: 'UPE', what: 'got an unreadable response from' },
   timeout: { status: 504, flag: 'UT', what: 'waited too long for' },
   overflow: { status: 503, flag: 'UO', what: 'has too many requests waiting for' },

@@ -38,4 +38,56 @@ describe('HeaderList', () => {
     two.set('a', '2')
     expect(one.get('a')).toBe('1')
   })
+
+  describe('with received lines', () => {
+    const text = 'GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-two: 2\r\nX-ONE: 3\r\n\r\n'
+
+    function received(): HeaderList {
+      const spans = ['Host: a', 'X-One: 1', 'x-two: 2', 'X-ONE: 3'].flatMap((line) => {
+        const start = text.indexOf(line)
+        const colon = start + line.indexOf(':')
+        return [start, colon, colon + 2, start + line.length]
+      })
+      return HeaderList.received(text, spans, true)
+    }
+
+    it('finds, joins and passes them on as they are', () => {
+      const headers = received()
+      expect(headers.size).toBe(4)
+      expect(headers.get('x-one')).toBe('1, 3')
+      expect(headers.has('X-TWO')).toBe(true)
+      expect(headers.has('x-tw')).toBe(false)
+      expect(headers.receivedText()).toBe('Host: a\r\nX-One: 1\r\nx-two: 2\r\nX-ONE: 3\r\n')
+    })
+
+    it('leaves the others alone when some are deleted or added', () => {
+      const headers = received()
+      const before = headers.clone()
+      headers.delete('x-one')
+      headers.add('x-three', '3')
+      expect(headers.receivedText()).toBe('Host: a\r\nx-two: 2\r\n')
+      expect([...headers]).toEqual([
+        ['Host', 'a'],
+        ['x-two', '2'],
+        ['x-three', '3'],
+      ])
+      expect(before.size).toBe(4)
+      headers.delete('X-Three')
+      expect(headers.size).toBe(2)
+    })
+
+    it('sets one in its place', () => {
+      const headers = received()
+      const before = headers.clone()
+      headers.set('x-one', '9')
+      expect([...headers]).toEqual([
+        ['Host', 'a'],
+        ['x-one', '9'],
+        ['x-two', '2'],
+      ])
+      headers.set('x-new', '1')
+      expect(headers.get('x-new')).toBe('1')
+      expect(before.get('x-one')).toBe('1, 3')
+    })
+  })
 })

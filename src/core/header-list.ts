@@ -1,8 +1,23 @@
-// The header lines of one message, in wire order, as one flat array: name, value, name, value. Lookup ignores case.
+// The header lines of one message, in wire order. Lookup ignores case. Lines as they were received stay one text until somebody changes them:
+// most are only passed on, and a text is written as fast as it was read.
+
+/** Positions of one received line in the text: name from and to, value from and to. */
+const spanSize = 4
+
+const noText = ''
+const noSpans: number[] = []
 
 /** Values of one name are joined with ", " by `get`, as RFC 9110 section 5.3 allows for list headers. */
 export class HeaderList {
-  readonly #lines: string[]
+  #text = noText
+  /** Received lines, `spanSize` numbers each; they come before the others. */
+  #spans = noSpans
+  /** Every received line is `name: value` and CR LF, with nothing between it and the next that is left. */
+  #plain = true
+  /** The other lines: name, value, name, value. */
+  #lines: string[]
+  /** A clone has the same arrays: copy before changing. */
+  #shared = false
 
   constructor(lines: string[] = []) {
     this.#lines = lines
@@ -12,23 +27,68 @@ export class HeaderList {
     return new HeaderList(pairs.flat())
   }
 
+  /** Lines of a head: four positions in `text` each. `plain`: written as `name: value` and CR LF without other blanks. */
+  static received(text: string, spans: number[], plain: boolean): HeaderList {
+    const list = new HeaderList()
+    list.#text = text
+    list.#spans = spans
+    list.#plain = plain
+    return list
+  }
+
   /** Number of lines. */
   get size(): number {
-    return this.#lines.length / 2
+    return this.receivedSize + this.#lines.length / 2
+  }
+
+  /** How many of the lines, the first ones, are as they were received. */
+  get receivedSize(): number {
+    return this.#spans.length / spanSize
+  }
+
+  /** The received lines, each `name: value` and CR LF. */
+  receivedText(): string {
+    const spans = this.#spans
+    const text = this.#text
+    let written = ''
+    let runStart = 0
+    let runEnd = 0
+    for (let at = 0; at < spans.length; at += spanSize) {
+      const start = spans[at] as number
+      const end = (spans[at + 3] as number) + 2
+      if (!this.#plain) {
+        written += `${text.substring(start, spans[at + 1])}: ${text.substring(spans[at + 2] as number, spans[at + 3])}\r\n`
+      } else if (start === runEnd) {
+        runEnd = end
+      } else {
+        if (runEnd > runStart) written += text.substring(runStart, runEnd)
+        runStart = start
+        runEnd = end
+      }
+    }
+    return runEnd > runStart ? written + text.substring(runStart, runEnd) : written
   }
 
   nameAt(line: number): string {
-    return this.#lines[line * 2] as string
+    const at = line * spanSize
+    if (at < this.#spans.length) return this.#text.substring(this.#spans[at] as number, this.#spans[at + 1])
+    return this.#lines[(line - this.receivedSize) * 2] as string
   }
 
   valueAt(line: number): string {
-    return this.#lines[line * 2 + 1] as string
+    const at = line * spanSize
+    if (at < this.#spans.length) return this.#text.substring(this.#spans[at + 2] as number, this.#spans[at + 3])
+    return this.#lines[(line - this.receivedSize) * 2 + 1] as string
   }
 
   /** The value, joined with ", " when the name occurs more than once; undefined when absent. */
   get(name: string): string | undefined {
-    const lines = this.#lines
     let found: string | undefined
+    for (let at = this.#nextSpan(0, name); at !== -1; at = this.#nextSpan(at + spanSize, name)) {
+      const value = this.#text.substring(this.#spans[at + 2] as number, this.#spans[at + 3])
+      found = found === undefined ? value : `${found}, ${value}`
+    }
+    const lines = this.#lines
     for (let i = 0; i < lines.length; i += 2) {
       if (!sameName(lines[i] as string, name)) continue
       found = found === undefined ? (lines[i + 1] as string) : `${found}, ${lines[i + 1]}`
@@ -36,7 +96,12 @@ export class HeaderList {
     return found
   }
 
+  hasReceived(name: string): boolean {
+    return this.#nextSpan(0, name) !== -1
+  }
+
   has(name: string): boolean {
+    if (this.hasReceived(name)) return true
     const lines = this.#lines
     for (let i = 0; i < lines.length; i += 2) if (sameName(lines[i] as string, name)) return true
     return false
@@ -44,34 +109,75 @@ export class HeaderList {
 
   /** Replaces every line of that name by one, at the place of the first; appends when absent. */
   set(name: string, value: string): void {
+    if (this.#nextSpan(0, name) !== -1) this.#takeApart()
+    this.#unshare()
     const lines = this.#lines
     for (let i = 0; i < lines.length; i += 2) {
       if (!sameName(lines[i] as string, name)) continue
       lines[i] = name
       lines[i + 1] = value
-      this.#deleteFrom(i + 2, name)
+      this.#deleteLines(i + 2, name)
       return
     }
     lines.push(name, value)
   }
 
   add(name: string, value: string): void {
+    this.#unshare()
     this.#lines.push(name, value)
   }
 
   delete(name: string): void {
-    this.#deleteFrom(0, name)
+    for (let at = this.#nextSpan(0, name); at !== -1; at = this.#nextSpan(at, name)) {
+      this.#unshare()
+      this.#spans.splice(at, spanSize)
+    }
+    if (this.#lines.length === 0) return
+    this.#unshare()
+    this.#deleteLines(0, name)
   }
 
   clone(): HeaderList {
-    return new HeaderList(this.#lines.slice())
+    const copy = new HeaderList(this.#lines)
+    copy.#text = this.#text
+    copy.#spans = this.#spans
+    copy.#plain = this.#plain
+    copy.#shared = this.#shared = true
+    return copy
   }
 
   *[Symbol.iterator](): IterableIterator<readonly [name: string, value: string]> {
-    for (let i = 0; i < this.#lines.length; i += 2) yield [this.#lines[i] as string, this.#lines[i + 1] as string]
+    for (let line = 0; line < this.size; line++) yield [this.nameAt(line), this.valueAt(line)]
   }
 
-  #deleteFrom(start: number, name: string): void {
+  /** Position in the spans of the next received line of that name; -1: none. */
+  #nextSpan(from: number, name: string): number {
+    const spans = this.#spans
+    const { length } = name
+    for (let at = from; at < spans.length; at += spanSize) {
+      const start = spans[at] as number
+      if ((spans[at + 1] as number) - start === length && namesAt(this.#text, start, name)) return at
+    }
+    return -1
+  }
+
+  #takeApart(): void {
+    const lines: string[] = []
+    for (let line = 0; line < this.size; line++) lines.push(this.nameAt(line), this.valueAt(line))
+    this.#lines = lines
+    this.#spans = noSpans
+    this.#text = noText
+    this.#shared = false
+  }
+
+  #unshare(): void {
+    if (!this.#shared) return
+    this.#shared = false
+    this.#lines = this.#lines.slice()
+    this.#spans = this.#spans.slice()
+  }
+
+  #deleteLines(start: number, name: string): void {
     const lines = this.#lines
     let to = start
     for (let i = start; i < lines.length; i += 2) {
@@ -87,5 +193,17 @@ export class HeaderList {
 }
 
 function sameName(a: string, b: string): boolean {
-  return a === b || (a.length === b.length && a.toLowerCase() === b.toLowerCase())
+  return a === b || (a.length === b.length && namesAt(a, 0, b))
 }
+
+/** Whether `name` stands at `start`, in whatever case. */
+function namesAt(text: string, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const a = text.charCodeAt(start + i)
+    const b = name.charCodeAt(i)
+    if (a !== b && (lowerCase[a] ?? a) !== (lowerCase[b] ?? b)) return false
+  }
+  return true
+}
+
+const lowerCase = Uint8Array.from({ length: 256 }, (_, code) => (code >= 65 && code <= 90 ? code + 32 : code))

@@ -4,6 +4,7 @@ import type { Random } from '../../core/random.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
+import { Http1ClientConnection } from '../codec/http1/client-connection.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { ClusterConfig, EndpointConfig } from '../runtime/runtime-config.ts'
@@ -93,6 +94,8 @@ export class Cluster {
     return new EndpointPool({
       clock,
       connect: () => this.#connect(config),
+      createClient: (connection, events) => new Http1ClientConnection(connection, events),
+      multiplexed: false,
       observer: {
         opened: () => connections.upstreamOpened(name),
         closed: () => connections.upstreamClosed(name),

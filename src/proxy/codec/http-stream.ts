@@ -100,6 +100,10 @@ export interface ClientConnection {
   readonly closed: boolean
   /** Requests sent before the present one. */
   readonly requestsSent: number
+  /** Requests whose response is not complete. */
+  readonly openRequests: number
+  /** Seconds that the server keeps an idle connection, when it said so. */
+  readonly keepAliveSeconds: number | undefined
   /** Requests that could be sent now without waiting for another to end; 0 once it drains. */
   readonly capacity: number
   /** Only while `capacity` is above 0. */
@@ -109,6 +113,8 @@ export interface ClientConnection {
 }
 
 export interface ClientConnectionEvents {
+  /** The last open request is over. */
+  onIdle(): void
   /** `capacity` has grown from 0, or fallen to 0 for good (GOAWAY, ids used up). */
   onCapacity(): void
   /** Once, last. */

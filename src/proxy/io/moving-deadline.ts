@@ -18,6 +18,11 @@ export class MovingDeadline {
     if (this.#timerAtMs > this.#atMs) this.#arm()
   }
 
+  /** As `set`, unless it is nearer already. */
+  setWithin(delayMs: number): void {
+    if (this.#atMs === Infinity || this.#clock.monotonicMs() + delayMs < this.#atMs) this.set(delayMs)
+  }
+
   clear(): void {
     this.#atMs = Infinity
   }

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { MemoryConnection } from '../../../test/kit/memory-connection.ts'
 import { HeaderList } from '../../core/header-list.ts'
-import type { ClientStreamHandler } from '../codec/http-stream.ts'
-import type { Http1ClientConnection } from '../codec/http1/client-connection.ts'
+import type { ClientConnection, ClientStreamHandler } from '../codec/http-stream.ts'
+import { Http1ClientConnection } from '../codec/http1/client-connection.ts'
 import { EndpointPool, poolLimits } from './endpoint-pool.ts'
 
 const ignore: ClientStreamHandler = {
@@ -25,9 +25,9 @@ interface TestPool {
   /** The server's ends. */
   readonly far: MemoryConnection[]
   /** A connection, or why there is none. */
-  readonly acquire: () => Promise<Http1ClientConnection | string>
+  readonly acquire: () => Promise<ClientConnection | string>
   /** Sends a request and has it answered with these header lines. */
-  readonly exchange: (lines?: string) => Promise<Http1ClientConnection>
+  readonly exchange: (lines?: string) => Promise<ClientConnection>
 }
 
 function createTestPool(connect?: () => Promise<MemoryConnection>): TestPool {
@@ -39,8 +39,14 @@ function createTestPool(connect?: () => Promise<MemoryConnection>): TestPool {
     return Promise.resolve(near)
   }
   const observer = { opened() {}, closed() {}, connectFailed() {} }
-  const pool = new EndpointPool({ clock, connect: connect ?? open, observer })
-  const acquire = (): Promise<Http1ClientConnection | string> =>
+  const pool = new EndpointPool({
+    clock,
+    connect: connect ?? open,
+    createClient: (connection, events) => new Http1ClientConnection(connection, events),
+    multiplexed: false,
+    observer,
+  })
+  const acquire = (): Promise<ClientConnection | string> =>
     new Promise((resolve) => {
       pool.acquire({ connectionReady: resolve, connectionFailed: (kind) => resolve(kind) })
     })
@@ -50,7 +56,7 @@ function createTestPool(connect?: () => Promise<MemoryConnection>): TestPool {
     far,
     acquire,
     async exchange(lines = '') {
-      const client = (await acquire()) as Http1ClientConnection
+      const client = (await acquire()) as ClientConnection
       const head = { method: 'GET', scheme: 'http', authority: 'a', path: '/', headers: new HeaderList() } as const
       client.send({ head, length: 0, upgrade: undefined }, ignore)
       await settle()
@@ -147,11 +153,11 @@ describe('a pool', () => {
   it('closes idle connections when it drains, busy ones after their request', async () => {
     const { pool, exchange, acquire, far } = createTestPool()
     await exchange()
-    const busy = (await acquire()) as Http1ClientConnection
-    pool.drain()
-    expect(far[0]?.closed).toBe(false)
+    const busy = (await acquire()) as ClientConnection
     const head = { method: 'GET', scheme: 'http', authority: 'a', path: '/', headers: new HeaderList() } as const
     busy.send({ head, length: 0, upgrade: undefined }, ignore)
+    pool.drain()
+    expect(far[0]?.closed).toBe(false)
     far[0]?.write(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'))
     await settle()
     expect(far[0]?.closed).toBe(true)

@@ -1,7 +1,8 @@
-// The connections to one endpoint: idle ones are used again, newest first; new ones are opened as needed; callers queue when all are busy.
+// The connections to one endpoint: those with room for a request are used again, newest first; new ones are opened as needed; callers queue
+// when all are busy. HTTP/1.1 connections have room for one request, HTTP/2 connections for many.
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
-import { Http1ClientConnection } from '../codec/http1/client-connection.ts'
+import type { ClientConnection, ClientConnectionEvents } from '../codec/http-stream.ts'
 import type { Connection } from '../io/connection.ts'
 import { MovingDeadline } from '../io/moving-deadline.ts'
 
@@ -9,6 +10,10 @@ export interface PoolOptions {
   readonly clock: Clock
   /** Rejects on refusal, timeout, or a peer that is not who it should be. */
   connect(): Promise<Connection>
+  /** Speaks what the peer speaks. */
+  createClient(connection: Connection, events: ClientConnectionEvents): ClientConnection
+  /** One connection is expected to carry many requests: callers wait for it rather than open their own. Corrected by what is met. */
+  readonly multiplexed: boolean
   readonly observer: PoolObserver
 }
 
@@ -20,8 +25,8 @@ export interface PoolObserver {
 
 /** Who waits for a connection. Called at most once, possibly within `acquire`. */
 export interface Waiter {
-  /** `reused`: it has served others before, so the peer may be closing it at this moment. */
-  connectionReady(connection: Http1ClientConnection, reused: boolean): void
+  /** Sends its request at once. `reused`: it has served others before, so the peer may be closing it at this moment. */
+  connectionReady(connection: ClientConnection, reused: boolean): void
   connectionFailed(kind: 'connect-failure' | 'overflow', message: string): void
 }
 
@@ -35,22 +40,30 @@ export const poolLimits = {
   keepAliveMarginMs: 1_000,
 } as const
 
-interface IdleConnection {
-  readonly client: Http1ClientConnection
-  readonly expiresMs: number
+interface Pooled {
+  readonly client: ClientConnection
+  /** When it has been idle for too long; Infinity while it is in use. */
+  expiresMs: number
+  /** In the list of those with room. */
+  listed: boolean
+  /** Ends with its last request. */
+  retired: boolean
 }
 
 export class EndpointPool {
   readonly #options: PoolOptions
-  readonly #idle: IdleConnection[] = []
-  readonly #clients = new Set<Http1ClientConnection>()
+  readonly #all = new Set<Pooled>()
+  /** With room for a request, the newest last. */
+  readonly #roomy: Pooled[] = []
   readonly #waiting = new Set<Waiter>()
   readonly #sweep: MovingDeadline
+  #multiplexed: boolean
   #connecting = 0
   #draining = false
 
   constructor(options: PoolOptions) {
     this.#options = options
+    this.#multiplexed = options.multiplexed
     this.#sweep = new MovingDeadline(options.clock, () => this.#closeExpired())
   }
 
@@ -61,17 +74,17 @@ export class EndpointPool {
     readonly pending: number
   } {
     return {
-      open: this.#clients.size,
-      idle: this.#idle.length,
+      open: this.#all.size,
+      idle: [...this.#all].filter(({ client }) => client.openRequests === 0).length,
       connecting: this.#connecting,
       pending: this.#waiting.size,
     }
   }
 
   acquire(waiter: Waiter): void {
-    const client = this.#takeIdle()
-    if (client !== undefined) {
-      waiter.connectionReady(client, true)
+    const pooled = this.#newestWithRoom()
+    if (pooled !== undefined) {
+      this.#hand(pooled, waiter)
       return
     }
     if (this.#waiting.size >= poolLimits.pending) {
@@ -79,7 +92,7 @@ export class EndpointPool {
       return
     }
     this.#waiting.add(waiter)
-    if (this.#clients.size + this.#connecting < poolLimits.connections) void this.#open()
+    this.#openAsNeeded()
   }
 
   /** Takes a waiter back; its connection, if one is being opened, will serve another. */
@@ -87,11 +100,33 @@ export class EndpointPool {
     this.#waiting.delete(waiter)
   }
 
-  /** No longer used for new requests: idle connections end now, the others after their request. */
+  /** No longer used for new requests: idle connections end now, the others after their requests. */
   drain(): void {
     this.#draining = true
     this.#sweep.cancel()
-    for (const { client } of this.#idle.splice(0)) client.close()
+    for (const pooled of this.#all) this.#retire(pooled)
+  }
+
+  #newestWithRoom(): Pooled | undefined {
+    for (let pooled = this.#roomy.at(-1); pooled !== undefined; pooled = this.#roomy.at(-1)) {
+      if (this.#usable(pooled) && pooled.client.capacity > 0) return pooled
+      this.#unlist(pooled)
+      if (!this.#usable(pooled)) this.#retire(pooled)
+    }
+    return undefined
+  }
+
+  #hand(pooled: Pooled, waiter: Waiter): void {
+    const { client } = pooled
+    pooled.expiresMs = Infinity
+    waiter.connectionReady(client, client.requestsSent > 0)
+    if (client.capacity === 0) this.#unlist(pooled)
+  }
+
+  #openAsNeeded(): void {
+    const wanted = this.#multiplexed ? Math.min(1, this.#waiting.size) : this.#waiting.size
+    const room = poolLimits.connections - this.#all.size
+    for (let opening = this.#connecting; opening < Math.min(wanted, room); opening++) void this.#open()
   }
 
   async #open(): Promise<void> {
@@ -111,82 +146,107 @@ export class EndpointPool {
     }
     this.#connecting--
     this.#options.observer.opened()
-    const client: Http1ClientConnection = new Http1ClientConnection(connection, {
-      onIdle: () => this.#release(client),
-      onClosed: () => this.#forget(client),
+    const client = this.#options.createClient(connection, {
+      onIdle: () => this.#idle(pooled),
+      onCapacity: () => this.#release(pooled),
+      onClosed: () => this.#forget(pooled),
     })
-    this.#clients.add(client)
-    this.#release(client)
+    const pooled: Pooled = { client, expiresMs: Infinity, listed: false, retired: false }
+    this.#multiplexed = client.protocol === 'HTTP/2'
+    this.#all.add(pooled)
+    this.#idle(pooled)
+    this.#release(pooled)
+    this.#openAsNeeded()
   }
 
   #connectFailed(reason: string): void {
     this.#connecting--
     this.#options.observer.connectFailed()
-    const [waiter] = this.#waiting
-    if (waiter === undefined) return
-    this.#waiting.delete(waiter)
-    waiter.connectionFailed('connect-failure', reason)
-  }
-
-  #release(client: Http1ClientConnection): void {
-    const [waiter] = this.#waiting
-    if (!this.#usable(client)) {
-      client.close()
-    } else if (waiter !== undefined) {
-      this.#waiting.delete(waiter)
-      waiter.connectionReady(client, client.requestsSent > 0)
-    } else if (this.#draining) {
-      client.close()
-    } else {
-      this.#keep(client)
+    const failed = [...this.#waiting].slice(0, this.#multiplexed ? undefined : 1)
+    for (const waiter of failed) {
+      // One of them may have taken another back.
+      if (this.#waiting.delete(waiter)) waiter.connectionFailed('connect-failure', reason)
     }
   }
 
-  #keep(client: Http1ClientConnection): void {
-    const { idleMs, keepAliveMarginMs } = poolLimits
-    const hintMs = client.keepAliveSeconds === undefined ? idleMs : client.keepAliveSeconds * 1000 - keepAliveMarginMs
-    const keptMs = Math.min(idleMs, hintMs)
-    if (keptMs <= 0) {
+  /** It has room, or none any more. */
+  #release(pooled: Pooled): void {
+    const { client } = pooled
+    if (client.capacity === 0) {
+      this.#unlist(pooled)
+      // For good when it is a connection for many requests: others have to wait for another.
+      this.#openAsNeeded()
+      return
+    }
+    if (!this.#usable(pooled)) {
+      this.#retire(pooled)
+      return
+    }
+    for (const waiter of this.#waiting) {
+      this.#waiting.delete(waiter)
+      this.#hand(pooled, waiter)
+      if (client.capacity === 0) return
+    }
+    if (this.#draining) {
+      this.#retire(pooled)
+    } else if (!pooled.listed) {
+      pooled.listed = true
+      this.#roomy.push(pooled)
+    }
+  }
+
+  /** No request is open on it. */
+  #idle(pooled: Pooled): void {
+    const { client } = pooled
+    if (pooled.retired) {
       client.close()
       return
     }
-    this.#idle.push({ client, expiresMs: this.#options.clock.monotonicMs() + keptMs })
-    if (this.#idle.length === 1) this.#sweep.set(keptMs)
-  }
-
-  #takeIdle(): Http1ClientConnection | undefined {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      const { client, expiresMs } = idle
-      if (!client.closed && expiresMs > this.#options.clock.monotonicMs() && this.#usable(client)) return client
-      client.close()
-    }
-    return undefined
+    const { idleMs, keepAliveMarginMs } = poolLimits
+    const hintMs = client.keepAliveSeconds === undefined ? idleMs : client.keepAliveSeconds * 1000 - keepAliveMarginMs
+    const keptMs = Math.min(idleMs, hintMs)
+    pooled.expiresMs = this.#options.clock.monotonicMs() + keptMs
+    if (keptMs <= 0) this.#retire(pooled)
+    else this.#sweep.setWithin(keptMs)
   }
 
   /** Not beyond the life of the certificates that it was opened with. */
-  #usable(client: Http1ClientConnection): boolean {
-    return !client.closed && !this.#expired(client.connection)
+  #usable({ client, expiresMs, retired }: Pooled): boolean {
+    if (client.closed || retired || this.#expired(client.connection)) return false
+    return expiresMs === Infinity || expiresMs > this.#options.clock.monotonicMs()
   }
 
   #expired({ tls }: Connection): boolean {
     return tls !== undefined && tls.notAfterMs <= this.#options.clock.nowMs()
   }
 
-  #forget(client: Http1ClientConnection): void {
-    if (!this.#clients.delete(client)) return
+  #retire(pooled: Pooled): void {
+    pooled.retired = true
+    this.#unlist(pooled)
+    if (pooled.client.openRequests === 0) pooled.client.close()
+  }
+
+  #unlist(pooled: Pooled): void {
+    if (!pooled.listed) return
+    pooled.listed = false
+    if (this.#roomy.at(-1) === pooled) this.#roomy.pop()
+    else this.#roomy.splice(this.#roomy.indexOf(pooled), 1)
+  }
+
+  #forget(pooled: Pooled): void {
+    if (!this.#all.delete(pooled)) return
     this.#options.observer.closed()
-    const index = this.#idle.findIndex((idle) => idle.client === client)
-    if (index >= 0) this.#idle.splice(index, 1)
-    // A place is free for somebody who waits beyond those that connections are being opened for.
-    if (this.#waiting.size > this.#connecting) void this.#open()
+    this.#unlist(pooled)
+    this.#openAsNeeded()
   }
 
   #closeExpired(): void {
     const nowMs = this.#options.clock.monotonicMs()
-    const kept = this.#idle.filter((idle) => idle.expiresMs > nowMs)
-    const expired = this.#idle.filter((idle) => idle.expiresMs <= nowMs)
-    this.#idle.splice(0, this.#idle.length, ...kept)
-    for (const { client } of expired) client.close()
-    if (kept.length > 0) this.#sweep.set(Math.min(...kept.map((idle) => idle.expiresMs)) - nowMs)
+    let nextMs = Infinity
+    for (const pooled of this.#all) {
+      if (pooled.expiresMs <= nowMs) this.#retire(pooled)
+      else nextMs = Math.min(nextMs, pooled.expiresMs)
+    }
+    if (nextMs !== Infinity) this.#sweep.setWithin(nextMs - nowMs)
   }
 }

@@ -6,12 +6,12 @@ import type { HeaderList } from '../../core/header-list.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type {
   BodyLength,
+  ClientConnection,
   ClientStream,
   ClientStreamHandler,
   OutgoingRequest,
   StreamFailure,
 } from '../codec/http-stream.ts'
-import type { Http1ClientConnection } from '../codec/http1/client-connection.ts'
 import type { Waiter } from '../pool/endpoint-pool.ts'
 
 export interface AttemptFailure {
@@ -93,7 +93,7 @@ export class Attempt implements Waiter, ClientStreamHandler {
     else this.#owner = undefined
   }
 
-  connectionReady(connection: Http1ClientConnection, reused: boolean): void {
+  connectionReady(connection: ClientConnection, reused: boolean): void {
     this.reusedConnection = reused
     this.peerSpiffeId = connection.connection.tls?.peerSpiffeId
     this.stream = connection.send(this.#request, this)

@@ -26,6 +26,7 @@ function createTestClient(): TestClient {
   far.handler = { ...far.handler, onData: (bytes) => (received += Buffer.from(bytes).toString('latin1')) }
   const client = new Http1ClientConnection(near, {
     onIdle: () => events.push('idle'),
+    onCapacity() {},
     onClosed: () => events.push('closed'),
   })
   return {

@@ -1,26 +1,26 @@
 // The client's end of an HTTP/1.1 connection: one request at a time, the next when both directions are complete.
 import type { HeaderList } from '../../../core/header-list.ts'
 import type { Connection, ConnectionHandler } from '../../io/connection.ts'
-import type { ClientStream, ClientStreamHandler, OutgoingRequest, StreamFailure } from '../http-stream.ts'
+import type {
+  ClientConnection,
+  ClientConnectionEvents,
+  ClientStream,
+  ClientStreamHandler,
+  OutgoingRequest,
+  StreamFailure,
+} from '../http-stream.ts'
 import { parseResponseHead } from './message-head.ts'
 import { type Framing, type MessageHandler, MessageParser } from './message-parser.ts'
 import { OutputBatch } from './output-batch.ts'
 import { badMessage, type HttpParseError } from './parse-error.ts'
 import { chunkStart, lastChunk, serializeRequestHead } from './serializer.ts'
 
-export interface ClientConnectionOptions {
-  /** Ready for another request. */
-  onIdle(): void
-  onClosed(): void
-}
-
-export class Http1ClientConnection implements ConnectionHandler, MessageHandler {
+export class Http1ClientConnection implements ClientConnection, ConnectionHandler, MessageHandler {
+  readonly protocol = 'HTTP/1.1'
   readonly connection: Connection
-  /** Seconds that the server keeps an idle connection, when it said so. */
   keepAliveSeconds: number | undefined
-  /** Requests sent before the present one. */
   requestsSent = 0
-  readonly #options: ClientConnectionOptions
+  readonly #events: ClientConnectionEvents
   readonly #parser: MessageParser
   readonly #output: OutputBatch
   #stream: Http1ClientStream | undefined
@@ -28,9 +28,9 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
   #closed = false
   #paused = false
 
-  constructor(connection: Connection, options: ClientConnectionOptions) {
+  constructor(connection: Connection, events: ClientConnectionEvents) {
     this.connection = connection
-    this.#options = options
+    this.#events = events
     this.#output = new OutputBatch(connection)
     this.#parser = new MessageParser(this)
     connection.handler = this
@@ -40,12 +40,19 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
     return this.#closed
   }
 
+  get openRequests(): number {
+    return this.#stream === undefined ? 0 : 1
+  }
+
+  get capacity(): number {
+    return this.#stream === undefined && !this.#closed ? 1 : 0
+  }
+
   send(request: OutgoingRequest, handler: ClientStreamHandler): ClientStream {
     const stream = new Http1ClientStream(this, this.#output, request, handler)
     this.#stream = stream
     this.requestsSent++
-    const expected = typeof request.length === 'number' ? request.length : 4096
-    this.#output.text(serializeRequestHead(request.head, request), expected)
+    this.#output.text(serializeRequestHead(request.head, request))
     if (request.length === 0) this.#output.flush()
     return stream
   }
@@ -88,7 +95,7 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
       'reset',
       error === undefined ? 'the upstream closed the connection' : `connection lost: ${error.message}`,
     )
-    this.#options.onClosed()
+    this.#events.onClosed()
   }
 
   onDrain(): void {
@@ -187,7 +194,8 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
     this.#unpause()
     if (this.#persistent && stream.requestComplete && this.#parser.complete && this.#parser.heldBytes === 0) {
       this.#parser.next()
-      this.#options.onIdle()
+      this.#events.onIdle()
+      if (!this.#closed) this.#events.onCapacity()
     } else {
       this.close()
     }
@@ -233,7 +241,7 @@ class Http1ClientStream implements ClientStream {
   sendData(bytes: Uint8Array): boolean {
     if (this.#aborted || this.requestComplete || bytes.length === 0) return true
     if (this.#chunked) {
-      this.#output.text(chunkStart(bytes.length), bytes.length + 16)
+      this.#output.text(chunkStart(bytes.length))
       this.#output.bytes(bytes)
       this.#output.text('\r\n')
     } else {

@@ -7,34 +7,24 @@ import { badMessage, HttpParseError } from './parse-error.ts'
 export interface Fields {
   /** Without Host and without hop-by-hop lines (RFC 9110 section 7.6.1); Content-Length stays. */
   readonly headers: HeaderList
-  host: string | undefined
-  contentLength: number | undefined
-  transferEncoding: string | undefined
+  readonly host: string | undefined
+  readonly contentLength: number | undefined
+  readonly transferEncoding: string | undefined
   /** Connection options. */
-  close: boolean
-  keepAlive: boolean
+  readonly close: boolean
+  readonly keepAlive: boolean
   /** The Upgrade line, when Connection names it. */
-  upgrade: string | undefined
-  expect: string | undefined
+  readonly upgrade: string | undefined
+  readonly expect: string | undefined
   /** Seconds that the peer keeps an idle connection, from "Keep-Alive: timeout=5". */
-  keepAliveSeconds: number | undefined
+  readonly keepAliveSeconds: number | undefined
 }
 
 /** `text` is `bytes` from `base` on as Latin-1. The last line ends right before `end`. Throws HttpParseError. */
 export function parseFields(bytes: Uint8Array, from: number, end: number, text: string, base: number): Fields {
-  const lines: string[] = []
-  const fields: Fields = {
-    headers: new HeaderList(lines),
-    host: undefined,
-    contentLength: undefined,
-    transferEncoding: undefined,
-    close: false,
-    keepAlive: false,
-    upgrade: undefined,
-    expect: undefined,
-    keepAliveSeconds: undefined,
-  }
-  let connection: string | undefined
+  const hop = new HopFields()
+  const spans: number[] = []
+  let plain = true
   let count = 0
   let at = from
   while (at < end) {
@@ -48,51 +38,105 @@ export function parseFields(bytes: Uint8Array, from: number, end: number, text: 
     if (bytes[at] !== CR || bytes[at + 1] !== LF) badMessage('a header value holds a control character')
     let valueEnd = at
     while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HT)) valueEnd--
+    if (valueStart !== nameEnd + 2 || valueEnd !== at) plain = false
     at += 2
     if (++count > limits.headerLines) throw new HttpParseError(431, `more than ${limits.headerLines} header lines`)
-    const name = text.substring(nameStart - base, nameEnd - base)
-    const value = text.substring(valueStart - base, valueEnd - base)
-    if (mayConcernHop[name.length] === 1) {
-      switch (name.toLowerCase()) {
-        case 'host':
-          if (fields.host !== undefined) badMessage('more than one Host line')
-          fields.host = value
-          continue
-        case 'connection':
-          connection = connection === undefined ? value : `${connection},${value}`
-          continue
-        case 'content-length':
-          if (!takeContentLength(fields, value)) continue
-          break
-        case 'transfer-encoding':
-          fields.transferEncoding =
-            fields.transferEncoding === undefined ? value : `${fields.transferEncoding},${value}`
-          continue
-        case 'upgrade':
-          fields.upgrade = fields.upgrade === undefined ? value : `${fields.upgrade},${value}`
-          continue
-        case 'keep-alive':
-          fields.keepAliveSeconds = keepAliveTimeout(value)
-          continue
-        case 'te':
-        case 'proxy-connection':
-          continue
-        case 'expect':
-          fields.expect = value.toLowerCase()
-          break
-        default:
-      }
+    if (mayConcernHop[nameEnd - nameStart] === 1 && mayConcernHopFirst[bytes[nameStart] as number] === 1) {
+      const name = text.substring(nameStart - base, nameEnd - base).toLowerCase()
+      if (hop.takes(name, text.substring(valueStart - base, valueEnd - base))) continue
     }
-    lines.push(name, value)
+    spans.push(nameStart - base, nameEnd - base, valueStart - base, valueEnd - base)
   }
-  applyConnection(fields, connection)
-  return fields
+  return hop.finish(HeaderList.received(text, spans, plain))
 }
 
-/** Lengths of the names that `parseFields` looks at: most lines are passed on without a look. */
+/** Lengths and first letters of the names that concern a hop: most lines are passed on without a further look. */
+const hopNames = [
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'upgrade',
+  'keep-alive',
+  'te',
+  'proxy-connection',
+  'expect',
+]
 const mayConcernHop: Uint8Array = Uint8Array.from({ length: limits.headBytes }, (_, length) =>
-  [2, 4, 6, 7, 10, 14, 16, 17].includes(length) ? 1 : 0,
+  hopNames.some((name) => name.length === length) ? 1 : 0,
 )
+const mayConcernHopFirst: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  hopNames.some((name) => name.startsWith(String.fromCharCode(byte).toLowerCase())) ? 1 : 0,
+)
+
+/** Gathers what of a head concerns this hop, line by line. */
+class HopFields {
+  host: string | undefined = undefined
+  contentLength: number | undefined = undefined
+  transferEncoding: string | undefined = undefined
+  upgrade: string | undefined = undefined
+  expect: string | undefined = undefined
+  keepAliveSeconds: number | undefined = undefined
+  close = false
+  keepAlive = false
+  headers: HeaderList = noHeaders
+  #connection: string | undefined = undefined
+
+  /** True: the line goes no further. `name` in lower case. */
+  takes(name: string, value: string): boolean {
+    switch (name) {
+      case 'host':
+        if (this.host !== undefined) badMessage('more than one Host line')
+        this.host = value
+        return true
+      case 'connection':
+        this.#connection = joined(this.#connection, value)
+        return true
+      case 'content-length':
+        return !takeContentLength(this, value)
+      case 'transfer-encoding':
+        this.transferEncoding = joined(this.transferEncoding, value)
+        return true
+      case 'upgrade':
+        this.upgrade = joined(this.upgrade, value)
+        return true
+      case 'keep-alive':
+        this.keepAliveSeconds = keepAliveTimeout(value)
+        return true
+      case 'te':
+      case 'proxy-connection':
+        return true
+      case 'expect':
+        this.expect = value.toLowerCase()
+        return false
+      default:
+        return false
+    }
+  }
+
+  finish(headers: HeaderList): Fields {
+    this.headers = headers
+    let upgrade = false
+    if (this.#connection !== undefined) {
+      for (const part of this.#connection.toLowerCase().split(',')) {
+        const option = part.trim()
+        if (option === 'close') this.close = true
+        else if (option === 'keep-alive') this.keepAlive = true
+        else if (option === 'upgrade') upgrade = true
+        else if (option !== '') headers.delete(option)
+      }
+    }
+    if (!upgrade) this.upgrade = undefined
+    return this
+  }
+}
+
+const noHeaders = new HeaderList()
+
+/** A list whose lines are one, as RFC 9110 section 5.3 has it. */
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before},${value}`
+}
 
 function refuseName(bytes: Uint8Array, start: number, at: number): never {
   const byte = bytes[at] as number
@@ -101,7 +145,7 @@ function refuseName(bytes: Uint8Array, start: number, at: number): never {
 }
 
 /** False for a repetition of the same length, which is dropped (RFC 9110 section 8.6). */
-function takeContentLength(fields: Fields, value: string): boolean {
+function takeContentLength(fields: { contentLength: number | undefined }, value: string): boolean {
   if (!/^\d{1,15}$/.test(value)) badMessage('Content-Length is not a number')
   const length = Number(value)
   if (fields.contentLength === undefined) {
@@ -115,20 +159,6 @@ function takeContentLength(fields: Fields, value: string): boolean {
 function keepAliveTimeout(value: string): number | undefined {
   const seconds = /(?:^|[,\s])timeout=(\d{1,6})/i.exec(value)?.[1]
   return seconds === undefined ? undefined : Number(seconds)
-}
-
-function applyConnection(fields: Fields, connection: string | undefined): void {
-  let upgrade = false
-  if (connection !== undefined) {
-    for (const part of connection.toLowerCase().split(',')) {
-      const option = part.trim()
-      if (option === 'close') fields.close = true
-      else if (option === 'keep-alive') fields.keepAlive = true
-      else if (option === 'upgrade') upgrade = true
-      else if (option !== '') fields.headers.delete(option)
-    }
-  }
-  if (!upgrade) fields.upgrade = undefined
 }
 
 /** Trailer lines; those that would change framing, routing or authentication are dropped (RFC 9110 section 6.5.1). */

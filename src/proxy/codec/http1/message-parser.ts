@@ -176,9 +176,19 @@ export class MessageParser {
     this.#firstLineEnd = 0
     // One empty line before a message is ignored (RFC 9112 section 2.2): it is what is left of an old client's CR LF after a body.
     if (skipped) return end
-    const framing = this.#handler.onHead(bytes, start, end)
+    const framing = this.#handOver(bytes, start, end)
     if (this.#state === 'head') this.#enter(framing)
     return end
+  }
+
+  #handOver(bytes: Buffer, start: number, end: number): Framing {
+    try {
+      return this.#handler.onHead(bytes, start, end)
+    } catch (error) {
+      // A bare LF may have ended it long before: the refusal is the same however the bytes were cut.
+      this.#scanLines(bytes.subarray(0, end), start)
+      throw error
+    }
   }
 
   #enter(framing: Framing): void {
@@ -196,8 +206,18 @@ export class MessageParser {
     this.#state = framing
   }
 
-  /** Position after the empty line; `start` when it has not come yet. Bounds are checked in the order of the bytes. */
+  /** Position after the empty line; `start` when it has not come yet. */
   #findHeadEnd(bytes: Buffer, start: number): number {
+    // The head as it mostly comes: whole, in one piece. What of it is wrong is found when it is read.
+    if (this.#scanned === 0 && bytes[start] !== CR) {
+      const end = bytes.indexOf(emptyLine, start) + emptyLine.length
+      if (end > start + emptyLine.length && end - start <= limits.requestLineBytes) return end
+    }
+    return this.#scanLines(bytes, start)
+  }
+
+  /** Line by line, with bounds checked in the order of the bytes. */
+  #scanLines(bytes: Buffer, start: number): number {
     let lineStart = start + this.#lineStart
     for (let i = start + this.#scanned; i < bytes.length; i++) {
       if (bytes[i] !== LF) continue
@@ -238,3 +258,4 @@ export class MessageParser {
 }
 
 const empty = Buffer.alloc(0)
+const emptyLine = Buffer.from('\r\n\r\n')

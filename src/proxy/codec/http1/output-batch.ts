@@ -1,14 +1,16 @@
 // Gathers what one loop turn writes to a connection into one write: head and body leave in one segment.
 import type { Connection } from '../../io/connection.ts'
+import { OutputBuffer } from '../../io/output-buffer.ts'
 
-const leastBytes = 2048
 /** More than this at once is not worth gathering. */
 const mostBytes = 65_536
+/** Buffers between two messages. Few are in use at a time: one message is mostly written in one go. */
+const spare: OutputBuffer[] = []
+const mostSpare = 64
 
 export class OutputBatch {
   readonly #connection: Connection
-  #buffer: Buffer | undefined
-  #used = 0
+  #buffer: OutputBuffer | undefined
   #blocked = false
 
   constructor(connection: Connection) {
@@ -24,34 +26,34 @@ export class OutputBatch {
     this.#blocked = false
   }
 
-  /** `text` is Latin-1. `following`: how much more is expected to come at once. */
-  text(text: string, following = 0): void {
-    const buffer = this.#room(text.length, following)
-    this.#used += buffer.write(text, this.#used, 'latin1')
+  /** `text` is Latin-1. */
+  text(text: string): void {
+    this.#room(text.length).text(text)
   }
 
   /** Copies. */
   bytes(bytes: Uint8Array): void {
-    const buffer = this.#room(bytes.length, 0)
-    buffer.set(bytes, this.#used)
-    this.#used += bytes.length
+    this.#room(bytes.length).append(bytes)
   }
 
   readonly flush = (): void => {
-    if (this.#buffer === undefined) return
-    const bytes = this.#buffer.subarray(0, this.#used)
+    const buffer = this.#buffer
+    if (buffer === undefined) return
     this.#buffer = undefined
-    this.#used = 0
-    if (!this.#connection.write(bytes)) this.#blocked = true
+    if (!this.#connection.writeFrom(buffer)) this.#blocked = true
+    if (spare.length < mostSpare) spare.push(buffer)
   }
 
-  #room(count: number, following: number): Buffer {
-    if (this.#buffer !== undefined) {
-      if (this.#buffer.length - this.#used >= count) return this.#buffer
+  #room(count: number): OutputBuffer {
+    let buffer = this.#buffer
+    if (buffer !== undefined) {
+      if (buffer.used + count <= mostBytes) return buffer
       this.flush()
     } else {
       queueMicrotask(this.flush)
     }
-    return (this.#buffer = Buffer.allocUnsafe(Math.max(count + Math.min(following, mostBytes), leastBytes)))
+    buffer = spare.pop() ?? new OutputBuffer()
+    this.#buffer = buffer
+    return buffer
   }
 }

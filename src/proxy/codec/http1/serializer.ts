@@ -44,10 +44,13 @@ function declaredLength(headers: HeaderList): number | undefined {
 
 /** `length` undefined: neither Content-Length nor Transfer-Encoding is written. */
 function fieldLines(headers: HeaderList, length: BodyLength | undefined): string {
-  let text = ''
-  let lengthWritten = false
+  const declared = headers.get('content-length')
+  // Received lines have been freed of what is this hop's own business; only their Content-Length may have come to be wrong.
+  const verbatim = declared === undefined || (typeof length === 'number' && declared === String(length))
+  let text = verbatim ? headers.receivedText() : ''
+  let lengthWritten = verbatim && headers.hasReceived('content-length')
   const count = headers.size
-  for (let line = 0; line < count; line++) {
+  for (let line = verbatim ? headers.receivedSize : 0; line < count; line++) {
     const name = headers.nameAt(line)
     const kind = ownLines.get(name.length)
     if (kind !== undefined && kind.includes(name.toLowerCase())) {
@@ -66,6 +69,7 @@ function fieldLines(headers: HeaderList, length: BodyLength | undefined): string
 
 /** Lines that the codec writes itself, by the length of their names. */
 const ownLines: ReadonlyMap<number, readonly string[]> = new Map([
+  [2, ['te']],
   [4, ['host']],
   [7, ['upgrade']],
   [10, ['connection', 'keep-alive']],

@@ -77,8 +77,7 @@ export class Http1ServerStream implements ServerStream {
     // Whether the rest of the request will be read is open, so the connection cannot promise to serve another.
     if (this.#host.ending || !this.requestComplete) this.persistent = false
     const connection = this.persistent ? (this.protocol === 'HTTP/1.0' ? 'keep-alive' : undefined) : 'close'
-    const text = serializeResponseHead(head, { length: framing, connection, upgrade: undefined })
-    this.#host.output.text(text, typeof length === 'number' ? length : 4096)
+    this.#host.output.text(serializeResponseHead(head, { length: framing, connection, upgrade: undefined }))
   }
 
   #frame(status: number, length: BodyLength): ResponseFraming['length'] {
@@ -110,7 +109,7 @@ export class Http1ServerStream implements ServerStream {
     if (this.#closed || this.#body === 'none' || bytes.length === 0) return true
     const output = this.#host.output
     if (this.#body === 'chunked') {
-      output.text(chunkStart(bytes.length), bytes.length + 16)
+      output.text(chunkStart(bytes.length))
       output.bytes(bytes)
       output.text('\r\n')
     } else {

@@ -114,7 +114,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
     clock,
     random,
     logger,
-    sink: composeSinks(metrics, createRecordSink(telemetry, accessLog, tap)),
+    sink: composeSinks(metrics, createRecordSink(telemetry, clock, accessLog, tap)),
     connections: metrics,
     proxyName: telemetry.workload,
   })

@@ -27,15 +27,16 @@ export interface SourceLocation extends Partial<SourcePosition> {
   readonly rule?: string
 }
 
+/** Absent facts may be undefined as well. */
 export interface AttemptRecord {
   readonly endpoint: string
-  readonly workload?: string
+  readonly workload?: string | undefined
   readonly outcome: 'response' | 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error'
   /** Status of the response, when there was one. */
-  readonly status?: number
+  readonly status?: number | undefined
   readonly durationMs: number
   /** Why another attempt followed. */
-  readonly retriedBecause?: string
+  readonly retriedBecause?: string | undefined
 }
 
 /** Absent facts may be undefined as well: records have one fixed shape. */

@@ -85,7 +85,6 @@ function beginExchange(clock: Clock, revision: string, stream: ServerStream, ori
   const { connection } = stream
   const sourcePrincipal = connection.tls?.peerSpiffeId
   return {
-    startMs: clock.nowMs(),
     startMonotonicMs: clock.monotonicMs(),
     durationMs: 0,
     reporter: reporters[config.direction],
@@ -94,7 +93,7 @@ function beginExchange(clock: Clock, revision: string, stream: ServerStream, ori
     protocol: stream.protocol,
     requestBytes: 0,
     responseBytes: 0,
-    sourceAddress: `${connection.remoteAddress}:${connection.remotePort}`,
+    source: connection,
     sourcePrincipal,
     mtls: sourcePrincipal !== undefined,
     revision,

@@ -54,7 +54,7 @@ function record(path: string, status: number): DecisionRecord {
   const exchange = sampleExchange({ status })
   exchange.request.path = path
   const identity = { workload: 'default/web', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
-  return toDecisionRecord(exchange, identity, `${path}-${status}`)
+  return toDecisionRecord(exchange, identity, `${path}-${status}`, 0)
 }
 
 test('shows configuration, statistics and certificates to whoever has the token, and readiness to all', async (t) => {

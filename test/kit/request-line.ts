@@ -138,6 +138,7 @@ export function clusterOf(
   return {
     name,
     httpProtocol: 'downstream',
+    upgradeToHttp2: false,
     connectTimeoutMs: 1_000,
     loadBalancing: { kind: 'least-request', choiceCount: 2 },
     retryBudget: { percent: 20, minConcurrency: 3 },

@@ -4,7 +4,6 @@ import type { Exchange } from '../../src/proxy/telemetry/exchange.ts'
 
 export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
   return {
-    startMs: 1_700_000_000_000,
     startMonotonicMs: 0,
     durationMs: 3,
     reporter: 'source',
@@ -19,7 +18,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     protocol: 'HTTP/1.1',
     requestBytes: 0,
     responseBytes: 12,
-    sourceAddress: '127.0.0.1:40000',
+    source: { remoteAddress: '127.0.0.1', remotePort: 40_000 },
     sourcePrincipal: undefined,
     mtls: false,
     revision: '7',

@@ -1,4 +1,5 @@
 // The clusters of the running configuration, by name.
+import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { ClusterConfig } from '../runtime/runtime-config.ts'
 import { Cluster, type ClusterDeps } from './cluster.ts'
 
@@ -6,7 +7,7 @@ export interface EndpointState {
   readonly address: string
   readonly workload: string | undefined
   readonly activeRequests: number
-  readonly connections: Cluster['endpoints'][number]['pool']['counts']
+  readonly connections: EndpointPool['counts']
 }
 
 /** Destinations outside the mesh that are remembered with their connections. */
@@ -54,6 +55,7 @@ export class ClusterSet {
       loadBalancing: { kind: 'least-request', choiceCount: 1 },
       retryBudget: { percent: 20, minConcurrency: 3 },
       httpProtocol: 'downstream',
+      upgradeToHttp2: false,
       peerSpiffeIds: [],
       discovery: 'dns',
       endpoints: [{ host, port, weight: 1, tls: false }],
@@ -75,6 +77,13 @@ export class ClusterSet {
 }
 
 function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
-  const { address, workload, activeRequests, pool } = endpoint
-  return { address, workload, activeRequests, connections: pool.counts }
+  const { address, workload, activeRequests, pools } = endpoint
+  const connections = { open: 0, idle: 0, connecting: 0, pending: 0 }
+  for (const { counts } of pools) {
+    connections.open += counts.open
+    connections.idle += counts.idle
+    connections.connecting += counts.connecting
+    connections.pending += counts.pending
+  }
+  return { address, workload, activeRequests, connections }
 }

@@ -1,15 +1,17 @@
 // A cluster at work: its endpoints with their pools and counts outlive every change of configuration that keeps them.
+import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
+import type { HttpProtocol } from '../codec/http-stream.ts'
 import { Http1ClientConnection } from '../codec/http1/client-connection.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { ClusterConfig, EndpointConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
-import { Endpoint } from './endpoint.ts'
+import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
 
 export interface ClusterDeps {
   readonly io: IoBackend
@@ -29,12 +31,14 @@ export class Cluster {
   #config: ClusterConfig
   #balancer: EndpointBalancer
   #budget: RetryBudget
+  #serviceHost: string | undefined
 
   constructor(deps: ClusterDeps, config: ClusterConfig) {
     this.#deps = deps
     this.#config = config
     this.#budget = createRetryBudget(config.retryBudget)
     this.#balancer = this.#balance()
+    this.#serviceHost = serviceHostOf(config)
   }
 
   get config(): ClusterConfig {
@@ -45,6 +49,11 @@ export class Cluster {
     return this.#budget
   }
 
+  /** How the service is called in telemetry; undefined when it is none. */
+  get serviceHost(): string | undefined {
+    return this.#serviceHost
+  }
+
   get endpoints(): readonly Endpoint[] {
     return [...this.#endpoints.values()]
   }
@@ -53,10 +62,21 @@ export class Cluster {
     return this.#balancer.pick(avoid)
   }
 
+  /** `spoken`: by whoever made the request first. `upgrade`: it asks to change the protocol. */
+  protocolFor(endpoint: Endpoint, spoken: HttpProtocol, upgrade: boolean): UpstreamProtocol {
+    const { httpProtocol, originateTls, upgradeToHttp2 } = this.#config
+    if (endpoint.config.tls) return upgradeToHttp2 || spoken === 'HTTP/2' ? 'http2' : 'http1'
+    // Few servers change protocols inside HTTP/2.
+    if (httpProtocol === 'http1' || upgrade) return 'http1'
+    if (httpProtocol === 'http2' || originateTls !== undefined) return 'http2'
+    return spoken === 'HTTP/2' ? 'http2' : 'http1'
+  }
+
   update(config: ClusterConfig): void {
     if (config === this.#config) return
     const before = this.#config
     this.#config = config
+    this.#serviceHost = serviceHostOf(config)
     // Connections to peers that may no longer be trusted are not used again.
     if (before.peerSpiffeIds.join(' ') !== config.peerSpiffeIds.join(' ')) this.#drop([...this.#endpoints.keys()])
     const { percent, minConcurrency } = config.retryBudget
@@ -75,7 +95,7 @@ export class Cluster {
     this.#drop([...this.#endpoints.keys()].filter((key) => !wanted.has(key)))
     for (const [key, config] of wanted) {
       const endpoint = this.#endpoints.get(key)
-      if (endpoint === undefined) this.#endpoints.set(key, new Endpoint(config, this.#createPool(config)))
+      if (endpoint === undefined) this.#endpoints.set(key, this.#createEndpoint(config))
       else endpoint.config = config
     }
     return createLeastRequest(this.endpoints, this.#config.loadBalancing, this.#deps.random)
@@ -83,19 +103,23 @@ export class Cluster {
 
   #drop(keys: readonly string[]): void {
     for (const key of keys) {
-      this.#endpoints.get(key)?.pool.drain()
+      for (const pool of this.#endpoints.get(key)?.pools ?? []) pool.drain()
       this.#endpoints.delete(key)
     }
   }
 
-  #createPool(config: EndpointConfig): EndpointPool {
+  #createEndpoint(config: EndpointConfig): Endpoint {
+    return new Endpoint(config, (protocol) => this.#createPool(config, protocol))
+  }
+
+  #createPool(config: EndpointConfig, protocol: UpstreamProtocol): EndpointPool {
     const { clock, connections } = this.#deps
     const { name } = this.#config
     return new EndpointPool({
       clock,
       connect: () => this.#connect(config),
       createClient: (connection, events) => new Http1ClientConnection(connection, events),
-      multiplexed: false,
+      multiplexed: protocol === 'http2',
       observer: {
         opened: () => connections.upstreamOpened(name),
         closed: () => connections.upstreamClosed(name),
@@ -113,6 +137,10 @@ export class Cluster {
     if (own === undefined) throw new Error('this proxy has no certificate yet')
     return io.connect({ ...target, tls: { kind: 'mesh', credentials: own, peerSpiffeIds, alpn: ['http/1.1'] } })
   }
+}
+
+function serviceHostOf({ service }: ClusterConfig): string | undefined {
+  return service === undefined ? undefined : serviceHost(service.name, service.namespace)
 }
 
 function keyOf(endpoint: EndpointConfig): string {

@@ -3,25 +3,53 @@ import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
 
+/** What is spoken to an endpoint; over TLS `http2` is offered and the endpoint may still choose HTTP/1.1. */
+export type UpstreamProtocol = 'http1' | 'http2'
+
 export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
-  readonly pool: EndpointPool
-  config: EndpointConfig
   activeRequests = 0
+  readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
+  #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
+  #config: EndpointConfig
+  #workload: string | undefined
 
-  constructor(config: EndpointConfig, pool: EndpointPool) {
+  constructor(config: EndpointConfig, createPool: (protocol: UpstreamProtocol) => EndpointPool) {
     this.address = `${config.host}:${config.port}`
-    this.config = config
-    this.pool = pool
+    this.#createPool = createPool
+    this.#config = config
+    this.#workload = workloadOf(config)
+  }
+
+  get config(): EndpointConfig {
+    return this.#config
+  }
+
+  set config(config: EndpointConfig) {
+    this.#config = config
+    this.#workload = workloadOf(config)
   }
 
   get weight(): number {
-    return this.config.weight
+    return this.#config.weight
   }
 
   /** "namespace/name". */
   get workload(): string | undefined {
-    const { workload } = this.config
-    return workload === undefined ? undefined : `${workload.namespace}/${workload.name}`
+    return this.#workload
   }
+
+  /** Opened when first asked for. */
+  pool(protocol: UpstreamProtocol): EndpointPool {
+    return (this.#pools[protocol] ??= this.#createPool(protocol))
+  }
+
+  /** Those that have been asked for. */
+  get pools(): readonly EndpointPool[] {
+    return Object.values(this.#pools)
+  }
+}
+
+function workloadOf({ workload }: EndpointConfig): string | undefined {
+  return workload === undefined ? undefined : `${workload.namespace}/${workload.name}`
 }

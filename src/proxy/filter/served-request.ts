@@ -1,14 +1,13 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
-import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
-import type { ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
+import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
 import type { StreamOrigin } from '../listener/downstream-connection.ts'
 import { chainFor } from '../listener/listener-state.ts'
@@ -21,6 +20,7 @@ import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import type { Authority } from './authority.ts'
 import { prepareRequest } from './first-hop.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
+import { takeSpoken } from './spoken-protocol.ts'
 
 export interface ServeDeps {
   readonly clock: Clock
@@ -37,6 +37,8 @@ export class ServedRequest implements ServerStreamHandler {
   readonly #origin: StreamOrigin
   readonly #exchange: Exchange
   readonly #body: RequestBody
+  /** By whoever made the request first: between sidecars HTTP/1.1 may travel as HTTP/2. */
+  #spoken: HttpProtocol
   #proxied: ProxiedRequest | undefined
   /** An answer of our own that waits for the end of the request. */
   #pending: { readonly head: ResponseHead; readonly body: Buffer } | undefined
@@ -49,6 +51,7 @@ export class ServedRequest implements ServerStreamHandler {
     this.#origin = origin
     this.#exchange = exchange
     this.#body = new RequestBody(stream.bodyLength)
+    this.#spoken = stream.protocol
   }
 
   start(): void {
@@ -70,7 +73,9 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(405, [], 'CONNECT is only for the outbound proxy port')
       return
     }
-    if (request.method !== 'CONNECT') prepareRequest(request, listener.config.direction, this.#deps.random)
+    const { direction } = listener.config
+    if (direction === 'inbound') this.#spoken = takeSpoken(this.#stream)
+    if (request.method !== 'CONNECT') prepareRequest(request, direction, this.#deps.random)
     const authority = connectedTo === undefined ? request.authority : hostPort(connectedTo)
     const found = this.#deps.lookup.find(routes, authority, 80)
     if (!(found instanceof Promise)) {
@@ -175,20 +180,20 @@ export class ServedRequest implements ServerStreamHandler {
       this.#answer(head, body, ['NC'], detail)
       return
     }
-    const { service } = cluster.config
-    if (service !== undefined) exchange.destinationService = serviceHost(service.name, service.namespace)
+    exchange.destinationService = cluster.serviceHost
     const { timeouts, retry } = decision.action
     const { request, modifyResponse } = decision
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()
-    this.#proxy({ cluster, request, timeouts, retry, modifyResponse })
+    this.#proxy({ cluster, request, spoken: this.#spoken, timeouts, retry, modifyResponse })
   }
 
   #passThrough({ host, port }: Authority): void {
     const cluster = this.#deps.clusters.passthrough(host, port)
     this.#exchange.cluster = cluster.config.name
     const request = { ...this.#stream.request, headers: this.#stream.request.headers.clone() }
-    this.#proxy({ cluster, request, timeouts: {}, retry: undefined, modifyResponse: () => {} })
+    const spoken = this.#spoken
+    this.#proxy({ cluster, request, spoken, timeouts: {}, retry: undefined, modifyResponse: () => {} })
   }
 
   #proxy(plan: ForwardPlan): void {
@@ -207,7 +212,7 @@ export class ServedRequest implements ServerStreamHandler {
     if (body === undefined) return
     for (const name of decision.mirrors) {
       const cluster = this.#deps.clusters.get(name)
-      if (cluster !== undefined) sendMirror(this.#deps.clock, cluster, decision.request, body)
+      if (cluster !== undefined) sendMirror(this.#deps.clock, cluster, this.#spoken, decision.request, body)
     }
   }
 

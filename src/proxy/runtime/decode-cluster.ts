@@ -33,6 +33,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     loadBalancing: decodeLoadBalancing(cluster),
     retryBudget: decodeRetryBudget(cluster.circuitBreakers),
     httpProtocol: 'http1',
+    upgradeToHttp2: false,
     peerSpiffeIds: decodeUpstreamTls(cluster),
     discovery,
     endpoints: cluster.loadAssignment === undefined ? [] : decodeLoadAssignment(cluster.loadAssignment),

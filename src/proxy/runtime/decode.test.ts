@@ -164,6 +164,7 @@ describe('clusters', () => {
       config: {
         name: 'a',
         httpProtocol: 'http1',
+        upgradeToHttp2: false,
         connectTimeoutMs: 5_000,
         loadBalancing: { kind: 'least-request', choiceCount: 2 },
         retryBudget: { percent: 20, minConcurrency: 3 },

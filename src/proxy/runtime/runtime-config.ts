@@ -132,10 +132,12 @@ export interface ClusterConfig {
   readonly loadBalancing: LoadBalancingSpec
   readonly retryBudget: RetryBudgetSpec
   /**
-   * What endpoints in plaintext speak. `downstream`: what the caller spoke. Endpoints behind TLS are asked (ALPN), and `http1` means that
-   * HTTP/2 is not offered.
+   * What endpoints speak to which HTTP is not carried by mutual TLS. `downstream`: what the caller spoke. Those behind TLS of their own are
+   * asked (ALPN) unless it is `http1`.
    */
   readonly httpProtocol: 'http1' | 'http2' | 'downstream'
+  /** Requests that came by HTTP/1.1 travel as HTTP/2 to endpoints of the mesh: few connections carry many. */
+  readonly upgradeToHttp2: boolean
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {
     readonly serverName: string

@@ -1,6 +1,7 @@
 // Records, and their projections: access log and tap.
 import { describe, expect, it } from 'vitest'
 
+import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -12,7 +13,7 @@ import { createTap, matchTap } from './tap.ts'
 const identity = { workload: 'default/web', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
 
 function record(changes: Partial<Exchange> = {}): DecisionRecord {
-  return toDecisionRecord(sampleExchange(changes), identity, 'id-1')
+  return toDecisionRecord(sampleExchange(changes), identity, 'id-1', 1_700_000_000_000)
 }
 
 function withRequest(path: string, ...headers: [string, string][]): Partial<Exchange> {
@@ -78,12 +79,21 @@ describe('createRecordSink', () => {
         throw new Error('touched')
       },
     })
-    createRecordSink(identity, createTap(), createAccessLog({ write: () => {}, enabled: false })).finished(untouchable)
+    createRecordSink(
+      identity,
+      new ManualClock(),
+      createTap(),
+      createAccessLog({ write: () => {}, enabled: false }),
+    ).finished(untouchable)
   })
 
   it('gives every record its own id', () => {
     const lines: string[] = []
-    const sink = createRecordSink(identity, createAccessLog({ write: (line) => lines.push(line), enabled: true }))
+    const sink = createRecordSink(
+      identity,
+      new ManualClock(),
+      createAccessLog({ write: (line) => lines.push(line), enabled: true }),
+    )
     for (let i = 0; i < 3; i++) sink.finished(sampleExchange())
     const ids = lines.map((line) => (JSON.parse(line) as { id: string }).id)
     expect(new Set(ids).size).toBe(3)
@@ -93,7 +103,11 @@ describe('createRecordSink', () => {
 describe('the access log', () => {
   it('writes one JSON line a request', () => {
     const lines: string[] = []
-    const sink = createRecordSink(identity, createAccessLog({ write: (line) => lines.push(line), enabled: true }))
+    const sink = createRecordSink(
+      identity,
+      new ManualClock(),
+      createAccessLog({ write: (line) => lines.push(line), enabled: true }),
+    )
     const detail = 'text with "quotes"\nand a break'
     sink.finished(
       sampleExchange({ durationMs: 1.23456, detail, flags: ['UF'], status: 503, ...withRequest('/x\u2028y') }),
@@ -122,7 +136,7 @@ describe('the access log', () => {
 describe('a tap', () => {
   it('hands records to subscribers that ask for them, until they stop', () => {
     const tap = createTap()
-    const sink = createRecordSink(identity, tap)
+    const sink = createRecordSink(identity, new ManualClock(), tap)
     const all: DecisionRecord[] = []
     const errors: DecisionRecord[] = []
     const stopAll = tap.subscribe({}, (one) => all.push(one))

@@ -1,5 +1,6 @@
 // Makes decision records of finished exchanges, but only while somebody wants them.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 
@@ -15,24 +16,35 @@ const keptHeaders = ['host', 'user-agent', 'x-request-id', 'traceparent', 'conte
 const secretName = /token|secret|passw|api[-_]?key|signature|credential/i
 
 /** A record's id is unique among those of this process's life. */
-export function createRecordSink(identity: TelemetryIdentity, ...consumers: readonly RecordConsumer[]): ExchangeSink {
+export function createRecordSink(
+  identity: TelemetryIdentity,
+  clock: Clock,
+  ...consumers: readonly RecordConsumer[]
+): ExchangeSink {
   let sequence = 0
   return {
     finished(exchange) {
       if (!consumers.some((consumer) => consumer.active)) return
-      const id = `${Math.trunc(exchange.startMs).toString(36)}-${(sequence++).toString(36)}`
-      const record = toDecisionRecord(exchange, identity, id)
+      const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
+      const id = `${Math.trunc(startMs).toString(36)}-${(sequence++).toString(36)}`
+      const record = toDecisionRecord(exchange, identity, id, startMs)
       for (const consumer of consumers) if (consumer.active) consumer.consume(record)
     },
   }
 }
 
-export function toDecisionRecord(exchange: Exchange, identity: TelemetryIdentity, id: string): DecisionRecord {
+/** `startMs`: milliseconds since the Unix epoch. */
+export function toDecisionRecord(
+  exchange: Exchange,
+  identity: TelemetryIdentity,
+  id: string,
+  startMs: number,
+): DecisionRecord {
   const { request, route } = exchange
   const inbound = exchange.reporter === 'destination'
   return {
     id,
-    startMs: exchange.startMs,
+    startMs,
     reporter: exchange.reporter,
     proxy: identity.workload,
     revision: exchange.revision,
@@ -47,7 +59,7 @@ export function toDecisionRecord(exchange: Exchange, identity: TelemetryIdentity
     source: {
       workload: inbound ? undefined : identity.workload,
       principal: inbound ? exchange.sourcePrincipal : identity.spiffeId,
-      address: exchange.sourceAddress,
+      address: `${exchange.source.remoteAddress}:${exchange.source.remotePort}`,
     },
     destination: {
       workload: inbound ? identity.workload : exchange.destinationWorkload,

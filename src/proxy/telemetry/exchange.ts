@@ -5,7 +5,6 @@ import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Route } from '../runtime/runtime-config.ts'
 
 export interface Exchange {
-  startMs: number
   startMonotonicMs: number
   durationMs: number
   reporter: 'source' | 'destination' | 'gateway'
@@ -15,7 +14,7 @@ export interface Exchange {
   protocol: string
   requestBytes: number
   responseBytes: number
-  sourceAddress: string
+  readonly source: { readonly remoteAddress: string; readonly remotePort: number }
   sourcePrincipal: string | undefined
   mtls: boolean
   revision: string

@@ -3,7 +3,7 @@ import type { AttemptRecord } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
-import type { Endpoint } from '../cluster/endpoint.ts'
+import type { Endpoint, UpstreamProtocol } from '../cluster/endpoint.ts'
 import type {
   BodyLength,
   ClientConnection,
@@ -12,7 +12,7 @@ import type {
   OutgoingRequest,
   StreamFailure,
 } from '../codec/http-stream.ts'
-import type { Waiter } from '../pool/endpoint-pool.ts'
+import type { EndpointPool, Waiter } from '../pool/endpoint-pool.ts'
 
 export interface AttemptFailure {
   readonly kind: 'connect-failure' | 'overflow' | 'timeout' | StreamFailure['kind']
@@ -41,6 +41,7 @@ export class Attempt implements Waiter, ClientStreamHandler {
   peerSpiffeId: string | undefined
   status = 0
   readonly #clock: Clock
+  readonly #pool: EndpointPool
   readonly #request: OutgoingRequest
   readonly #startMs: number
   #owner: AttemptOwner | undefined
@@ -48,9 +49,16 @@ export class Attempt implements Waiter, ClientStreamHandler {
   #length: BodyLength = 'unknown'
   #over = false
 
-  constructor(clock: Clock, endpoint: Endpoint, request: OutgoingRequest, owner: AttemptOwner) {
+  constructor(
+    clock: Clock,
+    endpoint: Endpoint,
+    protocol: UpstreamProtocol,
+    request: OutgoingRequest,
+    owner: AttemptOwner,
+  ) {
     this.#clock = clock
     this.endpoint = endpoint
+    this.#pool = endpoint.pool(protocol)
     this.#request = request
     this.#owner = owner
     this.#startMs = clock.monotonicMs()
@@ -64,18 +72,18 @@ export class Attempt implements Waiter, ClientStreamHandler {
         this.#fail({ kind: 'timeout', message: `no complete response within ${Math.round(timeoutMs)} ms` })
       })
     }
-    this.endpoint.pool.acquire(this)
+    this.#pool.acquire(this)
   }
 
   record(outcome: AttemptRecord['outcome'], retriedBecause?: string): AttemptRecord {
     const { workload, address } = this.endpoint
     return {
       endpoint: address,
-      ...(workload !== undefined && { workload }),
+      workload,
       outcome,
-      ...(this.status !== 0 && { status: this.status }),
+      status: this.status === 0 ? undefined : this.status,
       durationMs: this.#clock.monotonicMs() - this.#startMs,
-      ...(retriedBecause !== undefined && { retriedBecause }),
+      retriedBecause,
     }
   }
 
@@ -83,7 +91,7 @@ export class Attempt implements Waiter, ClientStreamHandler {
   cancel(): void {
     this.#owner = undefined
     this.#finish()
-    if (this.stream === undefined) this.endpoint.pool.cancel(this)
+    if (this.stream === undefined) this.#pool.cancel(this)
     else this.stream.abort()
   }
 

@@ -2,11 +2,18 @@
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import type { HttpProtocol } from '../codec/http-stream.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 
 const mirrorTimeoutMs = 15_000
 
-export function sendMirror(clock: Clock, cluster: Cluster, request: RequestHead, body: Buffer): void {
+export function sendMirror(
+  clock: Clock,
+  cluster: Cluster,
+  spoken: HttpProtocol,
+  request: RequestHead,
+  body: Buffer,
+): void {
   const endpoint = cluster.pick(undefined)
   if (endpoint === undefined) return
   const head: RequestHead = { ...request, headers: request.headers.clone() }
@@ -24,5 +31,6 @@ export function sendMirror(clock: Clock, cluster: Cluster, request: RequestHead,
     attemptDrain() {},
     attemptFailed() {},
   }
-  new Attempt(clock, endpoint, { head, length: body.length, upgrade: undefined }, owner).start(mirrorTimeoutMs)
+  const outgoing = { head, length: body.length, upgrade: undefined }
+  new Attempt(clock, endpoint, cluster.protocolFor(endpoint, spoken, false), outgoing, owner).start(mirrorTimeoutMs)
 }

@@ -9,7 +9,7 @@ import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
-import type { BodyLength, ClientStream, ServerStream } from '../codec/http-stream.ts'
+import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../codec/http-stream.ts'
 import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
@@ -20,6 +20,8 @@ export interface ForwardPlan {
   readonly cluster: Cluster
   /** The head to send. */
   readonly request: RequestHead
+  /** By whoever made the request first. */
+  readonly spoken: HttpProtocol
   readonly timeouts: ForwardAction['timeouts']
   readonly retry: ForwardAction['retry']
   readonly modifyResponse: (response: ResponseHead) => void
@@ -158,7 +160,7 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   #try(): void {
-    const { cluster, request, timeouts } = this.#plan
+    const { cluster, request, spoken, timeouts } = this.#plan
     const endpoint = cluster.pick(this.#tried)
     if (endpoint === undefined) {
       const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`
@@ -168,7 +170,8 @@ export class ProxiedRequest implements AttemptOwner {
     this.#exchange.destinationAddress = endpoint.address
     this.#exchange.destinationWorkload = endpoint.workload
     const outgoing = { head: request, length: this.#body.length, upgrade: this.#stream.upgrade }
-    this.#attempt = new Attempt(this.#deps.clock, endpoint, outgoing, this)
+    const protocol = cluster.protocolFor(endpoint, spoken, this.#stream.upgrade !== undefined)
+    this.#attempt = new Attempt(this.#deps.clock, endpoint, protocol, outgoing, this)
     const nowMs =
       this.#deadlineMs === Infinity && timeouts.backendRequestMs === undefined ? 0 : this.#deps.clock.monotonicMs()
     this.#attempt.start(attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs) - nowMs)

@@ -78,6 +78,7 @@ export interface DecisionRecord {
   readonly attempts: readonly AttemptRecord[]
   readonly response: {
     readonly status: number
+    readonly grpcStatus?: number | undefined
     readonly flags: readonly ResponseFlag[]
     readonly bytes: number
     /** Text for a person when the proxy itself answered. */

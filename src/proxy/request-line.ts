@@ -108,6 +108,7 @@ function beginExchange(clock: Clock, revision: string, stream: ServerStream, ori
     destinationAddress: undefined,
     attempts: [],
     status: 0,
+    grpcStatus: undefined,
     flags: [],
     detail: undefined,
   }

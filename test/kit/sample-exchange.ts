@@ -4,7 +4,8 @@ import type { Exchange } from '../../src/proxy/telemetry/exchange.ts'
 
 export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
   return {
-    startMonotonicMs: 0,
+    // Of a ManualClock that nobody has moved.
+    startMonotonicMs: 1_700_000_000_000,
     durationMs: 3,
     reporter: 'source',
     listener: 'outbound',
@@ -38,6 +39,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     destinationAddress: '127.0.0.1:20005',
     attempts: [{ endpoint: '127.0.0.1:20005', outcome: 'response', status: 200, durationMs: 2 }],
     status: 200,
+    grpcStatus: undefined,
     flags: [],
     detail: undefined,
     ...changes,

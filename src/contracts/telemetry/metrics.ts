@@ -24,7 +24,8 @@ export const durationBucketsSeconds: readonly number[] = [
 
 /**
  * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `source_principal`: SPIFFE ID.
- * `destination_service`: as the configuration calls it. `code`: status sent downstream, "0" when none was.
+ * `destination_service`: as the configuration calls it. `code`: status sent downstream, "0" when none was. `grpc_status`: number of the gRPC
+ * status, empty where the exchange was no gRPC or ended without one.
  */
 const requestLabels = [
   'reporter',
@@ -35,6 +36,7 @@ const requestLabels = [
   'route',
   'method',
   'code',
+  'grpc_status',
   'flags',
 ]
 

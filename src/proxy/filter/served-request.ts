@@ -13,7 +13,7 @@ import type { StreamOrigin } from '../listener/downstream-connection.ts'
 import { chainFor } from '../listener/listener-state.ts'
 import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
-import { sendWhole, textResponse } from '../upstream/local-reply.ts'
+import { sendReply, textResponse } from '../upstream/local-reply.ts'
 import { sendMirror } from '../upstream/mirror.ts'
 import { type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
@@ -41,7 +41,7 @@ export class ServedRequest implements ServerStreamHandler {
   #spoken: HttpProtocol
   #proxied: ProxiedRequest | undefined
   /** An answer of our own that waits for the end of the request. */
-  #pending: { readonly head: ResponseHead; readonly body: Buffer } | undefined
+  #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
   #mirrorTo: ForwardDecision | undefined
   #finished = false
 
@@ -104,7 +104,8 @@ export class ServedRequest implements ServerStreamHandler {
     this.#proxied?.bodyEnd()
     this.#mirror()
     if (this.#pending === undefined) return
-    sendWhole(this.#stream, this.#pending.head, this.#pending.body)
+    const { head, body, detail } = this.#pending
+    sendReply(this.#stream, this.#exchange, head, body, detail)
     this.#finish()
   }
 
@@ -247,17 +248,16 @@ export class ServedRequest implements ServerStreamHandler {
 
   #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string): void {
     const exchange = this.#exchange
-    exchange.status = head.status
     exchange.flags.push(...flags)
     exchange.detail = detail
-    exchange.responseBytes = body.length
     const { bodyLength, expectsContinue } = this.#stream
     // A short body is taken in first: the connection can then go on.
     if (!this.#body.complete && typeof bodyLength === 'number' && bodyLength <= replayBytes && !expectsContinue) {
-      this.#pending = { head, body }
+      exchange.status = head.status
+      this.#pending = { head, body, detail }
       return
     }
-    sendWhole(this.#stream, head, body)
+    sendReply(this.#stream, exchange, head, body, detail)
     this.#finish()
   }
 

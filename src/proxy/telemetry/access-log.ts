@@ -26,6 +26,7 @@ export function formatAccessLogLine(record: DecisionRecord): string {
     path: request.path,
     protocol: request.protocol,
     status: response.status,
+    grpc_status: response.grpcStatus,
     flags: response.flags,
     detail: response.detail,
     duration_ms: Math.round(record.durationMs * 1000) / 1000,

@@ -77,6 +77,7 @@ export function toDecisionRecord(
     attempts: exchange.attempts,
     response: {
       status: exchange.status,
+      grpcStatus: exchange.grpcStatus,
       flags: exchange.flags,
       bytes: exchange.responseBytes,
       detail: exchange.detail,

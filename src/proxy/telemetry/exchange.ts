@@ -31,6 +31,8 @@ export interface Exchange {
   attempts: AttemptRecord[]
   /** 0 when no response head was sent. */
   status: number
+  /** Of a gRPC exchange. */
+  grpcStatus: number | undefined
   flags: ResponseFlag[]
   detail: string | undefined
 }

@@ -143,6 +143,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       exchange.route?.name ?? unknownLabel,
       namedMethods.has(method) ? method : otherMethodLabel,
       String(exchange.status),
+      exchange.grpcStatus === undefined ? '' : String(exchange.grpcStatus),
       exchange.flags.length === 0 ? noFlagsLabel : exchange.flags.join(','),
     )
   }

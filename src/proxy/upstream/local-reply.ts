@@ -3,7 +3,9 @@ import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { ServerStream } from '../codec/http-stream.ts'
+import type { Exchange } from '../telemetry/exchange.ts'
 import type { AttemptFailure } from './attempt.ts'
+import { grpcReply, isGrpc } from './grpc.ts'
 
 /** On a 503 between two proxies of the mesh: the application behind the answering one did not see the request. What REFUSED_STREAM says in HTTP/2. */
 export const unprocessedHeader = 'x-heddle-unprocessed'
@@ -13,9 +15,25 @@ export function textResponse(status: number, detail: string): { head: ResponseHe
   return { head: { status, headers }, body: Buffer.from(`${detail}\n`) }
 }
 
-export function sendWhole(stream: ServerStream, head: ResponseHead, body: Uint8Array): void {
-  stream.sendHead(head, body.length)
-  if (stream.request.method !== 'HEAD') stream.sendData(body)
+/** Answers, in the way of gRPC where that was asked, and writes down what was answered. `detail` says why to a person. */
+export function sendReply(
+  stream: ServerStream,
+  exchange: Exchange,
+  head: ResponseHead,
+  body: Uint8Array,
+  detail: string,
+): void {
+  if (head.status >= 400 && isGrpc(stream.request)) {
+    const grpc = grpcReply(head.status, detail)
+    exchange.status = grpc.head.status
+    exchange.grpcStatus = grpc.grpcStatus
+    stream.sendHead(grpc.head, 0)
+  } else {
+    exchange.status = head.status
+    exchange.responseBytes = body.length
+    stream.sendHead(head, body.length)
+    if (stream.request.method !== 'HEAD') stream.sendData(body)
+  }
   stream.sendEnd()
 }
 

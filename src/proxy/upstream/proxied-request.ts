@@ -13,7 +13,8 @@ import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../co
 import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
-import { failureAnswers, sendWhole, textResponse, unprocessedHeader } from './local-reply.ts'
+import { grpcStatusOf, isGrpc } from './grpc.ts'
+import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { RequestBody } from './request-body.ts'
 
 export interface ForwardPlan {
@@ -39,6 +40,7 @@ export class ProxiedRequest implements AttemptOwner {
   readonly #body: RequestBody
   readonly #plan: ForwardPlan
   readonly #budget: RetryBudget
+  readonly #grpc: boolean
   readonly #deadlineMs: number
   /** Tells the exchange's keeper that it is over. */
   readonly #onFinished: () => void
@@ -65,6 +67,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#plan = plan
     this.#onFinished = onFinished
     this.#budget = plan.cluster.budget
+    this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
     this.#deadlineMs = requestDeadlineMs(plan.timeouts, exchange.startMonotonicMs)
   }
 
@@ -120,6 +123,7 @@ export class ProxiedRequest implements AttemptOwner {
     }
     this.#exchange.attempts.push(attempt.record('response'))
     this.#exchange.status = head.status
+    if (this.#grpc) this.#exchange.grpcStatus = grpcStatusOf(head.headers)
     this.#headSent = true
     this.#tunnelling = head.status === 101
     this.#plan.modifyResponse(head)
@@ -132,6 +136,7 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   attemptEnd(trailers: HeaderList | undefined): void {
+    if (trailers !== undefined && this.#grpc) this.#exchange.grpcStatus = grpcStatusOf(trailers)
     this.#stream.sendEnd(trailers)
     this.#finish()
   }
@@ -221,12 +226,11 @@ export class ProxiedRequest implements AttemptOwner {
   #answer(status: number, flag: ResponseFlag, detail: string, unprocessed = false): void {
     this.#exchange.flags.push(flag)
     this.#exchange.detail = detail
-    this.#exchange.status = status
     const { head, body } = textResponse(status, detail)
     this.#plan.modifyResponse(head)
     if (unprocessed) head.headers.set(unprocessedHeader, '1')
     this.#headSent = true
-    sendWhole(this.#stream, head, body)
+    sendReply(this.#stream, this.#exchange, head, body, detail)
     this.#finish()
   }
 

@@ -10,7 +10,8 @@ import { ServedRequest } from './filter/served-request.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import type { StreamOrigin } from './listener/downstream-connection.ts'
 import { ListenerSet, type ListeningState } from './listener/listener-set.ts'
-import type { RuntimeConfig } from './runtime/runtime-config.ts'
+import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
+import { FirstSpeakers } from './tcp/first-speakers.ts'
 import type { ConnectionSink, Exchange, ExchangeSink } from './telemetry/exchange.ts'
 
 export interface RequestLineDeps {
@@ -42,7 +43,8 @@ export interface RequestLine {
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const { io, runtime, clock, random, sink, credentials, connections } = deps
   const logger = deps.logger.child({ proxy: deps.proxyName })
-  const clusters = new ClusterSet({ io, clock, random, credentials, connections })
+  const secret = (name: string): SecretConfig | undefined => runtime.value.secrets.get(name)
+  const clusters = new ClusterSet({ io, clock, random, credentials, connections, secret })
   const lookup = new RouteLookup({
     runtime,
     lookup: deps.lookup,
@@ -56,7 +58,18 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     stream.handler = request
     request.start()
   }
-  const listeners: ListenerSet = new ListenerSet({ io, clock, random, logger, credentials, connections, serve })
+  const listeners: ListenerSet = new ListenerSet({
+    io,
+    clock,
+    random,
+    logger,
+    credentials,
+    connections,
+    tcp: { clock, random, clusters, connections, sink, revision: () => runtime.value.revision },
+    firstSpeakers: new FirstSpeakers(clock),
+    secret,
+    serve,
+  })
 
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)

@@ -55,7 +55,8 @@ export class ClusterSet {
       retryBudget: { percent: 20, minConcurrency: 3 },
       httpProtocol: 'downstream',
       peerSpiffeIds: [],
-      discovery: 'dns',
+      // Dialled by name each time, which resolves it each time.
+      discovery: 'static',
       endpoints: [{ host, port, weight: 1, tls: false }],
     })
     this.#passthrough.set(key, cluster)

@@ -96,7 +96,7 @@ export class ConnectTunnel {
   }
 
   #join({ connection: upstream, error }: TunnelDial, head: RelayHead, greeting: Uint8Array): void {
-    const { connection, clock, target, onClosed } = this.#options
+    const { connection, clock, target } = this.#options
     if (upstream === undefined) {
       this.#failed(error)
       connection.destroy()
@@ -106,9 +106,9 @@ export class ConnectTunnel {
       clock,
       idleTimeoutMs: tcpIdleTimeoutMs,
       onBytes() {},
-      onClosed(end) {
+      onClosed: (end) => {
         target.onTunnelClosed(end, undefined)
-        onClosed()
+        this.#options.onClosed()
       },
     })
     relay.start(head, greeting)

@@ -188,8 +188,7 @@ export class DownstreamConnection implements StreamOrigin {
   async #secure(head: Uint8Array, chain: FilterChainConfig, tls: DownstreamTls): Promise<void> {
     const { io, credentials: own } = this.#deps
     const { serverName } = this.#facts
-    const sources = { own: own.value, secret: this.#deps.secret }
-    const credentials = serverCredentials(tls, serverName, sources)
+    const credentials = serverCredentials(tls, serverName, own.value, (name) => this.#deps.secret(name))
     if (credentials instanceof Error) {
       this.#refuse(credentials.message)
       return

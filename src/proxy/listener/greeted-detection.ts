@@ -46,10 +46,10 @@ export class GreetedDetection<T extends EarlyOutcome> {
 
   /** `head`: what somebody before has already read. */
   start(head: Uint8Array): void {
-    const { firstSpeakers, destination, clock, onOpaque } = this.#options
+    const { firstSpeakers, destination, clock } = this.#options
     const speaker = head.length > 0 ? undefined : firstSpeakers.of(destination)
     if (speaker === 'server') {
-      onOpaque(emptyHead, undefined)
+      this.#options.onOpaque(emptyHead, undefined)
       return
     }
     this.#detector.start(head)
@@ -59,31 +59,31 @@ export class GreetedDetection<T extends EarlyOutcome> {
   }
 
   #dial(): void {
-    const { dial, firstSpeakers, destination, onGreeted } = this.#options
-    this.#early = new EarlyDial(dial(), {
+    const { firstSpeakers, destination } = this.#options
+    this.#early = new EarlyDial(this.#options.dial(), {
       onSpoke: (outcome, bytes) => {
         firstSpeakers.learn(destination, 'server')
         this.#leave()
-        onGreeted({ bytes: this.#detector.abandon(), ended: false }, outcome, bytes)
+        this.#options.onGreeted({ bytes: this.#detector.abandon(), ended: false }, outcome, bytes)
       },
       onHttpServer: () => firstSpeakers.learn(destination, 'client'),
     })
   }
 
   #detected(facts: ConnectionFacts, head: RelayHead): void {
-    const { isOpaque, onOpaque, onDetected, firstSpeakers, destination } = this.#options
+    const { firstSpeakers, destination } = this.#options
     const early = this.#leave()
-    if (isOpaque(facts)) {
+    if (this.#options.isOpaque(facts)) {
       // Nothing more is read before the upstream can take it.
       this.#connection.pause()
-      onOpaque(head, early?.take())
+      this.#options.onOpaque(head, early?.take())
       return
     }
     if (early !== undefined) {
       early.drop()
       firstSpeakers.learn(destination, 'client')
     }
-    onDetected(facts, head)
+    this.#options.onDetected(facts, head)
   }
 
   #leave(): EarlyDial<T> | undefined {

@@ -4,12 +4,6 @@ import { X509Certificate } from 'node:crypto'
 import type { TlsCredentials } from '../io/connection.ts'
 import type { DownstreamTls, SecretConfig } from '../runtime/runtime-config.ts'
 
-export interface CredentialSources {
-  /** The SVID. */
-  readonly own: TlsCredentials | undefined
-  secret(name: string): SecretConfig | undefined
-}
-
 interface Certificate {
   readonly credentials: TlsCredentials
   readonly leaf: X509Certificate
@@ -18,16 +12,17 @@ interface Certificate {
 /** One object as long as a secret stays the same: back ends make one TLS context for each. */
 const certificates = new WeakMap<SecretConfig, Certificate | Error>()
 
-/** An Error says why there are none; what follows a ": " in it is detail. */
+/** `own` is the SVID. An Error says why there are none; what follows a ": " in it is detail. */
 export function serverCredentials(
   tls: DownstreamTls,
   serverName: string | undefined,
-  sources: CredentialSources,
+  own: TlsCredentials | undefined,
+  secretOf: (name: string) => SecretConfig | undefined,
 ): TlsCredentials | Error {
-  if (tls.kind === 'mesh') return sources.own ?? new Error('this proxy has no certificate yet')
+  if (tls.kind === 'mesh') return own ?? new Error('this proxy has no certificate yet')
   let first: Certificate | Error | undefined
   for (const name of tls.secrets) {
-    const secret = sources.secret(name)
+    const secret = secretOf(name)
     const found = secret?.kind === 'certificate' ? certificateOf(name, secret) : missing(name)
     if (found instanceof Error) {
       first ??= found

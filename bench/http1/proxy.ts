@@ -34,5 +34,9 @@ createRequestLine({
     upstreamOpened: nothing,
     upstreamClosed: nothing,
     upstreamConnectFailed: nothing,
+    tcpOpened: nothing,
+    tcpClosed: nothing,
+    tcpFailed: nothing,
+    tcpBytes: nothing,
   },
 })

@@ -10,8 +10,10 @@ import { ServedRequest } from './filter/served-request.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import type { StreamOrigin } from './listener/downstream-connection.ts'
 import { ListenerSet, type ListeningState } from './listener/listener-set.ts'
-import type { RuntimeConfig } from './runtime/runtime-config.ts'
-import type { ConnectionSink, Exchange, ExchangeSink } from './telemetry/exchange.ts'
+import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
+import { FirstSpeakers } from './tcp/first-speakers.ts'
+import { beginExchange } from './telemetry/begin-exchange.ts'
+import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
 
 export interface RequestLineDeps {
   readonly io: IoBackend
@@ -42,7 +44,8 @@ export interface RequestLine {
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const { io, runtime, clock, random, sink, credentials, connections } = deps
   const logger = deps.logger.child({ proxy: deps.proxyName })
-  const clusters = new ClusterSet({ io, clock, random, credentials, connections })
+  const secret = (name: string): SecretConfig | undefined => runtime.value.secrets.get(name)
+  const clusters = new ClusterSet({ io, clock, random, credentials, connections, secret })
   const lookup = new RouteLookup({
     runtime,
     lookup: deps.lookup,
@@ -51,12 +54,24 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   })
   const serveDeps = { clock, random, lookup, clusters, sink, logger }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
-    const exchange = beginExchange(clock, runtime.value.revision, stream, origin)
-    const request = new ServedRequest(serveDeps, stream, origin, exchange)
-    stream.handler = request
-    request.start()
+    const { connection, request, protocol } = stream
+    const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)
+    const served = new ServedRequest(serveDeps, stream, origin, exchange)
+    stream.handler = served
+    served.start()
   }
-  const listeners: ListenerSet = new ListenerSet({ io, clock, random, logger, credentials, connections, serve })
+  const listeners: ListenerSet = new ListenerSet({
+    io,
+    clock,
+    random,
+    logger,
+    credentials,
+    connections,
+    tcp: { clock, random, clusters, connections, sink, revision: () => runtime.value.revision },
+    firstSpeakers: new FirstSpeakers(clock),
+    secret,
+    serve,
+  })
 
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
@@ -75,41 +90,5 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     drain,
     stop: () => drain(0),
     clusters: () => clusters.snapshot(),
-  }
-}
-
-const reporters = { inbound: 'destination', outbound: 'source', gateway: 'gateway' } as const
-
-function beginExchange(clock: Clock, revision: string, stream: ServerStream, origin: StreamOrigin): Exchange {
-  const { config } = origin.listener
-  const { connection } = stream
-  const sourcePrincipal = connection.tls?.peerSpiffeId
-  return {
-    startMonotonicMs: clock.monotonicMs(),
-    durationMs: 0,
-    reporter: reporters[config.direction],
-    listener: config.name,
-    request: stream.request,
-    protocol: stream.protocol,
-    requestBytes: 0,
-    responseBytes: 0,
-    source: connection,
-    sourcePrincipal,
-    mtls: sourcePrincipal !== undefined,
-    revision,
-    routeConfiguration: undefined,
-    virtualHost: undefined,
-    route: undefined,
-    split: undefined,
-    cluster: undefined,
-    destinationService: undefined,
-    destinationWorkload: undefined,
-    destinationPrincipal: undefined,
-    destinationAddress: undefined,
-    attempts: [],
-    status: 0,
-    grpcStatus: undefined,
-    flags: [],
-    detail: undefined,
   }
 }

@@ -160,7 +160,7 @@ describe('server', () => {
 })
 
 interface Answer {
-  readonly headers: IncomingHttpHeaders & { ':status'?: number }
+  readonly headers: IncomingHttpHeaders & { ':status'?: number | undefined }
   readonly informational: IncomingHttpHeaders[]
   readonly trailers: IncomingHttpHeaders
   readonly body: Buffer
@@ -201,6 +201,7 @@ describe('client', () => {
       let capacityChanges = 0
       const client = new Http2ClientConnection(connection, {
         clock: systemClock,
+        onIdle() {},
         onCapacity: () => capacityChanges++,
         onClosed: () => (closed = true),
       })
@@ -289,7 +290,12 @@ describe('client', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
     const connection = await backend.connect({ host: '127.0.0.1', port, timeoutMs: 5_000 })
-    const client = new Http2ClientConnection(connection, { clock: systemClock, onCapacity() {}, onClosed() {} })
+    const client = new Http2ClientConnection(connection, {
+      clock: systemClock,
+      onIdle() {},
+      onCapacity() {},
+      onClosed() {},
+    })
     const seen: string[] = []
     const stream = client.send(
       { head: head('GET', '/chat'), length: 0, upgrade: 'websocket' },
@@ -317,7 +323,12 @@ describe('client', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
     const connection = await backend.connect({ host: '127.0.0.1', port, timeoutMs: 5_000 })
-    const client = new Http2ClientConnection(connection, { clock: systemClock, onCapacity() {}, onClosed() {} })
+    const client = new Http2ClientConnection(connection, {
+      clock: systemClock,
+      onIdle() {},
+      onCapacity() {},
+      onClosed() {},
+    })
     await assert.rejects(
       request(client, head('GET', '/chat'), undefined, 'websocket'),
       /without extended CONNECT \(RFC 8441\)/,

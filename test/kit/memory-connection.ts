@@ -30,6 +30,10 @@ export class MemoryConnection implements Connection {
     return this.write(bytes)
   }
 
+  writeLent(bytes: Uint8Array): boolean {
+    return this.write(Buffer.from(bytes))
+  }
+
   end(): void {
     queueMicrotask(() => this.#peer?.closed === false && this.#peer.handler.onEnd())
   }

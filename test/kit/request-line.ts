@@ -15,6 +15,7 @@ import type {
   RouteConfiguration,
   RouteSource,
   RuntimeConfig,
+  SecretConfig,
 } from '../../src/proxy/runtime/runtime-config.ts'
 import type { Exchange } from '../../src/proxy/telemetry/exchange.ts'
 import { freePorts } from './free-ports.ts'
@@ -31,6 +32,8 @@ export interface TestLine {
   openConnections(): number
   /** Opened by the pools so far. */
   upstreamConnections(): number
+  /** Connections of opaque bytes. */
+  readonly tcp: Readonly<Record<'opened' | 'closed' | 'failed' | 'sentBytes' | 'receivedBytes', number>>
 }
 
 export interface TestLineOptions {
@@ -44,6 +47,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
   const credentials = new WatchableValue(options.credentials)
   const exchanges: Exchange[] = []
   const refused: string[] = []
+  const tcp = { opened: 0, closed: 0, failed: 0, sentBytes: 0, receivedBytes: 0 }
   let open = 0
   let upstream = 0
   const line = createRequestLine({
@@ -64,6 +68,13 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       upstreamOpened: () => upstream++,
       upstreamClosed() {},
       upstreamConnectFailed() {},
+      tcpOpened: () => tcp.opened++,
+      tcpClosed: () => tcp.closed++,
+      tcpFailed: () => tcp.failed++,
+      tcpBytes(_, __, sentBytes, receivedBytes) {
+        tcp.sentBytes += sentBytes
+        tcp.receivedBytes += receivedBytes
+      },
     },
   })
   await until('all listeners are open', () => line.listening.value.size >= config.listeners.size)
@@ -75,6 +86,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     refused,
     openConnections: () => open,
     upstreamConnections: () => upstream,
+    tcp,
   }
 }
 
@@ -82,15 +94,17 @@ export interface ConfigParts {
   readonly listeners?: readonly ListenerConfig[]
   readonly routes?: readonly RouteConfiguration[]
   readonly clusters?: readonly ClusterConfig[]
+  readonly secrets?: Readonly<Record<string, SecretConfig>>
 }
 
-export function configOf({ listeners = [], routes = [], clusters = [] }: ConfigParts, revision = '1'): RuntimeConfig {
+export function configOf(parts: ConfigParts, revision = '1'): RuntimeConfig {
+  const { listeners = [], routes = [], clusters = [], secrets = {} } = parts
   return {
     revision,
     listeners: new Map(listeners.map((listener) => [listener.name, listener])),
     routeConfigurations: new Map(routes.map((one) => [one.name, one])),
     clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
-    secrets: new Map(),
+    secrets: new Map(Object.entries(secrets)),
   }
 }
 
@@ -114,6 +128,38 @@ export function listenerOn(
   const inspect = { tls: true, http: true }
   return { name, direction, host: '127.0.0.1', port, inspect, detectTimeoutMs: Infinity, filterChains: [chain] }
 }
+
+/** A listener with chains of its own. */
+export function listenerWith(
+  port: number,
+  filterChains: readonly FilterChainConfig[],
+  changes: Partial<ListenerConfig> = {},
+): ListenerConfig {
+  const listener = { name: 'outbound', direction: 'outbound', host: '127.0.0.1', port } as const
+  return { ...listener, inspect: { tls: true, http: true }, detectTimeoutMs: Infinity, filterChains, ...changes }
+}
+
+/** A chain for plaintext HTTP, unless told otherwise. */
+export function httpChain(
+  routes: RouteSource,
+  match: Partial<FilterChainConfig['match']> = {},
+  changes: Partial<FilterChainConfig> = {},
+): FilterChainConfig {
+  const filter = { kind: 'http', routes } as const
+  return { name: 'http', match: { ...anyMatch, transport: 'plaintext', ...match }, filter, ...changes }
+}
+
+/** A chain for opaque bytes to one cluster, unless told otherwise. */
+export function tcpChain(
+  cluster: string,
+  match: Partial<FilterChainConfig['match']> = {},
+  changes: Partial<FilterChainConfig> = {},
+): FilterChainConfig {
+  const filter = { kind: 'tcp', backends: [{ cluster, weight: 1 }], route: 'default' } as const
+  return { name: 'tcp', match: { ...anyMatch, ...match }, filter, ...changes }
+}
+
+const anyMatch: FilterChainConfig['match'] = { transport: 'any', serverNames: [], applicationProtocols: [] }
 
 /** Everything to one cluster. */
 export function routesTo(target: string, changes: Partial<Route> = {}, name = 'routes'): RouteConfiguration {

@@ -28,8 +28,6 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     route: {
       name: 'HTTPRoute/default/reviews/0',
       source: { document: 'HTTPRoute/default/reviews', file: 'mesh.yaml', line: 12, column: 3 },
-      match: { path: { kind: 'prefix', value: '/' }, headers: [], queryParams: [] },
-      action: { kind: 'direct-response', status: 200 },
     },
     split: undefined,
     cluster: 'reviews.default.svc.cluster.local:9080',

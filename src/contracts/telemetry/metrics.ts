@@ -42,6 +42,7 @@ const requestLabels = [
 
 const listenerLabels = ['listener']
 const clusterLabels = ['cluster']
+const tcpLabels = ['listener', 'cluster']
 
 export type ProxyMetric =
   | 'requests'
@@ -55,6 +56,11 @@ export type ProxyMetric =
   | 'upstreamConnections'
   | 'upstreamActive'
   | 'upstreamConnectFailures'
+  | 'tcpOpened'
+  | 'tcpClosed'
+  | 'tcpFailed'
+  | 'tcpSentBytes'
+  | 'tcpReceivedBytes'
   | 'configInfo'
   | 'configApplied'
   | 'configRejected'
@@ -126,6 +132,36 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Connections to endpoints that could not be opened or secured.',
     labels: clusterLabels,
+  },
+  tcpOpened: {
+    name: 'heddle_tcp_connections_opened_total',
+    kind: 'counter',
+    help: 'Connections of opaque bytes that were joined to an endpoint.',
+    labels: tcpLabels,
+  },
+  tcpClosed: {
+    name: 'heddle_tcp_connections_closed_total',
+    kind: 'counter',
+    help: 'Connections of opaque bytes that have ended on both sides.',
+    labels: tcpLabels,
+  },
+  tcpFailed: {
+    name: 'heddle_tcp_connections_failed_total',
+    kind: 'counter',
+    help: 'Connections of opaque bytes for which no endpoint could be reached.',
+    labels: tcpLabels,
+  },
+  tcpSentBytes: {
+    name: 'heddle_tcp_sent_bytes_total',
+    kind: 'counter',
+    help: 'Opaque bytes from callers to endpoints.',
+    labels: tcpLabels,
+  },
+  tcpReceivedBytes: {
+    name: 'heddle_tcp_received_bytes_total',
+    kind: 'counter',
+    help: 'Opaque bytes from endpoints to callers.',
+    labels: tcpLabels,
   },
   configInfo: {
     name: 'heddle_config_info',

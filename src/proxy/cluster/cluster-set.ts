@@ -57,7 +57,8 @@ export class ClusterSet {
       httpProtocol: 'downstream',
       upgradeToHttp2: false,
       peerSpiffeIds: [],
-      discovery: 'dns',
+      // Dialled by name each time, which resolves it each time.
+      discovery: 'static',
       endpoints: [{ host, port, weight: 1, tls: false }],
     })
     this.#passthrough.set(key, cluster)

@@ -5,11 +5,11 @@ import type { Random } from '../../core/random.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
+import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
-import { Http1ClientConnection } from '../codec/http1/client-connection.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
-import type { ClusterConfig, EndpointConfig } from '../runtime/runtime-config.ts'
+import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
 
@@ -19,7 +19,22 @@ export interface ClusterDeps {
   readonly random: Random
   readonly credentials: Watchable<TlsCredentials | undefined>
   readonly connections: ConnectionSink
+  /** Of the running configuration. */
+  secret(name: string): SecretConfig | undefined
 }
+
+/** By ALPN, most wanted first. */
+interface OfferedProtocols {
+  readonly inMesh: readonly string[]
+  readonly outside: readonly string[]
+}
+
+const httpProtocols: Readonly<Record<UpstreamProtocol, OfferedProtocols>> = {
+  http1: { inMesh: ['http/1.1'], outside: ['http/1.1'] },
+  http2: { inMesh: ['h2', 'http/1.1'], outside: ['h2', 'http/1.1'] },
+}
+/** What is inside is nobody's business but the two ends': towards a server outside nothing is claimed. */
+const tcpProtocols: OfferedProtocols = { inMesh: ['heddle-tcp'], outside: [] }
 
 interface EndpointBalancer {
   pick(avoid?: ReadonlySet<Endpoint>): Endpoint | undefined
@@ -86,6 +101,11 @@ export class Cluster {
     this.#balancer = this.#balance()
   }
 
+  /** A connection for opaque bytes, which the caller owns. Rejects as `IoBackend.connect` does. */
+  connectTcp(endpoint: Endpoint): Promise<Connection> {
+    return this.#connect(endpoint.config, tcpProtocols)
+  }
+
   drain(): void {
     this.#drop([...this.#endpoints.keys()])
   }
@@ -117,8 +137,8 @@ export class Cluster {
     const { name } = this.#config
     return new EndpointPool({
       clock,
-      connect: () => this.#connect(config),
-      createClient: (connection, events) => new Http1ClientConnection(connection, events),
+      connect: () => this.#connect(config, httpProtocols[protocol]),
+      createClient: (connection, events) => createClientConnection(clock, connection, protocol, events),
       multiplexed: protocol === 'http2',
       observer: {
         opened: () => connections.upstreamOpened(name),
@@ -128,14 +148,28 @@ export class Cluster {
     })
   }
 
-  async #connect({ host, port, tls }: EndpointConfig): Promise<Connection> {
+  async #connect({ host, port, tls }: EndpointConfig, protocols: OfferedProtocols): Promise<Connection> {
     const { io, credentials } = this.#deps
-    const { connectTimeoutMs, peerSpiffeIds } = this.#config
+    const { connectTimeoutMs, peerSpiffeIds, originateTls } = this.#config
     const target = { host, port, timeoutMs: connectTimeoutMs }
-    if (!tls) return io.connect(target)
-    const own = credentials.value
-    if (own === undefined) throw new Error('this proxy has no certificate yet')
-    return io.connect({ ...target, tls: { kind: 'mesh', credentials: own, peerSpiffeIds, alpn: ['http/1.1'] } })
+    if (tls) {
+      const own = credentials.value
+      if (own === undefined) throw new Error('this proxy has no certificate yet')
+      return io.connect({ ...target, tls: { kind: 'mesh', credentials: own, peerSpiffeIds, alpn: protocols.inMesh } })
+    }
+    if (originateTls === undefined) return io.connect(target)
+    const { serverName, subjectAltNames, rootsSecret } = originateTls
+    const rootsPem = rootsSecret === undefined ? undefined : this.#roots(rootsSecret)
+    return io.connect({
+      ...target,
+      tls: { kind: 'originate', serverName, subjectAltNames, rootsPem, alpn: protocols.outside },
+    })
+  }
+
+  #roots(name: string): string {
+    const secret = this.#deps.secret(name)
+    if (secret?.kind !== 'roots') throw new Error(`the roots ${name} are not here`)
+    return secret.rootsPem
   }
 }
 

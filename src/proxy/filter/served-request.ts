@@ -10,7 +10,6 @@ import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
 import type { StreamOrigin } from '../listener/downstream-connection.ts'
-import { chainFor } from '../listener/listener-state.ts'
 import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
@@ -19,6 +18,7 @@ import { type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import type { Authority } from './authority.ts'
 import { prepareRequest } from './first-hop.ts'
+import { isMisdirected } from './misdirected.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 
@@ -56,8 +56,8 @@ export class ServedRequest implements ServerStreamHandler {
 
   start(): void {
     const { request } = this.#stream
-    const { listener, transport, connectedTo } = this.#origin
-    const chain = chainFor(listener, transport)
+    const { listener, connectedTo } = this.#origin
+    const chain = this.#origin.chain()
     const tls = chain?.tls
     const anonymous = tls?.kind === 'mesh' && tls.requireClientCertificate && !this.#exchange.mtls
     if (chain?.filter.kind !== 'http' || anonymous) {
@@ -68,7 +68,11 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
       return
     }
-    const { routes } = chain.filter
+    const { routes, misdirectedHostnames } = chain.filter
+    if (misdirectedHostnames !== undefined && isMisdirected(request.authority, misdirectedHostnames)) {
+      this.#refuse(421, [], `this connection was opened for another name than ${request.authority}: open one for it`)
+      return
+    }
     if (request.method === 'CONNECT' && (routes.kind !== 'forward-proxy' || connectedTo !== undefined)) {
       this.#refuse(405, [], 'CONNECT is only for the outbound proxy port')
       return

@@ -31,6 +31,11 @@ export interface Connection {
    * of it at once, as it mostly does. Returns as `write` does.
    */
   writeFrom(output: OutputBuffer): boolean
+  /**
+   * Writes bytes that another connection of this back end lends in its `onData`, from within that call. The back end keeps what the kernel
+   * does not take at once: nobody needs to copy before. Returns as `write` does.
+   */
+  writeLent(bytes: Uint8Array): boolean
   /** Half-closes after what was written. */
   end(): void
   /** Closes at once; pending writes are lost. With an error the peer sees a reset. `onClose` follows. */

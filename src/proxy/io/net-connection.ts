@@ -4,6 +4,9 @@ import type { Socket } from 'node:net'
 import type { Connection, ConnectionHandler, TlsInfo } from './connection.ts'
 import type { OutputBuffer } from './output-buffer.ts'
 
+/** One buffer serves every dialled connection without TLS: a read is consumed before the next one starts. */
+export const sharedReadBuffer: Buffer = Buffer.allocUnsafeSlow(65_536)
+
 const unheard: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
 
 export class NetConnection implements Connection {
@@ -85,6 +88,11 @@ export class NetConnection implements Connection {
     const bytes = output.bytes.subarray(0, output.used)
     output.giveAway()
     return this.write(bytes)
+  }
+
+  writeLent(bytes: Uint8Array): boolean {
+    // All but the shared buffer is memory that streams allocate for each read.
+    return this.write(bytes.buffer === sharedReadBuffer.buffer ? Buffer.from(bytes) : bytes)
   }
 
   end(): void {

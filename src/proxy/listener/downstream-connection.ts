@@ -1,66 +1,68 @@
-// One accepted connection on its way through detection and TLS to the HTTP codec, or into a tunnel.
+// One accepted connection on its way through detection and TLS to an HTTP codec or to the TCP proxy; CONNECT brings it here once more.
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Watchable } from '../../core/watchable.ts'
-import type { ServerStream } from '../codec/http-stream.ts'
-import { Http1ServerConnection } from '../codec/http1/server-connection.ts'
-import type { Protocol } from '../detect/detect.ts'
-import { Detector } from '../detect/detector.ts'
+import { createServerConnection, type ServedProtocol } from '../codec/create-server-connection.ts'
+import type { ServerConnection, ServerStream } from '../codec/http-stream.ts'
+import { type ConnectionFacts, Detector, unknownFacts } from '../detect/detector.ts'
 import type { Authority } from '../filter/authority.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
-import type { DownstreamTls, FilterChainConfig } from '../runtime/runtime-config.ts'
+import type { DownstreamTls, FilterChainConfig, SecretConfig, TcpProxyConfig } from '../runtime/runtime-config.ts'
+import { type Dialled, dialTcp } from '../tcp/dial.ts'
+import type { FirstSpeakers } from '../tcp/first-speakers.ts'
+import { emptyHead, type RelayHead } from '../tcp/relay.ts'
+import { TcpProxy, type TcpProxyDeps } from '../tcp/tcp-proxy.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
-import { joinConnections, type TunnelTotals } from '../upstream/tunnel.ts'
-import { chainFor, type ListenerState } from './listener-state.ts'
+import type { ConnectTarget } from './connect-target.ts'
+import { ConnectTunnel } from './connect-tunnel.ts'
+import { downstreamTimeouts } from './downstream-timeouts.ts'
+import { GreetedDetection } from './greeted-detection.ts'
+import type { ListenerState } from './listener-state.ts'
+import { serverCredentials } from './server-credentials.ts'
 
 export interface DownstreamDeps {
   readonly io: IoBackend
   readonly clock: Clock
   readonly credentials: Watchable<TlsCredentials | undefined>
   readonly connections: ConnectionSink
+  readonly tcp: TcpProxyDeps
+  readonly firstSpeakers: FirstSpeakers
+  /** Of the running configuration. */
+  secret(name: string): SecretConfig | undefined
   serve(stream: ServerStream, origin: StreamOrigin): void
 }
 
 /** Where a request came in. */
 export interface StreamOrigin {
   readonly listener: ListenerState
-  readonly transport: FilterChainConfig['match']['transport']
+  /**
+   * The chain that serves the connection now: the newest configuration is asked again with what is known of the connection. Undefined: no
+   * chain is for it any more, as when a listener has come to demand TLS.
+   */
+  chain(): FilterChainConfig | undefined
   /** Set inside CONNECT: what the caller asked to be connected to. */
   readonly connectedTo: Authority | undefined
   /** What follows an accepted CONNECT. */
   continueConnect(connection: Connection, head: Uint8Array, target: ConnectTarget): void
 }
 
-export interface ConnectTarget {
-  readonly authority: Authority
-  /** A service of the mesh: only what the proxy understands goes there. */
-  readonly inMesh: boolean
-  /** A tunnel of opaque bytes has ended. */
-  onTunnelClosed(totals: TunnelTotals, error: Error | undefined): void
-}
-
-export const downstreamTimeouts = {
-  /** Until the first bytes tell the protocol. Nobody loses by waiting: an idle connection may have been opened ahead of use. */
-  detectMs: 60_000,
-  /** Inside CONNECT to outside the mesh, where a server that speaks first must not wait long. */
-  detectInConnectMs: 500,
-  handshakeMs: 10_000,
-  headMs: 60_000,
-  idleMs: 3_600_000,
-  tunnelConnectMs: 10_000,
-} as const
-
 export class DownstreamConnection implements StreamOrigin {
   readonly listener: ListenerState
-  transport: FilterChainConfig['match']['transport'] = 'plaintext'
-  connectedTo: Authority | undefined
+  readonly connectedTo = undefined
   readonly #deps: DownstreamDeps
   readonly #name: string
   readonly #onClosed: () => void
   #connection: Connection
-  #http: Http1ServerConnection | undefined
+  /** One, and those inside CONNECT requests of an HTTP/2 connection. */
+  readonly #served = new Set<ServerConnection>()
   #drainGraceMs: number | undefined
   #closed = false
+  /** What is known of it so far. */
+  #facts = unknownFacts
+  /** How it was secured. */
+  #tls: DownstreamTls['kind'] | undefined
+  #chain: FilterChainConfig | undefined
+  #chainOf: ListenerState['config'] | undefined
 
   constructor(deps: DownstreamDeps, listener: ListenerState, connection: Connection, onClosed: () => void) {
     this.#deps = deps
@@ -72,67 +74,135 @@ export class DownstreamConnection implements StreamOrigin {
 
   start(): void {
     this.#deps.connections.downstreamOpened(this.#name)
-    const { clock } = this.#deps
-    new Detector(this.#connection, {
-      clock,
-      timeoutMs: downstreamTimeouts.detectMs,
-      onDetected: (protocol, head) => this.#choose(protocol, head),
+    const { inspect, config, greeting } = this.listener
+    if (!inspect.tls && !inspect.http) {
+      this.#choose(unknownFacts, emptyHead)
+      return
+    }
+    const options = {
+      clock: this.#deps.clock,
+      inspect,
+      timeoutMs: Math.min(config.detectTimeoutMs, downstreamTimeouts.detectMs),
       onClosed: () => this.#gone(),
-    }).start(empty)
+    }
+    if (greeting === undefined) {
+      new Detector(this.#connection, {
+        ...options,
+        onDetected: (facts, bytes, ended) => this.#choose(facts, { bytes, ended }),
+      }).start(emptyHead.bytes)
+    } else {
+      this.#detectGreeted(greeting, options)
+    }
   }
 
-  /** Ends with the next response; within `graceMs` when idle. */
+  /** Ends with the next response; within `graceMs` when idle. Opaque bytes go on. */
   drain(graceMs: number): void {
     this.#drainGraceMs = graceMs
-    this.#http?.drain(graceMs)
+    for (const http of this.#served) http.drain(graceMs)
   }
 
   destroy(): void {
     this.#connection.destroy(new Error('the proxy is stopping'))
   }
 
+  chain(): FilterChainConfig | undefined {
+    const { config } = this.listener
+    if (config !== this.#chainOf) {
+      const chain = this.listener.chainFor(this.#facts)
+      this.#chain = chain?.tls?.kind === this.#tls ? chain : undefined
+      this.#chainOf = config
+    }
+    return this.#chain
+  }
+
   continueConnect(connection: Connection, head: Uint8Array, target: ConnectTarget): void {
-    this.#connection = connection
-    this.#http = undefined
-    this.connectedTo = target.authority
-    new Detector(connection, {
+    // A stream of an HTTP/2 connection stands beside the others, and beside the connection itself.
+    const isStream = connection !== this.#connection
+    if (!isStream) this.#served.clear()
+    const origin: StreamOrigin = {
+      listener: this.listener,
+      chain: () => this.chain(),
+      connectedTo: target.authority,
+      continueConnect: (inner, bytes, next) => this.continueConnect(inner, bytes, next),
+    }
+    const onClosed = isStream ? () => {} : () => this.#gone()
+    const { io, clock, firstSpeakers } = this.#deps
+    new ConnectTunnel({
+      io,
+      clock,
+      firstSpeakers,
+      connection,
+      target,
+      onHttp: (protocol, bytes) => this.#serveAs(origin, protocol, connection, bytes, onClosed),
+      onRefused: (reason) => {
+        this.#deps.connections.downstreamRefused(this.#name, reason)
+        connection.destroy()
+        onClosed()
+      },
+      onClosed,
+    }).start(head)
+  }
+
+  #detectGreeted(
+    config: TcpProxyConfig,
+    options: Pick<ConstructorParameters<typeof Detector>[1], 'clock' | 'inspect' | 'timeoutMs' | 'onClosed'>,
+  ): void {
+    const { tcp, firstSpeakers } = this.#deps
+    new GreetedDetection<Dialled>(this.#connection, {
+      ...options,
+      destination: this.#name,
+      firstSpeakers,
+      dial: () => dialTcp(tcp, config),
+      isOpaque: (facts) => this.listener.chainFor(facts)?.filter === config,
+      onDetected: (facts, head) => this.#choose(facts, head),
+      onOpaque: (head, early) => this.#proxy(this.#connection, config).start(head, early),
+      onGreeted: (head, dialled, bytes) => this.#proxy(this.#connection, config).startSpoken(head, dialled, bytes),
+    }).start(emptyHead.bytes)
+  }
+
+  #choose(facts: ConnectionFacts, head: RelayHead): void {
+    this.#facts = facts
+    const chain = this.listener.chainFor(facts)
+    const silent = head.bytes.length === 0
+    const { inspect } = this.listener
+    if (silent && (inspect.tls || inspect.http) && chain?.filter.kind !== 'tcp') {
+      // Opened and never used.
+      this.#connection.destroy()
+    } else if (chain === undefined) {
+      this.#refuse(refusalOf(facts, this.listener.config.filterChains))
+    } else if (chain.tls !== undefined) {
+      void this.#secure(head.bytes, chain, chain.tls)
+    } else if (chain.filter.kind === 'tcp') {
+      this.#proxy(this.#connection, chain.filter).start(head, undefined)
+    } else {
+      this.#servePlaintext(facts, head.bytes)
+    }
+  }
+
+  #servePlaintext({ applicationProtocols: [protocol] }: ConnectionFacts, head: Uint8Array): void {
+    if (protocol !== undefined || this.listener.inspect.http) {
+      // What is not even HTTP gets its answer from the codec.
+      this.#serve(protocol === 'h2c' ? 'h2' : 'http/1.1', this.#connection, head)
+      return
+    }
+    new Detector(this.#connection, {
       clock: this.#deps.clock,
-      timeoutMs: target.inMesh ? downstreamTimeouts.detectMs : downstreamTimeouts.detectInConnectMs,
-      onDetected: (protocol, bytes) => {
-        if (protocol === 'http1') this.#serve(connection, bytes)
-        else if (target.inMesh) this.#refuse(`${protocol} inside CONNECT to a service of the mesh`)
-        else void this.#tunnel(connection, bytes, target)
+      inspect: { tls: false, http: true, hello: false },
+      timeoutMs: downstreamTimeouts.detectMs,
+      onDetected: (facts, bytes) => {
+        if (bytes.length === 0) this.#connection.destroy()
+        else this.#serve(facts.applicationProtocols[0] === 'h2c' ? 'h2' : 'http/1.1', this.#connection, bytes)
       },
       onClosed: () => this.#gone(),
     }).start(head)
   }
 
-  #choose(protocol: Protocol, head: Uint8Array): void {
-    if (head.length === 0) {
-      // Opened and never used.
-      this.#connection.destroy()
-      return
-    }
-    this.transport = protocol === 'tls' ? 'tls' : 'plaintext'
-    const chain = chainFor(this.listener, this.transport)
-    if (chain === undefined) {
-      this.#refuse(
-        protocol === 'tls' ? 'TLS on a plaintext listener' : 'plaintext on a listener that demands mutual TLS',
-      )
-    } else if (chain.tls !== undefined) {
-      void this.#secure(head, chain.tls)
-    } else if (protocol === 'http2') {
-      this.#refuse('HTTP/2 on a listener for HTTP/1.1')
-    } else {
-      // What is not even HTTP gets its answer from the codec.
-      this.#serve(this.#connection, head)
-    }
-  }
-
-  async #secure(head: Uint8Array, tls: DownstreamTls): Promise<void> {
-    const credentials = this.#deps.credentials.value
-    if (credentials === undefined) {
-      this.#refuse('this proxy has no certificate yet')
+  async #secure(head: Uint8Array, chain: FilterChainConfig, tls: DownstreamTls): Promise<void> {
+    const { io, credentials: own } = this.#deps
+    const { serverName } = this.#facts
+    const credentials = serverCredentials(tls, serverName, own.value, (name) => this.#deps.secret(name))
+    if (credentials instanceof Error) {
+      this.#refuse(credentials.message)
       return
     }
     let secured: Connection
@@ -140,54 +210,75 @@ export class DownstreamConnection implements StreamOrigin {
       const clientCertificate =
         tls.kind === 'terminate' ? 'none' : tls.requireClientCertificate ? 'required' : 'requested'
       const options = { credentials, clientCertificate, alpn: tls.alpn } as const
-      secured = await this.#deps.io.secure(this.#connection, head, options, downstreamTimeouts.handshakeMs)
+      secured = await io.secure(this.#connection, head, options, downstreamTimeouts.handshakeMs)
     } catch (error) {
-      // The connection was given away for the handshake: nobody else will say that it is gone.
       this.#refuse(`TLS handshake failed: ${errorMessage(error)}`)
-      this.#gone()
       return
     }
     this.#connection = secured
-    this.#serve(secured, empty)
+    this.#tls = tls.kind
+    if (this.#facts.transport !== 'tls') {
+      // Nobody looked before.
+      const { sni, alpn } = secured.tls ?? {}
+      this.#facts = {
+        transport: 'tls',
+        serverName: sni?.toLowerCase(),
+        applicationProtocols: alpn === undefined ? [] : [alpn],
+      }
+    }
+    const { filter } = chain
+    const alpn = secured.tls?.alpn
+    if (filter.kind === 'tcp') this.#proxy(secured, filter).start(emptyHead, undefined)
+    else if (alpn === undefined || alpn === 'http/1.1' || alpn === 'h2') {
+      this.#serve(alpn ?? 'http/1.1', secured, emptyHead.bytes)
+    } else {
+      this.#refuse(`a protocol that is not HTTP on a listener for HTTP: ${alpn}`)
+    }
   }
 
-  #serve(connection: Connection, head: Uint8Array): void {
+  #proxy(caller: Connection, config: TcpProxyConfig): TcpProxy {
+    return new TcpProxy(this.#deps.tcp, {
+      caller,
+      listener: this.listener.config,
+      config,
+      serverName: this.#facts.serverName,
+      onClosed: () => this.#gone(),
+    })
+  }
+
+  #serve(protocol: ServedProtocol, connection: Connection, head: Uint8Array): void {
+    this.#serveAs(this, protocol, connection, head, () => this.#gone())
+  }
+
+  #serveAs(
+    origin: StreamOrigin,
+    protocol: ServedProtocol,
+    connection: Connection,
+    head: Uint8Array,
+    onClosed: () => void,
+  ): void {
     const { clock, connections } = this.#deps
-    this.#http = new Http1ServerConnection(connection, {
+    const http = createServerConnection(protocol, connection, {
       clock,
       idleTimeoutMs: downstreamTimeouts.idleMs,
       headTimeoutMs: downstreamTimeouts.headMs,
-      onStream: (stream) => this.#deps.serve(stream, this),
+      onStream: (stream) => this.#deps.serve(stream, origin),
       onRefused: (reason) => connections.downstreamRefused(this.#name, reason),
-      onClosed: () => this.#gone(),
+      onClosed: () => {
+        this.#served.delete(http)
+        onClosed()
+      },
     })
-    this.#http.start(head)
-    if (this.#drainGraceMs !== undefined) this.#http?.drain(this.#drainGraceMs)
-  }
-
-  async #tunnel(caller: Connection, head: Uint8Array, target: ConnectTarget): Promise<void> {
-    caller.pause()
-    const { host, port } = target.authority
-    try {
-      const upstream = await this.#deps.io.connect({ host, port, timeoutMs: downstreamTimeouts.tunnelConnectMs })
-      if (caller.closed) {
-        upstream.destroy()
-        throw new Error('the caller went away')
-      }
-      joinConnections(caller, head, upstream, (totals) => {
-        target.onTunnelClosed(totals, undefined)
-        this.#gone()
-      })
-      caller.resume()
-    } catch (error) {
-      target.onTunnelClosed({ sentBytes: 0, receivedBytes: 0 }, new Error(errorMessage(error)))
-      caller.destroy()
-    }
+    this.#served.add(http)
+    http.start(head)
+    if (this.#drainGraceMs !== undefined) http.drain(this.#drainGraceMs)
   }
 
   #refuse(reason: string): void {
     this.#deps.connections.downstreamRefused(this.#name, reason)
     this.#connection.destroy()
+    // It may have no handler yet, or have been given away for a handshake: nobody else would say that it is gone.
+    this.#gone()
   }
 
   #gone(): void {
@@ -198,4 +289,12 @@ export class DownstreamConnection implements StreamOrigin {
   }
 }
 
-const empty = new Uint8Array(0)
+function refusalOf({ transport }: ConnectionFacts, chains: readonly FilterChainConfig[]): string {
+  const secured = chains.filter(({ match }) => match.transport === 'tls')
+  if (transport === 'tls') {
+    return secured.length === 0 ? 'TLS on a plaintext listener' : 'TLS for a name or protocol that is not served here'
+  }
+  if (secured.length < chains.length) return 'a protocol that is not served here'
+  const mesh = secured.some(({ tls }) => tls?.kind === 'mesh')
+  return mesh ? 'plaintext on a listener that demands mutual TLS' : 'plaintext on a listener that demands TLS'
+}

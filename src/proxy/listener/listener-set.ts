@@ -9,7 +9,7 @@ import type { Authority } from '../filter/authority.ts'
 import type { Connection, ServerSocket } from '../io/connection.ts'
 import type { ListenerConfig } from '../runtime/runtime-config.ts'
 import { DownstreamConnection, type DownstreamDeps } from './downstream-connection.ts'
-import type { ListenerState } from './listener-state.ts'
+import { ListenerState } from './listener-state.ts'
 
 /** `listening`, or why not; a listener that is just being opened is in neither state and absent. */
 export type ListeningState = 'listening' | Error
@@ -93,7 +93,7 @@ class OpenListener {
 
   constructor(deps: ListenerSetDeps, config: ListenerConfig, report: (state: ListeningState) => void) {
     this.#deps = deps
-    this.state = { config }
+    this.state = new ListenerState(config)
     this.#report = report
   }
 

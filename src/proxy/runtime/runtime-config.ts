@@ -63,6 +63,11 @@ export type DownstreamTls =
 export interface HttpConnectionManagerConfig {
   readonly kind: 'http'
   readonly routes: RouteSource
+  /**
+   * Exact or "*.suffix", lower case: names that other chains of this port serve. A request for one of them is answered 421, since its
+   * connection was opened, and its client checked, for other names.
+   */
+  readonly misdirectedHostnames?: readonly string[]
 }
 
 /** Bytes both ways to one of the backends. */

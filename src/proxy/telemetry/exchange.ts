@@ -20,7 +20,7 @@ export interface Exchange {
   revision: string
   routeConfiguration: string | undefined
   virtualHost: string | undefined
-  route: Route | undefined
+  route: Pick<Route, 'name' | 'source'> | undefined
   split: { readonly drawn: number; readonly total: number; readonly cluster: string } | undefined
   cluster: string | undefined
   destinationService: string | undefined
@@ -60,4 +60,11 @@ export interface ConnectionSink {
   upstreamOpened(cluster: string): void
   upstreamClosed(cluster: string): void
   upstreamConnectFailed(cluster: string): void
+  /** A caller has been joined to an endpoint, for opaque bytes. */
+  tcpOpened(listener: string, cluster: string): void
+  tcpClosed(listener: string, cluster: string): void
+  /** It could not be joined to any. `cluster` is empty when there is none. */
+  tcpFailed(listener: string, cluster: string): void
+  /** Carried since the last time: now and then while it is open, and at its end. */
+  tcpBytes(listener: string, cluster: string, sentBytes: number, receivedBytes: number): void
 }

@@ -40,6 +40,12 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #upstreamConnections: Counter
   readonly #upstreamActive: Gauge
   readonly #upstreamConnectFailures: Counter
+  readonly #tcpTable: SeriesTable
+  readonly #tcpOpened: Counter
+  readonly #tcpClosed: Counter
+  readonly #tcpFailed: Counter
+  readonly #tcpSentBytes: Counter
+  readonly #tcpReceivedBytes: Counter
   readonly #infoTable: SeriesTable
   readonly #info: Gauge
   readonly #configTable: SeriesTable
@@ -66,6 +72,12 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#upstreamConnections = this.#clusterTable.counter(proxyMetrics.upstreamConnections)
     this.#upstreamActive = this.#clusterTable.gauge(proxyMetrics.upstreamActive)
     this.#upstreamConnectFailures = this.#clusterTable.counter(proxyMetrics.upstreamConnectFailures)
+    this.#tcpTable = registry.table(proxyMetrics.tcpOpened.labels)
+    this.#tcpOpened = this.#tcpTable.counter(proxyMetrics.tcpOpened)
+    this.#tcpClosed = this.#tcpTable.counter(proxyMetrics.tcpClosed)
+    this.#tcpFailed = this.#tcpTable.counter(proxyMetrics.tcpFailed)
+    this.#tcpSentBytes = this.#tcpTable.counter(proxyMetrics.tcpSentBytes)
+    this.#tcpReceivedBytes = this.#tcpTable.counter(proxyMetrics.tcpReceivedBytes)
     this.#infoTable = registry.table(proxyMetrics.configInfo.labels)
     this.#info = this.#infoTable.gauge(proxyMetrics.configInfo)
     this.#configTable = registry.table([])
@@ -76,6 +88,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   }
 
   finished(exchange: Exchange): void {
+    // Not a request: it was counted while it lived.
+    if (exchange.protocol === 'TCP') return
     const row = this.#requestRow(exchange)
     this.#requests.add(row, 1)
     this.#duration.observe(row, exchange.durationMs / 1000)
@@ -112,6 +126,24 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   upstreamConnectFailed(cluster: string): void {
     this.#upstreamConnectFailures.add(this.#clusterTable.row(cluster), 1)
+  }
+
+  tcpOpened(listener: string, cluster: string): void {
+    this.#tcpOpened.add(this.#tcpTable.row(listener, cluster), 1)
+  }
+
+  tcpClosed(listener: string, cluster: string): void {
+    this.#tcpClosed.add(this.#tcpTable.row(listener, cluster), 1)
+  }
+
+  tcpFailed(listener: string, cluster: string): void {
+    this.#tcpFailed.add(this.#tcpTable.row(listener, cluster === '' ? unknownLabel : cluster), 1)
+  }
+
+  tcpBytes(listener: string, cluster: string, sentBytes: number, receivedBytes: number): void {
+    const row = this.#tcpTable.row(listener, cluster)
+    this.#tcpSentBytes.add(row, sentBytes)
+    this.#tcpReceivedBytes.add(row, receivedBytes)
   }
 
   configApplied(revision: string): void {

@@ -3,15 +3,18 @@ import type { AttemptRecord } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
-import type { Endpoint, UpstreamProtocol } from '../cluster/endpoint.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Endpoint } from '../cluster/endpoint.ts'
 import type {
   BodyLength,
   ClientConnection,
   ClientStream,
   ClientStreamHandler,
+  HttpProtocol,
   OutgoingRequest,
   StreamFailure,
 } from '../codec/http-stream.ts'
+import { markSpoken } from '../filter/spoken-protocol.ts'
 import type { EndpointPool, Waiter } from '../pool/endpoint-pool.ts'
 
 export interface AttemptFailure {
@@ -43,6 +46,7 @@ export class Attempt implements Waiter, ClientStreamHandler {
   readonly #clock: Clock
   readonly #pool: EndpointPool
   readonly #request: OutgoingRequest
+  readonly #spoken: HttpProtocol
   readonly #startMs: number
   #owner: AttemptOwner | undefined
   #timer: Timer | undefined
@@ -51,14 +55,16 @@ export class Attempt implements Waiter, ClientStreamHandler {
 
   constructor(
     clock: Clock,
+    cluster: Cluster,
     endpoint: Endpoint,
-    protocol: UpstreamProtocol,
+    spoken: HttpProtocol,
     request: OutgoingRequest,
     owner: AttemptOwner,
   ) {
     this.#clock = clock
     this.endpoint = endpoint
-    this.#pool = endpoint.pool(protocol)
+    this.#pool = endpoint.pool(cluster.protocolFor(endpoint, spoken, request.upgrade !== undefined))
+    this.#spoken = spoken
     this.#request = request
     this.#owner = owner
     this.#startMs = clock.monotonicMs()
@@ -104,6 +110,8 @@ export class Attempt implements Waiter, ClientStreamHandler {
   connectionReady(connection: ClientConnection, reused: boolean): void {
     this.reusedConnection = reused
     this.peerSpiffeId = connection.connection.tls?.peerSpiffeId
+    if (connection.protocol === 'HTTP/2' && this.peerSpiffeId !== undefined)
+      markSpoken(this.#request.head, this.#spoken)
     this.stream = connection.send(this.#request, this)
     this.#owner?.attemptConnected(this.stream)
   }

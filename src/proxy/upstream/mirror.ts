@@ -32,5 +32,5 @@ export function sendMirror(
     attemptFailed() {},
   }
   const outgoing = { head, length: body.length, upgrade: undefined }
-  new Attempt(clock, endpoint, cluster.protocolFor(endpoint, spoken, false), outgoing, owner).start(mirrorTimeoutMs)
+  new Attempt(clock, cluster, endpoint, spoken, outgoing, owner).start(mirrorTimeoutMs)
 }

@@ -175,8 +175,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#exchange.destinationAddress = endpoint.address
     this.#exchange.destinationWorkload = endpoint.workload
     const outgoing = { head: request, length: this.#body.length, upgrade: this.#stream.upgrade }
-    const protocol = cluster.protocolFor(endpoint, spoken, this.#stream.upgrade !== undefined)
-    this.#attempt = new Attempt(this.#deps.clock, endpoint, protocol, outgoing, this)
+    this.#attempt = new Attempt(this.#deps.clock, cluster, endpoint, spoken, outgoing, this)
     const nowMs =
       this.#deadlineMs === Infinity && timeouts.backendRequestMs === undefined ? 0 : this.#deps.clock.monotonicMs()
     this.#attempt.start(attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs) - nowMs)

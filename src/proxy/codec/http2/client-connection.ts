@@ -18,6 +18,7 @@ export type Http2ClientOptions = SessionOptions & ClientConnectionEvents
 
 export class Http2ClientConnection extends Http2Session<Http2ClientStream> implements ClientConnection {
   readonly protocol = 'HTTP/2'
+  readonly keepAliveSeconds = undefined
   requestsSent = 0
   readonly #events: Http2ClientOptions
   #nextId = 1
@@ -47,6 +48,10 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     return this.stopped || this.connection.closed
   }
 
+  get openRequests(): number {
+    return this.streams.size + this.#waiting.length
+  }
+
   get capacity(): number {
     if (this.#draining || this.closed) return 0
     return Math.max(0, this.peerMaxStreams - this.streams.size - this.#waiting.length)
@@ -72,6 +77,7 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
   withdraw(stream: Http2ClientStream): void {
     this.#waiting = this.#waiting.filter((one) => one !== stream)
     this.#offer()
+    if (this.openRequests === 0) this.#events.onIdle()
   }
 
   #open(stream: Http2ClientStream): void {
@@ -212,6 +218,7 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
   protected streamGone(): void {
     this.#offer()
     this.#endWhenDone()
+    if (this.openRequests === 0) this.#events.onIdle()
   }
 
   #endWhenDone(): void {

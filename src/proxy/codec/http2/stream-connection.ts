@@ -61,6 +61,10 @@ export class StreamConnection implements Connection, ServerStreamHandler {
     return goesOn
   }
 
+  writeLent(bytes: Uint8Array): boolean {
+    return this.write(bytes)
+  }
+
   end(): void {
     if (this.closed || this.#ended) return
     this.#ended = true

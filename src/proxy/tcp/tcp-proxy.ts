@@ -1,0 +1,148 @@
+// One connection of opaque bytes: dialled, relayed, counted, and told to the sink as an exchange when it is over.
+import { serviceHost } from '../../contracts/xds/names.ts'
+import { HeaderList } from '../../core/header-list.ts'
+import type { ConnectionFacts } from '../detect/detector.ts'
+import type { Connection } from '../io/connection.ts'
+import type { ListenerConfig, TcpProxyConfig } from '../runtime/runtime-config.ts'
+import { beginExchange } from '../telemetry/begin-exchange.ts'
+import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
+import { dialTcp, type DialDeps, type Dialled } from './dial.ts'
+import { HeldCaller } from './held-caller.ts'
+import { Relay, type RelayEnd, type RelayHead } from './relay.ts'
+
+export interface TcpProxyDeps extends DialDeps {
+  readonly sink: ExchangeSink
+  /** Of the running configuration. */
+  revision(): string
+}
+
+export interface TcpProxyOptions {
+  readonly caller: Connection
+  readonly listener: ListenerConfig
+  readonly config: TcpProxyConfig
+  /** SNI. */
+  readonly serverName: ConnectionFacts['serverName']
+  onClosed(): void
+}
+
+/** As Envoy's: what keeps a connection open longer says so by sending something. */
+export const tcpIdleTimeoutMs = 3_600_000
+
+const nothing = new Uint8Array(0)
+
+export class TcpProxy {
+  readonly #deps: TcpProxyDeps
+  readonly #options: TcpProxyOptions
+  readonly #exchange: Exchange
+  #cluster = ''
+  #over = false
+
+  constructor(deps: TcpProxyDeps, options: TcpProxyOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#exchange = this.#beginExchange()
+  }
+
+  /** `head` is what was read of the caller. `early` is a dial that has begun; without one it begins now. */
+  start(head: RelayHead, early: Dialled | Promise<Dialled> | undefined): void {
+    const dialled = early ?? dialTcp(this.#deps, this.#options.config)
+    if (dialled instanceof Promise) void this.#await(dialled, head)
+    else this.#join(dialled, head, nothing)
+  }
+
+  /** The server has spoken first: `bytes` are lent. */
+  startSpoken(head: RelayHead, dialled: Dialled, bytes: Uint8Array): void {
+    this.#join(dialled, head, bytes)
+  }
+
+  async #await(pending: Promise<Dialled>, head: RelayHead): Promise<void> {
+    const held = new HeldCaller(this.#options.caller, head, (error) => this.#callerGone(error))
+    const dialled = await pending
+    if (!this.#over) {
+      this.#join(dialled, held.head, nothing)
+    } else if (dialled.connection !== undefined) {
+      dialled.connection.destroy()
+      dialled.release()
+    }
+  }
+
+  #callerGone(error: Error | undefined): void {
+    if (this.#over) return
+    this.#exchange.flags.push('DC')
+    this.#exchange.detail = error?.message
+    this.#finish()
+  }
+
+  #join(dialled: Dialled, head: RelayHead, upstreamBytes: Uint8Array): void {
+    this.#took(dialled)
+    const { connection } = dialled
+    const { caller } = this.#options
+    const { clock, connections } = this.#deps
+    const listener = this.#options.listener.name
+    if (connection === undefined) {
+      connections.tcpFailed(listener, this.#cluster)
+      if (dialled.flag !== undefined) this.#exchange.flags.push(dialled.flag)
+      this.#exchange.detail = dialled.detail
+      caller.destroy(new Error(dialled.detail ?? 'no upstream'))
+      this.#finish()
+      return
+    }
+    connections.tcpOpened(listener, this.#cluster)
+    const relay = new Relay(caller, connection, {
+      clock,
+      idleTimeoutMs: tcpIdleTimeoutMs,
+      onBytes: (sent, received) => connections.tcpBytes(listener, this.#cluster, sent, received),
+      onClosed: (end) => {
+        dialled.release()
+        connections.tcpClosed(listener, this.#cluster)
+        this.#ended(end)
+      },
+    })
+    relay.start(head, upstreamBytes)
+  }
+
+  #took({ split, cluster, endpoint, attempts, connection }: Dialled): void {
+    const exchange = this.#exchange
+    exchange.split = split
+    exchange.attempts = attempts
+    if (cluster !== undefined) {
+      const { name, service } = cluster.config
+      this.#cluster = exchange.cluster = name
+      if (service !== undefined) exchange.destinationService = serviceHost(service.name, service.namespace)
+    }
+    exchange.destinationAddress = endpoint?.address
+    exchange.destinationWorkload = endpoint?.workload
+    exchange.destinationPrincipal = connection?.tls?.peerSpiffeId
+  }
+
+  #ended({ sentBytes, receivedBytes, cause, error }: RelayEnd): void {
+    const exchange = this.#exchange
+    exchange.requestBytes = sentBytes
+    exchange.responseBytes = receivedBytes
+    exchange.detail = error?.message
+    if (cause === 'caller-failed') exchange.flags.push('DC')
+    else if (cause === 'upstream-failed') exchange.flags.push('UC')
+    else if (cause === 'idle') exchange.flags.push('SI')
+    this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#over) return
+    this.#over = true
+    const exchange = this.#exchange
+    exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs
+    this.#deps.sink.finished(exchange)
+    this.#options.onClosed()
+  }
+
+  #beginExchange(): Exchange {
+    const { caller, listener, config, serverName } = this.#options
+    const { clock, revision } = this.#deps
+    const request = { method: '', scheme: 'http', authority: serverName ?? '', path: '', headers: noHeaders } as const
+    const exchange = beginExchange(clock, revision(), listener, caller, request, 'TCP')
+    exchange.route = { name: config.route, ...(config.source !== undefined && { source: config.source }) }
+    return exchange
+  }
+}
+
+const noHeaders = new HeaderList()

@@ -1,0 +1,48 @@
+// A new exchange with what is known at its beginning; the rest is filled in on its way.
+import type { RequestHead } from '../../contracts/http-message.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Connection } from '../io/connection.ts'
+import type { ListenerConfig } from '../runtime/runtime-config.ts'
+import type { Exchange } from './exchange.ts'
+
+const reporters = { inbound: 'destination', outbound: 'source', gateway: 'gateway' } as const
+
+/** `protocol`: "HTTP/1.1", or "TCP", whose request has no method. */
+export function beginExchange(
+  clock: Clock,
+  revision: string,
+  listener: ListenerConfig,
+  caller: Connection,
+  request: RequestHead,
+  protocol: string,
+): Exchange {
+  const sourcePrincipal = caller.tls?.peerSpiffeId
+  return {
+    startMonotonicMs: clock.monotonicMs(),
+    durationMs: 0,
+    reporter: reporters[listener.direction],
+    listener: listener.name,
+    request,
+    protocol,
+    requestBytes: 0,
+    responseBytes: 0,
+    source: caller,
+    sourcePrincipal,
+    mtls: sourcePrincipal !== undefined,
+    revision,
+    routeConfiguration: undefined,
+    virtualHost: undefined,
+    route: undefined,
+    split: undefined,
+    cluster: undefined,
+    destinationService: undefined,
+    destinationWorkload: undefined,
+    destinationPrincipal: undefined,
+    destinationAddress: undefined,
+    attempts: [],
+    status: 0,
+    grpcStatus: undefined,
+    flags: [],
+    detail: undefined,
+  }
+}

@@ -4,12 +4,23 @@ import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
-import type { ConnectOptions, Connection, IoBackend, MeshTls, ServerSocket, TlsInfo } from './connection.ts'
+import type {
+  ConnectOptions,
+  Connection,
+  IoBackend,
+  ListenAddress,
+  ListeningHandle,
+  ListenOptions,
+  MeshTls,
+  ServerSocket,
+  TlsInfo,
+} from './connection.ts'
 import { NetConnection } from './net-connection.ts'
 import { serverAcceptor } from './tls-acceptor.ts'
 import { clientContext, tlsInfo } from './tls-identity.ts'
 
 const readBufferBytes = 65_536
+const backlog = 4_096
 
 export function createNetBackend(clock: Clock): IoBackend {
   // One buffer serves every connection: a read is consumed before the next one starts.
@@ -78,8 +89,9 @@ export function createNetBackend(clock: Clock): IoBackend {
 }
 
 function listen(
-  address: { host: string; port: number },
+  where: ListenAddress | ListeningHandle,
   onConnection: (connection: Connection) => void,
+  { reusePort = false }: ListenOptions = {},
 ): Promise<ServerSocket> {
   return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
@@ -87,16 +99,19 @@ function listen(
       if (connection !== undefined) onConnection(connection)
     })
     server.once('error', reject)
-    server.listen({ host: address.host, port: address.port, backlog: 4096, exclusive: true }, () => {
+    const onListening = (): void => {
       server.off('error', reject)
       // An error after this point concerns one accept (EMFILE); the listener goes on.
       server.on('error', () => {})
       const bound = server.address() as { address: string; port: number }
       resolve({
         address: { host: bound.address, port: bound.port },
+        handle: (server as unknown as { _handle: ListeningHandle })._handle,
         close: () => new Promise((closed) => server.close(() => closed())),
       })
-    })
+    }
+    if ('fd' in where) server.listen(where, backlog, onListening)
+    else server.listen({ host: where.host, port: where.port, backlog, exclusive: true, reusePort }, onListening)
   })
 }
 

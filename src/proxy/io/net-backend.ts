@@ -3,7 +3,6 @@ import { createServer, connect, type Socket } from 'node:net'
 import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 
 import type { Clock } from '../../core/clock.ts'
-import { errorMessage } from '../../core/errors.ts'
 import type {
   ConnectOptions,
   Connection,
@@ -13,11 +12,10 @@ import type {
   ListenOptions,
   MeshTls,
   ServerSocket,
-  TlsInfo,
 } from './connection.ts'
 import { NetConnection } from './net-connection.ts'
 import { serverAcceptor } from './tls-acceptor.ts'
-import { clientContext, tlsInfo } from './tls-identity.ts'
+import { acceptPeer, clientContext, handshakeResult, tlsInfo } from './tls-identity.ts'
 
 const readBufferBytes = 65_536
 const backlog = 4_096
@@ -54,7 +52,7 @@ export function createNetBackend(clock: Clock): IoBackend {
       const secured = startTls(raw, options.tls)
       socket = secured
       await opened(secured, 'secureConnect')
-      return NetConnection.secured(secured, raw, acceptPeer(secured, options.tls))
+      return NetConnection.secured(secured, raw, acceptPeer(handshakeResult(secured), options.tls))
     } catch (error) {
       socket.destroy()
       throw error
@@ -76,7 +74,7 @@ export function createNetBackend(clock: Clock): IoBackend {
         return NetConnection.secured(
           socket,
           raw,
-          tlsInfo(socket, tls.credentials, tls.clientCertificate === 'required'),
+          tlsInfo(handshakeResult(socket), tls.credentials, tls.clientCertificate === 'required'),
         )
       } catch (error) {
         raw.destroy()
@@ -125,17 +123,6 @@ function startTls(raw: Socket, { credentials, alpn }: MeshTls): TLSSocket {
     // The peer's name is its SPIFFE ID, compared after every handshake: Node skips this call on resumed sessions.
     checkServerIdentity: () => undefined,
   })
-}
-
-function acceptPeer(socket: TLSSocket, { credentials, peerSpiffeIds }: MeshTls): TlsInfo {
-  try {
-    const info = tlsInfo(socket, credentials, true)
-    const id = info.peerSpiffeId as string
-    if (peerSpiffeIds.includes(id)) return info
-    throw new Error(`the peer is ${id}, expected ${peerSpiffeIds.join(' or ') || 'nobody'}`)
-  } catch (error) {
-    throw new Error(`peer not accepted: ${errorMessage(error)}`, { cause: error })
-  }
 }
 
 function opened(socket: Socket | TLSSocket, event: 'connect' | 'secureConnect'): Promise<void> {

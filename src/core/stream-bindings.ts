@@ -90,7 +90,7 @@ export function loadStreamBindings(): StreamBindings {
   // The one public way to the handles is discouraged; a warning for every process that starts would tell its user nothing.
   process.noDeprecation = true
   try {
-    const { binding } = process as unknown as { binding(name: string): Record<string, never> }
+    const { binding } = process as unknown as { binding(this: void, name: string): Record<string, never> }
     const tcp = binding('tcp_wrap')
     const stream = binding('stream_wrap')
     const tls = binding('tls_wrap')

@@ -1,21 +1,22 @@
 // The I/O back end on node:net and node:tls: runs everywhere, costs some speed against raw handles.
-import { createServer, connect, type Socket } from 'node:net'
+import { createServer, connect, isIP, type Socket } from 'node:net'
 import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 
 import type { Clock } from '../../core/clock.ts'
 import type {
+  ClientTls,
   ConnectOptions,
   Connection,
   IoBackend,
   ListenAddress,
   ListeningHandle,
   ListenOptions,
-  MeshTls,
   ServerSocket,
 } from './connection.ts'
 import { NetConnection } from './net-connection.ts'
 import { serverAcceptor } from './tls-acceptor.ts'
-import { acceptPeer, clientContext, handshakeResult, tlsInfo } from './tls-identity.ts'
+import { clientContext } from './tls-contexts.ts'
+import { acceptServer, handshakeResult, tlsInfo } from './tls-identity.ts'
 
 const readBufferBytes = 65_536
 const backlog = 4_096
@@ -48,11 +49,10 @@ export function createNetBackend(clock: Clock): IoBackend {
     try {
       await opened(raw, 'connect')
       if (options.tls === undefined) return (pending.connection = NetConnection.dialled(raw))
-      if (options.tls.kind === 'originate') throw new Error('TLS towards servers outside the mesh is not there yet')
       const secured = startTls(raw, options.tls)
       socket = secured
       await opened(secured, 'secureConnect')
-      return NetConnection.secured(secured, raw, acceptPeer(handshakeResult(secured), options.tls))
+      return NetConnection.secured(secured, raw, acceptServer(handshakeResult(secured), options.tls))
     } catch (error) {
       socket.destroy()
       throw error
@@ -104,7 +104,7 @@ function listen(
       const bound = server.address() as { address: string; port: number }
       resolve({
         address: { host: bound.address, port: bound.port },
-        handle: (server as unknown as { _handle: ListeningHandle })._handle,
+        handle: (server as unknown as Record<'_handle', ListeningHandle>)['_handle'],
         close: () => new Promise((closed) => server.close(() => closed())),
       })
     }
@@ -113,14 +113,15 @@ function listen(
   })
 }
 
-function startTls(raw: Socket, { credentials, alpn }: MeshTls): TLSSocket {
+function startTls(raw: Socket, tls: ClientTls): TLSSocket {
   return tlsConnect({
     socket: raw,
-    secureContext: clientContext(credentials),
+    secureContext: clientContext(tls),
     rejectUnauthorized: true,
-    servername: '',
-    ALPNProtocols: [...alpn],
-    // The peer's name is its SPIFFE ID, compared after every handshake: Node skips this call on resumed sessions.
+    // RFC 6066, section 3: addresses are not sent.
+    servername: tls.kind === 'originate' && isIP(tls.serverName) === 0 ? tls.serverName : '',
+    ALPNProtocols: [...tls.alpn],
+    // Who the peer is gets checked after every handshake: Node skips this call on resumed sessions.
     checkServerIdentity: () => undefined,
   })
 }

@@ -160,11 +160,11 @@ export class RawConnection implements Connection {
     if (this.#listening) this.#startReading()
   }
 
-  /** TLS takes the handle over: nothing is read or written here until it is `secured`. `onClosed`: it was closed before. */
-  lend(onClosed: (error: Error) => void): TcpHandle {
+  /** TLS takes the handle over: nothing is read or written here until it is `secured`. `onGone`: it was closed before. */
+  lend(onGone: (error: Error) => void): TcpHandle {
     this.#stopReading()
     this.#listening = false
-    this.#handler = { ...unheard, onClose: (error) => onClosed(error ?? new Error('closed during the TLS handshake')) }
+    this.#handler = { ...unheard, onClose: (error) => onGone(error ?? new Error('closed during the TLS handshake')) }
     return this.#tcp
   }
 
@@ -176,9 +176,7 @@ export class RawConnection implements Connection {
     const tls = this.#tls as TlsHandle
     this.#tlsInfo = info
     this.#handler = unheard
-    tls.owner = this
-    tls.onread = onRead
-    tls.onerror = onTlsError
+    Object.assign(tls, { owner: this, onread: onRead, onerror: onTlsError })
     tls.useUserBuffer(this.#io.readBuffer)
     // The handshake has read until now.
     tls.readStop()

@@ -1,5 +1,6 @@
 // TLS around a raw TCP handle, up to the end of the handshake.
 import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import type { SecureContext } from 'node:tls'
 
 import type { Clock, Timer } from '../../core/clock.ts'
@@ -7,17 +8,17 @@ import type { StreamHandle, TcpHandle, TlsHandle } from '../../core/stream-bindi
 import type { ClientTls, ServerTls, TlsInfo } from './connection.ts'
 import type { RawConnection, RawIo } from './raw-connection.ts'
 import { endOfFile, systemError } from './system-error.ts'
-import { acceptPeer, clientContext, type HandshakeResult, serverContext, tlsInfo } from './tls-identity.ts'
+import { clientContext, serverContext } from './tls-contexts.ts'
+import { acceptServer, type HandshakeResult, tlsInfo } from './tls-identity.ts'
 
 /** Resolves when `connection` is secured. Otherwise it is closed, and this rejects. */
 export function startClient(io: RawIo, connection: RawConnection, tls: ClientTls): Promise<void> {
-  if (tls.kind === 'originate') throw new Error('TLS towards servers outside the mesh is not there yet')
-  const handshake = new Handshake(io, connection, clientContext(tls.credentials), false, (result) =>
-    acceptPeer(result, tls),
-  )
+  const handshake = new Handshake(io, connection, clientContext(tls), false, (result) => acceptServer(result, tls))
   const { handle } = handshake
   handle.setVerifyMode(true, true)
   if (tls.alpn.length > 0) handle.setALPNProtocols(alpnWire(tls.alpn))
+  // RFC 6066, section 3: addresses are not sent.
+  if (tls.kind === 'originate' && isIP(tls.serverName) === 0) handle.setServername(tls.serverName)
   return handshake.run(() => handle.start())
 }
 
@@ -63,11 +64,13 @@ class Handshake {
     const tcp: TcpHandle = connection.lend((error) => this.#settle(error))
     const handle = io.bindings.wrapTls(tcp, context.context, isServer, false)
     this.handle = handle
-    handle.owner = this
-    handle.onread = onRead
-    handle.onerror = onError
-    handle.onhandshakestart = ignore
-    handle.onhandshakedone = onDone
+    Object.assign(handle, {
+      owner: this,
+      onread: onRead,
+      onerror: onError,
+      onhandshakestart: ignore,
+      onhandshakedone: onDone,
+    })
     connection.wrapped(handle)
   }
 

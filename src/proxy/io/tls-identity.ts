@@ -1,43 +1,11 @@
-// TLS contexts of a proxy's own X.509-SVID, and who the peer of a finished handshake is.
-import { constants, X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
+// Who the peer of a finished handshake is: a workload by its SPIFFE ID, a server outside the mesh by its name.
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 
 import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import { errorMessage } from '../../core/errors.ts'
-import type { MeshTls, ServerTls, TlsCredentials, TlsInfo } from './connection.ts'
-
-/** TLS 1.3 only; without tickets a session is never resumed, so both identities are checked on every handshake. */
-export function contextOptions(credentials: TlsCredentials): SecureContextOptions {
-  return {
-    cert: credentials.certificateChainPem,
-    key: credentials.privateKeyPem,
-    ca: credentials.rootsPem,
-    minVersion: 'TLSv1.3',
-    maxVersion: 'TLSv1.3',
-    secureOptions: constants.SSL_OP_NO_TICKET,
-  }
-}
-
-const contexts = new WeakMap<TlsCredentials, SecureContext>()
-
-export function clientContext(credentials: TlsCredentials): SecureContext {
-  let context = contexts.get(credentials)
-  if (context === undefined) contexts.set(credentials, (context = createSecureContext(contextOptions(credentials))))
-  return context
-}
-
-const serverContexts = new WeakMap<TlsCredentials, Map<ServerTls['clientCertificate'], SecureContext>>()
-
-export function serverContext({ credentials, clientCertificate }: ServerTls): SecureContext {
-  let ofCredentials = serverContexts.get(credentials)
-  if (ofCredentials === undefined) serverContexts.set(credentials, (ofCredentials = new Map()))
-  let context = ofCredentials.get(clientCertificate)
-  if (context === undefined) {
-    context = createSecureContext(contextOptions(credentials))
-    ofCredentials.set(clientCertificate, context)
-  }
-  return context
-}
+import type { ClientTls, MeshTls, OriginatedTls, TlsCredentials, TlsInfo } from './connection.ts'
 
 const ownCertificates = new WeakMap<TlsCredentials, X509Certificate>()
 
@@ -83,16 +51,38 @@ export function tlsInfo(result: HandshakeResult, credentials: TlsCredentials, re
   return { peerSpiffeId, notAfterMs: Math.min(ownEndMs, certificate.validToDate.getTime()), alpn, sni }
 }
 
-/** `tlsInfo`, and the peer must be one of those expected. */
-export function acceptPeer(result: HandshakeResult, { credentials, peerSpiffeIds }: MeshTls): TlsInfo {
+/** Throws when the server is not one of those that `tls` expects. */
+export function acceptServer(result: HandshakeResult, tls: ClientTls): TlsInfo {
   try {
-    const info = tlsInfo(result, credentials, true)
-    const id = info.peerSpiffeId as string
-    if (peerSpiffeIds.includes(id)) return info
-    throw new Error(`the peer is ${id}, expected ${peerSpiffeIds.join(' or ') || 'nobody'}`)
+    return tls.kind === 'mesh' ? acceptPeer(result, tls) : acceptNamed(result, tls)
   } catch (error) {
     throw new Error(`peer not accepted: ${errorMessage(error)}`, { cause: error })
   }
+}
+
+function acceptPeer(result: HandshakeResult, { credentials, peerSpiffeIds }: MeshTls): TlsInfo {
+  const info = tlsInfo(result, credentials, true)
+  const id = info.peerSpiffeId as string
+  if (peerSpiffeIds.includes(id)) return info
+  throw new Error(`the peer is ${id}, expected ${peerSpiffeIds.join(' or ') || 'nobody'}`)
+}
+
+function acceptNamed(result: HandshakeResult, { serverName, subjectAltNames }: OriginatedTls): TlsInfo {
+  const { certificate, verifyError, alpn } = result
+  if (certificate === undefined) throw new Error('it showed no certificate')
+  if (verifyError !== undefined) throw new Error(`its certificate does not verify: ${verifyError}`)
+  const names = subjectAltNames.length > 0 ? subjectAltNames : [serverName]
+  if (!names.some((name) => isFor(certificate, name))) {
+    throw new Error(`its certificate is not for ${names.join(' or ')}`)
+  }
+  return { peerSpiffeId: undefined, notAfterMs: certificate.validToDate.getTime(), alpn, sni: serverName }
+}
+
+/** RFC 9525, section 6: only subject alternative names count, and `*` stands for one whole label. */
+function isFor(certificate: X509Certificate, name: string): boolean {
+  if (name.includes('://')) return (certificate.subjectAltName ?? '').split(', ').includes(`URI:${name}`)
+  if (isIP(name) !== 0) return certificate.checkIP(name) !== undefined
+  return certificate.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined
 }
 
 function spiffeIdOf(certificate: X509Certificate): string {

@@ -7,6 +7,7 @@ import { nodeId } from '../contracts/xds/names.ts'
 import { systemClock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
+import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
 import { SidecarSet } from './sidecar-set.ts'
 import { startSidecar } from './sidecar.ts'
@@ -18,12 +19,15 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   boundExpressions()
   const bootstrap = JSON.parse(await readFile(options.bootstrapFile, 'utf8')) as ProxyBootstrap
   const logger = createPinoLogger({ name: 'proxy' })
+  const { io, reason } = createIoBackend(systemClock, options.io)
+  logger.info('io back end', { io: io.name, reason })
   const writeAccessLog = createLineWriter(process.stdout)
   const sidecars = new SidecarSet({
     start: (sidecar) =>
       startSidecar({
         bootstrap,
         sidecar,
+        io,
         clock: systemClock,
         logger: logger.child({ sidecar: nodeId(sidecar.kind, sidecar.namespace, sidecar.name) }),
         writeAccessLog,

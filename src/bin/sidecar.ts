@@ -14,8 +14,7 @@ import { createAdminServer, createMetricsServer } from '../proxy/admin/admin-ser
 import { createCertificateClient } from '../proxy/identity/certificate-client.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
 import { createIdentityAgent } from '../proxy/identity/identity-agent.ts'
-import type { TlsCredentials } from '../proxy/io/connection.ts'
-import { createNetBackend } from '../proxy/io/net-backend.ts'
+import type { IoBackend, TlsCredentials } from '../proxy/io/connection.ts'
 import { createRequestLine } from '../proxy/request-line.ts'
 import { createRuntimeStore } from '../proxy/runtime/runtime-store.ts'
 import { createAccessLog } from '../proxy/telemetry/access-log.ts'
@@ -31,6 +30,8 @@ import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-clie
 export interface SidecarOptions {
   readonly bootstrap: ProxyBootstrap
   readonly sidecar: SidecarBootstrap
+  /** Shared by all sidecars of the process. */
+  readonly io: IoBackend
   readonly clock: Clock
   readonly logger: Logger
   /** Takes the lines of the access log. */
@@ -43,7 +44,7 @@ export interface Sidecar {
   stop(drainDeadlineMs: number): Promise<void>
 }
 
-export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog }: SidecarOptions): Sidecar {
+export function startSidecar({ bootstrap, sidecar, io, clock, logger, writeAccessLog }: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
@@ -106,7 +107,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
   const tap = createTap()
   const accessLog = createAccessLog({ write: writeAccessLog, enabled: true })
   const requestLine = createRequestLine({
-    io: createNetBackend(clock),
+    io,
     runtime: store.runtime,
     lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),

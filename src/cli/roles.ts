@@ -14,6 +14,7 @@ export interface ControlPlaneOptions {
 
 export interface ProxyOptions {
   readonly bootstrapFile: string
+  readonly io: 'auto' | 'raw' | 'net'
 }
 
 /** Both run until they are told to stop. They reject when they cannot start. */

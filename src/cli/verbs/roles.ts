@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
+import type { ProxyOptions } from '../roles.ts'
 
 export interface ControlPlaneVerbOptions {
   readonly file: readonly string[]
@@ -25,7 +26,12 @@ export async function controlPlane({ host, roles }: CliContext, options: Control
   return 0
 }
 
-export async function proxy({ host, roles }: CliContext, options: { readonly bootstrap: string }): Promise<ExitCode> {
-  await roles.proxy({ bootstrapFile: resolve(host.workingDirectory, options.bootstrap) })
+export interface ProxyVerbOptions {
+  readonly bootstrap: string
+  readonly io: ProxyOptions['io']
+}
+
+export async function proxy({ host, roles }: CliContext, options: ProxyVerbOptions): Promise<ExitCode> {
+  await roles.proxy({ bootstrapFile: resolve(host.workingDirectory, options.bootstrap), io: options.io })
   return 0
 }

@@ -54,9 +54,26 @@ export interface TlsInfo {
 }
 
 export interface ServerSocket {
-  readonly address: { readonly host: string; readonly port: number }
+  readonly address: ListenAddress
+  /** To be sent to another process, which goes on listening with it: what waits to be accepted is lost to neither. */
+  readonly handle: ListeningHandle
   /** Stops accepting; open connections go on. */
   close(): Promise<void>
+}
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** A socket that listens: the runtime's own object, as `process.send(message, handle)` takes and delivers it, or a bare descriptor. */
+export interface ListeningHandle {
+  readonly fd: number
+}
+
+export interface ListenOptions {
+  /** Several processes listen on the address, each with a socket of its own; the kernel spreads the connections. */
+  readonly reusePort?: boolean
 }
 
 /** The credentials of one side; a new object after each renewal. */
@@ -108,8 +125,15 @@ export interface ServerTls {
 
 export interface IoBackend {
   readonly name: string
-  /** Rejects with the system error (EADDRINUSE, EACCES) when the address cannot be had. */
-  listen(address: { host: string; port: number }, onConnection: (connection: Connection) => void): Promise<ServerSocket>
+  /**
+   * On an address, or on a socket that another process handed over. Rejects with the system error (EADDRINUSE, EACCES) when the address
+   * cannot be had.
+   */
+  listen(
+    where: ListenAddress | ListeningHandle,
+    onConnection: (connection: Connection) => void,
+    options?: ListenOptions,
+  ): Promise<ServerSocket>
   /** Rejects on refusal, timeout, or a peer that is not who it should be. */
   connect(options: ConnectOptions): Promise<Connection>
   /** Secures an accepted connection as server; `head` is what detection has already read. */

@@ -13,7 +13,7 @@ import { Relay, type RelayEnd, type RelayHead } from './relay.ts'
 export interface TcpProxyDeps extends DialDeps {
   readonly sink: ExchangeSink
   /** Of the running configuration. */
-  revision(): string
+  readonly revision: () => string
 }
 
 export interface TcpProxyOptions {

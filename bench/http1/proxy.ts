@@ -3,7 +3,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createSystemRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
-import { createNetBackend } from '../../src/proxy/io/net-backend.ts'
+import { createIoBackend } from '../../src/proxy/io/create-io-backend.ts'
 import { createRequestLine } from '../../src/proxy/request-line.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
 
@@ -11,7 +11,7 @@ const [port, application] = process.argv.slice(2).map(Number) as [number, number
 const nothing = (): void => {}
 
 createRequestLine({
-  io: createNetBackend(systemClock),
+  io: createIoBackend(systemClock, 'auto').io,
   runtime: new WatchableValue(
     configOf({
       listeners: [listenerOn(port, { kind: 'rds', name: 'routes' })],

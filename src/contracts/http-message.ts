@@ -4,9 +4,9 @@ import type { HeaderList } from '../core/header-list.ts'
 export interface RequestHead {
   method: string
   scheme: 'http' | 'https'
-  /** host[:port] as the caller wrote it, lower case. */
+  /** host[:port] as the caller wrote it, lower case; visible ASCII. */
   authority: string
-  /** Path with query, always starting with "/" (or "*" for OPTIONS). */
+  /** Path with query, always starting with "/" (or "*" for OPTIONS); visible ASCII, so that it cannot end the line that it stands in. */
   path: string
   /** Without Host and pseudo-headers, without hop-by-hop lines. */
   readonly headers: HeaderList

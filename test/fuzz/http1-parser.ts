@@ -60,9 +60,12 @@ function check(bytes: Buffer): boolean {
   const end = bytes.indexOf('\r\n\r\n')
   if (end === -1) return whole.error === undefined
   try {
-    const { head, length, upgrade } = parseRequestHead(bytes, 0, end + 4)
+    const first = parseRequestHead(bytes, 0, end + 4)
+    if (first === undefined) return whole.error === undefined
+    const { head, length, upgrade } = first
     const again = Buffer.from(serializeRequestHead(head, { length, upgrade }), 'latin1')
     const second = parseRequestHead(again, 0, again.length)
+    assert.ok(second)
     assert.deepEqual([second.length, second.upgrade], [length, upgrade])
     const { headers, ...line } = second.head
     const { headers: original, ...originalLine } = head

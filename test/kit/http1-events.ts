@@ -23,9 +23,14 @@ export function parsePieces(pieces: readonly Uint8Array[], method?: string): Par
   const messages: ParsedMessage[] = []
   let error: string | undefined
   const readHead = method === undefined ? readRequest : readResponse(method)
+  let read: ReadHead | undefined
   const parser: MessageParser = new MessageParser({
-    onHead(bytes, start, end) {
-      const { text, framing } = readHead(bytes, start, end)
+    parseHead(bytes, start, end) {
+      read = readHead(bytes, start, end)
+      return read?.end ?? -1
+    },
+    onHead() {
+      const { text, framing } = read as ReadHead
       if (framing !== 'another-head') {
         messages.push({ head: text, framing, body: '', trailers: undefined, complete: false })
       }
@@ -55,24 +60,29 @@ export function parsePieces(pieces: readonly Uint8Array[], method?: string): Par
 }
 
 interface ReadHead {
+  readonly end: number
   readonly text: string
   readonly framing: Framing
 }
 
-function readRequest(bytes: Buffer, start: number, end: number): ReadHead {
-  const { head, ...rest } = parseRequestHead(bytes, start, end)
+function readRequest(bytes: Buffer, start: number, end: number): ReadHead | undefined {
+  const parsed = parseRequestHead(bytes, start, end)
+  if (parsed === undefined) return undefined
+  const { head, end: headEnd, ...rest } = parsed
   const { headers, ...line } = head
   const text = JSON.stringify([line, [...headers], rest])
-  return { text, framing: rest.length === 'unknown' ? 'chunked' : rest.length }
+  return { end: headEnd, text, framing: rest.length === 'unknown' ? 'chunked' : rest.length }
 }
 
 function readResponse(method: string) {
-  return (bytes: Buffer, start: number, end: number): ReadHead => {
-    const { head, ...rest } = parseResponseHead(bytes, start, end, method)
+  return (bytes: Buffer, start: number, end: number): ReadHead | undefined => {
+    const parsed = parseResponseHead(bytes, start, end, method)
+    if (parsed === undefined) return undefined
+    const { head, end: headEnd, ...rest } = parsed
     const text = JSON.stringify([head.status, [...head.headers], rest])
-    if (head.status < 200) return { text, framing: 'another-head' }
-    if (rest.length !== 'unknown') return { text, framing: rest.length }
-    return { text, framing: rest.chunked ? 'chunked' : 'until-close' }
+    if (head.status < 200) return { end: headEnd, text, framing: 'another-head' }
+    if (rest.length !== 'unknown') return { end: headEnd, text, framing: rest.length }
+    return { end: headEnd, text, framing: rest.chunked ? 'chunked' : 'until-close' }
   }
 }
 

@@ -68,7 +68,17 @@ describe('a full rewrite', () => {
   })
 })
 
+it('a rewritten path keeps to one request target', () => {
+  const request = { method: 'GET', scheme: 'http' as const, authority: 'a', path: '/x?q', headers: new HeaderList() }
+  compileRewrite({ path: { kind: 'full', value: '/a b\r\nX: yä' } }, { kind: 'prefix', value: '/' })(request)
+  expect(request.path).toBe('/a%20b%0D%0AX:%20y%C3%A4?q')
+})
+
 describe('a hostname rewrite', () => {
+  it('refuses what could not be sent', () => {
+    expect(() => compileRewrite({ hostname: 'a\r\nX: y' }, { kind: 'prefix', value: '/' })).toThrow(/not a host/)
+  })
+
   it('replaces the authority with its port', () => {
     const request = {
       method: 'GET',

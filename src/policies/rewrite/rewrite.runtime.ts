@@ -8,14 +8,24 @@ export type RequestRewriter = (request: RequestHead) => void
 /** Takes and returns a path with its query. */
 export type PathModifier = (path: string) => string
 
-/** `match` is the path match of the rule: what a prefix rewrite replaces. */
+/** `match` is the path match of the rule: what a prefix rewrite replaces. Throws an Error when the host cannot be sent. */
 export function compileRewrite(spec: RewriteSpec, match: PathMatchSpec): RequestRewriter {
   const { hostname } = spec
+  if (hostname !== undefined && !/^[\x21-\x7e]+$/.test(hostname)) {
+    throw new Error(`not a host to rewrite to: ${JSON.stringify(hostname)}`)
+  }
   const modifyPath = compilePathModifier(spec.path, match)
   return (request) => {
     if (hostname !== undefined) request.authority = hostname
-    if (modifyPath !== undefined) request.path = modifyPath(request.path)
+    if (modifyPath !== undefined) request.path = writable(modifyPath(request.path))
   }
+}
+
+/** What configuration has put into a path may hold what ends the request target, or no Latin-1: percent-encoded (RFC 3986 section 2.5). */
+function writable(path: string): string {
+  return path.replace(/[^\x21-\x7e]+/g, (text) => {
+    return [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+  })
 }
 
 /**

@@ -1,5 +1,7 @@
 // Memory that messages are written into before they leave: one piece of it serves many messages, since most leave at once.
 
+import { latin1Write } from '../../core/latin1.ts'
+
 /** Smaller pieces are not worth having. */
 const leastBytes = 16_384
 
@@ -19,7 +21,7 @@ export class OutputBuffer {
   /** `text` is Latin-1. */
   text(text: string): void {
     this.reserve(text.length)
-    this.used += this.bytes.write(text, this.used, 'latin1')
+    this.used += latin1Write(this.bytes, text, this.used)
   }
 
   /** Copies. */

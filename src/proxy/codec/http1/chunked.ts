@@ -99,8 +99,7 @@ export class ChunkedReader {
       return
     }
     if (held.length > 2) {
-      const bytes = Buffer.from(held)
-      this.trailers = parseTrailers(bytes, 0, bytes.length - 2, bytes.toString('latin1'), 0)
+      this.trailers = parseTrailers(Buffer.from(held))
     }
     this.#state = DONE
   }

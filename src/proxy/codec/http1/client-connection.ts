@@ -9,9 +9,9 @@ import type {
   OutgoingRequest,
   StreamFailure,
 } from '../http-stream.ts'
-import { parseResponseHead } from './message-head.ts'
+import { type ParsedResponse, parseResponseHead } from './message-head.ts'
 import { type Framing, type MessageHandler, MessageParser } from './message-parser.ts'
-import { OutputBatch } from './output-batch.ts'
+import { OutputBatch, readBegins, readEnds } from './output-batch.ts'
 import { badMessage, type HttpParseError } from './parse-error.ts'
 import { chunkStart, lastChunk, serializeRequestHead } from './serializer.ts'
 import { offerKey } from './websocket.ts'
@@ -24,6 +24,7 @@ export class Http1ClientConnection implements ClientConnection, ConnectionHandle
   readonly #events: ClientConnectionEvents
   readonly #parser: MessageParser
   readonly #output: OutputBatch
+  #parsed: ParsedResponse | undefined
   #stream: Http1ClientStream | undefined
   #persistent = true
   #closed = false
@@ -73,8 +74,13 @@ export class Http1ClientConnection implements ClientConnection, ConnectionHandle
       return
     }
     stream.responseBegun = true
-    this.#parser.push(bytes)
-    this.#settle()
+    readBegins()
+    try {
+      this.#parser.push(bytes)
+      this.#settle()
+    } finally {
+      readEnds()
+    }
   }
 
   onEnd(): void {
@@ -105,10 +111,17 @@ export class Http1ClientConnection implements ClientConnection, ConnectionHandle
     this.#stream?.handler.onDrain()
   }
 
-  onHead(bytes: Buffer, start: number, end: number): Framing {
+  parseHead(bytes: Buffer, start: number, end: number): number {
     const stream = this.#stream
     if (stream === undefined) return badMessage('a response that nobody asked for')
-    const parsed = parseResponseHead(bytes, start, end, stream.method)
+    this.#parsed = parseResponseHead(bytes, start, end, stream.method)
+    return this.#parsed?.end ?? -1
+  }
+
+  onHead(): Framing {
+    const stream = this.#stream as Http1ClientStream
+    const parsed = this.#parsed as ParsedResponse
+    this.#parsed = undefined
     const { status } = parsed.head
     if (status === 101) {
       if (stream.upgrade === undefined) badMessage('a change of protocol that nobody asked for')

@@ -5,6 +5,8 @@ import { limits } from './limits.ts'
 import { badMessage, HttpParseError } from './parse-error.ts'
 
 export interface Fields {
+  /** Position after the empty line. */
+  readonly end: number
   /** Without Host and without hop-by-hop lines (RFC 9110 section 7.6.1); Content-Length stays. */
   readonly headers: HeaderList
   readonly host: string | undefined
@@ -20,21 +22,32 @@ export interface Fields {
   readonly keepAliveSeconds: number | undefined
 }
 
-/** `text` is `bytes` from `base` on as Latin-1. The last line ends right before `end`. Throws HttpParseError. */
-export function parseFields(bytes: Uint8Array, from: number, end: number, text: string, base: number): Fields {
+/**
+ * Lines from `from` to the empty line, which is read too. `text` is `bytes` from `base` to `end` as Latin-1. Undefined: they go on beyond
+ * `end`. Throws HttpParseError.
+ */
+export function parseFields(
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+  text: string,
+  base: number,
+): Fields | undefined {
   const hop = new HopFields()
   const spans: number[] = []
   let plain = true
   let count = 0
   let at = from
-  while (at < end) {
+  while (bytes[at] !== CR) {
     const nameStart = at
-    while (isToken[bytes[at] as number] === 1) at++
+    while (at < end && isToken[bytes[at] as number] === 1) at++
+    if (at >= end) return undefined
     if (at === nameStart || bytes[at] !== COLON) refuseName(bytes, nameStart, at)
     const nameEnd = at++
-    while (bytes[at] === SP || bytes[at] === HT) at++
+    while (at < end && (bytes[at] === SP || bytes[at] === HT)) at++
     const valueStart = at
-    while (isFieldText[bytes[at] as number] === 1) at++
+    while (at < end && isFieldText[bytes[at] as number] === 1) at++
+    if (at + 1 >= end) return undefined
     if (bytes[at] !== CR || bytes[at + 1] !== LF) badMessage('a header value holds a control character')
     let valueEnd = at
     while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HT)) valueEnd--
@@ -47,6 +60,9 @@ export function parseFields(bytes: Uint8Array, from: number, end: number, text: 
     }
     spans.push(nameStart - base, nameEnd - base, valueStart - base, valueEnd - base)
   }
+  if (at + 1 >= end) return undefined
+  if (bytes[at + 1] !== LF) badMessage('a line ends with a bare CR')
+  hop.end = at + 2
   return hop.finish(HeaderList.received(text, spans, plain))
 }
 
@@ -71,6 +87,7 @@ const mayConcernHopFirst: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte
 
 /** Gathers what of a head concerns this hop, line by line. */
 class HopFields {
+  end = 0
   host: string | undefined = undefined
   contentLength: number | undefined = undefined
   transferEncoding: string | undefined = undefined
@@ -146,8 +163,8 @@ function refuseName(bytes: Uint8Array, start: number, at: number): never {
 
 /** False for a repetition of the same length, which is dropped (RFC 9110 section 8.6). */
 function takeContentLength(fields: { contentLength: number | undefined }, value: string): boolean {
-  if (!/^\d{1,15}$/.test(value)) badMessage('Content-Length is not a number')
-  const length = Number(value)
+  const length = parseLength(value)
+  if (length === undefined) badMessage('Content-Length is not a number')
   if (fields.contentLength === undefined) {
     fields.contentLength = length
     return true
@@ -156,14 +173,26 @@ function takeContentLength(fields: { contentLength: number | undefined }, value:
   return false
 }
 
+/** Digits and nothing else, few enough for a double. */
+export function parseLength(text: string): number | undefined {
+  if (text.length === 0 || text.length > 15) return undefined
+  let length = 0
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (digit < 0 || digit > 9) return undefined
+    length = length * 10 + digit
+  }
+  return length
+}
+
 function keepAliveTimeout(value: string): number | undefined {
   const seconds = /(?:^|[,\s])timeout=(\d{1,6})/i.exec(value)?.[1]
   return seconds === undefined ? undefined : Number(seconds)
 }
 
-/** Trailer lines; those that would change framing, routing or authentication are dropped (RFC 9110 section 6.5.1). */
-export function parseTrailers(bytes: Uint8Array, from: number, end: number, text: string, base: number): HeaderList {
-  const { headers } = parseFields(bytes, from, end, text, base)
+/** Whole trailers with their empty line; lines that would change framing, routing or authentication are dropped (RFC 9110 section 6.5.1). */
+export function parseTrailers(bytes: Buffer): HeaderList {
+  const headers = parseFields(bytes, 0, bytes.length, bytes.toString('latin1'), 0)?.headers ?? new HeaderList()
   for (const name of forbiddenTrailers) headers.delete(name)
   return headers
 }

@@ -1,12 +1,15 @@
 // Start lines and heads of HTTP/1.1 messages: bytes of one complete head → a value, or HttpParseError.
 import type { RequestHead, ResponseHead } from '../../../contracts/http-message.ts'
+import { latin1Slice } from '../../../core/latin1.ts'
 import type { BodyLength } from '../http-stream.ts'
-import { isTarget, isToken, SP } from './characters.ts'
+import { CR, isFieldText, isTarget, isToken, LF, SP } from './characters.ts'
 import { type Fields, parseFields } from './fields.ts'
 import { limits } from './limits.ts'
 import { badMessage, HttpParseError } from './parse-error.ts'
 
 export interface ParsedRequest {
+  /** Position after the head. */
+  readonly end: number
   readonly head: RequestHead
   readonly protocol: 'HTTP/1.0' | 'HTTP/1.1'
   readonly length: BodyLength
@@ -17,6 +20,8 @@ export interface ParsedRequest {
 }
 
 export interface ParsedResponse {
+  /** Position after the head. */
+  readonly end: number
   readonly head: ResponseHead
   /** `unknown` when chunked or ended by the connection's end. */
   readonly length: BodyLength
@@ -26,27 +31,39 @@ export interface ParsedResponse {
   readonly keepAliveSeconds: number | undefined
 }
 
-/** `bytes[start..end)` is a head with its empty line. Throws HttpParseError. */
-export function parseRequestHead(bytes: Buffer, start: number, end: number): ParsedRequest {
-  const text = bytes.toString('latin1', start, end)
+/** Undefined: the head goes on beyond `end`. Throws HttpParseError. */
+export function parseRequestHead(bytes: Buffer, start: number, end: number): ParsedRequest | undefined {
+  const text = latin1Slice(bytes, start, end)
   let at = start
-  while (isToken[bytes[at] as number] === 1) at++
+  while (at < end && isToken[bytes[at] as number] === 1) at++
+  if (at >= end) return undefined
   if (at === start || at - start > 32 || bytes[at] !== SP) badMessage('the request does not start with a method')
   const method = text.substring(0, at - start)
   const targetStart = ++at
-  while (isTarget[bytes[at] as number] === 1) at++
+  while (at < end && isTarget[bytes[at] as number] === 1) at++
   if (at - start > limits.requestLineBytes) throw new HttpParseError(414, 'the request target is too long')
+  if (at >= end) return undefined
   if (at === targetStart || bytes[at] !== SP)
     badMessage('the request target is empty or holds a character that is not allowed')
   const target = text.substring(targetStart - start, at - start)
-  const line = text.indexOf('\r\n', at - start)
-  const protocol = text.substring(at + 1 - start, line)
-  if (protocol !== 'HTTP/1.1' && protocol !== 'HTTP/1.0') refuseProtocol(protocol)
-  const fields = parseFields(bytes, start + line + 2, end - 2, text, start)
+  const versionStart = at + 1
+  const line = versionStart + http11.length
+  if (line + 1 >= end) return undefined
+  const protocol = text.startsWith(http11, versionStart - start) ? http11 : http10
+  if (
+    (protocol === http10 && !text.startsWith(http10, versionStart - start)) ||
+    bytes[line] !== CR ||
+    bytes[line + 1] !== LF
+  ) {
+    refuseProtocol(text.substring(versionStart - start, text.indexOf('\r\n', versionStart - start)))
+  }
+  const fields = parseFields(bytes, line + 2, end, text, start)
+  if (fields === undefined) return undefined
   const head = locate(method, target, protocol, fields)
   const length = requestLength(protocol, fields)
   if (method === 'CONNECT' && length !== 0) badMessage('CONNECT with a body')
   return {
+    end: fields.end,
     head,
     protocol,
     length,
@@ -70,8 +87,7 @@ function refuseProtocol(protocol: string): never {
 function locate(method: string, target: string, protocol: string, fields: Fields): RequestHead {
   const { host, headers } = fields
   if (host === undefined && protocol === 'HTTP/1.1') badMessage('the Host line is missing')
-  if (host !== undefined && !isAuthority(host)) badMessage('the Host line is not a host and port')
-  const authority = (host ?? '').toLowerCase()
+  const authority = host === undefined ? '' : checkedAuthority(host)
   if (method === 'CONNECT') {
     if (!/:\d{1,5}$/.test(target) || !isAuthority(target)) badMessage('the target of CONNECT is not host:port')
     return { method, scheme: 'http', authority: target.toLowerCase(), path: '', headers }
@@ -91,7 +107,23 @@ function locate(method: string, target: string, protocol: string, fields: Fields
   }
 }
 
+const http11 = 'HTTP/1.1'
+const http10 = 'HTTP/1.0'
+
 const authorityPattern = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d{0,5})?$/i
+
+let lastHost = ''
+let lastAuthority = ''
+
+/** Most requests name the host of the one before. Throws HttpParseError. */
+function checkedAuthority(host: string): string {
+  if (host !== lastHost) {
+    if (!isAuthority(host)) badMessage('the Host line is not a host and port')
+    lastHost = host
+    lastAuthority = host.toLowerCase()
+  }
+  return lastAuthority
+}
 
 function isAuthority(text: string): boolean {
   return authorityPattern.test(text)
@@ -118,15 +150,27 @@ function expectsContinue(protocol: string, fields: Fields): boolean {
   return protocol === 'HTTP/1.1'
 }
 
-/** `method` is the request's: it decides whether there is a body. Throws HttpParseError. */
-export function parseResponseHead(bytes: Buffer, start: number, end: number, method: string): ParsedResponse {
-  const text = bytes.toString('latin1', start, end)
-  const line = text.indexOf('\r\n')
-  const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(text.substring(0, line))
-  if (statusLine === null) badMessage('the response does not start with a status line')
-  const [, minor, code] = statusLine as unknown as [string, string, string]
-  const status = Number(code)
-  const fields = parseFields(bytes, start + line + 2, end - 2, text, start)
+/** `method` is the request's: it decides whether there is a body. Undefined: the head goes on beyond `end`. Throws HttpParseError. */
+export function parseResponseHead(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  method: string,
+): ParsedResponse | undefined {
+  const text = latin1Slice(bytes, start, end)
+  // "HTTP/1.1 200" and a blank or the line's end.
+  const minor = text.charAt(7)
+  const status = parseStatus(text)
+  let at = start + 12
+  if (status < 100 || (minor !== '0' && minor !== '1') || !text.startsWith('HTTP/1.') || text.charCodeAt(8) !== SP) {
+    if (!text.includes('\r\n')) return undefined
+    badMessage('the response does not start with a status line')
+  }
+  if (bytes[at] === SP) while (at < end && isFieldText[bytes[at] as number] === 1) at++
+  if (at + 1 >= end) return undefined
+  if (bytes[at] !== CR || bytes[at + 1] !== LF) badMessage('the response does not start with a status line')
+  const fields = parseFields(bytes, at + 2, end, text, start)
+  if (fields === undefined) return undefined
   const { transferEncoding, contentLength } = fields
   if (transferEncoding !== undefined && contentLength !== undefined)
     badMessage('both Content-Length and Transfer-Encoding')
@@ -137,6 +181,7 @@ export function parseResponseHead(bytes: Buffer, start: number, end: number, met
   const length = bodyless ? 0 : transferEncoding !== undefined ? 'unknown' : (contentLength ?? 'unknown')
   const chunked = !bodyless && transferEncoding !== undefined
   return {
+    end: fields.end,
     head: { status, headers: fields.headers },
     length,
     chunked,
@@ -144,4 +189,15 @@ export function parseResponseHead(bytes: Buffer, start: number, end: number, met
     upgrade: fields.upgrade,
     keepAliveSeconds: fields.keepAliveSeconds,
   }
+}
+
+/** Three digits, the first not 0; 0 for anything else. */
+function parseStatus(text: string): number {
+  let status = 0
+  for (let i = 9; i < 12; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (!(digit >= 0 && digit <= 9)) return 0
+    status = status * 10 + digit
+  }
+  return status
 }

@@ -9,8 +9,10 @@ import { HttpParseError } from './parse-error.ts'
 export type Framing = number | 'chunked' | 'until-close' | 'another-head'
 
 export interface MessageHandler {
-  /** Reads `bytes[start..end)`, a complete head, and says what follows. May throw HttpParseError. */
-  onHead(bytes: Buffer, start: number, end: number): Framing
+  /** Reads a head that begins at `start`; returns where it ends, or -1 when it goes on beyond `end`. Throws HttpParseError. */
+  parseHead(bytes: Buffer, start: number, end: number): number
+  /** The head that was just parsed counts; says what follows it. May throw HttpParseError. */
+  onHead(): Framing
   /** `piece` is valid only during the call. */
   onBody(piece: Uint8Array): void
   onMessageEnd(trailers: HeaderList | undefined): void
@@ -62,7 +64,7 @@ export class MessageParser {
       this.#hold(bytes)
       this.#run(this.#takeHeld(), true)
     } else {
-      this.#run(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), false)
+      this.#run(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), false)
     }
   }
 
@@ -133,8 +135,9 @@ export class MessageParser {
     } finally {
       this.#running = false
     }
+    if (at === bytes.length) return
     const rest = bytes.subarray(at)
-    if (rest.length > 0) this.#held = owned ? rest : Buffer.from(rest)
+    this.#held = owned ? rest : Buffer.from(rest)
   }
 
   /** Returns the new position; the same one when it needs more bytes. */
@@ -168,31 +171,36 @@ export class MessageParser {
   readonly #onPiece = (piece: Uint8Array): void => this.#handler.onBody(piece)
 
   #readHead(bytes: Buffer, start: number): number {
-    const end = this.#findHeadEnd(bytes, start)
+    const whole = this.#scanned === 0 && bytes[start] !== CR ? this.#parseWhole(bytes, start) : -1
+    if (whole !== -1) {
+      this.#enter(this.#handler.onHead())
+      return whole
+    }
+    const end = this.#scanLines(bytes, start)
     if (end === start) return start
-    const skipped = end - start === 2
     this.#scanned = 0
     this.#lineStart = 0
     this.#firstLineEnd = 0
     // One empty line before a message is ignored (RFC 9112 section 2.2): it is what is left of an old client's CR LF after a body.
-    if (skipped) return end
-    const framing = this.#handOver(bytes, start, end)
-    if (this.#state === 'head') this.#enter(framing)
+    if (end - start === 2) return end
+    if (this.#handler.parseHead(bytes, start, end) === -1) throw new HttpParseError(400, 'a head without its lines')
+    this.#enter(this.#handler.onHead())
     return end
   }
 
-  #handOver(bytes: Buffer, start: number, end: number): Framing {
+  /** The head as it mostly comes: all of it, in one piece. -1: it is not so, or is wrong, and is looked at line by line. */
+  #parseWhole(bytes: Buffer, start: number): number {
     try {
-      return this.#handler.onHead(bytes, start, end)
+      return this.#handler.parseHead(bytes, start, Math.min(bytes.length, start + wholeHeadBytes))
     } catch (error) {
-      // A bare LF may have ended it long before: the refusal is the same however the bytes were cut.
-      this.#scanLines(bytes.subarray(0, end), start)
+      // The refusal is the same however the bytes were cut: a bare LF or a bound may have come before what was found.
+      if (error instanceof HttpParseError) return -1
       throw error
     }
   }
 
   #enter(framing: Framing): void {
-    if (framing === 'another-head') return
+    if (this.#state !== 'head' || framing === 'another-head') return
     if (framing === 0) {
       this.#complete(undefined)
       return
@@ -206,17 +214,7 @@ export class MessageParser {
     this.#state = framing
   }
 
-  /** Position after the empty line; `start` when it has not come yet. */
-  #findHeadEnd(bytes: Buffer, start: number): number {
-    // The head as it mostly comes: whole, in one piece. What of it is wrong is found when it is read.
-    if (this.#scanned === 0 && bytes[start] !== CR) {
-      const end = bytes.indexOf(emptyLine, start) + emptyLine.length
-      if (end > start + emptyLine.length && end - start <= limits.requestLineBytes) return end
-    }
-    return this.#scanLines(bytes, start)
-  }
-
-  /** Line by line, with bounds checked in the order of the bytes. */
+  /** Position after the empty line; `start` when it has not come yet. Bounds are checked in the order of the bytes. */
   #scanLines(bytes: Buffer, start: number): number {
     let lineStart = start + this.#lineStart
     for (let i = start + this.#scanned; i < bytes.length; i++) {
@@ -258,4 +256,5 @@ export class MessageParser {
 }
 
 const empty = Buffer.alloc(0)
-const emptyLine = Buffer.from('\r\n\r\n')
+/** Longer heads are rare enough to be looked at twice. */
+const wholeHeadBytes = 16_384

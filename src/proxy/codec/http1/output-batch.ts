@@ -8,6 +8,22 @@ const mostBytes = 65_536
 const spare: OutputBuffer[] = []
 const mostSpare = 64
 
+/** Batches begun while a connection's bytes are being looked at: they leave when that is done. */
+const begun: OutputBatch[] = []
+let reading = 0
+
+/** To be called before the bytes of one read are looked at ... */
+export function readBegins(): void {
+  reading++
+}
+
+/** ... and after: what they have caused to be written leaves. */
+export function readEnds(): void {
+  if (--reading > 0) return
+  for (let at = 0; at < begun.length; at++) (begun[at] as OutputBatch).flush()
+  begun.length = 0
+}
+
 export class OutputBatch {
   readonly #connection: Connection
   #buffer: OutputBuffer | undefined
@@ -36,12 +52,17 @@ export class OutputBatch {
     this.#room(bytes.length).append(bytes)
   }
 
-  readonly flush = (): void => {
+  flush(): void {
     const buffer = this.#buffer
     if (buffer === undefined) return
     this.#buffer = undefined
     if (!this.#connection.writeFrom(buffer)) this.#blocked = true
     if (spare.length < mostSpare) spare.push(buffer)
+  }
+
+  #leaveSoon(): void {
+    if (reading > 0) begun.push(this)
+    else queueMicrotask(() => this.flush())
   }
 
   #room(count: number): OutputBuffer {
@@ -50,7 +71,7 @@ export class OutputBatch {
       if (buffer.used + count <= mostBytes) return buffer
       this.flush()
     } else {
-      queueMicrotask(this.flush)
+      this.#leaveSoon()
     }
     buffer = spare.pop() ?? new OutputBuffer()
     this.#buffer = buffer

@@ -12,7 +12,7 @@ export interface RequestFraming {
 /** The head with its empty line, as Latin-1 text. Host first, the other lines in the list's order. */
 export function serializeRequestHead(head: RequestHead, framing: RequestFraming): string {
   const target = head.method === 'CONNECT' ? head.authority : head.path
-  let text = `${safe(head.method)} ${safeTarget(target)} HTTP/1.1\r\nHost: ${safe(head.authority)}\r\n`
+  let text = `${head.method} ${target} HTTP/1.1\r\nHost: ${head.authority}\r\n`
   // A method that gives a body no meaning needs no "Content-Length: 0" (RFC 9110 section 8.6).
   const length = framing.length === 0 && !head.headers.has('content-length') ? undefined : framing.length
   text += fieldLines(head.headers, length)
@@ -28,7 +28,7 @@ export interface ResponseFraming {
 }
 
 export function serializeResponseHead(head: ResponseHead, framing: ResponseFraming): string {
-  let text = `HTTP/1.1 ${head.status} ${reasonPhrases.get(head.status) ?? ''}\r\n`
+  let text = statusLines.get(head.status) ?? `HTTP/1.1 ${head.status} \r\n`
   const { length } = framing
   if (length === 'declared') text += fieldLines(head.headers, declaredLength(head.headers))
   else text += fieldLines(head.headers, length === 'until-close' || length === 'none' ? undefined : length)
@@ -83,13 +83,6 @@ function safe(text: string): string {
   return isSafeText(text) ? text : text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?')
 }
 
-/** A path that a rewrite has put together may hold what ends the target, or no Latin-1: percent-encoded as RFC 3986 section 2.5 has it. */
-function safeTarget(target: string): string {
-  return target.replace(/[^\x21-\x7e]+/g, (text) => {
-    return [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
-  })
-}
-
 /** Size line of one chunk (RFC 9112 section 7.1); data and CR LF follow. */
 export function chunkStart(bytes: number): string {
   return `${bytes.toString(16)}\r\n`
@@ -140,3 +133,7 @@ const reasonPhrases: ReadonlyMap<number, string> = new Map([
   [505, 'HTTP Version Not Supported'],
   [508, 'Loop Detected'],
 ])
+
+const statusLines: ReadonlyMap<number, string> = new Map(
+  [...reasonPhrases].map(([status, phrase]) => [status, `HTTP/1.1 ${status} ${phrase}\r\n`]),
+)

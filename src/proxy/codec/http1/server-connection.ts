@@ -4,9 +4,9 @@ import type { HeaderList } from '../../../core/header-list.ts'
 import type { Connection, ConnectionHandler } from '../../io/connection.ts'
 import { MovingDeadline } from '../../io/moving-deadline.ts'
 import type { ServerStream } from '../http-stream.ts'
-import { parseRequestHead } from './message-head.ts'
+import { type ParsedRequest, parseRequestHead } from './message-head.ts'
 import { type Framing, type MessageHandler, MessageParser } from './message-parser.ts'
-import { OutputBatch } from './output-batch.ts'
+import { OutputBatch, readBegins, readEnds } from './output-batch.ts'
 import type { HttpParseError } from './parse-error.ts'
 import { refusalText } from './refusal.ts'
 import { Http1ServerStream, type StreamHost } from './server-stream.ts'
@@ -37,6 +37,7 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
   readonly #options: ServerConnectionOptions
   readonly #parser: MessageParser
   readonly #deadline: MovingDeadline
+  #parsed: ParsedRequest | undefined
   #stream: Http1ServerStream | undefined
   /** Set once it drains. */
   #drainGraceMs: number | undefined
@@ -76,9 +77,14 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
       return
     }
     const wasIdle = this.#stream === undefined && this.#parser.idle
-    this.#parser.push(bytes)
-    if (wasIdle && this.#stream === undefined && !this.#parser.idle) this.#deadline.set(this.#options.headTimeoutMs)
-    this.#settle()
+    readBegins()
+    try {
+      this.#parser.push(bytes)
+      if (wasIdle && this.#stream === undefined && !this.#parser.idle) this.#deadline.set(this.#options.headTimeoutMs)
+      this.#settle()
+    } finally {
+      readEnds()
+    }
   }
 
   onEnd(): void {
@@ -106,8 +112,14 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
     this.#stream?.handler.onDrain()
   }
 
-  onHead(bytes: Buffer, start: number, end: number): Framing {
-    const request = parseRequestHead(bytes, start, end)
+  parseHead(bytes: Buffer, start: number, end: number): number {
+    this.#parsed = parseRequestHead(bytes, start, end)
+    return this.#parsed?.end ?? -1
+  }
+
+  onHead(): Framing {
+    const request = this.#parsed as ParsedRequest
+    this.#parsed = undefined
     this.#deadline.clear()
     const stream = new Http1ServerStream(this, request)
     // Without a body the request is complete before anybody answers it.

@@ -93,7 +93,7 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     if (upgrade !== undefined) encoder.pseudo(output, ':protocol', upgrade.toLowerCase())
     if (head.method !== 'CONNECT') {
       encoder.scheme(output, head.scheme)
-      encoder.path(output, sendablePath(head.path))
+      encoder.path(output, head.path)
     }
     encoder.authority(output, head.authority)
     encoder.fields(output, head.headers, length === 'unknown' || stream.opaque ? 'none' : length)
@@ -243,11 +243,4 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
 
 function refuseUpgrade(stream: Http2ClientStream): void {
   stream.failed('protocol-error', 'the upstream speaks HTTP/2 without extended CONNECT (RFC 8441)')
-}
-
-/** A path that a rewrite has put together may hold what a path must not: percent-encoded as RFC 3986 section 2.5 has it. */
-function sendablePath(path: string): string {
-  return path.replace(/[^\x21-\x7e]+/g, (text) =>
-    [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
-  )
 }

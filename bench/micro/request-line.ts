@@ -1,0 +1,132 @@
+// The cost of one HTTP/1.1 request in the request line alone: no sockets, one caller, an upstream that answers at once. `node bench/micro/request-line.ts [requests]`
+import { systemClock } from '../../src/core/clock.ts'
+import { silentLogger } from '../../src/core/logger.ts'
+import { createSystemRandom } from '../../src/core/random.ts'
+import { WatchableValue } from '../../src/core/watchable.ts'
+import type { Connection, ConnectionHandler, IoBackend } from '../../src/proxy/io/connection.ts'
+import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
+import { createRequestLine } from '../../src/proxy/request-line.ts'
+import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
+import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
+import { MetricRegistry } from '../../src/proxy/telemetry/metric-registry.ts'
+import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
+import { createTap } from '../../src/proxy/telemetry/tap.ts'
+import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
+
+const [count = 1_000_000] = process.argv.slice(2).map(Number)
+
+class NullConnection implements Connection {
+  handler: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
+  readonly remoteAddress = '127.0.0.1'
+  readonly remotePort = 1
+  readonly localAddress = '127.0.0.1'
+  readonly localPort = 2
+  readonly tls = undefined
+  closed = false
+  onWrite: () => void = () => {}
+
+  write(): boolean {
+    this.onWrite()
+    return true
+  }
+  writeFrom(output: OutputBuffer): boolean {
+    output.clear()
+    this.onWrite()
+    return true
+  }
+  writeLent(): boolean {
+    return this.write()
+  }
+  end(): void {}
+  destroy(): void {}
+  pause(): void {}
+  resume(): void {}
+}
+
+let accept: ((connection: Connection) => void) | undefined
+const upstreams: NullConnection[] = []
+let asked = 0
+const io: IoBackend = {
+  name: 'none',
+  listen(_, onConnection) {
+    accept = onConnection
+    return Promise.resolve({
+      address: { host: '127.0.0.1', port: 1 },
+      handle: { fd: -1 },
+      close: () => Promise.resolve(),
+    })
+  },
+  connect() {
+    const connection = new NullConnection()
+    connection.onWrite = () => asked++
+    upstreams.push(connection)
+    return Promise.resolve(connection)
+  },
+  secure: (connection) => Promise.resolve(connection),
+}
+const identity = { workload: 'default/web', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
+const registry = new MetricRegistry(silentLogger)
+const metrics = new ProxyMetrics(registry, identity)
+createRequestLine({
+  io,
+  runtime: new WatchableValue(
+    configOf({
+      listeners: [listenerOn(1, { kind: 'rds', name: 'routes' }, { direction: 'gateway' })],
+      routes: [routesTo('app')],
+      clusters: [clusterOf('app', [{ port: 2 }])],
+    }),
+  ),
+  lookup: () => null,
+  demand: () => Promise.resolve(undefined),
+  credentials: new WatchableValue(undefined),
+  clock: systemClock,
+  random: createSystemRandom(),
+  logger: silentLogger,
+  proxyName: 'bench/proxy',
+  sink: composeSinks(metrics, createRecordSink(identity, systemClock, createTap())),
+  connections: metrics,
+})
+
+const requests = Array.from({ length: 500 }, (_, n) =>
+  Buffer.from(
+    `GET /api/v1/items?id=${n} HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: bench/1.0\r\nAccept: application/json, text/plain, */*\r\n` +
+      `Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n` +
+      `X-Request-Id: 7f1c6a1e-0000-4000-8000-${String(n).padStart(12, '0')}\r\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e${String(n).padStart(4, '0')}-00f067aa0ba902b7-01\r\n` +
+      `Authorization: Bearer abcdefghijklmnopqrstuvwxyz\r\n\r\n`,
+    'latin1',
+  ),
+)
+const answer = Buffer.from(
+  `HTTP/1.1 200 OK\r\nServer: app\r\nDate: Mon, 23 Nov 2026 21:55:28 GMT\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\n` +
+    `X-Request-Id: 7f1c6a1e-0000-4000-8000-000000000000\r\nContent-Length: 1024\r\n\r\n${'x'.repeat(1024)}`,
+  'latin1',
+)
+await new Promise((resolve) => setImmediate(resolve))
+const caller = new NullConnection()
+let answered = 0
+caller.onWrite = () => answered++
+accept?.(caller)
+caller.handler.onData(requests[0] as Buffer)
+await new Promise((resolve) => setImmediate(resolve))
+const upstream = upstreams[0] as NullConnection
+upstream.handler.onData(answer)
+
+function round(n: number): void {
+  for (let i = 0; i < n; i++) {
+    caller.handler.onData(requests[i % 500] as Buffer)
+    upstream.handler.onData(answer)
+  }
+}
+// In turns, so that microtasks run as they do between two reads.
+async function run(n: number): Promise<number> {
+  const before = process.cpuUsage()
+  for (let done = 0; done < n; done += 16) {
+    round(16)
+    await Promise.resolve()
+  }
+  const { user, system } = process.cpuUsage(before)
+  return ((user + system) * 1e3) / n
+}
+await run(100_000)
+for (let i = 0; i < 3; i++) console.log(`${(await run(count / 3)).toFixed(0)} ns of CPU a request`)
+if (upstreams.length !== 1 || answered < count) throw new Error(`${upstreams.length} connections, ${answered} answers`)

@@ -34,9 +34,9 @@ export function parseFields(
   base: number,
 ): Fields | undefined {
   const hop = new HopFields()
-  const spans: number[] = []
   let plain = true
   let count = 0
+  let used = 0
   let at = from
   while (bytes[at] !== CR) {
     const nameStart = at
@@ -58,13 +58,19 @@ export function parseFields(
       const name = text.substring(nameStart - base, nameEnd - base).toLowerCase()
       if (hop.takes(name, text.substring(valueStart - base, valueEnd - base))) continue
     }
-    spans.push(nameStart - base, nameEnd - base, valueStart - base, valueEnd - base)
+    scratch[used++] = nameStart - base
+    scratch[used++] = nameEnd - base
+    scratch[used++] = valueStart - base
+    scratch[used++] = valueEnd - base
   }
   if (at + 1 >= end) return undefined
   if (bytes[at + 1] !== LF) badMessage('a line ends with a bare CR')
   hop.end = at + 2
-  return hop.finish(HeaderList.received(text, spans, plain))
+  return hop.finish(HeaderList.received(text, scratch.slice(0, used), plain))
 }
+
+/** Positions of the lines of the head at hand: an array that grows would be copied several times a head. */
+const scratch: number[] = new Array<number>(limits.headerLines * 4).fill(0)
 
 /** Lengths and first letters of the names that concern a hop: most lines are passed on without a further look. */
 const hopNames = [

@@ -52,7 +52,7 @@ export class MeshBuilder {
       serviceAccount: name,
       labels: {},
       address: `127.1.0.${this.#workloads.size + 1}`,
-      ports: [{ name: 'http', port: 9080 }],
+      ports: [{ name: 'http', port: 9080, protocol: 'http' }],
       weight: 1,
       env: {},
       uses: [],

@@ -8,7 +8,7 @@ export function sampleWorkload(name: string, changes: Partial<MeshWorkload> = {}
     serviceAccount: name,
     labels: { app: name },
     address: '127.0.0.1',
-    ports: [{ name: 'http', port: 9080 }],
+    ports: [{ name: 'http', port: 9080, protocol: 'http' }],
     weight: 1,
     env: {},
     uses: [],

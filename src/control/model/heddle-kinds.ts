@@ -19,7 +19,7 @@ import {
 export interface WorkloadSpec {
   readonly serviceAccount: string
   readonly address: string
-  readonly ports: readonly { readonly name?: string; readonly port: number }[]
+  readonly ports: readonly { readonly name?: string; readonly port: number; readonly appProtocol?: string }[]
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Absent: the folder of the file. */
@@ -35,7 +35,7 @@ export interface ExternalServiceSpec {
   readonly ports: readonly {
     readonly name: string
     readonly port: number
-    readonly protocol: 'http' | 'grpc' | 'tcp' | 'tls' | 'https'
+    readonly protocol: 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'https'
   }[]
   readonly endpoints: readonly { readonly address: string; readonly port?: number; readonly weight: number }[]
   /** `dns`: the hosts, or the endpoints' addresses, are resolved; `static`: the endpoints are IP addresses. */
@@ -56,7 +56,13 @@ const workloadSpecSchema = z.strictObject({
   serviceAccount: objectNameSchema.default('default'),
   address: preciseHostnameSchema.or(z.ipv6()).default('127.0.0.1'),
   ports: z
-    .array(z.strictObject({ name: objectNameSchema.exactOptional(), port: portSchema }))
+    .array(
+      z.strictObject({
+        name: objectNameSchema.exactOptional(),
+        port: portSchema,
+        appProtocol: z.string().exactOptional(),
+      }),
+    )
     .check(uniqueNames())
     .check((ctx) => {
       for (const [index, { port }] of ctx.value.entries())
@@ -102,7 +108,7 @@ export const externalServiceFields: z.ZodRawShape = {
           z.strictObject({
             name: objectNameSchema.default(''),
             port: portSchema,
-            protocol: z.enum(['http', 'grpc', 'tcp', 'tls', 'https']).default('http'),
+            protocol: z.enum(['http', 'http2', 'grpc', 'tcp', 'tls', 'https']).default('http'),
           }),
         )
         .min(1)

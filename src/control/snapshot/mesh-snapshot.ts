@@ -35,7 +35,7 @@ export interface MeshWorkload {
   readonly labels: Readonly<Record<string, string>>
   /** Where the application listens. */
   readonly address: string
-  readonly ports: readonly { readonly name: string; readonly port: number }[]
+  readonly ports: readonly MeshWorkloadPort[]
   readonly weight: number
   /** What `up` starts; absent when something else does. */
   readonly command?: readonly string[]
@@ -45,6 +45,19 @@ export interface MeshWorkload {
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly source: SourceLocation
 }
+
+export interface MeshWorkloadPort {
+  readonly name: string
+  readonly port: number
+  /** As the Workload declares it, else as the Services that lead there do. */
+  readonly protocol: PortProtocol
+}
+
+/**
+ * What is spoken on a port. `http`: HTTP/1.1. `grpc` is HTTP/2 too. `tcp`: bytes. `tls`: the application's own TLS, which passes through.
+ * `auto`: not declared, found out on each connection.
+ */
+export type PortProtocol = 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'auto'
 
 export interface MeshService {
   readonly host: string
@@ -58,7 +71,7 @@ export interface MeshService {
 export interface MeshServicePort {
   readonly name: string
   readonly port: number
-  readonly protocol: 'http' | 'tcp' | 'grpc'
+  readonly protocol: PortProtocol
   /** The workloads behind it, with the application port that targetPort names; sorted. */
   readonly endpoints: readonly MeshEndpoint[]
   /** Producer routes: for every caller. In order of precedence, already merged over all routes. */
@@ -103,11 +116,13 @@ export type MeshRouteAction =
       }[]
       readonly timeouts: TimeoutsSpec
       readonly retry?: RetrySpec
+      /** What the share of an invalid backend is answered with; absent: 500. */
+      readonly invalidBackendStatus?: 503
     }
-  /** Every backend is invalid: Gateway API asks for 500. */
-  | { readonly kind: 'invalid'; readonly status: 500 }
+  /** Every backend is invalid: the Gateway API asks for 500, and for UNAVAILABLE in a GRPCRoute. */
+  | { readonly kind: 'invalid'; readonly status: 500 | 503 }
 
-/** A backend without `host` is an invalid reference: its share of the requests is answered with 500. */
+/** A backend without `host` is an invalid reference: its share of the requests is answered with `invalidBackendStatus`. */
 export interface MeshBackend {
   readonly host?: string
   readonly port: number

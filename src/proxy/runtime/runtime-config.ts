@@ -115,6 +115,8 @@ export interface ForwardAction {
   readonly mirrors: readonly MirrorSpec[]
   readonly timeouts: TimeoutsSpec
   readonly retry?: RetrySpec
+  /** What the share of a backend without a cluster is answered with; absent: 500. */
+  readonly invalidBackendStatus?: 503
 }
 
 export interface Backend {

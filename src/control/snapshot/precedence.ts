@@ -47,10 +47,11 @@ function compareMatches(a: RouteMatchSpec, b: RouteMatchSpec): number {
 
 /** Regular expressions count by their length as the others do, and come after an exact match of the same lengths. */
 function compareGrpcMatches(a: RankedRoute, b: RankedRoute): number {
-  const length = (text: string | undefined): number => text?.length ?? 0
+  const { service = '', method = '' } = a.grpc ?? {}
+  const { service: otherService = '', method: otherMethod = '' } = b.grpc ?? {}
   return (
-    length(b.grpc?.service) - length(a.grpc?.service) ||
-    length(b.grpc?.method) - length(a.grpc?.method) ||
+    otherService.length - service.length ||
+    otherMethod.length - method.length ||
     b.route.match.headers.length - a.route.match.headers.length ||
     Number(a.grpc?.type === 'RegularExpression') - Number(b.grpc?.type === 'RegularExpression')
   )

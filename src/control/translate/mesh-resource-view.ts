@@ -214,12 +214,13 @@ class MeshResourceView implements ResourceView {
       key: `cluster ${node.kind === 'other' ? 'other' : ''} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [service.namespace, service.name, peers.join(), byDns ? port.endpoints : undefined],
+      inputs: [service.namespace, service.name, port.protocol, peers.join(), byDns ? port.endpoints : undefined],
       build: () =>
         serviceCluster({
           name,
           service,
           peerSpiffeIds: peers,
+          protocol: port.protocol,
           ...(byDns ? { dnsEndpoints: this.#endpoints(port) } : {}),
         }),
     })
@@ -227,14 +228,15 @@ class MeshResourceView implements ResourceView {
 
   #inboundCluster(name: string, node: XdsNode): EncodedResource | undefined {
     const workload = this.#workload(node)
-    const port = workload?.ports.find((candidate) => inboundName(candidate.port) === name)?.port
-    if (workload === undefined || port === undefined) return undefined
+    const found = workload?.ports.find((candidate) => inboundName(candidate.port) === name)
+    if (workload === undefined || found === undefined) return undefined
+    const { port, protocol } = found
     return this.#cache.get({
       key: `cluster ${keyOf(node)} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [workload.address],
-      build: () => inboundCluster(name, { host: workload.address, port }),
+      inputs: [workload.address, protocol],
+      build: () => inboundCluster(name, { host: workload.address, port }, protocol),
     })
   }
 

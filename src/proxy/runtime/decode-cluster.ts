@@ -5,6 +5,7 @@ import {
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { decodeRetryBudget } from '../../policies/retries/retries.xds.ts'
@@ -32,7 +33,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
     retryBudget: decodeRetryBudget(cluster.circuitBreakers),
-    httpProtocol: 'http1',
+    httpProtocol: decodeHttpProtocol(cluster),
     peerSpiffeIds: decodeUpstreamTls(cluster),
     discovery,
     endpoints: cluster.loadAssignment === undefined ? [] : decodeLoadAssignment(cluster.loadAssignment),

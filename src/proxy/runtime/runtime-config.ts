@@ -2,6 +2,7 @@
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
@@ -133,11 +134,7 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
   readonly retryBudget: RetryBudgetSpec
-  /**
-   * What endpoints in plaintext speak. `downstream`: what the caller spoke. Endpoints behind TLS are asked (ALPN), and `http1` means that
-   * HTTP/2 is not offered.
-   */
-  readonly httpProtocol: 'http1' | 'http2' | 'downstream'
+  readonly httpProtocol: HttpProtocol
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {
     readonly serverName: string

@@ -104,7 +104,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
 
   // 3. The request line, and those who read what it did.
   const tap = createTap()
-  const accessLog = createAccessLog({ write: writeAccessLog, enabled: true })
+  const accessLog = createAccessLog({ write: writeAccessLog, random })
   const requestLine = createRequestLine({
     io: createNetBackend(clock),
     runtime: store.runtime,

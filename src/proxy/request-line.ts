@@ -111,5 +111,6 @@ function beginExchange(clock: Clock, revision: string, stream: ServerStream, ori
     status: 0,
     flags: [],
     detail: undefined,
+    accessLog: undefined,
   }
 }

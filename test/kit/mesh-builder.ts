@@ -34,7 +34,12 @@ export class MeshBuilder {
     peerAuthentication: 'STRICT',
     outboundTrafficPolicy: 'allowAny',
     svidLifetimeMs: 3_600_000,
-    accessLog: true,
+    accessLog: { enabled: true, samplePercent: 1 },
+    paths: { normalize: true, mergeSlashes: false, escapedSlashes: 'keep' },
+    forwardedHeaders: {
+      gateway: { appendForwardedFor: true, forwardedHeader: false, via: undefined, trustedHops: 0 },
+      sidecar: { appendForwardedFor: false, forwardedHeader: false, via: undefined, trustedHops: 0 },
+    },
   }
   readonly #workloads = new Map<string, MeshWorkload>()
   readonly #services = new Map<string, MeshService>()

@@ -41,6 +41,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     status: 200,
     flags: [],
     detail: undefined,
+    accessLog: { enabled: true, samplePercent: 100 },
     ...changes,
   }
 }

@@ -42,7 +42,12 @@ export function sampleSnapshot(
       peerAuthentication: 'STRICT',
       outboundTrafficPolicy: 'allowAny',
       svidLifetimeMs: 3_600_000,
-      accessLog: true,
+      accessLog: { enabled: true, samplePercent: 1 },
+      paths: { normalize: true, mergeSlashes: false, escapedSlashes: 'keep' },
+      forwardedHeaders: {
+        gateway: { appendForwardedFor: true, forwardedHeader: false, via: undefined, trustedHops: 0 },
+        sidecar: { appendForwardedFor: false, forwardedHeader: false, via: undefined, trustedHops: 0 },
+      },
     },
     workloads: new Map(workloads.map((workload) => [`${workload.namespace}/${workload.name}`, workload])),
     services: new Map(services.map((service) => [service.host, service])),

@@ -3,6 +3,12 @@ import { isIP } from 'node:net'
 
 import { z } from 'zod'
 
+import { accessLogSchema } from '../../policies/access-log/access-log.schema.ts'
+import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
+import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { peerAuthenticationSchema } from '../../policies/peer-authentication/peer-authentication.schema.ts'
 import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import {
@@ -47,7 +53,9 @@ export interface MeshConfigSpec {
   readonly peerAuthentication: PeerAuthenticationSpec
   readonly outboundTrafficPolicy: { readonly mode: 'allowAny' | 'registryOnly' }
   readonly certificates: { readonly workloadLifetime: string }
-  readonly accessLog: { readonly enabled: boolean }
+  readonly accessLog: AccessLogSpec
+  readonly pathNormalization: PathNormalizationSettings
+  readonly forwardedHeaders: ForwardedHeadersSettings
 }
 
 const endpointWeightSchema = z.int().min(1).max(1_000_000).default(1)
@@ -162,7 +170,9 @@ const meshConfigSpecSchema = z.strictObject({
         .default('1h'),
     })
     .default({ workloadLifetime: '1h' }),
-  accessLog: z.strictObject({ enabled: z.boolean().default(true) }).default({ enabled: true }),
+  accessLog: accessLogSchema.default(accessLogSchema.parse({})),
+  pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
+  forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
 })
 
 export const defaultMeshConfig: MeshConfigSpec = meshConfigSpecSchema.parse({})

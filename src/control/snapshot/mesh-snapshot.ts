@@ -1,7 +1,10 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetrySpec } from '../../policies/retries/retries.spec.ts'
@@ -25,7 +28,10 @@ export interface MeshSettings {
   readonly outboundTrafficPolicy: 'allowAny' | 'registryOnly'
   /** Lifetime of X.509-SVIDs. */
   readonly svidLifetimeMs: number
-  readonly accessLog: boolean
+  readonly accessLog: AccessLogSpec
+  readonly paths: PathNormalizationSpec
+  /** By where a proxy stands. */
+  readonly forwardedHeaders: { readonly gateway: ForwardedHeadersSpec; readonly sidecar: ForwardedHeadersSpec }
 }
 
 export interface MeshWorkload {

@@ -61,11 +61,12 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
+    const { routes, accessLog } = chain.filter
+    this.#exchange.accessLog = accessLog
     if (request.scheme === 'https') {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
       return
     }
-    const { routes } = chain.filter
     if (request.method === 'CONNECT' && (routes.kind !== 'forward-proxy' || connectedTo !== undefined)) {
       this.#refuse(405, [], 'CONNECT is only for the outbound proxy port')
       return

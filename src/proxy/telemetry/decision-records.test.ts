@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import { HeaderList } from '../../core/header-list.ts'
+import { createRandom } from '../../core/random.ts'
 import { createAccessLog } from './access-log.ts'
 import { createRecordSink, toDecisionRecord } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
@@ -78,12 +79,15 @@ describe('createRecordSink', () => {
         throw new Error('touched')
       },
     })
-    createRecordSink(identity, createTap(), createAccessLog({ write: () => {}, enabled: false })).finished(untouchable)
+    createRecordSink(identity, createTap()).finished(untouchable)
   })
 
   it('gives every record its own id', () => {
     const lines: string[] = []
-    const sink = createRecordSink(identity, createAccessLog({ write: (line) => lines.push(line), enabled: true }))
+    const sink = createRecordSink(
+      identity,
+      createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
+    )
     for (let i = 0; i < 3; i++) sink.finished(sampleExchange())
     const ids = lines.map((line) => (JSON.parse(line) as { id: string }).id)
     expect(new Set(ids).size).toBe(3)
@@ -93,7 +97,10 @@ describe('createRecordSink', () => {
 describe('the access log', () => {
   it('writes one JSON line a request', () => {
     const lines: string[] = []
-    const sink = createRecordSink(identity, createAccessLog({ write: (line) => lines.push(line), enabled: true }))
+    const sink = createRecordSink(
+      identity,
+      createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
+    )
     const detail = 'text with "quotes"\nand a break'
     sink.finished(
       sampleExchange({ durationMs: 1.23456, detail, flags: ['UF'], status: 503, ...withRequest('/x\u2028y') }),
@@ -117,6 +124,20 @@ describe('the access log', () => {
       revision: '7',
     })
   })
+})
+
+it('the access log has no line for a request that its listener does not log', () => {
+  const lines: string[] = []
+  const sink = createRecordSink(
+    identity,
+    createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
+  )
+  const none = { enabled: true, samplePercent: 0 }
+  sink.finished(sampleExchange({ accessLog: undefined }))
+  sink.finished(sampleExchange({ accessLog: none }))
+  sink.finished(sampleExchange({ accessLog: none, status: 502 }))
+  sink.finished(sampleExchange({ accessLog: none, status: 404, flags: ['NR'] }))
+  expect(lines.map((line) => (JSON.parse(line) as { status: number }).status)).toEqual([502, 404])
 })
 
 describe('a tap', () => {

@@ -5,7 +5,7 @@ import type { Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 
 export interface RecordConsumer {
   /** Asked once per request: false costs nothing more. */
-  readonly active: boolean
+  wants(exchange: Exchange): boolean
   consume(record: DecisionRecord): void
 }
 
@@ -17,12 +17,15 @@ const secretName = /token|secret|passw|api[-_]?key|signature|credential/i
 /** A record's id is unique among those of this process's life. */
 export function createRecordSink(identity: TelemetryIdentity, ...consumers: readonly RecordConsumer[]): ExchangeSink {
   let sequence = 0
+  const nextId = ({ startMs }: Exchange): string => `${Math.trunc(startMs).toString(36)}-${(sequence++).toString(36)}`
   return {
     finished(exchange) {
-      if (!consumers.some((consumer) => consumer.active)) return
-      const id = `${Math.trunc(exchange.startMs).toString(36)}-${(sequence++).toString(36)}`
-      const record = toDecisionRecord(exchange, identity, id)
-      for (const consumer of consumers) if (consumer.active) consumer.consume(record)
+      let record: DecisionRecord | undefined
+      for (const consumer of consumers) {
+        if (!consumer.wants(exchange)) continue
+        record ??= toDecisionRecord(exchange, identity, nextId(exchange))
+        consumer.consume(record)
+      }
     },
   }
 }

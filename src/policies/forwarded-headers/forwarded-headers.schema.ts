@@ -31,7 +31,7 @@ export function toForwardedHeadersSpec(
   settings: ForwardedHeadersSettings,
   place: 'gateway' | 'sidecar',
 ): ForwardedHeadersSpec {
-  const applies = (places: Places): boolean => places === 'all' || (places === 'gateways' && place === 'gateway')
+  const applies = (where: Places): boolean => where === 'all' || (where === 'gateways' && place === 'gateway')
   return {
     appendForwardedFor: applies(settings.xForwardedFor),
     forwardedHeader: applies(settings.forwarded),

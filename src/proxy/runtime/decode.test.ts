@@ -69,6 +69,10 @@ function assignment(init: MessageInitShape<typeof ClusterLoadAssignmentSchema>) 
   return decodeLoadAssignmentResource(toBinary(ClusterLoadAssignmentSchema, create(ClusterLoadAssignmentSchema, init)))
 }
 
+function inspector(schema: typeof HttpInspectorSchema | typeof TlsInspectorSchema) {
+  return { name: 'i', configType: { case: 'typedConfig' as const, value: typedConfig(schema, {}) } }
+}
+
 function endpoint(host: string, port = 80) {
   const value = { address: host, portSpecifier: { case: 'portValue' as const, value: port } }
   const at = { address: { case: 'socketAddress' as const, value } }
@@ -143,10 +147,6 @@ describe('listeners', () => {
   })
 
   it('looks at connections as its listener filters and its chains say', () => {
-    const inspector = (schema: Parameters<typeof typedConfig>[0]) => ({
-      name: 'i',
-      configType: { case: 'typedConfig' as const, value: typedConfig(schema, {}) },
-    })
     const base = { name: 'l', address, filterChains: [chain({ routeSpecifier: rds })] }
     const inspected = (changes: object) => listener({ ...base, ...changes })
     expect(inspected({ listenerFilters: [inspector(HttpInspectorSchema)] }).inspect).toEqual({ tls: false, http: true })

@@ -84,7 +84,7 @@ async function runTest(
   pods: PodAddresses,
 ): Promise<Result[]> {
   if (cases.every(({ request }) => request.protocol === 'grpc')) {
-    return cases.map((one) => print(test, one, 'skipped', 0, ['waits for GRPCRoute traffic']))
+    return cases.map((one) => print(test, one, 'skipped', 0, ['waits for HTTP/2 in the proxy']))
   }
   try {
     await watched.add(suiteFolder, manifests)

@@ -142,6 +142,7 @@ export function clusterOf(
     loadBalancing: { kind: 'least-request', choiceCount: 2 },
     retryBudget: { percent: 20, minConcurrency: 3 },
     peerSpiffeIds: [],
+    peerAlpn: ['http/1.1'],
     discovery: 'eds',
     endpoints: endpoints.map((endpoint) => ({ host: '127.0.0.1', weight: 1, tls: false, ...endpoint })),
     ...changes,

@@ -55,6 +55,7 @@ export class ClusterSet {
       retryBudget: { percent: 20, minConcurrency: 3 },
       httpProtocol: 'downstream',
       peerSpiffeIds: [],
+      peerAlpn: [],
       discovery: 'dns',
       endpoints: [{ host, port, weight: 1, tls: false }],
     })

@@ -103,12 +103,12 @@ export class Cluster {
 
   async #connect({ host, port, tls }: EndpointConfig): Promise<Connection> {
     const { io, credentials } = this.#deps
-    const { connectTimeoutMs, peerSpiffeIds } = this.#config
+    const { connectTimeoutMs, peerSpiffeIds, peerAlpn } = this.#config
     const target = { host, port, timeoutMs: connectTimeoutMs }
     if (!tls) return io.connect(target)
     const own = credentials.value
     if (own === undefined) throw new Error('this proxy has no certificate yet')
-    return io.connect({ ...target, tls: { kind: 'mesh', credentials: own, peerSpiffeIds, alpn: ['http/1.1'] } })
+    return io.connect({ ...target, tls: { kind: 'mesh', credentials: own, peerSpiffeIds, alpn: peerAlpn } })
   }
 }
 

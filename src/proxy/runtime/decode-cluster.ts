@@ -21,6 +21,7 @@ const defaultConnectTimeoutMs = 5_000
 export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const cluster = parseResource(ClusterSchema, body)
   const discovery = decodeDiscovery(cluster)
+  const tls = decodeUpstreamTls(cluster)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['name']
@@ -34,7 +35,8 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     loadBalancing: decodeLoadBalancing(cluster),
     retryBudget: decodeRetryBudget(cluster.circuitBreakers),
     httpProtocol: decodeHttpProtocol(cluster),
-    peerSpiffeIds: decodeUpstreamTls(cluster),
+    peerSpiffeIds: tls.peerSpiffeIds,
+    peerAlpn: tls.alpn,
     discovery,
     endpoints: cluster.loadAssignment === undefined ? [] : decodeLoadAssignment(cluster.loadAssignment),
   }

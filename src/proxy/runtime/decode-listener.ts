@@ -98,7 +98,7 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   return {
     name: chain.name,
     match: { transport, serverNames: [], applicationProtocols: [] },
-    ...(tls === undefined ? {} : { tls: { kind: 'mesh', ...tls, alpn: ['http/1.1'] } }),
+    ...(tls === undefined ? {} : { tls: { kind: 'mesh', ...tls } }),
     filter: {
       kind: 'http',
       routes: decodeRouteSource(manager),

@@ -189,6 +189,7 @@ describe('clusters', () => {
         loadBalancing: { kind: 'least-request', choiceCount: 2 },
         retryBudget: { percent: 20, minConcurrency: 3 },
         peerSpiffeIds: [],
+        peerAlpn: [],
         discovery: 'eds',
         endpoints: [],
       },

@@ -153,6 +153,8 @@ export interface ClusterConfig {
   }
   /** Mutual TLS towards endpoints whose `tls` is true: the peer's SPIFFE ID must be one of these. */
   readonly peerSpiffeIds: readonly string[]
+  /** What is offered to those endpoints by ALPN, most wanted first. */
+  readonly peerAlpn: readonly string[]
   /** `dns` resolves the endpoints' hosts while in use. */
   readonly discovery: 'eds' | 'static' | 'dns'
   readonly endpoints: readonly EndpointConfig[]

@@ -16,6 +16,7 @@ it.each([
   [{ service: 'shop.Cart', method: 'Add' }, '/shop.cart/Add', false],
   [{ service: 'shop.Cart' }, '/shop.Cart/Add', true],
   [{ service: 'shop.Cart' }, '/shop.CartV2/Add', false],
+  [{ service: 'shop.Cart' }, '/shop.Cart', false],
   [{ service: 'shop.Cart', method: '' }, '/shop.Cart/Add', true],
   [{ method: 'Add' }, '/shop.Cart/Add', true],
   [{ method: 'Add' }, '/shop.Cart/AddAll', false],

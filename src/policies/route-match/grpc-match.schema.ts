@@ -66,7 +66,7 @@ export function toGrpcRouteMatchSpec({ method, headers }: GrpcRouteMatch): Route
 function toPathMatchSpec({ type, service = '', method = '' }: GrpcMethodMatch): PathMatchSpec {
   if (type === 'RegularExpression') return { kind: 'regex', value: `/${wholeElement(service)}/${wholeElement(method)}` }
   if (service === '') return { kind: 'regex', value: `/${wholeElement('')}/${method}` }
-  return method === '' ? { kind: 'prefix', value: `/${service}` } : { kind: 'exact', value: `/${service}/${method}` }
+  return method === '' ? { kind: 'prefix', value: `/${service}/` } : { kind: 'exact', value: `/${service}/${method}` }
 }
 
 /** The group keeps "a|b" inside its element. */

@@ -15,7 +15,7 @@ const mesh = new MeshBuilder()
     protocol: 'grpc',
     routes: [
       route('method', forward(['cart']), { match: match({ path: { kind: 'exact', value: '/shop.Cart/Add' } }) }),
-      route('service', forward(['cart']), { match: match({ path: { kind: 'prefix', value: '/shop.Cart' } }) }),
+      route('service', forward(['cart']), { match: match({ path: { kind: 'prefix', value: '/shop.Cart/' } }) }),
       route('any service', forward(['cart']), { match: match({ path: { kind: 'regex', value: '/[^/]+/Add' } }) }),
       route('partly invalid', {
         ...forward([]),

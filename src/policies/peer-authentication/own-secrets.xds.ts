@@ -21,7 +21,7 @@ export const adsConfigSource: MessageInitShape<typeof ConfigSourceSchema> = {
 export const tlsTransportSocket = 'envoy.transport_sockets.tls'
 
 /** What proxies of the mesh speak with each other, most wanted first. */
-export const meshAlpn: readonly string[] = ['http/1.1']
+export const meshAlpn: readonly string[] = ['h2', 'http/1.1']
 
 type CommonTlsInit = MessageInitShape<typeof CommonTlsContextSchema>
 

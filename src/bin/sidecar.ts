@@ -105,7 +105,7 @@ export function startSidecar({ bootstrap, sidecar, io, clock, logger, writeAcces
 
   // 3. The request line, and those who read what it did.
   const tap = createTap()
-  const accessLog = createAccessLog({ write: writeAccessLog, enabled: true })
+  const accessLog = createAccessLog({ write: writeAccessLog, random })
   const requestLine = createRequestLine({
     io,
     runtime: store.runtime,

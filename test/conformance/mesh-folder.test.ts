@@ -19,7 +19,7 @@ metadata: { name: echo-v1, namespace: mesh }
 spec:
   template:
     metadata: { labels: { app: echo, version: v1 } }
-    spec: { containers: [{ ports: [{ containerPort: 8080 }, { containerPort: 9090 }] }] }
+    spec: { containers: [{ args: [--grpc=9090], ports: [{ containerPort: 8080 }, { containerPort: 9090 }] }] }
 ---
 kind: Service
 apiVersion: v1
@@ -43,12 +43,18 @@ it('makes a Workload of each Deployment and lets Services target its ports by na
   expect(namespace).toMatchObject({ kind: 'Namespace', metadata: { name: 'mesh' } })
   const address = pods.get('echo-v1.mesh:8080')
   expect(address).toMatch(/^127\.0\.0\.1:\d+$/)
+  const port = (containerPort: number): string => (pods.get(`echo-v1.mesh:${containerPort}`) ?? '').split(':')[1] ?? ''
   expect(workload).toMatchObject({
     kind: 'Workload',
     metadata: { name: 'echo-v1', namespace: 'mesh', labels: { app: 'echo', version: 'v1' } },
     spec: {
       ports: [{ name: 'port-8080', port: Number(address?.split(':')[1]) }, { name: 'port-9090' }],
-      env: { POD_NAME: 'echo-v1', POD_NAMESPACE: 'mesh' },
+      env: {
+        POD_NAME: 'echo-v1',
+        POD_NAMESPACE: 'mesh',
+        ECHO_PORTS: port(8080),
+        ECHO_GRPC_PORTS: port(9090),
+      },
     },
   })
   expect(service).toMatchObject({

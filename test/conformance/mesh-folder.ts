@@ -16,11 +16,14 @@ interface Deployment extends Manifest {
   readonly spec: {
     readonly template: {
       readonly metadata: { readonly labels: Readonly<Record<string, string>> }
-      readonly spec: {
-        readonly containers: readonly { readonly ports: readonly { readonly containerPort: number }[] }[]
-      }
+      readonly spec: { readonly containers: readonly Container[] }
     }
   }
+}
+interface Container {
+  /** "--grpc=7070": that port speaks gRPC. */
+  readonly args?: readonly string[]
+  readonly ports: readonly { readonly containerPort: number }[]
 }
 interface Service extends Manifest {
   readonly spec: { readonly ports: readonly { readonly port: number; readonly targetPort?: number }[] }
@@ -40,12 +43,13 @@ export async function writeMeshFolder(baseManifests: string, folder: string): Pr
     const manifest = document.toJS() as Manifest | null
     if (manifest?.kind === 'Deployment') {
       const { metadata, spec } = manifest as Deployment
-      const containerPorts = (spec.template.spec.containers[0]?.ports ?? []).map(({ containerPort }) => containerPort)
+      const container = spec.template.spec.containers[0]
+      const containerPorts = (container?.ports ?? []).map(({ containerPort }) => containerPort)
       const free = await freePorts(containerPorts.length)
       for (const [index, port] of containerPorts.entries()) {
         addresses.set(`${metadata.name}.${metadata.namespace}:${port}`, `127.0.0.1:${free[index]}`)
       }
-      documents.push(workload(metadata, spec.template.metadata.labels, containerPorts, free))
+      documents.push(workload(metadata, spec.template.metadata.labels, container?.args ?? [], containerPorts, free))
     } else if (manifest?.kind === 'Service') {
       const { spec } = manifest as Service
       const ports = spec.ports.map((port) => ({ ...port, targetPort: portName(port.targetPort ?? port.port) }))
@@ -59,9 +63,13 @@ export async function writeMeshFolder(baseManifests: string, folder: string): Pr
 function workload(
   { name, namespace }: Manifest['metadata'],
   labels: Readonly<Record<string, string>>,
+  args: readonly string[],
   containerPorts: readonly number[],
   free: readonly number[],
 ): unknown {
+  const isGrpc = (containerPort: number | undefined): boolean => args.includes(`--grpc=${containerPort}`)
+  const listening = (grpc: boolean): string =>
+    free.filter((_, index) => isGrpc(containerPorts[index]) === grpc).join(',')
   return {
     apiVersion: 'heddle.dev/v1alpha1',
     kind: 'Workload',
@@ -70,7 +78,12 @@ function workload(
       address: '127.0.0.1',
       ports: containerPorts.map((port, index) => ({ name: portName(port), port: free[index] })),
       command: ['node', echoServer],
-      env: { ECHO_PORTS: free.join(','), POD_NAME: name, POD_NAMESPACE: namespace },
+      env: {
+        ECHO_PORTS: listening(false),
+        ECHO_GRPC_PORTS: listening(true),
+        POD_NAME: name,
+        POD_NAMESPACE: namespace,
+      },
     },
   }
 }

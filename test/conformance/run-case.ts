@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
 import type { Echo } from '../kit/echo-server.ts'
+import { GrpcEchoClient, grpcEchoPath } from '../kit/grpc-echo.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
 import type { WireResponse } from '../kit/http-client.ts'
 import type { RunningMesh } from '../kit/running-mesh.ts'
@@ -39,12 +40,16 @@ async function attempt(one: SuiteCase, mesh: RunningMesh, pods: PodAddresses): P
   }
 }
 
-function exchange(
-  { from, request }: SuiteCase,
-  mesh: RunningMesh,
-  pods: PodAddresses,
-): { url: URL; hostHeader: string; response: Promise<WireResponse> } {
+interface Exchange {
+  readonly url: URL
+  readonly hostHeader: string
+  readonly response: Promise<WireResponse>
+}
+
+function exchange(one: SuiteCase, mesh: RunningMesh, pods: PodAddresses): Exchange {
+  const { from, request } = one
   const client = mesh.workload(from.pod, from.namespace)
+  if (request.protocol === 'grpc') return grpcExchange(one, client.outboundProxy)
   const { method = 'GET', headers = {}, dial } = request
   const host = request.host.replace(/^\{podIP:(.+)\}:(\d+)$/, (_, pod: string, port: string) => {
     return pods.get(`${pod}.${from.namespace}:${port}`) ?? 'unknown.invalid'
@@ -61,6 +66,16 @@ function exchange(
   const address = listener?.address ?? 'unknown.invalid'
   const target = url.pathname + url.search
   return { url, hostHeader, response: send({ address, target, method, headers: { ...headers, host: hostHeader } }) }
+}
+
+/** A channel of its own for each call, through the sidecar's outbound port. The cases name neither service nor method: the echo service has one. */
+export function grpcExchange({ request }: SuiteCase, proxy?: string): Exchange {
+  const client = new GrpcEchoClient(request.host, proxy)
+  return {
+    url: new URL(`http://${request.host}${grpcEchoPath}`),
+    hostHeader: request.host,
+    response: client.send(request.headers ?? {}).finally(() => client.close()),
+  }
 }
 
 async function runDistribution(

@@ -83,9 +83,6 @@ async function runTest(
   mesh: RunningMesh,
   pods: PodAddresses,
 ): Promise<Result[]> {
-  if (cases.every(({ request }) => request.protocol === 'grpc')) {
-    return cases.map((one) => print(test, one, 'skipped', 0, ['waits for GRPCRoute traffic']))
-  }
   try {
     await watched.add(suiteFolder, manifests)
   } catch (error) {

@@ -25,7 +25,7 @@ export function complaints({ request, expect }: SuiteCase, url: URL, hostHeader:
   const echo = JSON.parse(seen.body) as Echo
   if (!echo.pod.startsWith(expect.backend ?? '')) wrong.push(`backend is ${echo.pod} instead of ${expect.backend}`)
   if (expect.backendNamespace !== undefined) same('backend namespace', echo.namespace, expect.backendNamespace)
-  same('method at the backend', echo.method, request.method ?? 'GET')
+  same('method at the backend', echo.method, request.method ?? (request.protocol === 'grpc' ? 'POST' : 'GET'))
   same('host at the backend', echo.host, hostHeader)
   same('path at the backend', echo.path, expect.backendRequest?.path ?? url.pathname + url.search)
   for (const [name, value] of Object.entries(expect.backendRequest?.headers ?? {})) {

@@ -12,11 +12,13 @@ import { ClusterLoadAssignmentSchema } from '../../src/contracts/xds/gen/envoy/c
 import { ListenerSchema } from '../../src/contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { FilterConfigSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
+import { FileAccessLogSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import {
   CorsPolicySchema,
   CorsSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { HttpInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
@@ -25,7 +27,9 @@ import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../src/contracts/xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
+import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
 import type { TypeUrl } from '../../src/contracts/xds/names.ts'
@@ -53,9 +57,13 @@ const registry: Registry = createRegistry(
   CorsPolicySchema,
   CorsSchema,
   DownstreamTlsContextSchema,
+  FileAccessLogSchema,
   FilterConfigSchema,
   ForwardProxySchema,
+  ForwardedHeaderSchema,
   HttpConnectionManagerSchema,
+  HttpInspectorSchema,
+  HttpProtocolOptionsSchema,
   LeastRequestSchema,
   RoundRobinSchema,
   RouterSchema,

@@ -87,13 +87,14 @@ export const timeouts: fc.Arbitrary<TimeoutsSpec> = record<TimeoutsSpec>(
   ['requestMs', 'backendRequestMs'],
 )
 
-export const retry: fc.Arbitrary<RetrySpec> = fc.record(
+export const retry: fc.Arbitrary<RetrySpec> = record<RetrySpec>(
   {
     attempts: fc.integer({ min: 0, max: 100 }),
     statusCodes: fc.uniqueArray(fc.integer({ min: 400, max: 599 }), { maxLength: 5 }),
+    grpcStatuses: fc.subarray([1, 4, 8, 13, 14], { minLength: 1 }),
     backoffMs: fc.oneof(fc.constant(0), milliseconds),
   },
-  { noNullPrototype: true },
+  ['grpcStatuses'],
 )
 
 export const mirror: fc.Arbitrary<MirrorSpec> = fc

@@ -1,5 +1,8 @@
-// A test application: answers every HTTP request with what it saw and who it is, as JSON. Its environment: ECHO_PORTS (comma separated), POD_NAME, POD_NAMESPACE.
+// A test application: answers every request with what it saw and who it is, as JSON. Its environment: ECHO_PORTS for HTTP and ECHO_GRPC_PORTS
+// for gRPC (comma separated), POD_NAME, POD_NAMESPACE.
 import { createServer } from 'node:http'
+
+import { serveGrpcEcho } from './grpc-echo.ts'
 
 export interface Echo {
   readonly pod: string
@@ -36,7 +39,15 @@ export function serveEcho(ports: readonly number[], pod: string, namespace: stri
   }
 }
 
+function portsOf(text: string): number[] {
+  return text === '' ? [] : text.split(',').map(Number)
+}
+
 if (import.meta.main) {
-  const { ECHO_PORTS = '', POD_NAME = '', POD_NAMESPACE = '' } = process.env
-  serveEcho(ECHO_PORTS.split(',').map(Number), POD_NAME, POD_NAMESPACE)
+  const { ECHO_PORTS = '', ECHO_GRPC_PORTS = '', POD_NAME = '', POD_NAMESPACE = '' } = process.env
+  serveEcho(portsOf(ECHO_PORTS), POD_NAME, POD_NAMESPACE)
+  for (const port of portsOf(ECHO_GRPC_PORTS)) {
+    const stop = await serveGrpcEcho(port, POD_NAME, POD_NAMESPACE)
+    process.once('SIGTERM', stop)
+  }
 }

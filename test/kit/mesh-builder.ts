@@ -20,6 +20,7 @@ type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
 
 export interface ServiceOptions {
   readonly port?: number
+  readonly protocol?: MeshServicePort['protocol']
   /** Names of workloads in its namespace; each serves on the port of its own that comes first. */
   readonly workloads?: readonly string[]
   readonly endpoints?: readonly MeshEndpoint[]
@@ -33,7 +34,12 @@ export class MeshBuilder {
     peerAuthentication: 'STRICT',
     outboundTrafficPolicy: 'allowAny',
     svidLifetimeMs: 3_600_000,
-    accessLog: true,
+    accessLog: { enabled: true, samplePercent: 1 },
+    paths: { normalize: true, mergeSlashes: false, escapedSlashes: 'keep' },
+    forwardedHeaders: {
+      gateway: { appendForwardedFor: true, forwardedHeader: false, via: undefined, trustedHops: 0 },
+      sidecar: { appendForwardedFor: false, forwardedHeader: false, via: undefined, trustedHops: 0 },
+    },
   }
   readonly #workloads = new Map<string, MeshWorkload>()
   readonly #services = new Map<string, MeshService>()
@@ -52,7 +58,7 @@ export class MeshBuilder {
       serviceAccount: name,
       labels: {},
       address: `127.1.0.${this.#workloads.size + 1}`,
-      ports: [{ name: 'http', port: 9080 }],
+      ports: [{ name: 'http', port: 9080, protocol: 'http' }],
       weight: 1,
       env: {},
       uses: [],
@@ -64,7 +70,7 @@ export class MeshBuilder {
 
   /** One port, 80 unless said otherwise. Workloads must be there before. */
   service(namespace: string, name: string, options: ServiceOptions = {}): this {
-    const { port = 80, workloads = [name], routes = [], consumerRoutes = {} } = options
+    const { port = 80, protocol = 'http', workloads = [name], routes = [], consumerRoutes = {} } = options
     const ofWorkloads = workloads.map((workload): MeshEndpoint => {
       const key = `${namespace}/${workload}`
       return { kind: 'workload', workload: key, port: this.#workloads.get(key)?.ports[0]?.port ?? 9080, weight: 1 }
@@ -72,7 +78,7 @@ export class MeshBuilder {
     const servicePort: MeshServicePort = {
       name: 'http',
       port,
-      protocol: 'http',
+      protocol,
       endpoints: options.endpoints ?? ofWorkloads,
       routes,
       consumerRoutes: new Map(Object.entries(consumerRoutes)),

@@ -184,11 +184,11 @@ export function clusterOf(
   return {
     name,
     httpProtocol: 'downstream',
-    upgradeToHttp2: false,
     connectTimeoutMs: 1_000,
     loadBalancing: { kind: 'least-request', choiceCount: 2 },
     retryBudget: { percent: 20, minConcurrency: 3 },
     peerSpiffeIds: [],
+    peerAlpn: ['http/1.1'],
     discovery: 'eds',
     endpoints: endpoints.map((endpoint) => ({ host: '127.0.0.1', weight: 1, tls: false, ...endpoint })),
     ...changes,

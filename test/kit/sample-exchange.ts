@@ -40,6 +40,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     grpcStatus: undefined,
     flags: [],
     detail: undefined,
+    accessLog: { enabled: true, samplePercent: 100 },
     ...changes,
   }
 }

@@ -43,7 +43,12 @@ export async function startSidecarPair(options: SidecarPairOptions): Promise<Sid
     configOf({
       listeners: [listenerOn(outboundPort, { kind: 'rds', name: routes.name })],
       routes: [routes],
-      clusters: [clusterOf('reviews', [endpoint], { peerSpiffeIds: [reviews], upgradeToHttp2 })],
+      clusters: [
+        clusterOf('reviews', [endpoint], {
+          peerSpiffeIds: [reviews],
+          peerAlpn: upgradeToHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+        }),
+      ],
     }),
     { credentials: authority.issue(web), ...shared },
   )

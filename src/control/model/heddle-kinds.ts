@@ -3,6 +3,12 @@ import { isIP } from 'node:net'
 
 import { z } from 'zod'
 
+import { accessLogSchema } from '../../policies/access-log/access-log.schema.ts'
+import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
+import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { peerAuthenticationSchema } from '../../policies/peer-authentication/peer-authentication.schema.ts'
 import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import {
@@ -19,7 +25,7 @@ import {
 export interface WorkloadSpec {
   readonly serviceAccount: string
   readonly address: string
-  readonly ports: readonly { readonly name?: string; readonly port: number }[]
+  readonly ports: readonly { readonly name?: string; readonly port: number; readonly appProtocol?: string }[]
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Absent: the folder of the file. */
@@ -35,7 +41,7 @@ export interface ExternalServiceSpec {
   readonly ports: readonly {
     readonly name: string
     readonly port: number
-    readonly protocol: 'http' | 'grpc' | 'tcp' | 'tls' | 'https'
+    readonly protocol: 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'https'
   }[]
   readonly endpoints: readonly { readonly address: string; readonly port?: number; readonly weight: number }[]
   /** `dns`: the hosts, or the endpoints' addresses, are resolved; `static`: the endpoints are IP addresses. */
@@ -47,7 +53,9 @@ export interface MeshConfigSpec {
   readonly peerAuthentication: PeerAuthenticationSpec
   readonly outboundTrafficPolicy: { readonly mode: 'allowAny' | 'registryOnly' }
   readonly certificates: { readonly workloadLifetime: string }
-  readonly accessLog: { readonly enabled: boolean }
+  readonly accessLog: AccessLogSpec
+  readonly pathNormalization: PathNormalizationSettings
+  readonly forwardedHeaders: ForwardedHeadersSettings
 }
 
 const endpointWeightSchema = z.int().min(1).max(1_000_000).default(1)
@@ -56,7 +64,13 @@ const workloadSpecSchema = z.strictObject({
   serviceAccount: objectNameSchema.default('default'),
   address: preciseHostnameSchema.or(z.ipv6()).default('127.0.0.1'),
   ports: z
-    .array(z.strictObject({ name: objectNameSchema.exactOptional(), port: portSchema }))
+    .array(
+      z.strictObject({
+        name: objectNameSchema.exactOptional(),
+        port: portSchema,
+        appProtocol: z.string().exactOptional(),
+      }),
+    )
     .check(uniqueNames())
     .check((ctx) => {
       for (const [index, { port }] of ctx.value.entries())
@@ -102,7 +116,7 @@ export const externalServiceFields: z.ZodRawShape = {
           z.strictObject({
             name: objectNameSchema.default(''),
             port: portSchema,
-            protocol: z.enum(['http', 'grpc', 'tcp', 'tls', 'https']).default('http'),
+            protocol: z.enum(['http', 'http2', 'grpc', 'tcp', 'tls', 'https']).default('http'),
           }),
         )
         .min(1)
@@ -156,7 +170,9 @@ const meshConfigSpecSchema = z.strictObject({
         .default('1h'),
     })
     .default({ workloadLifetime: '1h' }),
-  accessLog: z.strictObject({ enabled: z.boolean().default(true) }).default({ enabled: true }),
+  accessLog: accessLogSchema.default(accessLogSchema.parse({})),
+  pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
+  forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
 })
 
 export const defaultMeshConfig: MeshConfigSpec = meshConfigSpecSchema.parse({})

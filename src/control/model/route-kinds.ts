@@ -13,12 +13,10 @@ import { retrySchema } from '../../policies/retries/retries.schema.ts'
 import type { RouteRetry } from '../../policies/retries/retries.schema.ts'
 import { urlRewriteSchema } from '../../policies/rewrite/rewrite.schema.ts'
 import type { UrlRewriteFilter } from '../../policies/rewrite/rewrite.schema.ts'
-import {
-  httpHeaderMatchesSchema,
-  matchEverything,
-  routeMatchSchema,
-} from '../../policies/route-match/route-match.schema.ts'
-import type { HttpRouteMatch, HttpValueMatch } from '../../policies/route-match/route-match.schema.ts'
+import { grpcRouteMatchSchema } from '../../policies/route-match/grpc-match.schema.ts'
+import type { GrpcRouteMatch } from '../../policies/route-match/grpc-match.schema.ts'
+import { matchEverything, routeMatchSchema } from '../../policies/route-match/route-match.schema.ts'
+import type { HttpRouteMatch } from '../../policies/route-match/route-match.schema.ts'
 import {
   groupNameSchema,
   hostnameSchema,
@@ -82,14 +80,7 @@ export type HttpRouteSpec = RouteSpec<HttpRouteRule>
 
 export interface GrpcRouteRule {
   readonly name?: string
-  readonly matches: readonly {
-    readonly method?: {
-      readonly type: 'Exact' | 'RegularExpression'
-      readonly service?: string
-      readonly method?: string
-    }
-    readonly headers: readonly HttpValueMatch[]
-  }[]
+  readonly matches: readonly GrpcRouteMatch[]
   readonly filters: readonly RouteFilter[]
   readonly backendRefs: readonly BackendRef[]
 }
@@ -228,29 +219,9 @@ const httpRuleSchema: z.ZodType<HttpRouteRule> = z
     }
   })
 
-const grpcMethodSchema = z
-  .strictObject({
-    type: z.enum(['Exact', 'RegularExpression']).default('Exact'),
-    service: z.string().max(1024).exactOptional(),
-    method: z.string().max(1024).exactOptional(),
-  })
-  .check((ctx) => {
-    const { type, service, method } = ctx.value
-    if (!service && !method)
-      ctx.issues.push(ruleIssue(ctx.value, [], 'one or both of "service" and "method" must be given', 'HDL006'))
-    if (type === 'RegularExpression') return
-    if (service && !/^\.?[a-z_][a-z_0-9]*(\.[a-z_][a-z_0-9]*)*$/i.test(service))
-      ctx.issues.push(ruleIssue(service, ['service'], `"${service}" is not the name of a gRPC service`))
-    if (method && !/^[A-Za-z_][A-Za-z_0-9]*$/.test(method))
-      ctx.issues.push(ruleIssue(method, ['method'], `"${method}" is not the name of a gRPC method`))
-  })
-
 const grpcRuleSchema: z.ZodType<GrpcRouteRule> = z.strictObject({
   name: objectNameSchema.exactOptional(),
-  matches: z
-    .array(z.strictObject({ method: grpcMethodSchema.exactOptional(), headers: httpHeaderMatchesSchema.default([]) }))
-    .max(64)
-    .default([]),
+  matches: z.array(grpcRouteMatchSchema).max(64).default([]),
   filters: filtersSchema(grpcFilterTypes).default([]),
   backendRefs: backendRefsSchema(grpcFilterTypes).default([]),
   sessionPersistence: unsupported('session persistence').optional(),

@@ -1,11 +1,12 @@
 // The documents in force → the MeshSnapshot, what is wrong between them, and the status of each. Pure.
 import type { Problem } from '../../contracts/problem.ts'
+import { hostPort } from '../../contracts/xds/names.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { BackendResolver } from './backends.ts'
 import { DocumentIndex } from './document-index.ts'
 import { compileGateways } from './gateways.ts'
 import { compileMeshRoutes } from './mesh-routes.ts'
-import type { MeshSnapshot } from './mesh-snapshot.ts'
+import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
 import { compileServices } from './services.ts'
 import { compileSettings } from './settings.ts'
@@ -30,8 +31,9 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const compiledWorkloads = compileWorkloads(index, drafts.services)
   problems.add(...compiledWorkloads.problems)
   const attachment = new RouteAttachment(new BackendResolver(index, drafts.services), problems)
-  const services = compileMeshRoutes(index, drafts.services, attachment)
+  const routed = compileMeshRoutes(index, drafts.services, attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment)
+  const services = withGrpcPorts(routed, attachment.grpcPorts)
   const statuses = new Map<string, DocumentStatus>()
   for (const document of documents) {
     const status =
@@ -43,6 +45,24 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
     problems: problems.toArray(),
     statuses,
   }
+}
+
+/** Where a GRPCRoute leads, gRPC is spoken, said or not. */
+function withGrpcPorts(
+  services: ReadonlyMap<string, MeshService>,
+  grpcPorts: ReadonlySet<string>,
+): Map<string, MeshService> {
+  const learned = ({ host }: MeshService, { protocol, port }: MeshServicePort): boolean =>
+    protocol === 'auto' && grpcPorts.has(hostPort(host, port))
+  return new Map(
+    [...services].map(([host, service]) => {
+      if (!service.ports.some((port) => learned(service, port))) return [host, service]
+      const ports = service.ports.map((port) =>
+        learned(service, port) ? { ...port, protocol: 'grpc' as const } : port,
+      )
+      return [host, { ...service, ports }]
+    }),
+  )
 }
 
 /** Undefined for what another controller answers for. */

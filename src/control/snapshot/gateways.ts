@@ -1,4 +1,4 @@
-// Gateways of Heddle's classes, their listeners, and the HTTPRoutes attached to them → virtual hosts.
+// Gateways of Heddle's classes, their listeners, and the routes attached to them → virtual hosts.
 import type { Problem } from '../../contracts/problem.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -13,7 +13,7 @@ import { compareSpecificity, coversHostname, intersectHostnames } from './hostna
 import type { MeshGateway } from './mesh-snapshot.ts'
 import { inOrderOfPrecedence } from './precedence.ts'
 import type { RankedRoute } from './precedence.ts'
-import type { RouteAttachment } from './route-attachment.ts'
+import type { RefusalReason, RouteAttachment } from './route-attachment.ts'
 import { compareText } from './services.ts'
 import { badCondition, gatewayControllerName, goodCondition } from './status.ts'
 import type { Condition, DocumentStatus } from './status.ts'
@@ -29,6 +29,8 @@ interface ListenerDraft {
   readonly fault: { readonly reason: string; readonly problem: Problem } | undefined
   readonly routesByHost: Map<string, RankedRoute[]>
   readonly attached: Set<string>
+  /** Kind of the routes that have a hostname. */
+  readonly kindByHost: Map<string, RouteDocument['kind']>
 }
 
 export interface CompiledGateways {
@@ -49,7 +51,8 @@ export function compileGateways(index: DocumentIndex, attachment: RouteAttachmen
       ),
     )
   }
-  const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')]
+  // of two kinds that want one hostname the older route has it (GRPCRouteSpec.hostnames)
+  const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')].toSorted(compareAge)
   for (const route of routes)
     for (const [position, parentRef] of route.spec.parentRefs.entries())
       if (parentRef.group === gatewayGroup && parentRef.kind === 'Gateway')
@@ -90,7 +93,12 @@ function listenerDraft(
   portOwners: Map<number, Gateway>,
   attachment: RouteAttachment,
 ): ListenerDraft {
-  const draft = { listener, routesByHost: new Map<string, RankedRoute[]>(), attached: new Set<string>() }
+  const draft: Omit<ListenerDraft, 'fault'> = {
+    listener,
+    routesByHost: new Map(),
+    attached: new Set<string>(),
+    kindByHost: new Map(),
+  }
   const path = ['spec', 'listeners', position]
   const refused = (reason: string, problem: Problem): ListenerDraft => {
     attachment.problems.add(problem)
@@ -111,6 +119,11 @@ function listenerDraft(
   return { ...draft, fault: undefined }
 }
 
+const refusalCodes: Readonly<Partial<Record<RefusalReason, Problem['code']>>> = {
+  NotAllowedByListeners: 'HDL009',
+  Conflicted: 'HDL012',
+}
+
 function attach(
   route: RouteDocument,
   position: number,
@@ -122,13 +135,8 @@ function attach(
   const path = ['spec', 'parentRefs', position]
   const namespace = parentRef.namespace ?? route.namespace
   const gateway = index.get('Gateway', namespace, parentRef.name)
-  const refuse = (
-    reason: Parameters<RouteAttachment['refuse']>[3],
-    field: string,
-    message: string,
-    hint?: string,
-  ): void => {
-    const code = reason === 'NotAllowedByListeners' ? 'HDL009' : 'HDL008'
+  const refuse = (reason: RefusalReason, field: string, message: string, hint?: string): void => {
+    const code = refusalCodes[reason] ?? 'HDL008'
     const problem = documentProblem(route, code, 'error', [...path, field], message, hint)
     attachment.refuse(route, parentRef, undefined, reason, problem)
   }
@@ -168,12 +176,34 @@ function attach(
     refuse('NoMatchingListenerHostname', 'name', message, "Compare the route's hostnames with the listener's hostname.")
     return
   }
+  const free = places.filter(({ draft, hostnames }) => !isConflict(route, hostnames, draft))
+  if (free.length === 0) {
+    const other = route.kind === 'HTTPRoute' ? 'GRPCRoute' : 'HTTPRoute'
+    const message = `Gateway ${namespace}/${parentRef.name} has a ${other} for that hostname already, and routes of two kinds do not mix`
+    refuse('Conflicted', 'name', message, 'Give each of them a hostname of its own.')
+    return
+  }
   const ranked = attachment.accept(route, parentRef, undefined)
-  for (const { draft, hostnames } of places) {
+  for (const { draft, hostnames } of free) {
     draft.attached.add(route.id)
+    for (const hostname of hostnames) draft.kindByHost.set(hostname, route.kind)
     for (const hostname of hostnames)
       draft.routesByHost.set(hostname, [...(draft.routesByHost.get(hostname) ?? []), ...ranked])
   }
+}
+
+function compareAge(a: RouteDocument, b: RouteDocument): number {
+  return (
+    compareText(a.metadata.creationTimestamp ?? '~', b.metadata.creationTimestamp ?? '~') ||
+    compareText(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`)
+  )
+}
+
+function isConflict(route: RouteDocument, hostnames: readonly string[], { kindByHost }: ListenerDraft): boolean {
+  return [...kindByHost].some(
+    ([host, kind]) =>
+      kind !== route.kind && hostnames.some((hostname) => intersectHostnames(host, hostname) !== undefined),
+  )
 }
 
 function allows(listener: GatewayListener, route: RouteDocument, gateway: Gateway, index: DocumentIndex): boolean {
@@ -258,7 +288,7 @@ function gatewayStatus(listeners: readonly ListenerDraft[]): DocumentStatus {
     conditions: [served.length === 0 ? accepted : { ...accepted, status: 'True' }, programmed],
     listeners: listeners.map(({ listener, fault, attached }) => ({
       name: listener.name,
-      supportedKinds: [{ group: gatewayGroup, kind: 'HTTPRoute' }],
+      supportedKinds: ['HTTPRoute', 'GRPCRoute'].map((kind) => ({ group: gatewayGroup, kind })),
       attachedRoutes: attached.size,
       conditions:
         fault === undefined

@@ -10,14 +10,21 @@ import type { ParentReference } from '../model/route-kinds.ts'
 import type { RouteDocument } from './backends.ts'
 import type { DocumentIndex } from './document-index.ts'
 import type { MeshRoute, MeshService } from './mesh-snapshot.ts'
+import { carriesGrpc, carriesRequests } from './port-protocol.ts'
 import { inOrderOfPrecedence } from './precedence.ts'
 import type { RankedRoute } from './precedence.ts'
 import type { RouteAttachment } from './route-attachment.ts'
 import type { PortDraft, ServiceDraft } from './services.ts'
 
+/** Routes of one kind, for every caller or for those of one namespace. */
+interface PlaceRoutes {
+  readonly kind: RouteDocument['kind']
+  readonly routes: RankedRoute[]
+}
+
 interface PortRoutes {
-  readonly producer: RankedRoute[]
-  readonly consumer: Map<string, RankedRoute[]>
+  producer: PlaceRoutes | undefined
+  readonly consumer: Map<string, PlaceRoutes>
 }
 
 export function compileMeshRoutes(
@@ -26,7 +33,8 @@ export function compileMeshRoutes(
   attachment: RouteAttachment,
 ): Map<string, MeshService> {
   const routesByPort = new Map<PortDraft, PortRoutes>()
-  const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')]
+  // the more specific kind comes first and has the port (GEP-1426, "Route types")
+  const routes: readonly RouteDocument[] = [...index.all('GRPCRoute'), ...index.all('HTTPRoute')]
   for (const route of routes) {
     if (route.spec.parentRefs.length === 0)
       attachment.problems.add(
@@ -91,34 +99,56 @@ function attach(
     attachment.refuse(route, parentRef, namespace, 'NoMatchingParent', problem)
     return
   }
-  const spoken = named.filter((one) => one.protocol !== 'tcp')
+  const spoken = named.filter((one) => carries(route, one))
+  const field = port === undefined && sectionName === undefined ? 'name' : port === undefined ? 'sectionName' : 'port'
   if (spoken.length === 0) {
-    const message = `${kind} ${parentRef.name} speaks no HTTP there: its port is declared as plain TCP`
-    const hint = 'Set appProtocol: http on the port, or name it http-....'
-    const field = port === undefined && sectionName === undefined ? 'name' : port === undefined ? 'sectionName' : 'port'
+    const grpc = route.kind === 'GRPCRoute'
+    const declared = [...new Set(named.map((one) => one.protocol))].join(', ')
+    const message = `${kind} ${parentRef.name} speaks no ${grpc ? 'HTTP/2' : 'HTTP'} there: its port is declared as ${declared}`
+    const wanted = grpc ? 'grpc' : 'http'
+    const hint = `Set appProtocol: ${wanted} on the port, or name it ${wanted}-....`
     const problem = documentProblem(route, 'HDL010', 'error', [...path, field], message, hint)
     attachment.refuse(route, parentRef, namespace, 'UnsupportedProtocol', problem)
     return
   }
-  if (route.kind === 'GRPCRoute')
-    attachment.problems.add(
-      documentProblem(
-        route,
-        'HDL010',
-        'warning',
-        ['kind'],
-        'a GRPCRoute is checked, but its rules do not steer traffic',
-        'Until then gRPC requests go to the Service they name.',
-      ),
-    )
-  const ranked = attachment.accept(route, parentRef, namespace)
-  if (ranked.length === 0) return
-  for (const one of spoken) {
-    let routes = routesByPort.get(one)
-    if (routes === undefined) routesByPort.set(one, (routes = { producer: [], consumer: new Map() }))
-    if (route.namespace === namespace) routes.producer.push(...ranked)
-    else routes.consumer.set(route.namespace, [...(routes.consumer.get(route.namespace) ?? []), ...ranked])
+  const caller = route.namespace === namespace ? undefined : route.namespace
+  const free = spoken.filter((one) => {
+    const place = placeOf(routesByPort.get(one), caller)
+    return place === undefined || place.kind === route.kind
+  })
+  if (free.length === 0) {
+    const message = `${kind} ${parentRef.name} has a GRPCRoute there, and routes of two kinds do not mix`
+    const hint = 'Give each of them a port of its own.'
+    const problem = documentProblem(route, 'HDL012', 'error', [...path, field], message, hint)
+    attachment.refuse(route, parentRef, namespace, 'Conflicted', problem)
+    return
   }
+  const ranked = attachment.accept(route, parentRef, namespace)
+  if (ranked.length > 0) for (const one of free) put(routesByPort, one, caller, route.kind, ranked)
+}
+
+function carries({ kind }: RouteDocument, { protocol }: PortDraft): boolean {
+  return kind === 'GRPCRoute' ? carriesGrpc(protocol) : carriesRequests(protocol)
+}
+
+function placeOf(routes: PortRoutes | undefined, caller: string | undefined): PlaceRoutes | undefined {
+  return caller === undefined ? routes?.producer : routes?.consumer.get(caller)
+}
+
+/** `caller`: namespace of a consumer route; undefined for a producer route. */
+function put(
+  routesByPort: Map<PortDraft, PortRoutes>,
+  port: PortDraft,
+  caller: string | undefined,
+  kind: RouteDocument['kind'],
+  ranked: readonly RankedRoute[],
+): void {
+  let routes = routesByPort.get(port)
+  if (routes === undefined) routesByPort.set(port, (routes = { producer: undefined, consumer: new Map() }))
+  const place = placeOf(routes, caller) ?? { kind, routes: [] }
+  place.routes.push(...ranked)
+  if (caller === undefined) routes.producer = place
+  else routes.consumer.set(caller, place)
 }
 
 function meshService(draft: ServiceDraft, routesByPort: ReadonlyMap<PortDraft, PortRoutes>): MeshService {
@@ -130,12 +160,12 @@ function meshService(draft: ServiceDraft, routesByPort: ReadonlyMap<PortDraft, P
     external,
     ports: draft.ports.map((port) => {
       const routes = routesByPort.get(port)
-      const producer = inOrderOfPrecedence(routes?.producer ?? [])
+      const producer = inOrderOfPrecedence(routes?.producer?.routes ?? [])
       return {
         ...port,
         routes: producer.length === 0 ? [defaultRoute(draft, port.port)] : producer,
         consumerRoutes: new Map(
-          [...(routes?.consumer ?? [])].map(([caller, own]) => [caller, inOrderOfPrecedence(own)]),
+          [...(routes?.consumer ?? [])].map(([caller, own]) => [caller, inOrderOfPrecedence(own.routes)]),
         ),
       }
     }),

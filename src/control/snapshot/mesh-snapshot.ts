@@ -1,7 +1,10 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetrySpec } from '../../policies/retries/retries.spec.ts'
@@ -25,7 +28,10 @@ export interface MeshSettings {
   readonly outboundTrafficPolicy: 'allowAny' | 'registryOnly'
   /** Lifetime of X.509-SVIDs. */
   readonly svidLifetimeMs: number
-  readonly accessLog: boolean
+  readonly accessLog: AccessLogSpec
+  readonly paths: PathNormalizationSpec
+  /** By where a proxy stands. */
+  readonly forwardedHeaders: { readonly gateway: ForwardedHeadersSpec; readonly sidecar: ForwardedHeadersSpec }
 }
 
 export interface MeshWorkload {
@@ -35,7 +41,7 @@ export interface MeshWorkload {
   readonly labels: Readonly<Record<string, string>>
   /** Where the application listens. */
   readonly address: string
-  readonly ports: readonly { readonly name: string; readonly port: number }[]
+  readonly ports: readonly MeshWorkloadPort[]
   readonly weight: number
   /** What `up` starts; absent when something else does. */
   readonly command?: readonly string[]
@@ -45,6 +51,19 @@ export interface MeshWorkload {
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly source: SourceLocation
 }
+
+export interface MeshWorkloadPort {
+  readonly name: string
+  readonly port: number
+  /** As the Workload declares it, else as the Services that lead there do. */
+  readonly protocol: PortProtocol
+}
+
+/**
+ * What is spoken on a port. `http`: HTTP/1.1. `grpc` is HTTP/2 too. `tcp`: bytes. `tls`: the application's own TLS, which passes through.
+ * `auto`: not declared, found out on each connection.
+ */
+export type PortProtocol = 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'auto'
 
 export interface MeshService {
   readonly host: string
@@ -58,7 +77,7 @@ export interface MeshService {
 export interface MeshServicePort {
   readonly name: string
   readonly port: number
-  readonly protocol: 'http' | 'tcp' | 'grpc'
+  readonly protocol: PortProtocol
   /** The workloads behind it, with the application port that targetPort names; sorted. */
   readonly endpoints: readonly MeshEndpoint[]
   /** Producer routes: for every caller. In order of precedence, already merged over all routes. */
@@ -103,11 +122,13 @@ export type MeshRouteAction =
       }[]
       readonly timeouts: TimeoutsSpec
       readonly retry?: RetrySpec
+      /** What the share of an invalid backend is answered with; absent: 500. */
+      readonly invalidBackendStatus?: 503
     }
-  /** Every backend is invalid: Gateway API asks for 500. */
-  | { readonly kind: 'invalid'; readonly status: 500 }
+  /** Every backend is invalid: the Gateway API asks for 500, and for UNAVAILABLE in a GRPCRoute. */
+  | { readonly kind: 'invalid'; readonly status: 500 | 503 }
 
-/** A backend without `host` is an invalid reference: its share of the requests is answered with 500. */
+/** A backend without `host` is an invalid reference: its share of the requests is answered with `invalidBackendStatus`. */
 export interface MeshBackend {
   readonly host?: string
   readonly port: number

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 
+import type { GrpcMethodMatch } from '../../policies/route-match/grpc-match.schema.ts'
 import type { ValueMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import { inOrderOfPrecedence } from './precedence.ts'
 import type { RankedRoute } from './precedence.ts'
@@ -8,6 +9,7 @@ import type { RankedRoute } from './precedence.ts'
 interface Given {
   readonly path?: readonly [kind: 'exact' | 'prefix' | 'regex', value: string]
   readonly method?: string
+  readonly grpc?: Partial<GrpcMethodMatch>
   readonly headers?: number
   readonly query?: number
   readonly created?: string
@@ -20,7 +22,7 @@ function values(count: number): ValueMatchSpec[] {
 }
 
 function ranked(name: string, given: Given): RankedRoute {
-  const { path = ['prefix', '/'], method, headers = 0, query = 0, created, document = 'ns/a', order = 0 } = given
+  const { path = ['prefix', '/'], method, grpc, headers = 0, query = 0, created, document = 'ns/a', order = 0 } = given
   return {
     route: {
       name,
@@ -35,6 +37,7 @@ function ranked(name: string, given: Given): RankedRoute {
     },
     document,
     ...(created === undefined ? {} : { creationTimestamp: created }),
+    ...(grpc === undefined ? {} : { grpc }),
     order,
   }
 }
@@ -63,5 +66,24 @@ it('follows the Gateway API, whatever order the routes come in', () => {
     fc.property(fc.shuffledSubarray(inOrder, { minLength: inOrder.length }), (shuffled) => {
       expect(inOrderOfPrecedence(shuffled).map((route) => route.name)).toEqual(names)
     }),
+  )
+})
+
+it('orders matches of gRPC methods by service, method and headers', () => {
+  const expected = [
+    ranked('longer service', { grpc: { service: 'shop.CartItems' } }),
+    ranked('longer method', { grpc: { service: 'shop.Cart', method: 'AddAll' } }),
+    ranked('method with headers', { grpc: { service: 'shop.Cart', method: 'Add' }, headers: 1 }),
+    ranked('method', { grpc: { type: 'Exact', service: 'shop.Cart', method: 'Add' } }),
+    ranked('expression', { grpc: { type: 'RegularExpression', service: 'shop.Cart', method: 'Add' } }),
+    ranked('service with headers', { grpc: { service: 'shop.Cart' }, headers: 2 }),
+    ranked('service', { grpc: { service: 'shop.Cart' } }),
+    ranked('only a method', { grpc: { method: 'Add' }, headers: 9 }),
+    ranked('headers', { grpc: {}, headers: 1 }),
+    ranked('older', { grpc: {}, created: '2026-01-01T00:00:00Z', document: 'ns/z' }),
+    ranked('everything', { grpc: {} }),
+  ]
+  expect(inOrderOfPrecedence(expected.toReversed()).map(({ name }) => name)).toEqual(
+    expected.map(({ route }) => route.name),
   )
 })

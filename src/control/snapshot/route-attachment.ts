@@ -1,10 +1,11 @@
 // What attaching routes to their parents gathers: routes by place, and what each route and parent is told about it.
 import type { Problem } from '../../contracts/problem.ts'
 import { formatProblem } from '../../contracts/problem.ts'
+import { hostPort } from '../../contracts/xds/names.ts'
 import type { ParentReference } from '../model/route-kinds.ts'
 import type { BackendResolver, RouteDocument } from './backends.ts'
 import type { RankedRoute } from './precedence.ts'
-import { checkReferences, compileRules } from './rules.ts'
+import { compileRules } from './rules.ts'
 import type { CompiledRules } from './rules.ts'
 import { badCondition, gatewayControllerName, goodCondition, meshControllerName, resolvedRefs } from './status.ts'
 import type { ParentStatus } from './status.ts'
@@ -25,18 +26,27 @@ export class ProblemList {
   }
 }
 
+/** Reasons of the Gateway API for a route that is not accepted; `Conflicted` is GEP-1426's. */
+export type RefusalReason =
+  | 'Conflicted'
+  | 'NoMatchingListenerHostname'
+  | 'NoMatchingParent'
+  | 'NotAllowedByListeners'
+  | 'UnsupportedProtocol'
+
 export class RouteAttachment {
   readonly problems: ProblemList
   readonly #resolver: BackendResolver
   readonly #parents = new Map<string, ParentStatus[]>()
   readonly #rules = new Map<string, CompiledRules>()
+  readonly #grpcPorts = new Set<string>()
 
   constructor(resolver: BackendResolver, problems: ProblemList) {
     this.#resolver = resolver
     this.problems = problems
   }
 
-  /** The route belongs to that parent. GRPCRoutes give no routes: gRPC traffic is not built. */
+  /** The route belongs to that parent. */
   accept(
     route: RouteDocument,
     parentRef: ParentReference,
@@ -44,6 +54,7 @@ export class RouteAttachment {
   ): readonly RankedRoute[] {
     const rules = this.#rulesOf(route, parentNamespace)
     this.problems.add(...rules.problems)
+    if (route.kind === 'GRPCRoute') for (const port of destinations(rules)) this.#grpcPorts.add(port)
     this.#tell(route, parentRef, goodCondition('Accepted', 'the route is in force'), rules)
     return rules.routes
   }
@@ -52,12 +63,17 @@ export class RouteAttachment {
     route: RouteDocument,
     parentRef: ParentReference,
     parentNamespace: string | undefined,
-    reason: 'NoMatchingParent' | 'NoMatchingListenerHostname' | 'NotAllowedByListeners' | 'UnsupportedProtocol',
+    reason: RefusalReason,
     problem: Problem,
   ): void {
     const rules = this.#rulesOf(route, parentNamespace)
     this.problems.add(problem, ...rules.problems)
     this.#tell(route, parentRef, badCondition('Accepted', reason, problem.message), rules)
+  }
+
+  /** Names ("host:port") of the Service ports that GRPCRoutes send requests to. */
+  get grpcPorts(): ReadonlySet<string> {
+    return this.#grpcPorts
   }
 
   parentsOf(route: RouteDocument): readonly ParentStatus[] {
@@ -68,10 +84,7 @@ export class RouteAttachment {
     const key = `${route.id} ${parentNamespace ?? ''}`
     let rules = this.#rules.get(key)
     if (rules === undefined) {
-      rules =
-        route.kind === 'HTTPRoute'
-          ? compileRules(route, this.#resolver, parentNamespace)
-          : { routes: [], ...checkReferences(route, this.#resolver, parentNamespace) }
+      rules = compileRules(route, this.#resolver, parentNamespace)
       this.#rules.set(key, rules)
     }
     return rules
@@ -89,4 +102,13 @@ export class RouteAttachment {
     parents.push({ parentRef, controllerName, conditions })
     this.#parents.set(route.id, parents)
   }
+}
+
+function destinations({ routes }: CompiledRules): string[] {
+  return routes.flatMap(({ route: { action } }) => {
+    if (action.kind !== 'forward') return []
+    return [...action.backends, ...action.mirrors].flatMap(({ host, port }) => {
+      return host === undefined ? [] : [hostPort(host, port)]
+    })
+  })
 }

@@ -1,4 +1,4 @@
-// One HTTPRoute's rules, as seen from one parent → MeshRoutes: one per match.
+// One HTTPRoute's or GRPCRoute's rules, as seen from one parent → MeshRoutes: one per match.
 import type { Problem } from '../../contracts/problem.ts'
 import { toCorsSpec } from '../../policies/cors/cors.schema.ts'
 import { toHeaderModifierSpec } from '../../policies/header-modifier/header-modifier.schema.ts'
@@ -7,11 +7,12 @@ import { toMirrorShare } from '../../policies/mirror/mirror.schema.ts'
 import { toRedirectSpec } from '../../policies/redirect/redirect.schema.ts'
 import { toRetrySpec } from '../../policies/retries/retries.schema.ts'
 import { toRewriteSpec } from '../../policies/rewrite/rewrite.schema.ts'
+import { matchEveryMethod, toGrpcRouteMatchSpec } from '../../policies/route-match/grpc-match.schema.ts'
 import { matchEverything, toRouteMatchSpec } from '../../policies/route-match/route-match.schema.ts'
+import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import { toTimeoutsSpec } from '../../policies/timeouts/timeouts.schema.ts'
 import { sourceLocation } from '../model/document.ts'
-import type { ModelDocument } from '../model/document.ts'
-import type { HttpRouteRule, RouteFilter } from '../model/route-kinds.ts'
+import type { GrpcRouteRule, HttpRouteRule, RouteFilter } from '../model/route-kinds.ts'
 import type { FieldPath } from '../model/yaml-text.ts'
 import type { BackendResolver, RouteDocument } from './backends.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from './mesh-snapshot.ts'
@@ -29,23 +30,20 @@ type Forward = Extract<MeshRouteAction, { kind: 'forward' }>
 
 /** `parentNamespace`: of the Service the route is attached to; undefined for a Gateway. */
 export function compileRules(
-  document: ModelDocument<'HTTPRoute'>,
+  document: RouteDocument,
   resolver: BackendResolver,
   parentNamespace: string | undefined,
 ): CompiledRules {
   const references = new References(document, resolver, parentNamespace)
   const routes: RankedRoute[] = []
-  for (const [ruleIndex, rule] of document.spec.rules.entries()) {
-    const path: FieldPath = ['spec', 'rules', ruleIndex]
-    const ruleName = rule.name ?? String(ruleIndex)
-    const behaviour = compileRule(rule, path, references)
-    const matches = rule.matches.length === 0 ? [matchEverything] : rule.matches
-    for (const [matchIndex, match] of matches.entries()) {
+  for (const [ruleIndex, { name, behaviour, matches }] of ruleDrafts(document, references).entries()) {
+    const ruleName = name ?? String(ruleIndex)
+    for (const [matchIndex, { match, grpc }] of matches.entries()) {
       const suffix = matches.length === 1 ? '' : `/${matchIndex}`
       const route: MeshRoute = {
         name: `${document.namespace}/${document.name}/${ruleName}${suffix}`,
-        source: sourceLocation(document, [...path, 'matches', matchIndex], ruleName),
-        match: toRouteMatchSpec(match),
+        source: sourceLocation(document, [...rulePath(ruleIndex), 'matches', matchIndex], ruleName),
+        match,
         ...behaviour,
       }
       const { creationTimestamp } = document.metadata
@@ -53,6 +51,7 @@ export function compileRules(
         route,
         document: `${document.namespace}/${document.name}`,
         ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+        ...(grpc === undefined ? {} : { grpc }),
         order: routes.length,
       })
     }
@@ -60,26 +59,38 @@ export function compileRules(
   return { routes, problems: references.problems, fault: references.fault }
 }
 
-/** Checks the references of a GRPCRoute as far as they are the same as an HTTPRoute's. */
-export function checkReferences(
-  document: RouteDocument,
-  resolver: BackendResolver,
-  parentNamespace: string | undefined,
-): Omit<CompiledRules, 'routes'> {
-  const references = new References(document, resolver, parentNamespace)
-  for (const [ruleIndex, rule] of document.spec.rules.entries()) {
-    const path: FieldPath = ['spec', 'rules', ruleIndex]
-    references.backends(rule, path)
-    references.mirrors(rule.filters, path)
-  }
-  return { problems: references.problems, fault: references.fault }
+interface RuleDraft {
+  readonly name: string | undefined
+  readonly behaviour: Behaviour
+  readonly matches: readonly (Pick<RankedRoute, 'grpc'> & { readonly match: RouteMatchSpec })[]
 }
 
-function compileRule(
-  rule: HttpRouteRule,
-  path: FieldPath,
-  references: References,
-): Omit<MeshRoute, 'name' | 'source' | 'match'> {
+type Behaviour = Omit<MeshRoute, 'name' | 'source' | 'match'>
+
+function ruleDrafts(document: RouteDocument, references: References): RuleDraft[] {
+  if (document.kind === 'GRPCRoute')
+    return document.spec.rules.map((rule, index) => ({
+      name: rule.name,
+      behaviour: compileGrpcRule(rule, rulePath(index), references),
+      matches: (rule.matches.length === 0 ? [matchEveryMethod] : rule.matches).map((match) => ({
+        match: toGrpcRouteMatchSpec(match),
+        grpc: match.method ?? {},
+      })),
+    }))
+  return document.spec.rules.map((rule, index) => ({
+    name: rule.name,
+    behaviour: compileHttpRule(rule, rulePath(index), references),
+    matches: (rule.matches.length === 0 ? [matchEverything] : rule.matches).map((match) => ({
+      match: toRouteMatchSpec(match),
+    })),
+  }))
+}
+
+function rulePath(index: number): FieldPath {
+  return ['spec', 'rules', index]
+}
+
+function compileHttpRule(rule: HttpRouteRule, path: FieldPath, references: References): Behaviour {
   const { cors, requestRedirect, urlRewrite } = filterFields(rule.filters)
   const shared = { ...headerModifiers(rule.filters), ...(cors === undefined ? {} : { cors: toCorsSpec(cors) }) }
   if (requestRedirect !== undefined)
@@ -87,8 +98,7 @@ function compileRule(
   const backends = references.backends(rule, path)
   const mirrors = references.mirrors(rule.filters, path)
   // Gateway API: no backend that traffic could go to, and no filter that answers, is answered with 500
-  if (!backends.some((backend) => backend.weight > 0 && backend.host !== undefined))
-    return { ...shared, action: { kind: 'invalid', status: 500 } }
+  if (!backends.some(takesTraffic)) return { ...shared, action: { kind: 'invalid', status: 500 } }
   return {
     ...shared,
     action: {
@@ -100,6 +110,19 @@ function compileRule(
       ...(rule.retry === undefined ? {} : { retry: toRetrySpec(rule.retry) }),
     },
   }
+}
+
+/** What is invalid is UNAVAILABLE for gRPC (GRPCRouteRule.backendRefs), which is what a gRPC client makes of 503. */
+function compileGrpcRule(rule: GrpcRouteRule, path: FieldPath, references: References): Behaviour {
+  const shared = headerModifiers(rule.filters)
+  const backends = references.backends(rule, path)
+  const mirrors = references.mirrors(rule.filters, path)
+  if (!backends.some(takesTraffic)) return { ...shared, action: { kind: 'invalid', status: 503 } }
+  return { ...shared, action: { kind: 'forward', backends, mirrors, timeouts: {}, invalidBackendStatus: 503 } }
+}
+
+function takesTraffic({ weight, host }: MeshBackend): boolean {
+  return weight > 0 && host !== undefined
 }
 
 class References {

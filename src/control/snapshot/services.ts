@@ -10,6 +10,7 @@ import type { ModelDocument } from '../model/document.ts'
 import { labelsMatch } from './document-index.ts'
 import type { DocumentIndex } from './document-index.ts'
 import type { MeshEndpoint, MeshServicePort } from './mesh-snapshot.ts'
+import { declaredProtocol } from './port-protocol.ts'
 
 export interface ServiceDraft {
   readonly document: ModelDocument<'Service' | 'ExternalService'>
@@ -105,7 +106,7 @@ function compileService(
     ports.push({
       name: port.name ?? '',
       port: port.port,
-      protocol: protocolOf(port),
+      protocol: declaredProtocol(port.appProtocol, port.name, port.port),
       endpoints: [...endpoints].toSorted(([a], [b]) => compareText(a, b)).map(([, endpoint]) => endpoint),
     })
   }
@@ -175,8 +176,7 @@ function compileExternal(external: ModelDocument<'ExternalService'>): ServiceDra
     ports: ports.map(({ name, port, protocol }) => ({
       name,
       port,
-      // the application's own TLS passes through untouched
-      protocol: protocol === 'tls' || protocol === 'https' ? 'tcp' : protocol,
+      protocol: protocol === 'https' ? 'tls' : protocol,
       endpoints:
         endpoints.length === 0
           ? [addressEndpoint(host, port, 1)]
@@ -193,25 +193,6 @@ function addressEndpoint(host: string, port: number, weight: number): MeshEndpoi
 function put(endpoints: Map<string, MeshEndpoint>, endpoint: MeshEndpoint): void {
   const place = endpoint.kind === 'workload' ? endpoint.workload : endpoint.host
   endpoints.set(`${place} ${endpoint.port}`, endpoint)
-}
-
-const protocols: Readonly<Record<string, MeshServicePort['protocol']>> = {
-  http: 'http',
-  'kubernetes.io/ws': 'http',
-  'grpc-web': 'http',
-  grpc: 'grpc',
-  // the application speaks HTTP/2 in clear text, which is what a gRPC port means to the mesh
-  http2: 'grpc',
-  'kubernetes.io/h2c': 'grpc',
-}
-
-/** `appProtocol` decides (KEP-1422), then the port's name up to "-", as Istio reads it; a port without either speaks HTTP. */
-function protocolOf(port: ServicePort): MeshServicePort['protocol'] {
-  if (port.appProtocol !== undefined) return protocols[port.appProtocol.toLowerCase()] ?? 'tcp'
-  const name = port.name ?? ''
-  const byName = protocols[name] ?? protocols[name.split('-')[0] as string]
-  if (byName !== undefined) return byName
-  return /^(https|tls|tcp|mongo|mysql|postgres|redis)(-|$)/.test(name) ? 'tcp' : 'http'
 }
 
 /** Order of code units: the same everywhere. */

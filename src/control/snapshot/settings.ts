@@ -1,5 +1,7 @@
 // Mesh-wide settings: XMesh (GEP-3949) points to a MeshConfig; without an XMesh the only MeshConfig there is applies.
 import type { Problem } from '../../contracts/problem.ts'
+import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -67,7 +69,12 @@ function toSettings(spec: MeshConfigSpec): MeshSettings {
     peerAuthentication: spec.peerAuthentication.mode,
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
-    accessLog: spec.accessLog.enabled,
+    accessLog: spec.accessLog,
+    paths: toPathNormalizationSpec(spec.pathNormalization),
+    forwardedHeaders: {
+      gateway: toForwardedHeadersSpec(spec.forwardedHeaders, 'gateway'),
+      sidecar: toForwardedHeadersSpec(spec.forwardedHeaders, 'sidecar'),
+    },
   }
 }
 

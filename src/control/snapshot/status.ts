@@ -57,6 +57,8 @@ export function resolvedRefs(fault: ReferenceFault | undefined): Condition {
 }
 
 const meshFeatures = [
+  'GRPCRoute',
+  'GRPCRouteNamedRouteRule',
   'HTTPRoute',
   'HTTPRoute303RedirectStatusCode',
   'HTTPRoute307RedirectStatusCode',

@@ -7,7 +7,8 @@ import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { nearest } from '../model/nearest.ts'
 import type { DocumentIndex } from './document-index.ts'
-import type { MeshWorkload } from './mesh-snapshot.ts'
+import type { MeshWorkload, MeshWorkloadPort, PortProtocol } from './mesh-snapshot.ts'
+import { declaredProtocol } from './port-protocol.ts'
 import { compareText } from './services.ts'
 import type { ServiceDraft } from './services.ts'
 
@@ -22,9 +23,13 @@ export function compileWorkloads(
   const problems: Problem[] = []
   const workloads = new Map<string, MeshWorkload>()
   const portOwners = new Map<string, Workload>()
+  const byServices = protocolsByServices(services)
   for (const workload of index.all('Workload').toSorted((a, b) => compareText(a.id, b.id))) {
     problems.push(...portProblems(workload, portOwners))
-    workloads.set(`${workload.namespace}/${workload.name}`, meshWorkload(workload, index, services, problems))
+    workloads.set(
+      `${workload.namespace}/${workload.name}`,
+      meshWorkload(workload, index, services, byServices, problems),
+    )
   }
   return { workloads, problems }
 }
@@ -33,6 +38,7 @@ function meshWorkload(
   workload: Workload,
   index: DocumentIndex,
   services: ReadonlyMap<string, ServiceDraft>,
+  byServices: ReadonlyMap<string, PortProtocol>,
   problems: Problem[],
 ): MeshWorkload {
   const { namespace, name, metadata, spec, folder } = workload
@@ -47,7 +53,7 @@ function meshWorkload(
     serviceAccount: spec.serviceAccount,
     labels: metadata.labels,
     address: spec.address,
-    ports: spec.ports.map((port) => ({ name: port.name ?? '', port: port.port })),
+    ports: spec.ports.map((port) => workloadPort(port, byServices.get(`${namespace}/${name} ${port.port}`))),
     weight: spec.weight,
     ...(command === undefined ? {} : { command }),
     env: spec.env,
@@ -55,6 +61,34 @@ function meshWorkload(
     uses: usesOf(workload, index, services, problems),
     source: sourceLocation(workload),
   }
+}
+
+function workloadPort(
+  { name, port, appProtocol }: Workload['spec']['ports'][number],
+  byServices: PortProtocol | undefined,
+): MeshWorkloadPort {
+  const own = declaredProtocol(appProtocol, name, port)
+  return { name: name ?? '', port, protocol: own === 'auto' ? (byServices ?? own) : own }
+}
+
+/** By "namespace/name port": what the Services say that lead to that port of a workload. Where they disagree, nothing is declared. */
+function protocolsByServices(services: ReadonlyMap<string, ServiceDraft>): Map<string, PortProtocol> {
+  const declared = new Map<string, PortProtocol>()
+  for (const { ports } of services.values())
+    for (const { protocol, endpoints } of ports)
+      for (const endpoint of endpoints) {
+        if (endpoint.kind !== 'workload' || protocol === 'auto') continue
+        const key = `${endpoint.workload} ${endpoint.port}`
+        declared.set(key, agreed(declared.get(key) ?? protocol, protocol))
+      }
+  return declared
+}
+
+/** gRPC is HTTP/2 with a name for what is in it. */
+function agreed(a: PortProtocol, b: PortProtocol): PortProtocol {
+  if (a === b) return a
+  const both = [a, b]
+  return both.includes('grpc') && both.includes('http2') ? 'grpc' : 'auto'
 }
 
 function usesOf(

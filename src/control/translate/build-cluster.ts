@@ -6,11 +6,14 @@ import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
+import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { adsConfigSource } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { encodeRetryBudget } from '../../policies/retries/retries.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
+import type { PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 
@@ -34,18 +37,20 @@ export interface ServiceClusterOptions {
   readonly name: string
   readonly service: { readonly namespace: string; readonly name: string }
   readonly peerSpiffeIds: readonly string[]
+  readonly protocol: PortProtocol
   /** Hosts to look up by DNS; absent: endpoints come by EDS. */
   readonly dnsEndpoints?: readonly ResolvedEndpoint[]
 }
 
-export function serviceCluster({ name, service, peerSpiffeIds, dnsEndpoints }: ServiceClusterOptions): ClusterInit {
+export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
+  const { name, service, peerSpiffeIds, protocol, dnsEndpoints } = options
   const discovery =
     dnsEndpoints === undefined
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
       : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
   const { type, ...details } = discovery
   return {
-    ...clusterBase(name),
+    ...clusterBase(name, declared(protocol) ?? 'http1'),
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
     transportSocketMatches: encodeUpstreamTls(peerSpiffeIds),
@@ -53,17 +58,24 @@ export function serviceCluster({ name, service, peerSpiffeIds, dnsEndpoints }: S
   }
 }
 
-export function inboundCluster(name: string, application: SocketAddress): ClusterInit {
+export function inboundCluster(name: string, application: SocketAddress, protocol: PortProtocol): ClusterInit {
   return {
-    ...clusterBase(name),
+    // callers of a port that nobody has declared know what it speaks
+    ...clusterBase(name, declared(protocol) ?? 'downstream'),
     clusterDiscoveryType: { case: 'type', value: Discovery.STATIC },
     loadAssignment: loadAssignment(name, [{ ...application, weight: 1, tls: false }]),
   }
 }
 
-function clusterBase(name: string) {
+function declared(protocol: PortProtocol): HttpProtocol | undefined {
+  if (protocol === 'auto') return undefined
+  return protocol === 'http2' || protocol === 'grpc' ? 'http2' : 'http1'
+}
+
+function clusterBase(name: string, protocol: HttpProtocol) {
   return {
     name,
+    typedExtensionProtocolOptions: encodeHttpProtocol(protocol),
     connectTimeout: encodeDuration(connectTimeoutMs),
     loadBalancingPolicy: loadBalancing,
     circuitBreakers,

@@ -6,6 +6,7 @@ import type { FilterSchema } from '../../contracts/xds/gen/envoy/config/listener
 import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
@@ -15,10 +16,12 @@ import { corsFilter } from '../../policies/cors/cors.xds.ts'
 import { adsConfigSource } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { encodePeerAuthentication } from '../../policies/peer-authentication/peer-authentication.xds.ts'
+import { encodeDuration } from '../../policies/scalars.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 import type { RouteConfigurationInit } from './build-route.ts'
+import type { HttpSettings } from './http-settings.ts'
 
 export type ListenerInit = MessageInitShape<typeof ListenerSchema>
 type HttpFilterInit = MessageInitShape<typeof HttpFilterSchema>
@@ -37,13 +40,25 @@ const tlsInspector = {
   configType: { case: 'typedConfig' as const, value: typedConfig(TlsInspectorSchema, {}) },
 }
 
+const httpInspector = {
+  name: 'envoy.filters.listener.http_inspector',
+  configType: { case: 'typedConfig' as const, value: typedConfig(HttpInspectorSchema, {}) },
+}
+
+/** HTTP is all that these listeners serve: a connection that is opened before it is needed may wait for its first request. */
+const noInspectionTimeout = { listenerFiltersTimeout: encodeDuration(0) }
+
 export interface ForwardProxyOptions {
   readonly searchDomains: readonly string[]
   readonly allowAny: boolean
 }
 
 /** Takes absolute-form requests and CONNECT; routes by authority. */
-export function outboundListener(address: SocketAddress, options: ForwardProxyOptions): ListenerInit {
+export function outboundListener(
+  address: SocketAddress,
+  options: ForwardProxyOptions,
+  http: HttpSettings,
+): ListenerInit {
   const { searchDomains, allowAny } = options
   const filter: HttpFilterInit = {
     name: 'heddle.forward_proxy',
@@ -55,10 +70,11 @@ export function outboundListener(address: SocketAddress, options: ForwardProxyOp
   const name = forwardProxyListener
   return {
     ...plaintextListener(name, address, {
+      ...http.manager,
       statPrefix: name,
       // Envoy wants routes in every connection manager: here there are none before the filter has chosen
       routeSpecifier: { case: 'routeConfig', value: { name } },
-      httpFilters: [filter, cors, router],
+      httpFilters: [filter, ...http.filters, cors, router],
     }),
     trafficDirection: TrafficDirection.OUTBOUND,
   }
@@ -69,13 +85,14 @@ export function serviceLoopbackListener(
   name: string,
   address: SocketAddress,
   routeConfiguration: string,
+  http: HttpSettings,
 ): ListenerInit {
-  return { ...rdsListener(name, address, routeConfiguration), trafficDirection: TrafficDirection.OUTBOUND }
+  return { ...rdsListener(name, address, routeConfiguration, http), trafficDirection: TrafficDirection.OUTBOUND }
 }
 
 /** Traffic from outside the mesh: neither inbound nor outbound in Envoy's sense. */
-export function gatewayListener(name: string, address: SocketAddress): ListenerInit {
-  return rdsListener(name, address, name)
+export function gatewayListener(name: string, address: SocketAddress, http: HttpSettings): ListenerInit {
+  return rdsListener(name, address, name, http)
 }
 
 /** In front of one application port. */
@@ -84,17 +101,20 @@ export function inboundListener(
   address: SocketAddress,
   mode: PeerAuthenticationMode,
   routes: RouteConfigurationInit,
+  http: HttpSettings,
 ): ListenerInit {
   const manager = connectionManager({
+    ...http.manager,
     statPrefix: name,
     routeSpecifier: { case: 'routeConfig', value: routes },
-    httpFilters: [router],
+    httpFilters: [...http.filters, router],
   })
   return {
     name,
     address: socketAddress(address),
     trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: [tlsInspector],
+    listenerFilters: [...(mode === 'DISABLE' ? [] : [tlsInspector]), ...(mode === 'STRICT' ? [] : [httpInspector])],
+    ...noInspectionTimeout,
     filterChains: encodePeerAuthentication({ mode }).map((transport) => ({ ...transport, filters: [manager] })),
   }
 }
@@ -113,16 +133,23 @@ export function apiListener(name: string): ListenerInit {
   }
 }
 
-function rdsListener(name: string, address: SocketAddress, routeConfiguration: string) {
+function rdsListener(name: string, address: SocketAddress, routeConfiguration: string, http: HttpSettings) {
   return plaintextListener(name, address, {
+    ...http.manager,
     statPrefix: name,
     routeSpecifier: rds(routeConfiguration),
-    httpFilters: [cors, router],
+    httpFilters: [...http.filters, cors, router],
   })
 }
 
 function plaintextListener(name: string, address: SocketAddress, manager: ConnectionManagerInit) {
-  return { name, address: socketAddress(address), filterChains: [{ filters: [connectionManager(manager)] }] }
+  return {
+    name,
+    address: socketAddress(address),
+    listenerFilters: [httpInspector],
+    ...noInspectionTimeout,
+    filterChains: [{ filters: [connectionManager(manager)] }],
+  }
 }
 
 function rds(routeConfigName: string) {

@@ -28,7 +28,7 @@ export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationS
 type RouteInit = MessageInitShape<typeof RouteSchema>
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
 
-/** Route of a host that no HTTPRoute speaks of: everything goes to `cluster`. */
+/** Route of a host that no route document speaks of: everything goes to `cluster`. */
 const defaultRouteName = 'default'
 
 /** A route configuration for any Host: which one applies was decided before, by name or by listener. */
@@ -96,7 +96,10 @@ function buildForward(action: ForwardAction, match: MeshRoute['match']): Message
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
   return {
     clusterSpecifier: encodeTrafficSplit(action.backends.map(toWeightedCluster)),
-    clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR,
+    clusterNotFoundResponseCode:
+      action.invalidBackendStatus === undefined
+        ? ClusterNotFound.INTERNAL_SERVER_ERROR
+        : ClusterNotFound.SERVICE_UNAVAILABLE,
     ...encodeRewrite(action.rewrite, match.path),
     requestMirrorPolicies: action.mirrors.map(({ host, port, numerator, denominator }) =>
       encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),

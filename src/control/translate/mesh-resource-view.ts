@@ -34,6 +34,8 @@ import {
 } from './build-listener.ts'
 import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
+import { httpSettings } from './http-settings.ts'
+import type { HttpSettings } from './http-settings.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
@@ -60,6 +62,7 @@ class MeshResourceView implements ResourceView {
   readonly #ports: PortAllocation
   readonly #ready: ReadonlySet<string>
   readonly #cache: ResourceCache
+  readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
     snapshot: MeshSnapshot,
@@ -71,6 +74,8 @@ class MeshResourceView implements ResourceView {
     this.#ports = ports
     this.#ready = ready
     this.#cache = new ResourceCache(previous)
+    const { settings } = snapshot
+    this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
 
   get revision(): string {
@@ -134,8 +139,8 @@ class MeshResourceView implements ResourceView {
       key: `listener ${name}`,
       name,
       schema: ListenerSchema,
-      inputs: [port],
-      build: () => gatewayListener(name, { host: gatewayHost, port }),
+      inputs: [port, this.#http.gateway.key],
+      build: () => gatewayListener(name, { host: gatewayHost, port }, this.#http.gateway),
     })
   }
 
@@ -143,6 +148,7 @@ class MeshResourceView implements ResourceView {
     const workload = this.#workload(node)
     if (workload === undefined) return undefined
     const { peerAuthentication: mode, outboundTrafficPolicy } = this.#snapshot.settings
+    const http = this.#http.sidecar
     const recipe = { key: `listener ${keyOf(node)} ${name}`, name, schema: ListenerSchema }
 
     if (name === forwardProxyListener) {
@@ -150,8 +156,8 @@ class MeshResourceView implements ResourceView {
       const searchDomains = [`${workload.namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local']
       return this.#cache.get({
         ...recipe,
-        inputs: [address.host, address.port, outboundTrafficPolicy],
-        build: () => outboundListener(address, { searchDomains, allowAny: outboundTrafficPolicy === 'allowAny' }),
+        inputs: [address.host, address.port, outboundTrafficPolicy, http.key],
+        build: () => outboundListener(address, { searchDomains, allowAny: outboundTrafficPolicy === 'allowAny' }, http),
       })
     }
     const inbound = workload.ports.find(({ port }) => inboundName(port) === name)
@@ -160,8 +166,8 @@ class MeshResourceView implements ResourceView {
       const routes = () => anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)])
       return this.#cache.get({
         ...recipe,
-        inputs: [address.host, address.port, mode, workload],
-        build: () => inboundListener(name, address, mode, routes()),
+        inputs: [address.host, address.port, mode, workload, http.key],
+        build: () => inboundListener(name, address, mode, routes(), http),
       })
     }
     const used = workload.uses.find(({ host, port }) => serviceListener(host, port) === name)
@@ -170,8 +176,8 @@ class MeshResourceView implements ResourceView {
     const address = this.#address(node, `service|${service}`)
     return this.#cache.get({
       ...recipe,
-      inputs: [address.host, address.port],
-      build: () => serviceLoopbackListener(name, address, service),
+      inputs: [address.host, address.port, http.key],
+      build: () => serviceLoopbackListener(name, address, service, http),
     })
   }
 
@@ -214,12 +220,13 @@ class MeshResourceView implements ResourceView {
       key: `cluster ${node.kind === 'other' ? 'other' : ''} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [service.namespace, service.name, peers.join(), byDns ? port.endpoints : undefined],
+      inputs: [service.namespace, service.name, port.protocol, peers.join(), byDns ? port.endpoints : undefined],
       build: () =>
         serviceCluster({
           name,
           service,
           peerSpiffeIds: peers,
+          protocol: port.protocol,
           ...(byDns ? { dnsEndpoints: this.#endpoints(port) } : {}),
         }),
     })
@@ -227,14 +234,15 @@ class MeshResourceView implements ResourceView {
 
   #inboundCluster(name: string, node: XdsNode): EncodedResource | undefined {
     const workload = this.#workload(node)
-    const port = workload?.ports.find((candidate) => inboundName(candidate.port) === name)?.port
-    if (workload === undefined || port === undefined) return undefined
+    const found = workload?.ports.find((candidate) => inboundName(candidate.port) === name)
+    if (workload === undefined || found === undefined) return undefined
+    const { port, protocol } = found
     return this.#cache.get({
       key: `cluster ${keyOf(node)} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [workload.address],
-      build: () => inboundCluster(name, { host: workload.address, port }),
+      inputs: [workload.address, protocol],
+      build: () => inboundCluster(name, { host: workload.address, port }, protocol),
     })
   }
 

@@ -20,6 +20,9 @@ export const adsConfigSource: MessageInitShape<typeof ConfigSourceSchema> = {
 /** Name of the transport socket in Envoy. */
 export const tlsTransportSocket = 'envoy.transport_sockets.tls'
 
+/** What proxies of the mesh speak with each other, most wanted first. */
+export const meshAlpn: readonly string[] = ['h2', 'http/1.1']
+
 type CommonTlsInit = MessageInitShape<typeof CommonTlsContextSchema>
 
 const trustBundle: MessageInitShape<typeof SdsSecretConfigSchema> = {
@@ -38,7 +41,7 @@ export function encodeOwnSecrets(peer?: MessageInitShape<typeof CertificateValid
             case: 'combinedValidationContext',
             value: { defaultValidationContext: peer, validationContextSdsSecretConfig: trustBundle },
           },
-    alpnProtocols: ['http/1.1'],
+    alpnProtocols: [...meshAlpn],
   }
 }
 

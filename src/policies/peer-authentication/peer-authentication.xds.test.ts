@@ -4,10 +4,10 @@ import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { FilterChainSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { DownstreamTlsContextSchema } from '../../contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { typedConfig } from '../typed-config.xds.ts'
-import { encodeOwnSecrets } from './own-secrets.xds.ts'
+import { encodeOwnSecrets, meshAlpn } from './own-secrets.xds.ts'
 import { decodeTransport, encodePeerAuthentication } from './peer-authentication.xds.ts'
 
-const mutual = { transport: 'tls', tls: { requireClientCertificate: true } }
+const mutual = { transport: 'tls', tls: { requireClientCertificate: true, alpn: meshAlpn } }
 const plaintext = { transport: 'plaintext' }
 
 function socket(init: Parameters<typeof typedConfig<typeof DownstreamTlsContextSchema>>[1]) {

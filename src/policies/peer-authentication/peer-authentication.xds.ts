@@ -13,7 +13,7 @@ import type { PeerAuthenticationSpec } from './peer-authentication.spec.ts'
 export interface TransportSpec {
   readonly transport: 'tls' | 'plaintext'
   /** Present exactly when `transport` is `tls`. */
-  readonly tls?: { readonly requireClientCertificate: boolean }
+  readonly tls?: { readonly requireClientCertificate: boolean; readonly alpn: readonly string[] }
 }
 
 type ChainInit = Pick<MessageInitShape<typeof FilterChainSchema>, 'name' | 'filterChainMatch' | 'transportSocket'>
@@ -51,5 +51,6 @@ export function decodeTransport(chain: FilterChain): TransportSpec {
   if (protocol !== '' && protocol !== 'tls') throw new Error(`transport protocol "${protocol}" with a TLS socket`)
   const context = readTypedConfig(socket.configType.value, DownstreamTlsContextSchema, 'transport_socket')
   checkOwnSecrets(context.commonTlsContext, 'transport_socket')
-  return { transport: 'tls', tls: { requireClientCertificate: context.requireClientCertificate ?? false } }
+  const { requireClientCertificate = false, commonTlsContext } = context
+  return { transport: 'tls', tls: { requireClientCertificate, alpn: commonTlsContext?.alpnProtocols ?? [] } }
 }

@@ -5,7 +5,7 @@ import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { UpstreamTlsContextSchema } from '../../contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { typedConfig } from '../typed-config.xds.ts'
-import { encodeOwnSecrets } from './own-secrets.xds.ts'
+import { encodeOwnSecrets, meshAlpn } from './own-secrets.xds.ts'
 import { decodeEndpointTls, decodeUpstreamTls, encodeEndpointTls, encodeUpstreamTls } from './upstream-tls.xds.ts'
 
 function matched(init: Parameters<typeof typedConfig<typeof UpstreamTlsContextSchema>>[1]) {
@@ -23,7 +23,7 @@ describe('TLS towards endpoints over xDS', () => {
     fc.assert(
       fc.property(ids, (peers) => {
         const message = overTheWire(ClusterSchema, { transportSocketMatches: encodeUpstreamTls(peers) })
-        expect(decodeUpstreamTls(message)).toEqual(peers)
+        expect(decodeUpstreamTls(message)).toEqual({ peerSpiffeIds: peers, alpn: peers.length === 0 ? [] : meshAlpn })
       }),
     )
   })

@@ -43,15 +43,22 @@ export function encodeUpstreamTls(
   return [{ name: 'heddle', match: behindSidecar, transportSocket }]
 }
 
+export interface UpstreamTlsSpec {
+  /** Who may answer. */
+  readonly peerSpiffeIds: readonly string[]
+  /** What is offered to them. */
+  readonly alpn: readonly string[]
+}
+
 /** Throws an Error that says what cannot be served. */
-export function decodeUpstreamTls(cluster: Cluster): string[] {
+export function decodeUpstreamTls(cluster: Cluster): UpstreamTlsSpec {
   if (cluster.transportSocket !== undefined) {
     throw new Error('transport_socket is not supported: use transport_socket_matches with tlsMode "heddle"')
   }
   const match = cluster.transportSocketMatches.find(
     ({ match: wanted }) => wanted?.['tlsMode'] === behindSidecar['tlsMode'],
   )
-  if (match === undefined) return []
+  if (match === undefined) return { peerSpiffeIds: [], alpn: [] }
   const place = `transport_socket_matches "${match.name}"`
   const context = readTypedConfig(match.transportSocket?.configType.value, UpstreamTlsContextSchema, place)
   checkOwnSecrets(context.commonTlsContext, place)
@@ -61,7 +68,10 @@ export function decodeUpstreamTls(cluster: Cluster): string[] {
       ? (validation.value.defaultValidationContext?.matchTypedSubjectAltNames ?? [])
       : []
   if (names.length === 0) throw new Error(`${place}: match_typed_subject_alt_names must say who may answer`)
-  return names.map((name) => decodeSpiffeId(name, place))
+  return {
+    peerSpiffeIds: names.map((name) => decodeSpiffeId(name, place)),
+    alpn: context.commonTlsContext?.alpnProtocols ?? [],
+  }
 }
 
 function decodeSpiffeId({ sanType, matcher }: SubjectAltNameMatcher, place: string): string {

@@ -131,6 +131,31 @@ describe('with a retry policy', () => {
   })
 })
 
+describe('with a policy that lists gRPC statuses', () => {
+  const unavailable: RetrySpec = { ...unlisted, grpcStatuses: [14] }
+  const call = request('POST', { 'content-type': 'application/grpc+proto' })
+  const answered = (grpcStatus: number): AttemptOutcome => outcome('response', { status: 200, grpcStatus })
+
+  it.each([
+    ['a listed status', unavailable, call, answered(14), true],
+    ['another status', unavailable, call, answered(13), false],
+    ['success', unavailable, call, answered(0), false],
+    ['a status when none is listed', unlisted, call, answered(14), false],
+    ['a status without a policy', undefined, call, answered(14), false],
+    ['a reset, which is UNAVAILABLE to the caller', unavailable, call, outcome('reset'), true],
+    ['a reset after response bytes', unavailable, call, outcome('reset', { responseStarted: true }), false],
+    ['a reset of a request that is not gRPC', unavailable, post, outcome('reset'), false],
+    ['a timeout, which is DEADLINE_EXCEEDED', unavailable, call, outcome('timeout'), false],
+    ['a timeout when that is listed', { ...unlisted, grpcStatuses: [4] }, call, outcome('timeout'), true],
+  ] as const)('%s', (_, retry, head, attempt, expected) => {
+    expect(decided(retry, head, attempt).retry).toBe(expected)
+  })
+
+  it('repeats an unprocessed call without any policy', () => {
+    expect(decided(undefined, call, outcome('refused')).retry).toBe(true)
+  })
+})
+
 it('never repeats what may have been processed, a status listed by the route apart', () => {
   const kinds = ['connect-failure', 'refused', 'reset', 'timeout', 'protocol-error', 'response'] as const
   const attempts = fc.record({

@@ -13,6 +13,8 @@ export interface AttemptOutcome {
   readonly kind: 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error' | 'response'
   /** Of the response; for the other kinds the status that the caller would get. */
   readonly status: number
+  /** `grpc-status` of a response that is only trailers, known before anything is passed on. */
+  readonly grpcStatus?: number
   /** The attempt ran on a connection that had served others before: the peer may have closed it as idle. */
   readonly reusedConnection: boolean
   /** Bytes of this request, head included, that were handed to the connection. */
@@ -30,6 +32,9 @@ const unprocessedRetries = 2
 const defaultBackoffMs = 25
 /** Pauses grow up to so many times the base (as Envoy's default does). */
 const maxBackoffFactor = 10
+
+const grpcDeadlineExceeded = 4
+const grpcUnavailable = 14
 
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
@@ -68,7 +73,12 @@ interface Reason {
 function reasonToRetry(spec: RetrySpec | undefined, request: RequestHead, outcome: AttemptOutcome): Reason | undefined {
   const { kind, status } = outcome
   const listed = spec !== undefined && spec.statusCodes.includes(status)
-  if (kind === 'response') return listed ? reason(`status ${status}`) : undefined
+  if (kind === 'response') {
+    const { grpcStatus } = outcome
+    if (grpcStatus !== undefined && spec?.grpcStatuses?.includes(grpcStatus) === true)
+      return reason(`gRPC status ${grpcStatus}`)
+    return listed ? reason(`status ${status}`) : undefined
+  }
   if (outcome.responseStarted) return undefined
   if (kind === 'connect-failure') return reason('connect failure', true)
   if (kind === 'refused') return reason('refused by the peer', true)
@@ -77,8 +87,21 @@ function reasonToRetry(spec: RetrySpec | undefined, request: RequestHead, outcom
     if (outcome.sentBytes === 0) return reason('connection closed before the request', true, outcome.reusedConnection)
     if (outcome.reusedConnection && idempotent) return reason('idle connection closed by the peer', true, true)
   }
-  if (idempotent || listed) return reason(kind)
+  if (idempotent || listed || listsGrpc(spec, request, kind)) return reason(kind)
   return undefined
+}
+
+/** What a gRPC caller would get: DEADLINE_EXCEEDED for a timeout, UNAVAILABLE for the others. */
+function listsGrpc(spec: RetrySpec | undefined, request: RequestHead, kind: AttemptOutcome['kind']): boolean {
+  const statuses = spec?.grpcStatuses
+  if (statuses === undefined || !isGrpc(request)) return false
+  return statuses.includes(kind === 'timeout' ? grpcDeadlineExceeded : grpcUnavailable)
+}
+
+/** By its content type (gRPC over HTTP/2): "application/grpc", or with "+proto" and the like. gRPC-Web is another protocol. */
+function isGrpc(request: RequestHead): boolean {
+  const type = request.headers.get('content-type')
+  return type !== undefined && /^application\/grpc(?:$|[+;])/i.test(type)
 }
 
 function reason(text: string, unprocessed = false, stale = false): Reason {

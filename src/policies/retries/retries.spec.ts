@@ -5,6 +5,8 @@ export interface RetrySpec {
   readonly attempts: number
   /** Statuses of the upstream that are retried, if the request is safe to repeat. */
   readonly statusCodes: readonly number[]
+  /** gRPC statuses of the upstream that are retried; absent: none. */
+  readonly grpcStatuses?: readonly number[]
   /** Least pause before a retry; grows exponentially with full jitter. */
   readonly backoffMs: number
 }

@@ -32,6 +32,19 @@ describe('retries over xDS', () => {
     expect(decodeRetryPolicy(message)).toEqual({ attempts: 1, statusCodes: [502, 503, 504, 409], backoffMs: 25 })
   })
 
+  it("takes Envoy's conditions for gRPC statuses", () => {
+    const message = overTheWire(RetryPolicySchema, {
+      retryOn: 'unavailable,cancelled, resource-exhausted',
+      numRetries: 2,
+    })
+    expect(decodeRetryPolicy(message)).toEqual({
+      attempts: 2,
+      statusCodes: [],
+      grpcStatuses: [14, 1, 8],
+      backoffMs: 25,
+    })
+  })
+
   it('decodes the budget that it encodes', () => {
     const budget = fc.record(
       { percent: fc.integer({ min: 0, max: 100 }), minConcurrency: fc.nat({ max: 1000 }) },

@@ -24,6 +24,15 @@ const shorthands: Readonly<Record<string, readonly number[]>> = {
   'retriable-4xx': [409],
 }
 
+/** Envoy's conditions for gRPC statuses; it knows no others. */
+const grpcConditions: Readonly<Record<string, number>> = {
+  cancelled: 1,
+  'deadline-exceeded': 4,
+  'resource-exhausted': 8,
+  internal: 13,
+  unavailable: 14,
+}
+
 /** RetryPolicy also holds the time for one attempt, with or without retries. Undefined: neither is there. */
 export function encodeRetryPolicy(
   spec: RetrySpec | undefined,
@@ -33,7 +42,7 @@ export function encodeRetryPolicy(
   if (spec === undefined) return perTryTimeout === undefined ? undefined : { ...bound, numRetries: 0 }
   return {
     ...bound,
-    retryOn,
+    retryOn: [retryOn, ...encodeGrpcStatuses(spec.grpcStatuses ?? [])].join(','),
     numRetries: spec.attempts,
     retriableStatusCodes: [...spec.statusCodes],
     // Envoy wants more than 0 and takes anything below as 1 ms
@@ -49,11 +58,17 @@ export function decodeRetryPolicy(policy: RetryPolicy | undefined): RetrySpec | 
   const statusCodes = new Set(conditions.flatMap((condition) => shorthands[condition] ?? []))
   if (conditions.includes('retriable-status-codes'))
     for (const code of policy.retriableStatusCodes) statusCodes.add(code)
+  const grpcStatuses = conditions.flatMap((condition) => grpcConditions[condition] ?? [])
   return {
     attempts: policy.numRetries ?? 1,
     statusCodes: [...statusCodes],
+    ...(grpcStatuses.length === 0 ? {} : { grpcStatuses }),
     backoffMs: baseInterval === undefined ? 25 : decodeDuration(baseInterval, 'retry_policy: base_interval'),
   }
+}
+
+function encodeGrpcStatuses(statuses: readonly number[]): string[] {
+  return Object.entries(grpcConditions).flatMap(([condition, status]) => (statuses.includes(status) ? [condition] : []))
 }
 
 export function encodeRetryBudget(spec: RetryBudgetSpec): MessageInitShape<typeof CircuitBreakersSchema> {

@@ -44,7 +44,8 @@ describe('the path', () => {
     ['/abc', '/abc?x', true],
     ['/abc', '/abcd', false],
     ['/abc', '/ab', false],
-    ['/abc/', '/abc', true],
+    ['/abc/', '/abc', false],
+    ['/abc/', '/abc/', true],
     ['/abc/', '/abc/def', true],
     ['/abc/', '/abcd', false],
     ['/', '/', true],
@@ -75,7 +76,8 @@ describe('the path', () => {
         const prefix = `/${a.join('/')}`
         expect(matchesPath('prefix', prefix, `/${[...a, ...b].join('/')}`)).toBe(true)
         expect(matchesPath('prefix', prefix, `${prefix}x`)).toBe(false)
-        expect(matchesPath('prefix', `${prefix}/`, prefix)).toBe(true)
+        expect(matchesPath('prefix', `${prefix}/`, `${prefix}/${b.join('/')}`)).toBe(true)
+        expect(matchesPath('prefix', `${prefix}/`, prefix)).toBe(false)
       }),
     )
   })

@@ -38,10 +38,7 @@ export function compileRouteMatch(spec: RouteMatchSpec): RouteMatcher {
   }
 }
 
-/**
- * A prefix as Gateway API compares it: "/abc" and "/abc/" both cover "/abc", "/abc/" and "/abc/def" but not "/abcd" (HTTPPathMatch,
- * PathPrefix). Empty for "/", which covers everything.
- */
+/** What of a path a prefix covers, when another takes its place. Empty for "/". */
 export function withoutTrailingSlash(prefix: string): string {
   return prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
 }
@@ -52,10 +49,10 @@ function compilePath({ kind, value }: PathMatchSpec): RouteMatcher[] {
     const matches = compileFullMatch(value)
     return [({ path }) => matches(path)]
   }
-  const prefix = withoutTrailingSlash(value)
-  if (prefix === '') return []
-  const withSlash = `${prefix}/`
-  return [({ path }) => path === prefix || path.startsWith(withSlash)]
+  if (value === '/') return []
+  if (value.endsWith('/')) return [({ path }) => path.startsWith(value)]
+  const withSlash = `${value}/`
+  return [({ path }) => path === value || path.startsWith(withSlash)]
 }
 
 function compileMethod(method: string | undefined): RouteMatcher[] {

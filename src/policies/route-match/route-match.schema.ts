@@ -92,6 +92,6 @@ export function toRouteMatchSpec(match: HttpRouteMatch): RouteMatchSpec {
   }
 }
 
-function toValueMatchSpec(match: HttpValueMatch, name: string): ValueMatchSpec {
+export function toValueMatchSpec(match: HttpValueMatch, name: string): ValueMatchSpec {
   return { name, kind: match.type === 'Exact' ? 'exact' : 'regex', value: match.value }
 }

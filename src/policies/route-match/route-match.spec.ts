@@ -9,7 +9,7 @@ export interface RouteMatchSpec {
 }
 
 export interface PathMatchSpec {
-  /** `prefix` matches whole path elements, as Gateway API's PathPrefix does. */
+  /** `prefix` matches whole path elements, as Gateway API's PathPrefix does; with a "/" at its end only what lies below it. */
   readonly kind: 'exact' | 'prefix' | 'regex'
   readonly value: string
 }

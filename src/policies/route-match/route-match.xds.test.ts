@@ -21,10 +21,14 @@ describe('route match over xDS', () => {
       case: 'prefix',
       value: '/',
     })
-    expect(encodeRouteMatch(match({ path: { kind: 'prefix', value: '/v2/' } })).pathSpecifier).toEqual({
+    expect(encodeRouteMatch(match({ path: { kind: 'prefix', value: '/v2' } })).pathSpecifier).toEqual({
       case: 'pathSeparatedPrefix',
       value: '/v2',
     })
+    const below = match({ path: { kind: 'prefix', value: '/shop.Cart/' } })
+    const said = overTheWire(RouteMatchSchema, encodeRouteMatch(below))
+    expect(said.pathSpecifier).toEqual({ case: 'prefix', value: '/shop.Cart/' })
+    expect(decodeRouteMatch(said)).toEqual(below)
   })
 
   it('takes a prefix of characters, as other control planes send it, for the expression it means', () => {

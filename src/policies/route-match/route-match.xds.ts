@@ -16,7 +16,6 @@ type PathSpecifierInit = NonNullable<RouteMatchInit['pathSpecifier']>
 /** Pseudo-header that carries the method in a header match. */
 const methodHeader = ':method'
 
-/** A prefix loses its trailing slash, which means nothing in Gateway API and is not allowed in Envoy's path_separated_prefix. */
 export function encodeRouteMatch(spec: RouteMatchSpec): RouteMatchInit {
   const method = spec.method === undefined ? [] : [{ name: methodHeader, kind: 'exact' as const, value: spec.method }]
   return {
@@ -35,8 +34,8 @@ export function encodeRouteMatch(spec: RouteMatchSpec): RouteMatchInit {
 function encodePath({ kind, value }: PathMatchSpec): PathSpecifierInit {
   if (kind === 'exact') return { case: 'path', value }
   if (kind === 'regex') return { case: 'safeRegex', value: { regex: value } }
-  const elements = value.replace(/\/+$/, '')
-  return elements === '' ? { case: 'prefix', value: '/' } : { case: 'pathSeparatedPrefix', value: elements }
+  // up to a slash the two are the same, and gRPC clients that are their own data plane know only `prefix`
+  return value.endsWith('/') ? { case: 'prefix', value } : { case: 'pathSeparatedPrefix', value }
 }
 
 /** Throws an Error that says which part cannot be served. */
@@ -63,7 +62,8 @@ function decodePath({ pathSpecifier }: RouteMatch): PathMatchSpec {
   if (pathSpecifier.case === 'pathSeparatedPrefix') return { kind: 'prefix', value: pathSpecifier.value }
   if (pathSpecifier.case === 'safeRegex') return { kind: 'regex', value: pathSpecifier.value.regex }
   if (pathSpecifier.case === 'prefix') {
-    if (pathSpecifier.value === '' || pathSpecifier.value === '/') return { kind: 'prefix', value: '/' }
+    if (pathSpecifier.value === '') return { kind: 'prefix', value: '/' }
+    if (pathSpecifier.value.endsWith('/')) return { kind: 'prefix', value: pathSpecifier.value }
     // matches in the middle of a path element, which the spec's prefix never does
     return { kind: 'regex', value: `${escapeRegex(pathSpecifier.value)}.*` }
   }

@@ -1,7 +1,7 @@
 // Deadlines of requests and attempts.
 import { describe, expect, it } from 'vitest'
 
-import { attemptDeadlineMs, requestDeadlineMs } from './timeouts.runtime.ts'
+import { attemptDeadlineMs, parseGrpcTimeout, requestDeadlineMs } from './timeouts.runtime.ts'
 
 describe('deadlines', () => {
   it('are never without a bound given, or with a bound of 0', () => {
@@ -21,5 +21,31 @@ describe('deadlines', () => {
     expect(attemptDeadlineMs(spec, whole, 300)).toBe(500)
     expect(attemptDeadlineMs(spec, whole, 500)).toBe(600)
     expect(attemptDeadlineMs({ requestMs: 500 }, whole, 500)).toBe(600)
+  })
+})
+
+describe('grpc-timeout', () => {
+  it.each([
+    ['1H', 3_600_000],
+    ['2M', 120_000],
+    ['3S', 3_000],
+    ['100m', 100],
+    ['500u', 0.5],
+    ['1000000n', 1],
+    ['0n', 0],
+    ['99999999H', 99_999_999 * 3_600_000],
+  ])('%s is %d ms', (value, expected) => {
+    expect(parseGrpcTimeout(value)).toBeCloseTo(expected, 9)
+  })
+
+  it.each(['', 'S', '1', '1s', '123456789S', '-1S', '1.5S', ' 1S', '1S ', '1mS', '1h', 'xS'])('%j is none', (value) => {
+    expect(parseGrpcTimeout(value)).toBeUndefined()
+  })
+
+  it('bounds the request when it is shorter than what the route allows', () => {
+    expect(requestDeadlineMs({ requestMs: 500 }, 100, 200)).toBe(300)
+    expect(requestDeadlineMs({ requestMs: 500 }, 100, 900)).toBe(600)
+    expect(requestDeadlineMs({}, 100, 200)).toBe(300)
+    expect(requestDeadlineMs({}, 100, 0)).toBe(100)
   })
 })

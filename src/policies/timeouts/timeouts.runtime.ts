@@ -1,9 +1,18 @@
 // When a request and each of its attempts must be over, on the caller's monotonic clock (Gateway API HTTPRouteTimeouts, GEP-1742).
 import type { TimeoutsSpec } from './timeouts.spec.ts'
 
-/** Milliseconds on the same clock as `startMs`; Infinity without a bound. */
-export function requestDeadlineMs(spec: TimeoutsSpec, startMs: number): number {
-  return startMs + bound(spec.requestMs)
+/** Milliseconds on the same clock as `startMs`; Infinity without a bound. `callerMs`: how long the caller will wait, from `parseGrpcTimeout`. */
+export function requestDeadlineMs(spec: TimeoutsSpec, startMs: number, callerMs: number = Infinity): number {
+  return startMs + Math.min(bound(spec.requestMs), callerMs)
+}
+
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 }
+
+/** Milliseconds of a `grpc-timeout` (gRPC over HTTP/2, "Timeout"): at most eight digits and a unit. Undefined: it is none. */
+export function parseGrpcTimeout(value: string): number | undefined {
+  const unit = unitMs[value.slice(-1)]
+  if (unit === undefined || !/^[0-9]{1,8}.$/.test(value)) return undefined
+  return Number(value.slice(0, -1)) * unit
 }
 
 /** End of an attempt that starts at `nowMs`: its own bound, never beyond the request's. */

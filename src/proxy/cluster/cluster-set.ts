@@ -55,8 +55,8 @@ export class ClusterSet {
       loadBalancing: { kind: 'least-request', choiceCount: 1 },
       retryBudget: { percent: 20, minConcurrency: 3 },
       httpProtocol: 'downstream',
-      upgradeToHttp2: false,
       peerSpiffeIds: [],
+      peerAlpn: [],
       // Dialled by name each time, which resolves it each time.
       discovery: 'static',
       endpoints: [{ host, port, weight: 1, tls: false }],

@@ -79,8 +79,8 @@ export class Cluster {
 
   /** `spoken`: by whoever made the request first. `upgrade`: it asks to change the protocol. */
   protocolFor(endpoint: Endpoint, spoken: HttpProtocol, upgrade: boolean): UpstreamProtocol {
-    const { httpProtocol, originateTls, upgradeToHttp2 } = this.#config
-    if (endpoint.config.tls) return upgradeToHttp2 || spoken === 'HTTP/2' ? 'http2' : 'http1'
+    const { httpProtocol, originateTls, peerAlpn } = this.#config
+    if (endpoint.config.tls) return spoken === 'HTTP/2' || peerAlpn.includes('h2') ? 'http2' : 'http1'
     // Few servers change protocols inside HTTP/2.
     if (httpProtocol === 'http1' || upgrade) return 'http1'
     if (httpProtocol === 'http2' || originateTls !== undefined) return 'http2'

@@ -64,11 +64,17 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    if (request.scheme === 'https') {
+    const { routes, accessLog, misdirectedHostnames } = chain.filter
+    this.#exchange.accessLog = accessLog
+    if (
+      request.scheme === 'https' &&
+      tls === undefined &&
+      routes.kind === 'forward-proxy' &&
+      connectedTo === undefined
+    ) {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
       return
     }
-    const { routes, misdirectedHostnames } = chain.filter
     if (misdirectedHostnames !== undefined && isMisdirected(request.authority, misdirectedHostnames)) {
       this.#refuse(421, [], `this connection was opened for another name than ${request.authority}: open one for it`)
       return

@@ -117,6 +117,11 @@ describe('decide', () => {
     expect(decision.detail).toContain('route "to-a"')
   })
 
+  it('answers 503 for an invalid backend of a rule that says so', () => {
+    const action = { ...forwardTo('a', { backends: [{ cluster: '', weight: 1 }] }), invalidBackendStatus: 503 as const }
+    expect(answered(get('/'), configuration(routeTo('a', '/', { action }))).status).toBe(503)
+  })
+
   it('draws backends by weight, the invalid share answering 500', () => {
     const backends = [
       { cluster: 'v1', weight: 70 },

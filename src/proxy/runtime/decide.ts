@@ -96,7 +96,7 @@ function forward(
   const { backend, modifyRequest, modifyResponse } = draw.item
   if (backend.cluster === '') {
     const detail = `route "${place.route.name}" drew a backend that does not exist or may not be referred to`
-    return finish(answer(500, detail, place, []), received, compiled)
+    return finish(answer(action.action.invalidBackendStatus ?? 500, detail, place, []), received, compiled)
   }
   const request: RequestHead = {
     method: received.method,

@@ -5,6 +5,7 @@ import {
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { decodeRetryBudget } from '../../policies/retries/retries.xds.ts'
@@ -20,6 +21,7 @@ const defaultConnectTimeoutMs = 5_000
 export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const cluster = parseResource(ClusterSchema, body)
   const discovery = decodeDiscovery(cluster)
+  const tls = decodeUpstreamTls(cluster)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['name']
@@ -32,9 +34,9 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
     retryBudget: decodeRetryBudget(cluster.circuitBreakers),
-    httpProtocol: 'http1',
-    upgradeToHttp2: false,
-    peerSpiffeIds: decodeUpstreamTls(cluster),
+    httpProtocol: decodeHttpProtocol(cluster),
+    peerSpiffeIds: tls.peerSpiffeIds,
+    peerAlpn: tls.alpn,
     discovery,
     endpoints: cluster.loadAssignment === undefined ? [] : decodeLoadAssignment(cluster.loadAssignment),
   }

@@ -1,13 +1,22 @@
 // Listener → ListenerConfig.
+import type { DescMessage } from '@bufbuild/protobuf'
+
 import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChain } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { Listener } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
+import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpConnectionManager } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
+import { decodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
+import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
+import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { decodeTransport } from '../../policies/peer-authentication/peer-authentication.xds.ts'
+import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
 import { decodeRouteConfiguration } from './decode-route.ts'
@@ -25,12 +34,41 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
     direction: decodeDirection(message.trafficDirection),
     host,
     port,
-    inspect: { tls: true, http: true },
-    detectTimeoutMs: Infinity,
+    inspect: {
+      tls: hasInspector(message, TlsInspectorSchema) || choosesByTls(message),
+      http: hasInspector(message, HttpInspectorSchema),
+    },
+    detectTimeoutMs: decodeDetectTimeout(message),
     filterChains: message.filterChains.map((chain) =>
       within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
     ),
   }
+}
+
+function hasInspector({ listenerFilters }: Listener, schema: DescMessage): boolean {
+  return listenerFilters.some(
+    ({ configType }) => configType.case === 'typedConfig' && isTypedConfig(configType.value, schema),
+  )
+}
+
+/** Envoy inspects by itself what its chains are chosen by. */
+function choosesByTls({ filterChains }: Listener): boolean {
+  return filterChains.some(
+    ({ filterChainMatch: match }) =>
+      match !== undefined && (match.transportProtocol === 'tls' || match.serverNames.length > 0),
+  )
+}
+
+/** Envoy's, for a listener that says nothing. */
+const defaultDetectTimeoutMs = 15_000
+
+/**
+ * 0: never. Envoy closes the connection then, unless it is told to continue; here it is served by the chain for unknown protocols and
+ * closed where there is none, which is the same for a listener without such a chain.
+ */
+function decodeDetectTimeout({ listenerFiltersTimeout: timeout }: Listener): number {
+  if (timeout === undefined) return defaultDetectTimeoutMs
+  return decodeDuration(timeout, 'listener_filters_timeout') || Infinity
 }
 
 function decodeDirection(direction: TrafficDirection): ListenerConfig['direction'] {
@@ -60,8 +98,14 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   return {
     name: chain.name,
     match: { transport, serverNames: [], applicationProtocols: [] },
-    ...(tls === undefined ? {} : { tls: { kind: 'mesh', ...tls, alpn: ['http/1.1'] } }),
-    filter: { kind: 'http', routes: decodeRouteSource(manager) },
+    ...(tls === undefined ? {} : { tls: { kind: 'mesh', ...tls } }),
+    filter: {
+      kind: 'http',
+      routes: decodeRouteSource(manager),
+      paths: decodePathNormalization(manager),
+      forwarding: decodeForwardedHeaders(manager),
+      accessLog: decodeAccessLog(manager.accessLog),
+    },
   }
 }
 

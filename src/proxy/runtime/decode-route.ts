@@ -2,7 +2,10 @@
 import type { Any } from '@bufbuild/protobuf/wkt'
 
 import type { SourceLocation } from '../../contracts/decision-record.ts'
-import { FilterConfigSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import {
+  FilterConfigSchema,
+  RouteAction_ClusterNotFoundResponseCode as ClusterNotFound,
+} from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type {
   DirectResponseAction,
   Route as RouteMessage,
@@ -109,13 +112,17 @@ function refuseFilterConfigs(
 function decodeForward(action: RouteActionMessage, match: PathMatchSpec): ForwardAction {
   const rewrite = decodeRewrite(action, match)
   const retry = decodeRetryPolicy(action.retryPolicy)
+  const backends = decodeTrafficSplit(action)
+  const invalid = backends.some(({ cluster }) => cluster === '')
+  const { clusterNotFoundResponseCode: notFound } = action
   return {
     kind: 'forward',
-    backends: decodeTrafficSplit(action),
+    backends,
     ...(rewrite === undefined ? {} : { rewrite }),
     mirrors: action.requestMirrorPolicies.map(decodeMirror),
     timeouts: decodeTimeouts(action),
     ...(retry === undefined ? {} : { retry }),
+    ...(invalid && notFound === ClusterNotFound.SERVICE_UNAVAILABLE ? { invalidBackendStatus: 503 } : {}),
   }
 }
 

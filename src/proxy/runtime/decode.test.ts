@@ -12,6 +12,8 @@ import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3
 import { FilterConfigSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
+import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { LeastRequestSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
@@ -65,6 +67,10 @@ function cluster(init: MessageInitShape<typeof ClusterSchema>): ReturnType<typeo
 
 function assignment(init: MessageInitShape<typeof ClusterLoadAssignmentSchema>) {
   return decodeLoadAssignmentResource(toBinary(ClusterLoadAssignmentSchema, create(ClusterLoadAssignmentSchema, init)))
+}
+
+function inspector(schema: typeof HttpInspectorSchema | typeof TlsInspectorSchema) {
+  return { name: 'i', configType: { case: 'typedConfig' as const, value: typedConfig(schema, {}) } }
 }
 
 function endpoint(host: string, port = 80) {
@@ -122,16 +128,31 @@ describe('listeners', () => {
       direction: 'gateway',
       host: '127.0.0.1',
       port: 80,
-      inspect: { tls: true, http: true },
-      detectTimeoutMs: Infinity,
+      inspect: { tls: false, http: false },
+      detectTimeoutMs: 15_000,
       filterChains: [
         {
           name: 'c',
           match: { transport: 'plaintext', serverNames: [], applicationProtocols: [] },
-          filter: { kind: 'http', routes: { kind: 'rds', name: 'r' } },
+          filter: {
+            kind: 'http',
+            routes: { kind: 'rds', name: 'r' },
+            paths: { normalize: false, mergeSlashes: false, escapedSlashes: 'keep' },
+            forwarding: { appendForwardedFor: false, forwardedHeader: false, via: undefined, trustedHops: 0 },
+            accessLog: { enabled: false, samplePercent: 0 },
+          },
         },
       ],
     })
+  })
+
+  it('looks at connections as its listener filters and its chains say', () => {
+    const base = { name: 'l', address, filterChains: [chain({ routeSpecifier: rds })] }
+    const inspected = (changes: object) => listener({ ...base, ...changes })
+    expect(inspected({ listenerFilters: [inspector(HttpInspectorSchema)] }).inspect).toEqual({ tls: false, http: true })
+    expect(inspected({ listenerFilters: [inspector(TlsInspectorSchema)] }).inspect).toEqual({ tls: true, http: false })
+    expect(inspected({ listenerFiltersTimeout: { seconds: 2n } }).detectTimeoutMs).toBe(2_000)
+    expect(inspected({ listenerFiltersTimeout: {} }).detectTimeoutMs).toBe(Infinity)
   })
 
   it('ignores an unknown HTTP filter only when the control plane says that it may', () => {
@@ -164,11 +185,11 @@ describe('clusters', () => {
       config: {
         name: 'a',
         httpProtocol: 'http1',
-        upgradeToHttp2: false,
         connectTimeoutMs: 5_000,
         loadBalancing: { kind: 'least-request', choiceCount: 2 },
         retryBudget: { percent: 20, minConcurrency: 3 },
         peerSpiffeIds: [],
+        peerAlpn: [],
         discovery: 'eds',
         endpoints: [],
       },

@@ -1,9 +1,13 @@
 // The configuration a proxy runs: plain immutable data decoded from xDS, swapped whole. Compiled forms live beside it in Runtime.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
+import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
@@ -68,6 +72,12 @@ export interface HttpConnectionManagerConfig {
    * connection was opened, and its client checked, for other names.
    */
   readonly misdirectedHostnames?: readonly string[]
+  /** Absent: `defaultPaths`. */
+  readonly paths?: PathNormalizationSpec
+  /** Absent: `defaultForwarding` of the listener's direction. */
+  readonly forwarding?: ForwardedHeadersSpec
+  /** Absent: no line. */
+  readonly accessLog?: AccessLogSpec
 }
 
 /** Bytes both ways to one of the backends. */
@@ -120,6 +130,8 @@ export interface ForwardAction {
   readonly mirrors: readonly MirrorSpec[]
   readonly timeouts: TimeoutsSpec
   readonly retry?: RetrySpec
+  /** What the share of a backend without a cluster is answered with; absent: 500. */
+  readonly invalidBackendStatus?: 503
 }
 
 export interface Backend {
@@ -136,13 +148,7 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
   readonly retryBudget: RetryBudgetSpec
-  /**
-   * What endpoints speak to which HTTP is not carried by mutual TLS. `downstream`: what the caller spoke. Those behind TLS of their own are
-   * asked (ALPN) unless it is `http1`.
-   */
-  readonly httpProtocol: 'http1' | 'http2' | 'downstream'
-  /** Requests that came by HTTP/1.1 travel as HTTP/2 to endpoints of the mesh: few connections carry many. */
-  readonly upgradeToHttp2: boolean
+  readonly httpProtocol: HttpProtocol
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {
     readonly serverName: string
@@ -152,6 +158,8 @@ export interface ClusterConfig {
   }
   /** Mutual TLS towards endpoints whose `tls` is true: the peer's SPIFFE ID must be one of these. */
   readonly peerSpiffeIds: readonly string[]
+  /** What is offered to those endpoints by ALPN, most wanted first. */
+  readonly peerAlpn: readonly string[]
   /** `dns` resolves the endpoints' hosts while in use. */
   readonly discovery: 'eds' | 'static' | 'dns'
   readonly endpoints: readonly EndpointConfig[]

@@ -1,15 +1,22 @@
-// One JSON line a request, a flat projection of its decision record. Whoever writes the lines may batch them.
+// One JSON line a request of those that the listener's access log wants, a flat projection of its decision record. Whoever writes the lines may
+// batch them.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import type { Random } from '../../core/random.ts'
+import { isLogged } from '../../policies/access-log/access-log.runtime.ts'
 import type { RecordConsumer } from './decision-records.ts'
 
-export interface AccessLogOptions {
+export interface AccessLogDeps {
   /** Takes one line without its line break. */
   readonly write: (line: string) => void
-  readonly enabled: boolean
+  readonly random: Random
 }
 
-export function createAccessLog({ write, enabled }: AccessLogOptions): RecordConsumer {
-  return { active: enabled, consume: (record) => write(formatAccessLogLine(record)) }
+export function createAccessLog({ write, random }: AccessLogDeps): RecordConsumer {
+  return {
+    wants: ({ accessLog, status, flags }) =>
+      accessLog !== undefined && isLogged(accessLog, status, flags.length, random),
+    consume: (record) => write(formatAccessLogLine(record)),
+  }
 }
 
 /** Absent facts are left out. `time` is the start of the request, milliseconds since the Unix epoch. */

@@ -44,5 +44,6 @@ export function beginExchange(
     grpcStatus: undefined,
     flags: [],
     detail: undefined,
+    accessLog: undefined,
   }
 }

@@ -5,6 +5,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import { HeaderList } from '../../core/header-list.ts'
+import { createRandom } from '../../core/random.ts'
 import { createAccessLog } from './access-log.ts'
 import { createRecordSink, toDecisionRecord } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
@@ -79,12 +80,7 @@ describe('createRecordSink', () => {
         throw new Error('touched')
       },
     })
-    createRecordSink(
-      identity,
-      new ManualClock(),
-      createTap(),
-      createAccessLog({ write: () => {}, enabled: false }),
-    ).finished(untouchable)
+    createRecordSink(identity, new ManualClock(), createTap()).finished(untouchable)
   })
 
   it('gives every record its own id', () => {
@@ -92,7 +88,7 @@ describe('createRecordSink', () => {
     const sink = createRecordSink(
       identity,
       new ManualClock(),
-      createAccessLog({ write: (line) => lines.push(line), enabled: true }),
+      createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
     )
     for (let i = 0; i < 3; i++) sink.finished(sampleExchange())
     const ids = lines.map((line) => (JSON.parse(line) as { id: string }).id)
@@ -106,7 +102,7 @@ describe('the access log', () => {
     const sink = createRecordSink(
       identity,
       new ManualClock(),
-      createAccessLog({ write: (line) => lines.push(line), enabled: true }),
+      createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
     )
     const detail = 'text with "quotes"\nand a break'
     sink.finished(
@@ -131,6 +127,21 @@ describe('the access log', () => {
       revision: '7',
     })
   })
+})
+
+it('the access log has no line for a request that its listener does not log', () => {
+  const lines: string[] = []
+  const sink = createRecordSink(
+    identity,
+    new ManualClock(),
+    createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
+  )
+  const none = { enabled: true, samplePercent: 0 }
+  sink.finished(sampleExchange({ accessLog: undefined }))
+  sink.finished(sampleExchange({ accessLog: none }))
+  sink.finished(sampleExchange({ accessLog: none, status: 502 }))
+  sink.finished(sampleExchange({ accessLog: none, status: 404, flags: ['NR'] }))
+  expect(lines.map((line) => (JSON.parse(line) as { status: number }).status)).toEqual([502, 404])
 })
 
 describe('a tap', () => {

@@ -6,7 +6,7 @@ import type { Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 
 export interface RecordConsumer {
   /** Asked once per request: false costs nothing more. */
-  readonly active: boolean
+  wants(exchange: Exchange): boolean
   consume(record: DecisionRecord): void
 }
 
@@ -22,13 +22,19 @@ export function createRecordSink(
   ...consumers: readonly RecordConsumer[]
 ): ExchangeSink {
   let sequence = 0
+  const recordOf = (exchange: Exchange): DecisionRecord => {
+    const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
+    const id = `${Math.trunc(startMs).toString(36)}-${(sequence++).toString(36)}`
+    return toDecisionRecord(exchange, identity, id, startMs)
+  }
   return {
     finished(exchange) {
-      if (!consumers.some((consumer) => consumer.active)) return
-      const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
-      const id = `${Math.trunc(startMs).toString(36)}-${(sequence++).toString(36)}`
-      const record = toDecisionRecord(exchange, identity, id, startMs)
-      for (const consumer of consumers) if (consumer.active) consumer.consume(record)
+      let record: DecisionRecord | undefined
+      for (const consumer of consumers) {
+        if (!consumer.wants(exchange)) continue
+        record ??= recordOf(exchange)
+        consumer.consume(record)
+      }
     },
   }
 }

@@ -2,6 +2,7 @@
 // a DecisionRecord is made from it only when somebody asks.
 import type { AttemptRecord, ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
+import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { Route } from '../runtime/runtime-config.ts'
 
 export interface Exchange {
@@ -35,6 +36,8 @@ export interface Exchange {
   grpcStatus: number | undefined
   flags: ResponseFlag[]
   detail: string | undefined
+  /** Of the filter chain that serves it; undefined: no line. */
+  accessLog: AccessLogSpec | undefined
 }
 
 /** Who the proxy speaks for in telemetry. */

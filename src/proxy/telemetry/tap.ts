@@ -4,6 +4,8 @@ import type { TapFilter } from '../../contracts/telemetry/tap.ts'
 import type { RecordConsumer } from './decision-records.ts'
 
 export interface Tap extends RecordConsumer {
+  /** Somebody watches. */
+  readonly active: boolean
   /** Calls `listener` for each record that fits until the returned function is called. The listener must not block. */
   subscribe(filter: TapFilter, listener: (record: DecisionRecord) => void): () => void
 }
@@ -19,6 +21,7 @@ export function createTap(): Tap {
     get active() {
       return subscribers.size > 0
     },
+    wants: () => subscribers.size > 0,
     subscribe(filter, listener) {
       const subscriber = { filter, listener }
       subscribers.add(subscriber)

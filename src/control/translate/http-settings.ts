@@ -1,0 +1,41 @@
+// Mesh-wide HTTP settings → what they are in the connection managers of one kind of listener.
+import type { MessageInitShape } from '@bufbuild/protobuf'
+
+import type {
+  HttpConnectionManagerSchema,
+  HttpFilterSchema,
+} from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { encodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
+import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
+import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
+
+type ManagerFields =
+  | 'accessLog'
+  | 'mergeSlashes'
+  | 'normalizePath'
+  | 'pathWithEscapedSlashesAction'
+  | 'skipXffAppend'
+  | 'useRemoteAddress'
+  | 'via'
+  | 'xffNumTrustedHops'
+
+export interface HttpSettings {
+  readonly manager: Pick<MessageInitShape<typeof HttpConnectionManagerSchema>, ManagerFields>
+  /** Come before the router. */
+  readonly filters: readonly MessageInitShape<typeof HttpFilterSchema>[]
+  /** Equal for equal settings. */
+  readonly key: string
+}
+
+type Settings = Pick<MeshSettings, 'accessLog' | 'paths' | 'forwardedHeaders'>
+
+export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): HttpSettings {
+  const { accessLog, paths, forwardedHeaders } = settings
+  const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
+  return {
+    manager: { accessLog: encodeAccessLog(accessLog), ...encodePathNormalization(paths), ...forwarded.manager },
+    filters: forwarded.filters,
+    key: JSON.stringify([accessLog, paths, forwardedHeaders[place]]),
+  }
+}

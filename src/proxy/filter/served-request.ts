@@ -7,6 +7,12 @@ import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
+import type { Caller } from '../../policies/forwarded-headers/forwarded-headers.runtime.ts'
+import {
+  defaultPaths,
+  normalizePath,
+  pathRefusal,
+} from '../../policies/path-normalization/path-normalization.runtime.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
@@ -65,12 +71,20 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
       return
     }
-    const { routes } = chain.filter
+    const { routes, paths = defaultPaths, forwarding } = chain.filter
     if (request.method === 'CONNECT' && (routes.kind !== 'forward-proxy' || connectedTo !== undefined)) {
       this.#refuse(405, [], 'CONNECT is only for the outbound proxy port')
       return
     }
-    if (request.method !== 'CONNECT') prepareRequest(request, listener.config.direction, this.#deps.random)
+    if (request.method !== 'CONNECT') {
+      const path = normalizePath(request.path, paths)
+      if (path === undefined) {
+        this.#refuse(400, ['DPE'], pathRefusal)
+        return
+      }
+      request.path = path
+      prepareRequest(request, this.#caller(), listener.config.direction, forwarding, this.#deps.random)
+    }
     const authority = connectedTo === undefined ? request.authority : hostPort(connectedTo)
     const found = this.#deps.lookup.find(routes, authority, 80)
     if (!(found instanceof Promise)) {
@@ -79,6 +93,11 @@ export class ServedRequest implements ServerStreamHandler {
     }
     this.#stream.pause()
     void this.#await(found)
+  }
+
+  #caller(): Caller {
+    const { connection, protocol } = this.#stream
+    return { address: connection.remoteAddress, protocol, secure: connection.tls !== undefined }
   }
 
   async #await(found: Promise<RouteLookupResult>): Promise<void> {

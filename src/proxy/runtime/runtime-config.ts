@@ -1,9 +1,11 @@
 // The configuration a proxy runs: plain immutable data decoded from xDS, swapped whole. Compiled forms live beside it in Runtime.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
+import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
@@ -63,6 +65,10 @@ export type DownstreamTls =
 export interface HttpConnectionManagerConfig {
   readonly kind: 'http'
   readonly routes: RouteSource
+  /** Absent: `defaultPaths`. */
+  readonly paths?: PathNormalizationSpec
+  /** Absent: `defaultForwarding` of the listener's direction. */
+  readonly forwarding?: ForwardedHeadersSpec
 }
 
 /** Bytes both ways to one of the backends. */

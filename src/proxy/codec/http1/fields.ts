@@ -68,6 +68,10 @@ export function parseFields(bytes: Uint8Array, from: number, end: number, text: 
           fields.transferEncoding =
             fields.transferEncoding === undefined ? value : `${fields.transferEncoding},${value}`
           continue
+        // Gateways behind CGI-like interfaces read these as the lines with hyphens.
+        case 'content_length':
+        case 'transfer_encoding':
+          return badMessage('a framing line is spelt with an underscore')
         case 'upgrade':
           fields.upgrade = fields.upgrade === undefined ? value : `${fields.upgrade},${value}`
           continue

@@ -2,6 +2,7 @@
 import type { HeaderList } from '../../../core/header-list.ts'
 import type { Connection, ConnectionHandler } from '../../io/connection.ts'
 import type { ClientStream, ClientStreamHandler, OutgoingRequest, StreamFailure } from '../http-stream.ts'
+import { limits } from './limits.ts'
 import { parseResponseHead } from './message-head.ts'
 import { type Framing, type MessageHandler, MessageParser } from './message-parser.ts'
 import { OutputBatch } from './output-batch.ts'
@@ -77,8 +78,10 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
     }
     const cutShort = this.#parser.finish()
     if (stream.tunnelling) return
-    if (cutShort || !stream.responseComplete)
+    if (cutShort || !stream.responseComplete) {
       this.#fail('reset', 'the upstream closed the connection before its response was complete')
+      this.close()
+    }
     this.#settle()
   }
 
@@ -109,6 +112,7 @@ export class Http1ClientConnection implements ConnectionHandler, MessageHandler 
       return 'until-close'
     }
     if (status < 200) {
+      if (++stream.interimResponses > limits.interimResponses) badMessage('too many interim responses')
       stream.handler.onInformational(parsed.head)
       return 'another-head'
     }
@@ -202,6 +206,7 @@ class Http1ClientStream implements ClientStream {
   responseBegun = false
   responseComplete = false
   tunnelling = false
+  interimResponses = 0
   readonly #host: Http1ClientConnection
   readonly #output: OutputBatch
   readonly #chunked: boolean

@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest'
+
+import { createRandom } from '../../src/core/random.ts'
+import { fuzz } from './fuzz-run.ts'
+import { fuzzTargets } from './targets.ts'
+
+for (const target of fuzzTargets) {
+  it(`finds nothing in ${target.name}`, { timeout: 60_000 }, async () => {
+    expect(await fuzz(target, createRandom(1))).toBeGreaterThanOrEqual(target.runs)
+  })
+}
+
+function check(input: Buffer): void {
+  if (input.includes('b')) throw new Error('a defect')
+}
+
+it('saves what shows a defect, and says where', async () => {
+  const { mkdtempSync, rmSync, readdirSync } = await import('node:fs')
+  const folder = mkdtempSync(new URL('corpus/self-test-', import.meta.url).pathname)
+  const name = folder.slice(folder.lastIndexOf('/') + 1)
+  try {
+    const seeds = [Buffer.from('aaaa'), Buffer.from('aa'.repeat(9))]
+    const found = fuzz({ name, seeds, runs: 100_000, check }, createRandom(1))
+    await expect(found).rejects.toThrow(/input saved as .*\.bin$/)
+    expect(readdirSync(folder)).toHaveLength(1)
+    await expect(fuzz({ name, seeds, runs: 1, check }, createRandom(1))).rejects.toThrow('a defect')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})

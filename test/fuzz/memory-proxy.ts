@@ -1,4 +1,5 @@
 // A request line on connections in memory, with an application that answers what it can read: quick enough for thousands of inputs.
+import type { Clock } from '../../src/core/clock.ts'
 import type { Connection, IoBackend } from '../../src/proxy/io/connection.ts'
 import { MemoryConnection } from '../kit/memory-connection.ts'
 import { clusterOf, configOf, listenerOn, routesTo, startLine, type TestLine } from '../kit/request-line.ts'
@@ -23,7 +24,7 @@ export class MemoryProxy {
     this.#accept = accept
   }
 
-  static async start(): Promise<MemoryProxy> {
+  static async start(clock?: Clock): Promise<MemoryProxy> {
     const application = new Application()
     const listening: { accept: (connection: Connection) => void } = { accept() {} }
     const io: IoBackend = {
@@ -40,8 +41,20 @@ export class MemoryProxy {
       routes: [routesTo('app')],
       clusters: [clusterOf('app', [{ port: 2 }])],
     })
-    const test = await startLine(config, { io })
+    const test = await startLine(config, { io, ...(clock === undefined ? {} : { clock }) })
     return new MemoryProxy(test, application, (connection) => listening.accept(connection))
+  }
+
+  /** Reasons why connections never became a request. */
+  get refused(): readonly string[] {
+    return this.#test.refused
+  }
+
+  /** The caller's end of a new connection. */
+  connect(): MemoryConnection {
+    const [caller, accepted] = MemoryConnection.pair()
+    this.#accept(accepted)
+    return caller
   }
 
   /** Sends the pieces one after the other, then ends the caller's side. */
@@ -56,7 +69,6 @@ export class MemoryProxy {
       onClose() {},
       onDrain() {},
     }
-    this.#accept(accepted)
     for (const piece of pieces) {
       caller.write(Buffer.from(piece))
       await quiet()

@@ -79,11 +79,9 @@ const echo: Answer = ({ method, target, body }, socket) => {
 
 for (const path of ['one proxy', 'two sidecars'] as const) {
   describe(`HTTP/1.1 through ${path}`, () => {
-    const open = (): Promise<RawClient> => connectTo(path)
-
     /** Everything for one request whose connection ends with it. */
     async function call(text: string): Promise<string> {
-      const client = await open()
+      const client = await connectTo(path)
       client.write(text)
       const got = await client.closed()
       client.socket.destroy()
@@ -128,7 +126,7 @@ for (const path of ['one proxy', 'two sidecars'] as const) {
 
     it('passes 100 and 103, and one final answer', async () => {
       onBytes = () => false
-      const client = await open()
+      const client = await connectTo(path)
       let begun = false
       onBytes = (text, socket) => {
         if (begun || !text.includes('\r\n\r\n')) return false
@@ -155,7 +153,7 @@ for (const path of ['one proxy', 'two sidecars'] as const) {
     })
 
     it('ends the connection after an early answer to a body that is still being sent', async () => {
-      const client = await open()
+      const client = await connectTo(path)
       onBytes = (text, socket) => {
         if (text.includes('\r\n\r\n')) socket.write('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig')
         return true
@@ -215,7 +213,7 @@ for (const path of ['one proxy', 'two sidecars'] as const) {
       assert.match(got, /Connection: close[^]*\r\n\r\nok$/)
       assert.doesNotMatch(got, /transfer-encoding/i)
       answer = echo
-      const client = await open()
+      const client = await connectTo(path)
       client.write('GET /1 HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n')
       assert.match(await client.waitFor('GET /1 '), /Connection: keep-alive/i)
       client.write('GET /2 HTTP/1.0\r\nHost: a\r\n\r\n')
@@ -224,7 +222,7 @@ for (const path of ['one proxy', 'two sidecars'] as const) {
     })
 
     it('echoes through WebSocket, and sends at once what is sent alone', async () => {
-      const client = await open()
+      const client = await connectTo(path)
       onBytes = (text, socket) => {
         const end = text.indexOf('\r\n\r\n')
         if (end === -1) return true
@@ -253,7 +251,7 @@ for (const path of ['one proxy', 'two sidecars'] as const) {
         socket = caller
         caller.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n')
       }
-      const client = await open()
+      const client = await connectTo(path)
       client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
       await client.waitFor('text/event-stream')
       for (const event of ['one', 'two', 'six']) {
@@ -271,7 +269,7 @@ for (const path of ['one proxy', 'two sidecars'] as const) {
         caller.write('HTTP/1.1 200 OK\r\nContent-Length: 200000000\r\n\r\n')
         for (let piece = 0; piece < 200; piece++) caller.write(Buffer.alloc(1_000_000))
       }
-      const client = await open()
+      const client = await connectTo(path)
       client.socket.pause()
       client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
       let last = -1

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 
 import { createRandom } from '../../src/core/random.ts'
 import { fuzz } from './fuzz-run.ts'
+import { MemoryProxy } from './memory-proxy.ts'
 import { fuzzTargets } from './targets.ts'
 
 for (const target of fuzzTargets) {
@@ -9,6 +10,14 @@ for (const target of fuzzTargets) {
     expect(await fuzz(target, createRandom(1))).toBeGreaterThanOrEqual(target.runs)
   })
 }
+
+it('the proxy in memory serves: else every input would pass', async () => {
+  const proxy = await MemoryProxy.start()
+  const { answer, received } = await proxy.say([Buffer.from('GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n')])
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /)
+  expect(received[0]).toMatch(/^GET \/b HTTP\/1\.1\r\nHost: a\r\n/)
+  await proxy.stop()
+})
 
 function check(input: Buffer): void {
   if (input.includes('b')) throw new Error('a defect')

@@ -59,7 +59,7 @@ export class MemoryProxy {
 
   /** Sends the pieces one after the other, then ends the caller's side. */
   async say(pieces: readonly Buffer[]): Promise<Said> {
-    const [caller, accepted] = MemoryConnection.pair()
+    const caller = this.connect()
     this.#application.received.length = 0
     this.#test.exchanges.length = 0
     let answer = ''

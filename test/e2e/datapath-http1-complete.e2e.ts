@@ -78,19 +78,19 @@ const echo: Answer = ({ method, target, body }, socket) => {
 }
 
 for (const path of ['one proxy', 'two sidecars'] as const) {
+  /** Everything for one request whose connection ends with it. */
+  async function call(text: string): Promise<string> {
+    const client = await connectTo(path)
+    client.write(text)
+    const got = await client.closed()
+    client.socket.destroy()
+    return got
+  }
+
+  const get = (method = 'GET', more = ''): Promise<string> =>
+    call(`${method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${more}\r\n`)
+
   describe(`HTTP/1.1 through ${path}`, () => {
-    /** Everything for one request whose connection ends with it. */
-    async function call(text: string): Promise<string> {
-      const client = await connectTo(path)
-      client.write(text)
-      const got = await client.closed()
-      client.socket.destroy()
-      return got
-    }
-
-    const get = (method = 'GET', more = ''): Promise<string> =>
-      call(`${method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${more}\r\n`)
-
     it('takes chunks with extensions and trailers, both ways', async () => {
       let seen: ReadRequest | undefined
       answer = (request, socket) => {

@@ -137,6 +137,15 @@ export class HeaderList {
     this.#deleteLines(0, name)
   }
 
+  /** `prefix` in lower case. */
+  deletePrefixed(prefix: string): void {
+    for (let line = 0; line < this.size;) {
+      // Only lines of that name, which begin here, go: the next one has moved to this place.
+      if (this.#startsWith(line, prefix)) this.delete(this.nameAt(line))
+      else line++
+    }
+  }
+
   clone(): HeaderList {
     const copy = new HeaderList(this.#lines)
     copy.#text = this.#text
@@ -159,6 +168,16 @@ export class HeaderList {
       if ((spans[at + 1] as number) - start === length && namesAt(this.#text, start, name)) return at
     }
     return -1
+  }
+
+  #startsWith(line: number, prefix: string): boolean {
+    const at = line * spanSize
+    if (at >= this.#spans.length) {
+      const name = this.nameAt(line)
+      return name.length >= prefix.length && namesAt(name, 0, prefix)
+    }
+    const start = this.#spans[at] as number
+    return (this.#spans[at + 1] as number) - start >= prefix.length && namesAt(this.#text, start, prefix)
   }
 
   #takeApart(): void {

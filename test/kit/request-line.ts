@@ -1,5 +1,5 @@
 // A request line on real sockets with a hand-made configuration, and what it told its sinks.
-import { systemClock } from '../../src/core/clock.ts'
+import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
@@ -38,6 +38,7 @@ export interface TestLine {
 
 export interface TestLineOptions {
   readonly io?: IoBackend
+  readonly clock?: Clock
   readonly credentials?: TlsCredentials
   readonly demand?: (candidates: readonly string[]) => Promise<string | undefined>
 }
@@ -56,7 +57,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     credentials,
     lookup: (candidates) => candidates.find((name) => runtime.value.routeConfigurations.has(name)),
     demand: options.demand ?? (() => Promise.resolve(undefined)),
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     random: createRandom(7),
     logger: silentLogger,
     proxyName: 'test/proxy',

@@ -1,17 +1,27 @@
 // What a proxy adds to requests that enter the mesh through it, and takes from those that reach a workload.
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Random } from '../../core/random.ts'
+import {
+  type Caller,
+  defaultForwarding,
+  markForwarded,
+  stripMeshHeaders,
+} from '../../policies/forwarded-headers/forwarded-headers.runtime.ts'
+import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { ListenerConfig } from '../runtime/runtime-config.ts'
 
-export function prepareRequest(request: RequestHead, direction: ListenerConfig['direction'], random: Random): void {
+export function prepareRequest(
+  request: RequestHead,
+  caller: Caller,
+  direction: ListenerConfig['direction'],
+  forwarding: ForwardedHeadersSpec = defaultForwarding[direction],
+  random: Random,
+): void {
   const { headers } = request
-  if (direction === 'inbound') {
-    // Only a proxy may say whose certificate it saw, and this one forwards none.
-    headers.delete('x-forwarded-client-cert')
-    return
-  }
-  if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', request.scheme)
-  if (!headers.has('x-request-id')) headers.add('x-request-id', requestId(random))
+  // Only a proxy may say whose certificate it saw or speak to another proxy, and none does in requests yet.
+  stripMeshHeaders(headers)
+  markForwarded(request, caller, forwarding, direction)
+  if (direction !== 'inbound' && !headers.has('x-request-id')) headers.add('x-request-id', requestId(random))
 }
 
 /** Shaped as a UUID of version 4; unique enough to find one's way in logs, no secret. */

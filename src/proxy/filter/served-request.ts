@@ -6,6 +6,12 @@ import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
+import type { Caller } from '../../policies/forwarded-headers/forwarded-headers.runtime.ts'
+import {
+  defaultPaths,
+  normalizePath,
+  pathRefusal,
+} from '../../policies/path-normalization/path-normalization.runtime.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
@@ -64,14 +70,9 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, misdirectedHostnames } = chain.filter
+    const { routes, accessLog, misdirectedHostnames, paths = defaultPaths, forwarding } = chain.filter
     this.#exchange.accessLog = accessLog
-    if (
-      request.scheme === 'https' &&
-      tls === undefined &&
-      routes.kind === 'forward-proxy' &&
-      connectedTo === undefined
-    ) {
+    if (request.scheme === 'https' && tls === undefined && this.#stream.protocol !== 'HTTP/2') {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
       return
     }
@@ -85,7 +86,15 @@ export class ServedRequest implements ServerStreamHandler {
     }
     const { direction } = listener.config
     if (direction === 'inbound') this.#spoken = takeSpoken(this.#stream)
-    if (request.method !== 'CONNECT') prepareRequest(request, direction, this.#deps.random)
+    if (request.method !== 'CONNECT') {
+      const path = normalizePath(request.path, paths)
+      if (path === undefined) {
+        this.#refuse(400, ['DPE'], pathRefusal)
+        return
+      }
+      request.path = path
+      prepareRequest(request, this.#caller(), direction, forwarding, this.#deps.random)
+    }
     const authority = connectedTo === undefined ? request.authority : hostPort(connectedTo)
     const found = this.#deps.lookup.find(routes, authority, 80)
     if (!(found instanceof Promise)) {
@@ -94,6 +103,11 @@ export class ServedRequest implements ServerStreamHandler {
     }
     this.#stream.pause()
     void this.#await(found)
+  }
+
+  #caller(): Caller {
+    const { connection, protocol } = this.#stream
+    return { address: connection.remoteAddress, protocol, secure: connection.tls !== undefined }
   }
 
   async #await(found: Promise<RouteLookupResult>): Promise<void> {

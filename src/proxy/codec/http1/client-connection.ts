@@ -9,6 +9,7 @@ import type {
   OutgoingRequest,
   StreamFailure,
 } from '../http-stream.ts'
+import { limits } from './limits.ts'
 import { type ParsedResponse, parseResponseHead } from './message-head.ts'
 import { type Framing, type MessageHandler, MessageParser } from './message-parser.ts'
 import { OutputBatch, readBegins, readEnds } from './output-batch.ts'
@@ -92,8 +93,10 @@ export class Http1ClientConnection implements ClientConnection, ConnectionHandle
     }
     const cutShort = this.#parser.finish()
     if (stream.tunnelling) return
-    if (cutShort || !stream.responseComplete)
+    if (cutShort || !stream.responseComplete) {
       this.#fail('reset', 'the upstream closed the connection before its response was complete')
+      this.close()
+    }
     this.#settle()
   }
 
@@ -131,6 +134,7 @@ export class Http1ClientConnection implements ClientConnection, ConnectionHandle
       return 'until-close'
     }
     if (status < 200) {
+      if (++stream.interimResponses > limits.interimResponses) badMessage('too many interim responses')
       stream.handler.onInformational(parsed.head)
       return 'another-head'
     }
@@ -225,6 +229,7 @@ class Http1ClientStream implements ClientStream {
   responseBegun = false
   responseComplete = false
   tunnelling = false
+  interimResponses = 0
   readonly #host: Http1ClientConnection
   readonly #output: OutputBatch
   readonly #chunked: boolean

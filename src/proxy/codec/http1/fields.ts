@@ -51,7 +51,7 @@ export function parseFields(
     if (bytes[at] !== CR || bytes[at + 1] !== LF) badMessage('a header value holds a control character')
     let valueEnd = at
     while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HT)) valueEnd--
-    if (valueStart !== nameEnd + 2 || valueEnd !== at) plain = false
+    if (valueStart !== nameEnd + 2 || bytes[nameEnd + 1] !== SP || valueEnd !== at) plain = false
     at += 2
     if (++count > limits.headerLines) throw new HttpParseError(431, `more than ${limits.headerLines} header lines`)
     if (mayConcernHop[nameEnd - nameStart] === 1 && mayConcernHopFirst[bytes[nameStart] as number] === 1) {
@@ -78,6 +78,8 @@ const hopNames = [
   'connection',
   'content-length',
   'transfer-encoding',
+  'content_length',
+  'transfer_encoding',
   'upgrade',
   'keep-alive',
   'te',
@@ -120,6 +122,10 @@ class HopFields {
       case 'transfer-encoding':
         this.transferEncoding = joined(this.transferEncoding, value)
         return true
+      // Gateways behind CGI-like interfaces read these as the lines with hyphens.
+      case 'content_length':
+      case 'transfer_encoding':
+        return badMessage('a framing line is spelt with an underscore')
       case 'upgrade':
         this.upgrade = joined(this.upgrade, value)
         return true

@@ -8,4 +8,6 @@ export const limits = {
   /** Size line with its extensions. */
   chunkLineBytes: 256,
   trailerBytes: 16_384,
+  /** Before one final response. */
+  interimResponses: 32,
 } as const

@@ -134,13 +134,15 @@ function requestLength(protocol: string, fields: Fields): BodyLength {
   if (transferEncoding === undefined) return contentLength ?? 0
   if (contentLength !== undefined) badMessage('both Content-Length and Transfer-Encoding')
   if (protocol === 'HTTP/1.0') badMessage('Transfer-Encoding in an HTTP/1.0 request')
-  const codings = transferEncoding
-    .toLowerCase()
-    .split(',')
-    .map((coding) => coding.trim())
+  const codings = transferEncoding.toLowerCase().split(',').map(withoutWhitespace)
   if (codings.length === 1 && codings[0] === 'chunked') return 'unknown'
   if (codings.indexOf('chunked') !== codings.length - 1) badMessage('chunked is not the last transfer coding, once')
   throw new HttpParseError(501, 'a transfer coding other than chunked')
+}
+
+/** Space and tab only: what `trim` takes off besides, like U+00A0, other readers take for a part of the coding. */
+function withoutWhitespace(text: string): string {
+  return text.replace(/^[\t ]+|[\t ]+$/g, '')
 }
 
 function expectsContinue(protocol: string, fields: Fields): boolean {
@@ -174,7 +176,7 @@ export function parseResponseHead(
   const { transferEncoding, contentLength } = fields
   if (transferEncoding !== undefined && contentLength !== undefined)
     badMessage('both Content-Length and Transfer-Encoding')
-  if (transferEncoding !== undefined && (minor === '0' || transferEncoding.trim().toLowerCase() !== 'chunked')) {
+  if (transferEncoding !== undefined && (minor === '0' || transferEncoding.toLowerCase() !== 'chunked')) {
     badMessage('a transfer coding other than chunked')
   }
   const bodyless = method === 'HEAD' || status < 200 || status === 204 || status === 304

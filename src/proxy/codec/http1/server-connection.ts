@@ -219,6 +219,15 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
       this.#resetBodyPause()
       this.#deadline.set(this.#drainGraceMs ?? this.#options.idleTimeoutMs)
       this.#parser.next()
+      // A next request of which the peer has not sent all never comes.
+      if (this.#peerEnded && this.#stream === undefined) {
+        this.#linger()
+        return
+      }
+    }
+    if (this.#peerEnded && !this.#bodyPaused && this.#stream?.requestComplete === false) {
+      this.connection.destroy(new Error('the caller ended in the middle of its request'))
+      return
     }
     this.#syncReading()
   }

@@ -1,5 +1,5 @@
 // What a proxy must offer to be measured: the shapes of service, and a running instance of one.
-export const topologies = ['plain-hop', 'mtls-hops', 'grpc-hops', 'tcp-hop', 'tls-front'] as const
+export const topologies = ['plain-hop', 'mtls-hops', 'grpc-hops', 'tcp-hop', 'tls-front', 'memory'] as const
 
 export type Topology = (typeof topologies)[number]
 
@@ -7,8 +7,7 @@ export type Topology = (typeof topologies)[number]
 export interface Backends {
   readonly http: number
   readonly grpc: number
-  readonly tcpEcho: number
-  readonly tcpSink: number
+  readonly tcp: number
 }
 
 export interface Bench {
@@ -35,6 +34,8 @@ export interface Serving {
   /** Every process that a request passes. */
   readonly pids: () => readonly number[]
   stop(): Promise<void>
+  /** Sidecars for so many more, in the same process. */
+  readonly addWorkloads?: (count: number) => Promise<void>
 }
 
 export interface ProxyUnderTest {
@@ -43,5 +44,4 @@ export interface ProxyUnderTest {
   readonly topologies: readonly Topology[]
   /** Rejects with the reason when it cannot: that is printed, not skipped. */
   serve(topology: Topology): Promise<Serving>
-  stop(): Promise<void>
 }

@@ -28,7 +28,9 @@ if (unknown.length > 0) {
 }
 const chosen = works.filter((work) => wanted === undefined || wanted.includes(work.name))
 const rounds = Number(values.rounds ?? (values.quick ? 2 : 5))
-const pace = values.quick ? { seconds: 1, warmupSeconds: 0.5 } : { seconds: 3, warmupSeconds: 1 }
+const pace = values.quick
+  ? { seconds: 1, warmupSeconds: 0.5, hugeBodyBytes: 512 << 20 }
+  : { seconds: 3, warmupSeconds: 1, hugeBodyBytes: 10 * 2 ** 30 }
 
 const session = await openSession()
 const { bench } = session
@@ -60,7 +62,6 @@ try {
     },
   })
 } finally {
-  for (const proxy of proxies) await proxy.stop()
   await session.stop()
 }
 const report: Report = { machine: machine(), node: process.version, rows }

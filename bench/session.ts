@@ -1,4 +1,5 @@
 // One run: back ends and certificates, every proxy on every work in turns.
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,27 +19,27 @@ export interface Session {
 
 export async function openSession(): Promise<Session> {
   const folder = mkdtempSync(join(tmpdir(), 'heddle-bench-'))
+  // What this process does itself costs the proxies nothing.
+  spawnSync('taskset', ['-a', '-c', '-p', `${loadCore}`, `${process.pid}`])
   const started: Started[] = []
   const stop = async (): Promise<void> => {
     for (const one of started) await one.stop()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const [http, tcpEcho, tcpSink, grpc] = (await freePorts(4)) as [number, number, number, number]
-    for (const [mode, port] of [
-      ['http', http],
-      ['echo', tcpEcho],
-      ['sink', tcpSink],
-    ] as const) {
-      const logFile = join(folder, `backend-${mode}.log`)
-      const one = start({ core: loadCore, command: native('backend'), args: [mode, `${port}`], logFile })
+    const [http, grpc, tcp] = (await freePorts(3)) as [number, number, number]
+    const backends: readonly [string, readonly string[], number][] = [
+      ['backend', ['http', `${http}`], http],
+      ['backend', ['tcp', `${tcp}`], tcp],
+      ['grpc-backend', [`${grpc}`], grpc],
+    ]
+    for (const [program, args, port] of backends) {
+      const logFile = join(folder, `${program}-${port}.log`)
+      const one = start({ core: loadCore, command: native(program), args, logFile })
       started.push(one)
       await untilListening(port, one, logFile)
     }
-    return {
-      bench: { folder, backends: { http, grpc, tcpEcho, tcpSink }, certificates: makeCertificates(folder) },
-      stop,
-    }
+    return { bench: { folder, backends: { http, grpc, tcp }, certificates: makeCertificates(folder) }, stop }
   } catch (error) {
     await stop()
     throw error
@@ -61,8 +62,9 @@ export async function measureAll(options: RunOptions): Promise<void> {
     const serving = await serveAll(options, topology, missing)
     try {
       for (const work of options.works.filter((one) => one.topology === topology)) {
-        const samples = await measureInTurns(options, work, serving)
-        options.finished({ work: work.name, samples, missing })
+        const without = new Map(missing)
+        const samples = await measureInTurns(options, work, serving, without)
+        options.finished({ work: work.name, samples, missing: without })
       }
     } finally {
       for (const one of serving.values()) await one.stop()
@@ -92,13 +94,20 @@ async function measureInTurns(
   options: RunOptions,
   work: Work,
   serving: ReadonlyMap<string, Serving>,
+  missing: Map<string, string>,
 ): Promise<Map<string, Sample[]>> {
-  const samples = new Map<string, Sample[]>([...serving.keys()].map((name) => [name, []]))
-  for (let round = 0; round < options.rounds; round++) {
+  const samples = new Map<string, Sample[]>()
+  const rounds = work.once === true ? 1 : options.rounds
+  for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? [...serving] : [...serving].toReversed()
-    for (const [name, one] of order) {
-      options.progress(`${work.name}: round ${round + 1} of ${options.rounds}, ${name}`)
-      samples.get(name)?.push(await work.measure(one, options.pace))
+    for (const [name, one] of order.filter(([candidate]) => !missing.has(candidate))) {
+      options.progress(`${work.name}: round ${round + 1} of ${rounds}, ${name}`)
+      try {
+        const sample = await work.measure(one, options.pace)
+        samples.set(name, [...(samples.get(name) ?? []), sample])
+      } catch (error) {
+        missing.set(name, error instanceof Error ? error.message : String(error))
+      }
     }
   }
   return samples

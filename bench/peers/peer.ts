@@ -54,8 +54,6 @@ export abstract class Peer implements ProxyUnderTest {
     }
     return { port: wanted.at(-1)?.port as number, pids: () => started.flatMap((one) => processTree(one.pid)), stop }
   }
-
-  async stop(): Promise<void> {}
 }
 
 function isInstalled(command: string): boolean {

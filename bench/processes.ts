@@ -41,10 +41,16 @@ async function end(child: ChildProcess, exited: Promise<void>): Promise<void> {
   clearTimeout(late)
 }
 
-/** Runs a program of the load on its core and returns what it printed. */
-export function run(command: string, args: readonly string[], withinMs: number): Promise<string> {
+/** Runs a program of the load on its core and returns what it printed; `spoke` is called with its first words. */
+export function run(
+  command: string,
+  args: readonly string[],
+  withinMs: number,
+  spoke: () => void = () => {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn('taskset', ['-c', `${loadCore}`, command, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.once('data', spoke)
     let output = ''
     let complaint = ''
     child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()))

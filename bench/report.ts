@@ -42,6 +42,8 @@ export interface Measured {
 
 export function rowsOf({ work, samples, missing }: Measured): Row[] {
   const metrics = new Set([...samples.values()].flat().flatMap((sample) => Object.keys(sample)))
+  // Nobody served it: one row says why.
+  if (metrics.size === 0) metrics.add('errors')
   return [...metrics].map((metric) => {
     const values = new Map<string, Value>()
     for (const [name, list] of samples) {
@@ -104,7 +106,7 @@ export function judge(rows: readonly Row[]): Judged[] {
   })
 }
 
-export function table(rows: readonly Row[]): string {
+export function table(rows: readonly Row[], shown = { goals: true }): string {
   const names = [
     ...new Set(
       rows.flatMap((row) => [
@@ -131,7 +133,7 @@ export function table(rows: readonly Row[]): string {
     )
   }
   for (const [name, reason] of Object.entries(rows[0]?.missing ?? {})) lines.push(`${name}: not served: ${reason}`)
-  for (const { metric, against, ratio, goal, reached } of judge(rows))
+  for (const { metric, against, ratio, goal, reached } of shown.goals ? judge(rows) : [])
     lines.push(`${reached ? 'reached ' : 'MISSED  '} ${metric} ${against} ${amount(ratio)} (goal ${goal})`)
   return lines.map((line) => `  ${line}`).join('\n')
 }

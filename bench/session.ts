@@ -1,15 +1,16 @@
 // One run: back ends and certificates, every proxy on every work in turns.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { freePorts } from '../test/kit/free-ports.ts'
 import { makeCertificates } from './certificates.ts'
 import { native } from './native.ts'
+import type { BenchOptions } from './options.ts'
 import { loadCore, start, type Started, untilListening } from './processes.ts'
 import type { Bench, ProxyUnderTest, Serving, Topology } from './proxy-under-test.ts'
-import type { Measured } from './report.ts'
+import { machine, type Measured, type Report, type Row, rowsOf, table } from './report.ts'
 import type { Pace, Sample, Work } from './works.ts'
 
 export interface Session {
@@ -46,7 +47,37 @@ export async function openSession(): Promise<Session> {
   }
 }
 
-export interface RunOptions {
+export interface ReportOptions extends BenchOptions {
+  readonly proxies: readonly ProxyUnderTest[]
+}
+
+/** Measures, prints a table for each work, and writes the JSON when a file is named. */
+export async function report({ proxies, works, rounds, pace, json }: ReportOptions): Promise<void> {
+  const samples = works.flatMap((work) =>
+    proxies.filter((proxy) => proxy.topologies.includes(work.topology)).map(() => (work.once ? 8 : rounds)),
+  )
+  const seconds = samples.reduce((total, count) => total + count, 0) * (pace.seconds + pace.warmupSeconds + 0.5) + 40
+  console.log(`${machine()}, Node ${process.version}; ${rounds} rounds, about ${Math.ceil(seconds / 60)} minutes`)
+  const rows: Row[] = []
+  const terminal = process.stderr.isTTY
+  await measureAll({
+    proxies,
+    works,
+    rounds,
+    pace,
+    progress: (text) => process.stderr.write(terminal ? `\r\u001b[K${text}` : `${text}\n`),
+    finished: (measured) => {
+      const own = rowsOf(measured)
+      rows.push(...own)
+      if (terminal) process.stderr.write('\r\u001b[K')
+      console.log(`\n${measured.work}: ${works.find((work) => work.name === measured.work)?.what}\n${table(own)}`)
+    },
+  })
+  const result: Report = { machine: machine(), node: process.version, rows }
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 1)}\n`)
+}
+
+interface RunOptions {
   readonly proxies: readonly ProxyUnderTest[]
   readonly works: readonly Work[]
   readonly rounds: number
@@ -56,7 +87,7 @@ export interface RunOptions {
 }
 
 /** Works of one topology follow each other, so that its proxies start once. */
-export async function measureAll(options: RunOptions): Promise<void> {
+async function measureAll(options: RunOptions): Promise<void> {
   for (const topology of new Set(options.works.map((work) => work.topology))) {
     const missing = new Map<string, string>()
     const serving = await serveAll(options, topology, missing)

@@ -33,12 +33,17 @@ async function loaded(
   load: (seconds: number) => Promise<Result>,
 ): Promise<{ result: Result; cpuUs: number }> {
   const probe = await load(pace.warmupSeconds)
-  if (sum(probe, 'count', 'bytes', 'messages') === 0)
-    throw new Error(`nothing of the load succeeded (${probe['errors']} errors)`)
+  refuseNothing(probe)
   const pids = serving.pids()
   const before = cpuSeconds(pids)
   const result = await load(pace.seconds)
   return { result, cpuUs: (cpuSeconds(pids) - before) * 1e6 }
+}
+
+/** A load of which nothing succeeded is no figure. */
+function refuseNothing(result: Result): void {
+  if (sum(result, 'count', 'bytes', 'messages') > 0) return
+  throw new Error(`nothing of the load succeeded (${result['errors']} errors)`)
 }
 
 function sum(result: Result, ...fields: readonly string[]): number {
@@ -57,14 +62,24 @@ interface HttpLoad {
 
 function http(name: string, what: string, topology: Topology, { connections, rate }: HttpLoad): Work {
   const measure = async (serving: Serving, pace: Pace): Promise<Sample> => {
-    const { result, cpuUs } = await loaded(serving, pace, (seconds) =>
-      program(
-        'http-load',
-        [serving.port, connections, seconds, ...(rate === undefined ? [] : [`rate=${rate}`])],
-        seconds,
-      ),
-    )
-    return { ...perRequest(result, cpuUs), errors: sum(result, 'errors', 'stalled') }
+    // Peers with HTTP/1.1 pools shake hands as often as there are connections before the first of them is warm.
+    const warmup = pace.warmupSeconds * Math.max(1, connections / 250)
+    const args = [
+      serving.port,
+      connections,
+      pace.seconds,
+      `warmup=${warmup}`,
+      ...(rate === undefined ? [] : [`rate=${rate}`]),
+    ]
+    const pids = serving.pids()
+    let before = 0
+    const output = await run(native('http-load'), args.map(String), (warmup + pace.seconds + 20) * 1_000, () => {
+      before = cpuSeconds(pids)
+    })
+    const cpuUs = (cpuSeconds(pids) - before) * 1e6
+    const result = JSON.parse(output.slice(output.indexOf('{'))) as Result
+    refuseNothing(result)
+    return { ...perRequest(result, cpuUs), stalled: sum(result, 'stalled'), errors: sum(result, 'errors') }
   }
   return { name, what, topology, measure }
 }

@@ -29,7 +29,7 @@ export abstract class Peer implements ProxyUnderTest {
   async serve(topology: Topology): Promise<Serving> {
     const wanted = await this.processes(topology)
     if (!isInstalled(this.#command))
-      throw new Error(`${this.#command} is not installed: bench/install-peers installs it`)
+      throw new Error(`${this.#command} is not on PATH (bench/install-peers installs what Debian has)`)
     const started: Started[] = []
     const stop = async (): Promise<void> => {
       for (const one of started) await one.stop()

@@ -1,6 +1,6 @@
 // `npm run bench:compare REV -- [--quick] [--only WORK,...] [--rounds N] [--json FILE]`: this checkout's Heddle beside that of another revision.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, symlinkSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -29,10 +29,16 @@ try {
   // The runtime is the same for both; dependencies too, unless that revision had others.
   if (existsSync(join(tree, '.toolchain'))) symlinkSync(join(tree, '.toolchain'), join(other, '.toolchain'))
   const sameDependencies = git('diff', '--name-only', revision, '--', 'package-lock.json') === ''
-  if (sameDependencies) symlinkSync(join(tree, 'node_modules'), join(other, 'node_modules'))
+  if (sameDependencies) {
+    symlinkSync(join(tree, 'node_modules'), join(other, 'node_modules'))
+    // The checkout made this file just now; newer than the installation it would mean that all is to be installed again, through the link.
+    utimesSync(join(other, 'package-lock.json'), 0, 0)
+  }
+  const installed = spawnSync(join(other, 'tools', 'install'), { stdio: 'inherit' })
+  if (installed.status !== 0) throw new Error(`the dependencies of ${revision} cannot be installed`)
   const proxies = [
     new Heddle({ name: 'heddle', tree }, session.bench),
-    new Heddle({ name: revision, tree: other }, session.bench),
+    new Heddle({ name: `revision-${revision.replaceAll(/[^\w.-]/g, '_')}`, tree: other }, session.bench),
   ]
   await report({ ...options, proxies })
 } finally {

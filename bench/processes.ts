@@ -22,6 +22,15 @@ export interface StartOptions {
   readonly cwd?: string
 }
 
+const running = new Set<ChildProcess>()
+
+/** An interrupted benchmark leaves nothing behind: `heddle up` stops what it started. */
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGTERM')
+    process.exit(130)
+  })
+
 /** A process that stays; it ends with `stop`, and with the benchmark. */
 export function start(options: StartOptions): Started {
   const log = openSync(options.logFile, 'a')
@@ -30,7 +39,13 @@ export function start(options: StartOptions): Started {
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  running.add(child)
+  const exited = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      running.delete(child)
+      resolve()
+    }),
+  )
   return { pid: child.pid as number, stop: () => end(child, exited) }
 }
 

@@ -40,6 +40,9 @@ export interface Measured {
   readonly missing: ReadonlyMap<string, string>
 }
 
+/** Counts of what went wrong: nothing to make a ratio of. */
+const counters: ReadonlySet<string> = new Set(['errors', 'stalled'])
+
 export function rowsOf({ work, samples, missing }: Measured): Row[] {
   const metrics = new Set([...samples.values()].flat().flatMap((sample) => Object.keys(sample)))
   // Nobody served it: one row says why.

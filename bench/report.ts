@@ -63,7 +63,9 @@ export function rowsOf({ work, samples, missing }: Measured): Row[] {
       ...(variants.length === 0 ? {} : { variants: Object.fromEntries(variants) }),
       peers: Object.fromEntries(peers),
       ratio:
-        heddle === null ? {} : Object.fromEntries(peers.flatMap(([name, value]) => ratioEntry(name, heddle, value))),
+        heddle === null || counters.has(metric)
+          ? {}
+          : Object.fromEntries(peers.flatMap(([name, value]) => ratioEntry(name, heddle, value))),
       ...(missing.size === 0 ? {} : { missing: Object.fromEntries(missing) }),
     }
   })

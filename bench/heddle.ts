@@ -76,6 +76,8 @@ export class Heddle implements ProxyUnderTest {
     const { backends, certificates } = this.#bench
     const ports = {
       HTTP: backends.http,
+      OUTSIDE: backends.outside,
+      IDLE: backends.idle,
       GRPC: backends.grpc,
       TCP: backends.tcp,
       EDGE: edge,

@@ -6,6 +6,10 @@ export type Topology = (typeof topologies)[number]
 /** Where the applications are that every proxy forwards to. */
 export interface Backends {
   readonly http: number
+  /** The same outside the mesh: the address of a Workload would be reached through its sidecar. */
+  readonly outside: number
+  /** For what must listen somewhere to count as ready. */
+  readonly idle: number
   readonly grpc: number
   readonly tcp: number
 }

@@ -28,9 +28,11 @@ export async function openSession(): Promise<Session> {
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const [http, grpc, tcp] = (await freePorts(3)) as [number, number, number]
+    const [http, outside, idle, grpc, tcp] = (await freePorts(5)) as [number, number, number, number, number]
     const backends: readonly [string, readonly string[], number][] = [
       ['backend', ['http', `${http}`], http],
+      ['backend', ['http', `${outside}`], outside],
+      ['backend', ['http', `${idle}`], idle],
       ['backend', ['tcp', `${tcp}`], tcp],
       ['grpc-backend', [`${grpc}`], grpc],
     ]
@@ -40,7 +42,10 @@ export async function openSession(): Promise<Session> {
       started.push(one)
       await untilListening(port, one, logFile)
     }
-    return { bench: { folder, backends: { http, grpc, tcp }, certificates: makeCertificates(folder) }, stop }
+    return {
+      bench: { folder, backends: { http, outside, idle, grpc, tcp }, certificates: makeCertificates(folder) },
+      stop,
+    }
   } catch (error) {
     await stop()
     throw error

@@ -22,6 +22,15 @@ export interface StartOptions {
   readonly cwd?: string
 }
 
+const running = new Set<ChildProcess>()
+
+/** An interrupted benchmark leaves nothing behind: `heddle up` stops what it started. */
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGTERM')
+    process.exit(130)
+  })
+
 /** A process that stays; it ends with `stop`, and with the benchmark. */
 export function start(options: StartOptions): Started {
   const log = openSync(options.logFile, 'a')
@@ -30,7 +39,13 @@ export function start(options: StartOptions): Started {
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  running.add(child)
+  const exited = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      running.delete(child)
+      resolve()
+    }),
+  )
   return { pid: child.pid as number, stop: () => end(child, exited) }
 }
 
@@ -41,10 +56,16 @@ async function end(child: ChildProcess, exited: Promise<void>): Promise<void> {
   clearTimeout(late)
 }
 
-/** Runs a program of the load on its core and returns what it printed. */
-export function run(command: string, args: readonly string[], withinMs: number): Promise<string> {
+/** Runs a program of the load on its core and returns what it printed; `spoke` is called with its first words. */
+export function run(
+  command: string,
+  args: readonly string[],
+  withinMs: number,
+  spoke: () => void = () => {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn('taskset', ['-c', `${loadCore}`, command, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.once('data', spoke)
     let output = ''
     let complaint = ''
     child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()))

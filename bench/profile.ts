@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { Heddle } from './heddle.ts'
+import type { Serving } from './proxy-under-test.ts'
 import { amount } from './report.ts'
 import { openSession } from './session.ts'
 import { works } from './works.ts'
@@ -34,15 +35,20 @@ const proxies = join(profiles, 'proxies')
 mkdirSync(proxies)
 const env = { NODE_OPTIONS: `--cpu-prof --cpu-prof-interval 200 --cpu-prof-dir=${proxies}` }
 const heddle = new Heddle({ name: 'heddle', tree: join(import.meta.dirname, '..'), env }, session.bench)
+let serving: Serving | undefined
 let pids: readonly number[] = []
 let measuredFromUs = 0
 let measuredUntilUs = 0
 try {
-  const serving = await heddle.serve(work.topology)
+  serving = await heddle.serve(work.topology)
   pids = serving.pids()
   // The first second is warm-up, and what came before is the start of the process.
   measuredFromUs = monotonicUs() + 1_300_000
-  const sample = await work.measure(serving, { seconds: Number(values.seconds), warmupSeconds: 1 })
+  const sample = await work.measure(serving, {
+    seconds: Number(values.seconds),
+    warmupSeconds: 1,
+    hugeBodyBytes: 512 << 20,
+  })
   measuredUntilUs = monotonicUs()
   console.log(
     `${work.name}: ${Object.entries(sample)
@@ -50,7 +56,7 @@ try {
       .join(', ')}`,
   )
 } finally {
-  await heddle.stop() // profiles are written when the processes end
+  await serving?.stop() // profiles are written when the processes end
   await session.stop()
 }
 for (const pid of pids) print(pid)

@@ -1,14 +1,17 @@
 // What a proxy must offer to be measured: the shapes of service, and a running instance of one.
-export const topologies = ['plain-hop', 'mtls-hops', 'grpc-hops', 'tcp-hop', 'tls-front'] as const
+export const topologies = ['plain-hop', 'mtls-hops', 'grpc-hops', 'tcp-hop', 'tls-front', 'memory'] as const
 
 export type Topology = (typeof topologies)[number]
 
 /** Where the applications are that every proxy forwards to. */
 export interface Backends {
   readonly http: number
+  /** The same outside the mesh: the address of a Workload would be reached through its sidecar. */
+  readonly outside: number
+  /** For what must listen somewhere to count as ready. */
+  readonly idle: number
   readonly grpc: number
-  readonly tcpEcho: number
-  readonly tcpSink: number
+  readonly tcp: number
 }
 
 export interface Bench {
@@ -35,6 +38,8 @@ export interface Serving {
   /** Every process that a request passes. */
   readonly pids: () => readonly number[]
   stop(): Promise<void>
+  /** Sidecars for so many more, in the same process. */
+  readonly addWorkloads?: (count: number) => Promise<void>
 }
 
 export interface ProxyUnderTest {
@@ -43,5 +48,4 @@ export interface ProxyUnderTest {
   readonly topologies: readonly Topology[]
   /** Rejects with the reason when it cannot: that is printed, not skipped. */
   serve(topology: Topology): Promise<Serving>
-  stop(): Promise<void>
 }

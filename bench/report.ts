@@ -40,8 +40,13 @@ export interface Measured {
   readonly missing: ReadonlyMap<string, string>
 }
 
+/** Counts of what went wrong: nothing to make a ratio of. */
+const counters: ReadonlySet<string> = new Set(['errors', 'stalled'])
+
 export function rowsOf({ work, samples, missing }: Measured): Row[] {
   const metrics = new Set([...samples.values()].flat().flatMap((sample) => Object.keys(sample)))
+  // Nobody served it: one row says why.
+  if (metrics.size === 0) metrics.add('errors')
   return [...metrics].map((metric) => {
     const values = new Map<string, Value>()
     for (const [name, list] of samples) {
@@ -58,7 +63,9 @@ export function rowsOf({ work, samples, missing }: Measured): Row[] {
       ...(variants.length === 0 ? {} : { variants: Object.fromEntries(variants) }),
       peers: Object.fromEntries(peers),
       ratio:
-        heddle === null ? {} : Object.fromEntries(peers.flatMap(([name, value]) => ratioEntry(name, heddle, value))),
+        heddle === null || counters.has(metric)
+          ? {}
+          : Object.fromEntries(peers.flatMap(([name, value]) => ratioEntry(name, heddle, value))),
       ...(missing.size === 0 ? {} : { missing: Object.fromEntries(missing) }),
     }
   })
@@ -104,7 +111,7 @@ export function judge(rows: readonly Row[]): Judged[] {
   })
 }
 
-export function table(rows: readonly Row[]): string {
+export function table(rows: readonly Row[], shown = { goals: true }): string {
   const names = [
     ...new Set(
       rows.flatMap((row) => [
@@ -131,7 +138,7 @@ export function table(rows: readonly Row[]): string {
     )
   }
   for (const [name, reason] of Object.entries(rows[0]?.missing ?? {})) lines.push(`${name}: not served: ${reason}`)
-  for (const { metric, against, ratio, goal, reached } of judge(rows))
+  for (const { metric, against, ratio, goal, reached } of shown.goals ? judge(rows) : [])
     lines.push(`${reached ? 'reached ' : 'MISSED  '} ${metric} ${against} ${amount(ratio)} (goal ${goal})`)
   return lines.map((line) => `  ${line}`).join('\n')
 }

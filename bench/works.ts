@@ -1,4 +1,5 @@
 // What is measured: each work is one kind of load on one shape of service, and gives a sample of figures.
+import { measureMemory } from './memory.ts'
 import { native } from './native.ts'
 import { cpuSeconds, run } from './processes.ts'
 import type { Serving, Topology } from './proxy-under-test.ts'
@@ -9,13 +10,48 @@ export interface Pace {
   /** Of one measurement, without warm-up. */
   readonly seconds: number
   readonly warmupSeconds: number
+  /** That a slow reader fetches. */
+  readonly hugeBodyBytes: number
 }
 
 export interface Work {
   readonly name: string
   readonly what: string
   readonly topology: Topology
+  /** Leaves the proxy other than it was: one round. */
+  readonly once?: true
+  /** Rejects with the reason when the proxy does not serve it. */
   measure(serving: Serving, pace: Pace): Promise<Sample>
+}
+
+type Result = Readonly<Record<string, number>>
+
+/** Runs one load twice: the warm-up is a run of its own, so that the CPU time is that of what was measured. */
+async function loaded(
+  serving: Serving,
+  pace: Pace,
+  load: (seconds: number) => Promise<Result>,
+): Promise<{ result: Result; cpuUs: number }> {
+  const probe = await load(pace.warmupSeconds)
+  refuseNothing(probe)
+  const pids = serving.pids()
+  const before = cpuSeconds(pids)
+  const result = await load(pace.seconds)
+  return { result, cpuUs: (cpuSeconds(pids) - before) * 1e6 }
+}
+
+/** A load of which nothing succeeded is no figure. */
+function refuseNothing(result: Result): void {
+  if (sum(result, 'count', 'bytes', 'messages') > 0) return
+  throw new Error(`nothing of the load succeeded (${result['errors']} errors)`)
+}
+
+function sum(result: Result, ...fields: readonly string[]): number {
+  return fields.reduce((total, field) => total + (result[field] ?? 0), 0)
+}
+
+async function program(name: string, args: readonly (string | number)[], seconds: number): Promise<Result> {
+  return JSON.parse(await run(native(name), args.map(String), (seconds + 20) * 1_000)) as Result
 }
 
 interface HttpLoad {
@@ -24,30 +60,142 @@ interface HttpLoad {
   readonly rate?: number
 }
 
-async function httpLoad(serving: Serving, pace: Pace, shape: HttpLoad): Promise<Sample> {
-  // The warm-up is a run of its own, so that the measured CPU time is that of the measured requests.
-  const load = async (seconds: number): Promise<Record<string, number>> => {
-    const args = [`${serving.port}`, `${shape.connections}`, `${seconds}`]
-    if (shape.rate !== undefined) args.push(`rate=${shape.rate}`)
-    return JSON.parse(await run(native('http-load'), args, (seconds + 20) * 1_000)) as Record<string, number>
+function http(name: string, what: string, topology: Topology, { connections, rate }: HttpLoad): Work {
+  const measure = async (serving: Serving, pace: Pace): Promise<Sample> => {
+    // Peers with HTTP/1.1 pools shake hands as often as there are connections before the first of them is warm.
+    const warmup = pace.warmupSeconds * Math.max(1, connections / 250)
+    const args = [
+      serving.port,
+      connections,
+      pace.seconds,
+      `warmup=${warmup}`,
+      ...(rate === undefined ? [] : [`rate=${rate}`]),
+    ]
+    const pids = serving.pids()
+    let before = 0
+    const output = await run(native('http-load'), args.map(String), (warmup + pace.seconds + 20) * 1_000, () => {
+      before = cpuSeconds(pids)
+    })
+    const cpuUs = (cpuSeconds(pids) - before) * 1e6
+    const result = JSON.parse(output.slice(output.indexOf('{'))) as Result
+    refuseNothing(result)
+    return { ...perRequest(result, cpuUs), stalled: sum(result, 'stalled'), errors: sum(result, 'errors') }
   }
-  await load(pace.warmupSeconds)
-  const pids = serving.pids()
-  const before = cpuSeconds(pids)
-  const result = await load(pace.seconds)
-  const cpu = cpuSeconds(pids) - before
-  const { seconds = 0, count = 0, errors = 0, stalled = 0, p50_us = 0, p99_us = 0 } = result
+  return { name, what, topology, measure }
+}
+
+function perRequest(result: Result, cpuUs: number): Sample {
+  const count = sum(result, 'count')
   return {
-    requests_per_s: count / seconds,
-    cpu_us_per_request: (cpu * 1e6) / Math.max(1, count),
-    p50_us,
-    p99_us,
-    errors: errors + stalled,
+    requests_per_s: count / sum(result, 'seconds'),
+    cpu_us_per_request: cpuUs / Math.max(1, count),
+    p50_us: sum(result, 'p50_us'),
+    p99_us: sum(result, 'p99_us'),
   }
 }
 
-function http(name: string, what: string, topology: Topology, shape: HttpLoad): Work {
-  return { name, what, topology, measure: (serving, pace) => httpLoad(serving, pace, shape) }
+/** 64 calls at a time, eight on each of eight connections, as clients with a few channels have. */
+function grpcLoad(port: number, seconds: number, messages: number, bytes: number): Promise<Result> {
+  return program('grpc-load', [port, 8, 8, seconds, messages, bytes], seconds)
+}
+
+const grpcUnary: Work = {
+  name: 'grpc-unary-64',
+  what: 'gRPC unary calls through two mTLS hops, 64 at a time',
+  topology: 'grpc-hops',
+  measure: async (serving, pace) => {
+    const { result, cpuUs } = await loaded(serving, pace, (seconds) => grpcLoad(serving.port, seconds, 1, 100))
+    return { ...perRequest(result, cpuUs), errors: sum(result, 'errors') }
+  },
+}
+
+const grpcStreaming: Work = {
+  name: 'grpc-streaming',
+  what: 'gRPC streams of 100 messages of 1 KB each way, 64 at a time',
+  topology: 'grpc-hops',
+  measure: async (serving, pace) => {
+    const { result, cpuUs } = await loaded(serving, pace, (seconds) => grpcLoad(serving.port, seconds, 100, 1_024))
+    const messages = sum(result, 'messages')
+    return {
+      messages_per_s: messages / sum(result, 'seconds'),
+      cpu_us_per_message: cpuUs / Math.max(1, messages),
+      errors: sum(result, 'errors'),
+    }
+  },
+}
+
+const tcpThroughput: Work = {
+  name: 'tcp-throughput',
+  what: 'bytes through one hop, four connections',
+  topology: 'tcp-hop',
+  measure: async (serving, pace) => {
+    const { result, cpuUs } = await loaded(serving, pace, (seconds) =>
+      program('tcp-load', [serving.port, 4, seconds, 'download'], seconds),
+    )
+    const megabytes = sum(result, 'bytes') / 1e6
+    return {
+      mb_per_s: megabytes / sum(result, 'seconds'),
+      cpu_us_per_mb: cpuUs / megabytes,
+      errors: sum(result, 'errors'),
+    }
+  },
+}
+
+const tcpConnections: Work = {
+  name: 'tcp-connections',
+  what: 'TCP connections through one hop: dial, one line and its echo, close; 64 at a time',
+  topology: 'tcp-hop',
+  measure: async (serving, pace) => {
+    const { result, cpuUs } = await loaded(serving, pace, (seconds) =>
+      program('tcp-load', [serving.port, 64, seconds, 'dial'], seconds),
+    )
+    const count = sum(result, 'count')
+    return {
+      connections_per_s: count / sum(result, 'seconds'),
+      cpu_us_per_connection: cpuUs / Math.max(1, count),
+      p99_us: sum(result, 'p99_us'),
+      errors: sum(result, 'errors'),
+    }
+  },
+}
+
+/** `openssl s_time` knows one connection at a time, and whole seconds. */
+async function handshakes(port: number, seconds: number): Promise<Result> {
+  const wholeSeconds = Math.max(1, Math.round(seconds))
+  const args = ['s_time', '-connect', `127.0.0.1:${port}`, '-new', '-tls1_3', '-time', `${wholeSeconds}`]
+  const startedMs = performance.now()
+  const outputs = await Promise.all(
+    [1, 2, 3, 4].map(() => run('openssl', args, (wholeSeconds + 20) * 1_000).catch(() => '')),
+  )
+  const counts = outputs.map((output) => Number(/(\d+) connections in \d+ real seconds/.exec(output)?.[1] ?? 0))
+  return {
+    seconds: (performance.now() - startedMs) / 1_000,
+    count: counts.reduce((total, count) => total + count, 0),
+    errors: counts.filter((count) => count === 0).length,
+  }
+}
+
+const tlsHandshakes: Work = {
+  name: 'tls-handshakes',
+  what: 'new TLS 1.3 connections to a gateway, P-256; the load costs about as much, so read the CPU time',
+  topology: 'tls-front',
+  measure: async (serving, pace) => {
+    const { result, cpuUs } = await loaded(serving, pace, (seconds) => handshakes(serving.port, seconds))
+    const count = sum(result, 'count')
+    return {
+      handshakes_per_s: count / sum(result, 'seconds'),
+      cpu_us_per_handshake: cpuUs / Math.max(1, count),
+      errors: sum(result, 'errors'),
+    }
+  },
+}
+
+const memory: Work = {
+  name: 'memory',
+  what: 'resident memory: idle, per further workload, per idle connection, and how it grows while a huge body goes to a slow reader',
+  topology: 'memory',
+  once: true,
+  measure: measureMemory,
 }
 
 export const works: readonly Work[] = [
@@ -59,4 +207,10 @@ export const works: readonly Work[] = [
     connections: 64,
     rate: 8_000,
   }),
+  grpcUnary,
+  grpcStreaming,
+  tcpThroughput,
+  tcpConnections,
+  tlsHandshakes,
+  memory,
 ]

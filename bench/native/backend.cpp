@@ -1,5 +1,6 @@
-// The application behind every proxy of the benchmark: backend http|echo|sink|source PORT.
+// The application behind every proxy of the benchmark: backend http|tcp PORT.
 // http answers each request with 1 KB and an X-Request-Id of its own; a path with /bytes/N is answered with N bytes.
+// tcp sends back what comes; when the first byte is a D it sends bytes without end instead.
 #include "sockets.h"
 #include <string>
 
@@ -108,7 +109,7 @@ static bool flush(Peer &peer) {
 
 int main(int count, char **arguments) {
   if (count < 3) {
-    fprintf(stderr, "backend http|echo|sink|source PORT\n");
+    fprintf(stderr, "backend http|tcp PORT\n");
     return 2;
   }
   allowManySockets();
@@ -128,8 +129,7 @@ int main(int count, char **arguments) {
         for (int fd; (fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
           noDelay(fd);
           Peer *accepted = new Peer{fd, {}, {}};
-          if (mode == "source") accepted->bytesLeft = UINT64_MAX;
-          watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | (mode == "source" ? EPOLLOUT : 0u), accepted);
+          watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, accepted);
         }
         continue;
       }
@@ -138,7 +138,8 @@ int main(int count, char **arguments) {
         ssize_t length = recv(peer->fd, buffer, sizeof buffer, 0);
         if (length == 0 || (length < 0 && errno != EAGAIN)) open = false;
         else if (length > 0 && mode == "http") open = http.received(*peer, buffer, static_cast<size_t>(length));
-        else if (length > 0 && mode == "echo") peer->out.append(buffer, static_cast<size_t>(length));
+        else if (length > 0 && buffer[0] == 'D') peer->bytesLeft = UINT64_MAX;
+        else if (length > 0) peer->out.append(buffer, static_cast<size_t>(length));
       }
       if (open) open = flush(*peer);
       if (!open) {
@@ -147,7 +148,7 @@ int main(int count, char **arguments) {
         continue;
       }
       bool waiting = !peer->out.empty() || peer->bytesLeft > 0;
-      if (waiting != peer->waiting && mode != "source") {
+      if (waiting != peer->waiting) {
         peer->waiting = waiting;
         watch(epoll, EPOLL_CTL_MOD, peer->fd, EPOLLIN | (waiting ? EPOLLOUT : 0u), peer);
       }

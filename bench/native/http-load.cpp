@@ -1,4 +1,5 @@
-// HTTP/1.1 load: http-load PORT CONNECTIONS SECONDS [rate=N] [warmup=SECONDS] [host=NAME]. Prints one line of JSON.
+// HTTP/1.1 load: http-load PORT CONNECTIONS SECONDS [rate=N] [warmup=SECONDS] [host=NAME].
+// Says `measuring` when the warm-up is over, and at the end one line of JSON.
 // Closed loop, or with a rate an open one: arrivals after Poisson, each latency counted from the moment the request should have gone out.
 #include "histogram.h"
 #include "sockets.h"
@@ -63,7 +64,13 @@ public:
     end_ = measureFrom_ + seconds_;
     nextArrival_ = start + 0.01;
     static epoll_event events[512];
+    bool measuring = false;
     for (double t = start; t < end_; t = now()) {
+      if (!measuring && t >= measureFrom_) {
+        measuring = true;
+        puts("measuring"); // whoever watches takes the CPU time now
+        fflush(stdout);
+      }
       if (rate_ > 0) arrivals(t);
       double until = rate_ > 0 && nextArrival_ < end_ ? nextArrival_ : end_;
       double wait = until - now();
@@ -74,9 +81,9 @@ public:
       for (int i = 0; i < ready; i++) happened(*static_cast<Call *>(events[i].data.ptr), events[i].events);
     }
     finished_ = now();
-    // What a stalled proxy never answered is no success that merely takes long.
+    // Unanswered during the whole measurement: no latency tells of these.
     for (Call &call : calls_)
-      if (call.busy && finished_ - call.since > 1) stalled_++;
+      if (call.busy && call.since < measureFrom_) stalled_++;
   }
 
   void print() const {

@@ -1,22 +1,24 @@
-// caddy, one hop.
+// caddy, one hop, one thread.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { freePorts } from '../../test/kit/free-ports.ts'
-import type { Bench } from '../proxy-under-test.ts'
+import type { Bench, Topology } from '../proxy-under-test.ts'
 import { Peer, type PeerProcess } from './peer.ts'
 
 export class Caddy extends Peer {
   readonly #bench: Bench
 
   constructor(bench: Bench) {
-    super('caddy', 'caddy', ['plain-hop'], bench)
+    super('caddy', 'caddy', ['plain-hop', 'tls-front', 'memory'], bench)
     this.#bench = bench
   }
 
-  protected async processes(): Promise<readonly PeerProcess[]> {
+  protected async processes(topology: Topology): Promise<readonly PeerProcess[]> {
     const [front] = (await freePorts(1)) as [number]
-    const file = join(this.#bench.folder, 'Caddyfile')
+    const file = join(this.#bench.folder, `Caddyfile-${topology}`)
+    const { server, serverKey } = this.#bench.certificates
+    const secured = topology === 'tls-front'
     const pass = `reverse_proxy 127.0.0.1:${this.#bench.backends.http} {
       header_up Via "1.1 bench"
       header_down Via "1.1 bench"
@@ -30,8 +32,9 @@ export class Caddy extends Peer {
   admin off
   auto_https off
 }
-http://:${front} {
+${secured ? 'https' : 'http'}://:${front} {
   bind 127.0.0.1
+  ${secured ? `tls ${server} ${serverKey}` : ''}
   @canary header X-Canary true
   handle /admin* {
     request_header X-Area admin

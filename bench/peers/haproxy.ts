@@ -1,4 +1,4 @@
-// haproxy, one thread: HTTP/1.1 pools, or HTTP/2 between the two hops.
+// haproxy, one thread.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -36,52 +36,66 @@ const routes = `  acl admin path_beg /admin
   default_backend app
 `
 
+const ownHeaders = `  http-request set-header Via "1.1 bench"
+  http-response set-header Via "1.1 bench"
+`
+
+/** HTTP/1.1 everywhere, or HTTP/2 between the hops. */
 export class Haproxy extends Peer {
   readonly #bench: Bench
   readonly #http2: boolean
 
   constructor(bench: Bench, http2: boolean) {
-    super(http2 ? 'haproxy-h2' : 'haproxy', 'haproxy', http2 ? ['mtls-hops'] : ['plain-hop', 'mtls-hops'], bench)
+    const served: readonly Topology[] = http2
+      ? ['mtls-hops', 'grpc-hops']
+      : ['plain-hop', 'mtls-hops', 'tcp-hop', 'tls-front', 'memory']
+    super(http2 ? 'haproxy-h2' : 'haproxy', 'haproxy', served, bench)
     this.#bench = bench
     this.#http2 = http2
   }
 
   protected async processes(topology: Topology): Promise<readonly PeerProcess[]> {
-    const { backends, certificates: certificate } = this.#bench
+    const { backends, certificates } = this.#bench
     const [front, back] = (await freePorts(2)) as [number, number]
-    if (topology === 'plain-hop') {
-      return [
-        this.#process(
-          front,
-          'plain',
-          `frontend f\n  bind 127.0.0.1:${front}\n${routes}backend app\n  server s 127.0.0.1:${backends.http} pool-max-conn -1\n`,
-        ),
-      ]
-    }
-    if (topology === 'mtls-hops') {
-      const alpn = this.#http2 ? 'alpn h2 ' : ''
-      return [
-        this.#process(
-          back,
-          'in',
-          `frontend f\n  bind 127.0.0.1:${back} ${alpn}ssl crt ${certificate.serverBundle} ca-file ${certificate.ca} verify required ssl-min-ver TLSv1.3\n` +
-            `  http-request set-header X-Client-Cert %[ssl_c_s_dn(CN)]\n  http-request set-header Via "1.1 bench"\n  http-response set-header Via "1.1 bench"\n` +
-            `  default_backend app\nbackend app\n  server s 127.0.0.1:${backends.http} pool-max-conn -1\n`,
-        ),
-        this.#process(
-          front,
-          'out',
-          `frontend f\n  bind 127.0.0.1:${front}\n${routes}backend app\n  server s 127.0.0.1:${back} ${alpn}ssl verify required ca-file ${certificate.ca} ` +
-            `crt ${certificate.clientBundle} verifyhost ${certificate.serverName} sni str(${certificate.serverName}) ssl-min-ver TLSv1.3 pool-max-conn -1\n`,
-        ),
-      ]
-    }
-    throw new Error(`no ${topology} with ${this.name}`)
+    const tls = topology === 'tls-front' ? `ssl crt ${certificates.serverBundle} ssl-min-ver TLSv1.3` : ''
+    if (topology === 'mtls-hops') return this.#twoHops(front, back, '', backend(backends.http))
+    if (topology === 'grpc-hops') return this.#twoHops(front, back, 'proto h2', backend(backends.grpc, 'proto h2'))
+    const text =
+      topology === 'tcp-hop'
+        ? `listen l\n  mode tcp\n  bind 127.0.0.1:${front}\n  server s 127.0.0.1:${backends.tcp}\n`
+        : `${frontend(front, tls)}${routes}${backend(backends.http)}`
+    return [this.#process(front, topology, text)]
+  }
+
+  #twoHops(front: number, back: number, fromClient: string, application: string): readonly PeerProcess[] {
+    const { ca, clientBundle, serverBundle, serverName } = this.#bench.certificates
+    const alpn = this.#http2 ? 'alpn h2 ' : ''
+    const inbound = `${alpn}ssl crt ${serverBundle} ca-file ${ca} verify required ssl-min-ver TLSv1.3`
+    const outbound =
+      `${alpn}ssl verify required ca-file ${ca} crt ${clientBundle} verifyhost ${serverName} sni str(${serverName}) ` +
+      `ssl-min-ver TLSv1.3`
+    const caller = '  http-request set-header X-Client-Cert %[ssl_c_s_dn(CN)]\n'
+    return [
+      this.#process(
+        back,
+        'in',
+        `${frontend(back, inbound)}${caller}${ownHeaders}  default_backend app\n${application}`,
+      ),
+      this.#process(front, 'out', `${frontend(front, fromClient)}${routes}${backend(back, outbound)}`),
+    ]
   }
 
   #process(port: number, role: string, text: string): PeerProcess {
-    const file = join(this.#bench.folder, `${this.name}-${role}.cfg`)
+    const file = join(this.#bench.folder, `${this.name}-${role}-${port}.cfg`)
     writeFileSync(file, base + text)
     return { port, args: ['-db', '-f', file] }
   }
+}
+
+function frontend(port: number, options = ''): string {
+  return `frontend f\n  bind 127.0.0.1:${port} ${options}\n`
+}
+
+function backend(port: number, options = ''): string {
+  return `backend app\n  server s 127.0.0.1:${port} ${options} pool-max-conn -1\n`
 }

@@ -1,4 +1,4 @@
-// nginx, one worker: HTTP/1.1 with keep-alive pools.
+// nginx, one worker.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -10,49 +10,57 @@ import { Peer, type PeerProcess } from './peer.ts'
 const forward = `
     proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; proxy_set_header Via "1.1 bench";
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto http; add_header Via "1.1 bench";`
+const forwardGrpc = `grpc_set_header Via "1.1 bench"; grpc_set_header X-Forwarded-For $proxy_add_x_forwarded_for; add_header Via "1.1 bench";`
 
+/** HTTP/1.1 with keep-alive pools, `grpc_pass` for gRPC. */
 export class Nginx extends Peer {
   readonly #bench: Bench
 
   constructor(bench: Bench) {
-    super('nginx', 'nginx', ['plain-hop', 'mtls-hops'], bench)
+    super('nginx', 'nginx', ['plain-hop', 'mtls-hops', 'grpc-hops', 'tls-front', 'memory'], bench)
     this.#bench = bench
   }
 
   protected async processes(topology: Topology): Promise<readonly PeerProcess[]> {
     const { backends, certificates: certificate } = this.#bench
     const [front, back] = (await freePorts(2)) as [number, number]
-    const listenTls = `listen 127.0.0.1:${back} ssl; ssl_certificate ${certificate.server}; ssl_certificate_key ${certificate.serverKey};
-    ssl_client_certificate ${certificate.ca}; ssl_verify_client on; ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;`
-    const towardsTls = `proxy_ssl_certificate ${certificate.client}; proxy_ssl_certificate_key ${certificate.clientKey}; proxy_ssl_verify on;
-    proxy_ssl_trusted_certificate ${certificate.ca}; proxy_ssl_name ${certificate.serverName}; proxy_ssl_server_name on; proxy_ssl_protocols TLSv1.3;`
-    if (topology === 'plain-hop') {
-      return [
-        this.#process(
-          front,
-          'plain',
-          upstream(backends.http),
-          `listen 127.0.0.1:${front}; ${forward} ${routes('http')}`,
-        ),
-      ]
-    }
-    if (topology === 'mtls-hops') {
+    const identity = `ssl_certificate ${certificate.server}; ssl_certificate_key ${certificate.serverKey}; ssl_protocols TLSv1.3;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;`
+    const mutual = `${identity} ssl_client_certificate ${certificate.ca}; ssl_verify_client on;`
+    const towards = (module: 'proxy' | 'grpc'): string =>
+      `${module}_ssl_certificate ${certificate.client}; ${module}_ssl_certificate_key ${certificate.clientKey};
+    ${module}_ssl_verify on; ${module}_ssl_trusted_certificate ${certificate.ca}; ${module}_ssl_name ${certificate.serverName};
+    ${module}_ssl_server_name on; ${module}_ssl_protocols TLSv1.3;`
+    const plain = `listen 127.0.0.1:${front}`
+    const secured = `listen 127.0.0.1:${back} ssl`
+    const application = upstream(backends.http)
+    if (topology === 'mtls-hops')
       return [
         this.#process(
           back,
           'in',
-          upstream(backends.http),
-          `${listenTls} ${forward} location / { proxy_pass http://app; }`,
+          application,
+          `${secured}; ${mutual} ${forward} location / { proxy_pass http://app; }`,
+        ),
+        this.#process(front, 'out', upstream(back), `${plain}; ${forward} ${towards('proxy')} ${routes('https')}`),
+      ]
+    if (topology === 'grpc-hops')
+      return [
+        this.#process(
+          back,
+          'grpc-in',
+          upstream(backends.grpc),
+          `${secured} http2; ${mutual} ${forwardGrpc} ${grpcPass('grpc')}`,
         ),
         this.#process(
           front,
-          'out',
+          'grpc-out',
           upstream(back),
-          `listen 127.0.0.1:${front}; ${forward} ${towardsTls} ${routes('https')}`,
+          `${plain} http2; ${forwardGrpc} ${towards('grpc')} ${grpcPass('grpcs')}`,
         ),
       ]
-    }
-    throw new Error(`no ${topology} with ${this.name}`)
+    const listen = topology === 'tls-front' ? `${plain} ssl; ${identity}` : `${plain};`
+    return [this.#process(front, topology, application, `${listen} ${forward} ${routes('http')}`)]
   }
 
   #process(port: number, role: string, upstreams: string, server: string): PeerProcess {
@@ -85,4 +93,8 @@ function upstream(port: number): string {
 function routes(scheme: string): string {
   const pass = `proxy_pass ${scheme}://app;`
   return `location /admin { ${forward} proxy_set_header X-Area admin; ${pass} } location = /health { ${pass} } location /api { ${pass} } location / { ${pass} }`
+}
+
+function grpcPass(scheme: string): string {
+  return `location / { grpc_pass ${scheme}://app; }`
 }

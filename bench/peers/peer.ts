@@ -29,7 +29,7 @@ export abstract class Peer implements ProxyUnderTest {
   async serve(topology: Topology): Promise<Serving> {
     const wanted = await this.processes(topology)
     if (!isInstalled(this.#command))
-      throw new Error(`${this.#command} is not installed: bench/install-peers installs it`)
+      throw new Error(`${this.#command} is not on PATH (bench/install-peers installs what Debian has)`)
     const started: Started[] = []
     const stop = async (): Promise<void> => {
       for (const one of started) await one.stop()
@@ -54,8 +54,6 @@ export abstract class Peer implements ProxyUnderTest {
     }
     return { port: wanted.at(-1)?.port as number, pids: () => started.flatMap((one) => processTree(one.pid)), stop }
   }
-
-  async stop(): Promise<void> {}
 }
 
 function isInstalled(command: string): boolean {

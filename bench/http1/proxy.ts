@@ -3,6 +3,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createSystemRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
+import { resolveBySystem } from '../../src/proxy/cluster/dns-resolver.ts'
 import { createNetBackend } from '../../src/proxy/io/net-backend.ts'
 import { createRequestLine } from '../../src/proxy/request-line.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
@@ -22,6 +23,7 @@ createRequestLine({
   lookup: () => null,
   demand: () => Promise.resolve(undefined),
   credentials: new WatchableValue(undefined),
+  resolveHost: resolveBySystem,
   clock: systemClock,
   random: createSystemRandom(),
   logger: silentLogger,

@@ -10,7 +10,12 @@ import {
   type TLSSocket,
 } from 'node:tls'
 
-import type { ClusterConfig, FilterChainConfig, SecretConfig } from '../../src/proxy/runtime/runtime-config.ts'
+import type {
+  ClusterConfig,
+  FilterChainConfig,
+  ListenerConfig,
+  SecretConfig,
+} from '../../src/proxy/runtime/runtime-config.ts'
 import { handshakeOf, helloOf, recordsOf } from '../kit/client-hellos.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import {
@@ -78,9 +83,10 @@ async function start(
   filterChains: readonly FilterChainConfig[],
   clusters: readonly ClusterConfig[],
   secrets: Readonly<Record<string, SecretConfig>> = {},
+  changes: Partial<ListenerConfig> = {},
 ): Promise<{ test: TestLine; port: number }> {
   const port = await freePort()
-  const listener = listenerWith(port, filterChains, { name: 'gateway', direction: 'gateway' })
+  const listener = listenerWith(port, filterChains, { name: 'gateway', direction: 'gateway', ...changes })
   const test = await startLine(
     configOf({ listeners: [listener], clusters, secrets, routes: [routesTo('application')] }),
   )
@@ -217,6 +223,18 @@ describe('TLS terminated', () => {
     assert.match(await get(socket, 'a.test'), /200/)
   })
 
+  it('takes requests for https, and says so to the application', async () => {
+    const echo = await listen(
+      createHttpServer((request, response) => response.end(`came by ${request.headers['x-forwarded-proto']}`)),
+    )
+    const chain = httpChain(routed, { transport: 'tls' }, terminating(['a']))
+    const { port } = await start([chain], [clusterOf('application', [{ port: echo }])], certificates)
+    assert.match(await get(await handshake(port, { servername: 'a.test' }), 'a.test'), /came by https/)
+    const absolute = await handshake(port, { servername: 'a.test' })
+    absolute.write('GET https://a.test/ HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n')
+    assert.match(await textOf(absolute), /came by https/)
+  })
+
   it('opens it for opaque bytes too', async () => {
     const echo = await listen(createServer((socket) => void socket.pipe(socket)))
     const chain = tcpChain('echo', { transport: 'tls' }, terminating(['a'], []))
@@ -250,6 +268,25 @@ describe('TLS terminated', () => {
     assert.equal(await status('a.test'), '200')
     assert.equal(await status('x.b.test'), '421')
     assert.equal(await status(`x.b.test:${port}`), '421')
+  })
+})
+
+describe('a listener that looks at nothing', () => {
+  const blind = { inspect: { tls: false, http: false } }
+
+  it('serves its first chain: HTTP of either kind of start, or TLS', async () => {
+    const plain = await start([httpChain(routed)], [application()], {}, blind)
+    const client = await rawClient(plain.port)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    assert.match(await client.closed(), /served a/)
+    const h2c = await rawClient(plain.port)
+    h2c.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    await until('HTTP/2 is told apart', () => plain.test.refused.length === 1)
+
+    const chain = httpChain(routed, { transport: 'tls', serverNames: ['a.test'] }, terminating(['b', 'a']))
+    const secured = await start([chain], [application()], certificates, blind)
+    const socket = await handshake(secured.port, { servername: 'a.test' })
+    assert.match(await get(socket, 'a.test'), /served a.test/)
   })
 })
 

@@ -61,7 +61,9 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    if (request.scheme === 'https') {
+    if (tls?.kind === 'terminate') {
+      request.scheme = 'https'
+    } else if (request.scheme === 'https') {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
       return
     }

@@ -30,7 +30,7 @@ export class MemoryConnection implements Connection {
     return this.write(bytes)
   }
 
-  writeLent(bytes: Uint8Array, _from: Connection): boolean {
+  writeLent(bytes: Uint8Array): boolean {
     return this.write(Buffer.from(bytes))
   }
 

@@ -32,10 +32,10 @@ export interface Connection {
    */
   writeFrom(output: OutputBuffer): boolean
   /**
-   * Writes bytes that `from`, a connection of the same back end, lends in its `onData`, from within that call: nobody needs to copy before,
-   * the back end sees to what the kernel does not take at once. Returns as `write` does.
+   * Writes bytes that another connection of this back end lends in its `onData`, from within that call. The back end keeps what the kernel
+   * does not take at once: nobody needs to copy before. Returns as `write` does.
    */
-  writeLent(bytes: Uint8Array, from: Connection): boolean
+  writeLent(bytes: Uint8Array): boolean
   /** Half-closes after what was written. */
   end(): void
   /** Closes at once; pending writes are lost. With an error the peer sees a reset. `onClose` follows. */

@@ -5,16 +5,11 @@ import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { ConnectOptions, Connection, IoBackend, MeshTls, ServerSocket, TlsInfo } from './connection.ts'
-import { NetConnection } from './net-connection.ts'
+import { NetConnection, sharedReadBuffer } from './net-connection.ts'
 import { serverAcceptor } from './tls-acceptor.ts'
 import { clientContext, tlsInfo } from './tls-identity.ts'
 
-const readBufferBytes = 65_536
-
 export function createNetBackend(clock: Clock): IoBackend {
-  // One buffer serves every connection: a read is consumed before the next one starts.
-  const readBuffer = Buffer.allocUnsafeSlow(readBufferBytes)
-
   async function dial(options: ConnectOptions): Promise<NetConnection> {
     const pending: { connection?: NetConnection } = {}
     const raw = connect({
@@ -24,7 +19,7 @@ export function createNetBackend(clock: Clock): IoBackend {
       allowHalfOpen: true,
       ...(options.tls === undefined && {
         onread: {
-          buffer: readBuffer,
+          buffer: sharedReadBuffer,
           callback: (count: number, buffer: Uint8Array) => {
             pending.connection?.received(buffer.subarray(0, count))
             return true

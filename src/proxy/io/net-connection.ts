@@ -4,6 +4,9 @@ import type { Socket } from 'node:net'
 import type { Connection, ConnectionHandler, TlsInfo } from './connection.ts'
 import type { OutputBuffer } from './output-buffer.ts'
 
+/** One buffer serves every dialled connection without TLS: a read is consumed before the next one starts. */
+export const sharedReadBuffer: Buffer = Buffer.allocUnsafeSlow(65_536)
+
 const unheard: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
 
 export class NetConnection implements Connection {
@@ -15,18 +18,15 @@ export class NetConnection implements Connection {
   readonly #socket: Socket
   /** The TCP socket below TLS; the same as #socket without. */
   readonly #tcp: Socket
-  /** What it reads lies in memory that other connections read into as well. */
-  readonly #sharesReads: boolean
   #handler: ConnectionHandler = unheard
   #reading = false
   #destroyed = false
   #error: Error | undefined
 
-  private constructor(socket: Socket, tcp: Socket, tls: TlsInfo | undefined, sharesReads = false) {
+  private constructor(socket: Socket, tcp: Socket, tls: TlsInfo | undefined) {
     this.#socket = socket
     this.#tcp = tcp
     this.tls = tls
-    this.#sharesReads = sharesReads
     this.remoteAddress = tcp.remoteAddress ?? ''
     this.remotePort = tcp.remotePort ?? 0
     this.localAddress = tcp.localAddress ?? ''
@@ -46,7 +46,7 @@ export class NetConnection implements Connection {
   /** `socket` reads into a buffer of the back end, which calls `received`. */
   static dialled(socket: Socket): NetConnection {
     socket.pause()
-    return new NetConnection(socket, socket, undefined, true)
+    return new NetConnection(socket, socket, undefined)
   }
 
   static secured(socket: Socket, tcp: Socket, tls: TlsInfo): NetConnection {
@@ -90,9 +90,9 @@ export class NetConnection implements Connection {
     return this.write(bytes)
   }
 
-  writeLent(bytes: Uint8Array, from: Connection): boolean {
-    const owned = from instanceof NetConnection && !from.#sharesReads
-    return this.write(owned ? bytes : Buffer.from(bytes))
+  writeLent(bytes: Uint8Array): boolean {
+    // All but the shared buffer is memory that streams allocate for each read.
+    return this.write(bytes.buffer === sharedReadBuffer.buffer ? Buffer.from(bytes) : bytes)
   }
 
   end(): void {

@@ -26,8 +26,6 @@ export function serverAcceptor(options: ServerTls): TlsAcceptor {
 function createAcceptor(options: ServerTls): TlsAcceptor {
   const server = createServer({
     ...contextOptions(options.credentials),
-    // Clients from outside the mesh are not ours to choose.
-    ...(options.clientCertificate === 'none' && { minVersion: 'TLSv1.2' }),
     requestCert: options.clientCertificate !== 'none',
     rejectUnauthorized: options.clientCertificate === 'required',
     ALPNProtocols: [...options.alpn],

@@ -118,7 +118,7 @@ class Side implements ConnectionHandler {
   }
 
   onData(bytes: Uint8Array): void {
-    this.#moved(bytes.length, this.#to.writeLent(bytes, this.from))
+    this.#moved(bytes.length, this.#to.writeLent(bytes))
   }
 
   /** As `onData`, of bytes that are given away. */

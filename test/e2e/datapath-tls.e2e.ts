@@ -276,7 +276,9 @@ describe('a listener that looks at nothing', () => {
     assert.match(await client.closed(), /served a/)
     const h2c = await rawClient(plain.port)
     h2c.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-    await until('HTTP/2 is told apart', () => plain.test.refused.length === 1)
+    await until('HTTP/2 is told apart', () => plain.test.refused.length === 1 || h2c.received() !== '')
+    assert.doesNotMatch(h2c.received(), /^HTTP/)
+    h2c.socket.destroy()
 
     const chain = httpChain(routed, { transport: 'tls', serverNames: ['a.test'] }, terminating(['b', 'a']))
     const secured = await start([chain], [applicationCluster()], certificates, blind)

@@ -77,6 +77,7 @@ createRequestLine({
     }),
   ),
   lookup: () => null,
+  resolveHost: () => Promise.reject(new Error('no names here')),
   demand: () => Promise.resolve(undefined),
   credentials: new WatchableValue(undefined),
   clock: systemClock,

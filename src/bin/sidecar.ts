@@ -11,6 +11,7 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import { createAdminServer, createMetricsServer } from '../proxy/admin/admin-server.ts'
+import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
 import { createCertificateClient } from '../proxy/identity/certificate-client.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
 import { createIdentityAgent } from '../proxy/identity/identity-agent.ts'
@@ -112,6 +113,7 @@ export function startSidecar({ bootstrap, sidecar, io, clock, logger, writeAcces
     lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),
     credentials: identity.credentials,
+    resolveHost: resolveBySystem,
     clock,
     random,
     logger,

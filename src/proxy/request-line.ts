@@ -4,6 +4,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { Watchable } from '../core/watchable.ts'
 import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
+import type { ResolveHost } from './cluster/host-addresses.ts'
 import type { ServerStream } from './codec/http-stream.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
@@ -21,6 +22,8 @@ export interface RequestLineDeps {
   readonly lookup: RouteLookupDeps['lookup']
   readonly demand: RouteLookupDeps['demand']
   readonly credentials: Watchable<TlsCredentials | undefined>
+  /** Of hosts outside the mesh. */
+  readonly resolveHost: ResolveHost
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -45,7 +48,8 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const { io, runtime, clock, random, sink, credentials, connections } = deps
   const logger = deps.logger.child({ proxy: deps.proxyName })
   const secret = (name: string): SecretConfig | undefined => runtime.value.secrets.get(name)
-  const clusters = new ClusterSet({ io, clock, random, credentials, connections, secret })
+  const { resolveHost } = deps
+  const clusters = new ClusterSet({ io, clock, random, credentials, connections, secret, resolveHost })
   const lookup = new RouteLookup({
     runtime,
     lookup: deps.lookup,

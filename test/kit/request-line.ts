@@ -3,6 +3,8 @@ import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
+import { resolveBySystem } from '../../src/proxy/cluster/dns-resolver.ts'
+import type { ResolveHost } from '../../src/proxy/cluster/host-addresses.ts'
 import type { IoBackend, TlsCredentials } from '../../src/proxy/io/connection.ts'
 import { createIoBackend } from '../../src/proxy/io/create-io-backend.ts'
 import { createRequestLine, type RequestLine } from '../../src/proxy/request-line.ts'
@@ -40,6 +42,7 @@ export interface TestLineOptions {
   readonly io?: IoBackend
   readonly clock?: Clock
   readonly credentials?: TlsCredentials
+  readonly resolveHost?: ResolveHost
   readonly demand?: (candidates: readonly string[]) => Promise<string | undefined>
 }
 
@@ -55,6 +58,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     io: options.io ?? createIoBackend(systemClock, 'auto').io,
     runtime,
     credentials,
+    resolveHost: options.resolveHost ?? resolveBySystem,
     lookup: (candidates) => candidates.find((name) => runtime.value.routeConfigurations.has(name)),
     demand: options.demand ?? (() => Promise.resolve(undefined)),
     clock: options.clock ?? systemClock,

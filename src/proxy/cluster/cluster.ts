@@ -1,7 +1,7 @@
 // A cluster at work: its endpoints with their pools and counts outlive every change of configuration that keeps them.
+import { isIP } from 'node:net'
+
 import { serviceHost } from '../../contracts/xds/names.ts'
-import type { Clock } from '../../core/clock.ts'
-import type { Random } from '../../core/random.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
@@ -12,11 +12,10 @@ import { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
+import { HostAddresses, type HostAddressesDeps } from './host-addresses.ts'
 
-export interface ClusterDeps {
+export interface ClusterDeps extends HostAddressesDeps {
   readonly io: IoBackend
-  readonly clock: Clock
-  readonly random: Random
   readonly credentials: Watchable<TlsCredentials | undefined>
   readonly connections: ConnectionSink
   /** Of the running configuration. */
@@ -43,6 +42,8 @@ interface EndpointBalancer {
 export class Cluster {
   readonly #deps: ClusterDeps
   readonly #endpoints = new Map<string, Endpoint>()
+  /** Names that are resolved while in use, with discovery `dns`. */
+  readonly #hosts = new Map<string, HostAddresses>()
   #config: ClusterConfig
   #balancer: EndpointBalancer
   #budget: RetryBudget
@@ -74,6 +75,7 @@ export class Cluster {
   }
 
   pick(avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
+    if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
     return this.#balancer.pick(avoid)
   }
 
@@ -107,11 +109,12 @@ export class Cluster {
   }
 
   drain(): void {
+    for (const host of this.#hosts.values()) host.stop()
     this.#drop([...this.#endpoints.keys()])
   }
 
   #balance(): EndpointBalancer {
-    const wanted = new Map(this.#config.endpoints.map((endpoint) => [keyOf(endpoint), endpoint]))
+    const wanted = new Map(this.#resolved().map((endpoint) => [keyOf(endpoint), endpoint]))
     this.#drop([...this.#endpoints.keys()].filter((key) => !wanted.has(key)))
     for (const [key, config] of wanted) {
       const endpoint = this.#endpoints.get(key)
@@ -119,6 +122,27 @@ export class Cluster {
       else endpoint.config = config
     }
     return createLeastRequest(this.endpoints, this.#config.loadBalancing, this.#deps.random)
+  }
+
+  /** A host that is yet to be resolved is dialled by its name. */
+  #resolved(): readonly EndpointConfig[] {
+    const { discovery, endpoints } = this.#config
+    const names = discovery === 'dns' ? endpoints.filter(({ host }) => isIP(host) === 0) : []
+    const hosts = new Set(names.map(({ host }) => host))
+    for (const [name, host] of this.#hosts) {
+      if (hosts.has(name)) continue
+      host.stop()
+      this.#hosts.delete(name)
+    }
+    for (const name of hosts) {
+      if (this.#hosts.has(name)) continue
+      const changed = (): void => void (this.#balancer = this.#balance())
+      this.#hosts.set(name, new HostAddresses(this.#deps, name, changed))
+    }
+    return endpoints.flatMap((endpoint) => {
+      const addresses = this.#hosts.get(endpoint.host)?.addresses
+      return addresses === undefined ? endpoint : addresses.map((host) => ({ ...endpoint, host }))
+    })
   }
 
   #drop(keys: readonly string[]): void {

@@ -90,7 +90,7 @@ export class Detector implements ConnectionHandler {
       return this.#read(known)
     }
     // Without a look for HTTP, the first byte that begins no TLS record tells all that is asked.
-    if (!inspect.http && known[0] !== 0x16) return unknownFacts
+    if (!inspect.http && known.length > 0 && known[0] !== 0x16) return unknownFacts
     if (found === 'http1') return http1Facts
     if (found === 'http2') return h2cFacts
     return found === 'other' ? unknownFacts : undefined

@@ -72,7 +72,9 @@ export class ServedRequest implements ServerStreamHandler {
     }
     const { routes, accessLog, misdirectedHostnames, paths = defaultPaths, forwarding } = chain.filter
     this.#exchange.accessLog = accessLog
-    if (request.scheme === 'https' && tls === undefined && this.#stream.protocol !== 'HTTP/2') {
+    if (tls?.kind === 'terminate') {
+      request.scheme = 'https'
+    } else if (request.scheme === 'https' && tls === undefined && this.#stream.protocol !== 'HTTP/2') {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
       return
     }

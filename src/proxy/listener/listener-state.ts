@@ -1,50 +1,49 @@
-// What a connection needs of the listener that accepted it: always its newest configuration, made ready for use.
+// What a connection needs of the listener that accepted it: always its newest configuration, made ready when it came.
 import { type ConnectionFacts, type DetectorOptions, unknownFacts } from '../detect/detector.ts'
 import type { FilterChainConfig, ListenerConfig, TcpProxyConfig } from '../runtime/runtime-config.ts'
 import { createFilterChainTable, type FilterChainTable } from './filter-chain-table.ts'
 
+interface Prepared {
+  readonly config: ListenerConfig
+  readonly table: FilterChainTable
+  readonly inspect: DetectorOptions['inspect']
+  readonly greeting: TcpProxyConfig | undefined
+}
+
 export class ListenerState {
-  #config: ListenerConfig
-  #table: FilterChainTable
-  #inspect: DetectorOptions['inspect']
+  #prepared: Prepared
 
   constructor(config: ListenerConfig) {
-    this.#config = config
-    this.#table = createFilterChainTable(config)
-    this.#inspect = inspectionOf(config)
+    this.#prepared = prepare(config)
   }
 
   get config(): ListenerConfig {
-    return this.#config
+    return this.#prepared.config
   }
 
   set config(config: ListenerConfig) {
-    if (config === this.#config) return
-    this.#config = config
-    this.#table = createFilterChainTable(config)
-    this.#inspect = inspectionOf(config)
+    if (config !== this.#prepared.config) this.#prepared = prepare(config)
   }
 
   get inspect(): DetectorOptions['inspect'] {
-    return this.#inspect
+    return this.#prepared.inspect
+  }
+
+  /** The opaque protocol that a silent client may be waiting to be greeted in. */
+  get greeting(): TcpProxyConfig | undefined {
+    return this.#prepared.greeting
   }
 
   /** The chain for what is known of a connection; undefined: nothing here serves it. */
   chainFor(facts: ConnectionFacts): FilterChainConfig | undefined {
-    const { tls, http } = this.#inspect
-    return tls || http ? this.#table.match(facts) : this.#config.filterChains[0]
+    const { config, table, inspect } = this.#prepared
+    return inspect.tls || inspect.http ? table.match(facts) : config.filterChains[0]
   }
+}
 
-  /**
-   * The opaque protocol that a silent client may be waiting to be greeted in. Not beside chains for TLS: a greeting could then overtake the
-   * ClientHello and be sent to a client that expects TLS.
-   */
-  get greeting(): TcpProxyConfig | undefined {
-    const { filterChains } = this.#config
-    if (filterChains.some(({ match }) => match.transport === 'tls')) return undefined
-    const filter = this.chainFor(unknownFacts)?.filter
-    return filter?.kind === 'tcp' ? filter : undefined
-  }
+function prepare(config: ListenerConfig): Prepared {
+  const table = createFilterChainTable(config)
+  return { config, table, inspect: inspectionOf(config), greeting: greetingOf(config, table) }
 }
 
 function inspectionOf({ inspect, filterChains }: ListenerConfig): DetectorOptions['inspect'] {
@@ -54,4 +53,11 @@ function inspectionOf({ inspect, filterChains }: ListenerConfig): DetectorOption
     return (named && transport !== 'plaintext') || (tls?.kind === 'terminate' && tls.secrets.length > 1)
   })
   return { ...inspect, hello }
+}
+
+/** None beside chains for TLS: a greeting could overtake the ClientHello and be sent to a client that expects TLS. */
+function greetingOf({ filterChains }: ListenerConfig, table: FilterChainTable): TcpProxyConfig | undefined {
+  if (filterChains.some(({ match }) => match.transport === 'tls')) return undefined
+  const filter = table.match(unknownFacts)?.filter
+  return filter?.kind === 'tcp' ? filter : undefined
 }

@@ -29,7 +29,7 @@ export class EarlyDial<T extends EarlyOutcome> implements ConnectionHandler {
 
   /** Undefined when it came to nothing: dial again. */
   take(): T | Promise<T> | undefined {
-    if (this.#state !== 'waiting') return undefined
+    if (this.#state !== 'waiting' || this.#waiting?.connection?.closed === true) return undefined
     this.#state = 'taken'
     return this.#waiting ?? this.#outcome
   }

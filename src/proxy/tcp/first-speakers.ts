@@ -35,8 +35,4 @@ export class FirstSpeakers {
     if (oldest !== undefined && this.#learned.size >= maxDestinations) this.#learned.delete(oldest)
     this.#learned.set(destination, { speaker, atMs: this.#clock.monotonicMs() })
   }
-
-  forget(destination: string): void {
-    this.#learned.delete(destination)
-  }
 }

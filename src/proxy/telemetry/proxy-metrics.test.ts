@@ -21,6 +21,29 @@ function create(): { metrics: ProxyMetrics; series: (name: string) => string[] }
 }
 
 describe('ProxyMetrics', () => {
+  it('counts connections of opaque bytes apart from requests', () => {
+    const { metrics, series } = create()
+    metrics.tcpOpened('outbound', 'database')
+    metrics.tcpBytes('outbound', 'database', 3, 4)
+    metrics.tcpBytes('outbound', 'database', 30, 40)
+    metrics.tcpClosed('outbound', 'database')
+    metrics.tcpFailed('outbound', '')
+    metrics.finished(sampleExchange({ protocol: 'TCP' }))
+    const labels = 'listener="outbound",cluster="database"'
+    for (const [name, value] of [
+      ['connections_opened', 1],
+      ['connections_closed', 1],
+      ['sent_bytes', 33],
+      ['received_bytes', 44],
+    ]) {
+      expect(series(`heddle_tcp_${name}_total`)).toContain(`heddle_tcp_${name}_total{${labels}} ${value}`)
+    }
+    expect(series('heddle_tcp_connections_failed_total')).toContain(
+      'heddle_tcp_connections_failed_total{listener="outbound",cluster="unknown"} 1',
+    )
+    expect(series('heddle_requests_total')).toEqual([])
+  })
+
   it('counts a request at its source', () => {
     const { metrics, series } = create()
     metrics.finished(sampleExchange({ requestBytes: 5 }))

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+
+import { ManualClock } from '../../../test/kit/manual-clock.ts'
+import { MemoryConnection } from '../../../test/kit/memory-connection.ts'
+import { clusterOf } from '../../../test/kit/request-line.ts'
+import { createRandom } from '../../core/random.ts'
+import { WatchableValue } from '../../core/watchable.ts'
+import type { ConnectOptions, IoBackend } from '../io/connection.ts'
+import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
+import type { ConnectionSink } from '../telemetry/exchange.ts'
+import { Cluster } from './cluster.ts'
+
+const svid = { certificateChainPem: 'chain', privateKeyPem: 'key', rootsPem: 'roots' }
+const roots: SecretConfig = { kind: 'roots', rootsPem: 'other roots' }
+
+/** How a connection for opaque bytes to its one endpoint is asked for. */
+async function asked(
+  endpoint: Partial<EndpointConfig>,
+  changes: Partial<ClusterConfig> = {},
+): Promise<ConnectOptions | undefined> {
+  const dialled: ConnectOptions[] = []
+  const io = {
+    connect(options: ConnectOptions) {
+      dialled.push(options)
+      return Promise.resolve(MemoryConnection.pair()[0])
+    },
+  } as Partial<IoBackend> as IoBackend
+  const cluster = new Cluster(
+    {
+      io,
+      clock: new ManualClock(),
+      random: createRandom(1),
+      credentials: new WatchableValue(svid),
+      connections: {} as ConnectionSink,
+      secret: (name) => (name === 'roots' ? roots : undefined),
+      resolveHost: () => Promise.reject(new Error('nobody asks')),
+    },
+    clusterOf('one', [{ port: 1, ...endpoint }], changes),
+  )
+  const [only] = cluster.endpoints
+  if (only !== undefined) await cluster.connectTcp(only)
+  return dialled[0]
+}
+
+describe('a connection for opaque bytes', () => {
+  it('goes to a workload of the mesh by mutual TLS, and says that it is opaque', async () => {
+    const peerSpiffeIds = ['spiffe://mesh.local/ns/default/sa/database']
+    expect((await asked({ tls: true }, { peerSpiffeIds }))?.tls).toEqual({
+      kind: 'mesh',
+      credentials: svid,
+      peerSpiffeIds,
+      alpn: ['heddle-tcp'],
+    })
+  })
+
+  it('goes to others as they are', async () => {
+    expect(await asked({})).toEqual({ host: '127.0.0.1', port: 1, timeoutMs: 1_000 })
+  })
+
+  it('is secured for a server outside the mesh, by name and with the roots asked for', async () => {
+    const originateTls = { serverName: 'db.example.com', subjectAltNames: ['db'], rootsSecret: 'roots' }
+    expect((await asked({}, { originateTls }))?.tls).toEqual({
+      kind: 'originate',
+      serverName: 'db.example.com',
+      subjectAltNames: ['db'],
+      rootsPem: 'other roots',
+      alpn: [],
+    })
+  })
+
+  it('is not opened while the roots are missing', async () => {
+    const originateTls = { serverName: 'db.example.com', subjectAltNames: [], rootsSecret: 'gone' }
+    await expect(asked({}, { originateTls })).rejects.toThrow('the roots gone are not here')
+  })
+})

@@ -1,7 +1,6 @@
 // All fuzz targets, in the order they run.
 import type { FuzzTarget } from './fuzz-target.ts'
-import { detectTarget } from './targets/detect.ts'
 import { chunkedTarget, headTarget } from './targets/http1.ts'
 import { pathTarget } from './targets/path.ts'
 
-export const fuzzTargets: readonly FuzzTarget[] = [pathTarget, detectTarget, headTarget, chunkedTarget]
+export const fuzzTargets: readonly FuzzTarget[] = [pathTarget, headTarget, chunkedTarget]

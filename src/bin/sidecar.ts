@@ -5,16 +5,17 @@ import { readFile } from 'node:fs/promises'
 import type { ProxyBootstrap, SidecarBootstrap } from '../contracts/bootstrap.ts'
 import type { X509Svid } from '../contracts/identity/svid.ts'
 import { nodeId, nodeMetadata, typeUrls } from '../contracts/xds/names.ts'
-import type { Clock } from '../core/clock.ts'
+import type { Clock, Timer } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import { createSystemRandom } from '../core/random.ts'
-import { createAdminServer, createMetricsServer } from '../proxy/admin/admin-server.ts'
+import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { createCertificateClient } from '../proxy/identity/certificate-client.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
 import { createIdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { TlsCredentials } from '../proxy/io/connection.ts'
+import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createNetBackend } from '../proxy/io/net-backend.ts'
 import { createRequestLine } from '../proxy/request-line.ts'
 import { createRuntimeStore } from '../proxy/runtime/runtime-store.ts'
@@ -27,12 +28,17 @@ import { renderPrometheus } from '../proxy/telemetry/prometheus.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../proxy/telemetry/tap.ts'
 import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-client.ts'
+import { type HandedSockets, listenOnHanded, onHanded } from './handed-sockets.ts'
+
+/** So long after the first listener, one resource that does not come keeps a sidecar no longer from being ready with the rest. */
+const completeWithinMs = 10_000
 
 export interface SidecarOptions {
   readonly bootstrap: ProxyBootstrap
   readonly sidecar: SidecarBootstrap
   readonly clock: Clock
   readonly logger: Logger
+  readonly sockets: HandedSockets
   /** Takes the lines of the access log. */
   readonly writeAccessLog: (line: string) => void
 }
@@ -43,7 +49,7 @@ export interface Sidecar {
   stop(drainDeadlineMs: number): Promise<void>
 }
 
-export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog }: SidecarOptions): Sidecar {
+export function startSidecar({ bootstrap, sidecar, clock, logger, sockets, writeAccessLog }: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
@@ -106,7 +112,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
   const tap = createTap()
   const accessLog = createAccessLog({ write: writeAccessLog, enabled: true })
   const requestLine = createRequestLine({
-    io: createNetBackend(clock),
+    io: listenOnHanded(createNetBackend(clock), sockets),
     runtime: store.runtime,
     lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),
@@ -119,18 +125,32 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
     proxyName: telemetry.workload,
   })
 
-  // 4. Start: configuration is asked for once there is a certificate to show.
+  // 4. Start: configuration is asked for once there is a certificate to show. Listeners come into force one by one, as what they lead to
+  // arrives: ready is who has all of them.
+  let complete = false
   const ready = new Promise<void>((resolve) => {
     const check = (): void => {
       if (isReady()) resolve()
     }
+    const completed = (): void => {
+      complete = true
+      check()
+    }
     lifecycle.onStop(requestLine.listening.subscribe(check))
-    lifecycle.onStop(store.runtime.subscribe(check))
+    lifecycle.onStop(store.settled.subscribe((settled) => settled && completed()))
+    let timer: Timer | undefined
+    lifecycle.onStop(
+      store.runtime.subscribe(({ listeners }) => {
+        if (listeners.size > 0) timer ??= clock.setTimer(completeWithinMs, completed)
+      }),
+    )
+    lifecycle.onStop(() => timer?.cancel())
   })
   const isReady = (): boolean => {
     const listeners = [...store.runtime.value.listeners.keys()]
     const listening = requestLine.listening.value
     return (
+      complete &&
       identity.credentials.value !== undefined &&
       listeners.length > 0 &&
       listeners.every((name) => listening.get(name) === 'listening')
@@ -147,37 +167,64 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
     }),
   )
   identity.start()
+  const endpoint = async (
+    address: string,
+    listen: (handle: ListeningHandle | undefined) => Promise<HttpEndpoint>,
+  ): Promise<HttpEndpoint> => {
+    const where = socketAddress(address)
+    const opened = await onHanded(sockets, where, listen)
+    return {
+      address: opened.address,
+      stop() {
+        const stopped = opened.stop()
+        sockets.close(where)
+        return stopped
+      },
+    }
+  }
   const endpoints = [
-    createAdminServer({
-      address: sidecar.adminAddress,
-      token: bootstrap.adminToken,
-      isReady,
-      config: () => store.runtime.value,
-      listening: () => requestLine.listening.value,
-      svid: () => svidOf(sidecar.spiffeId, identity.credentials.value),
-      clusters: () => requestLine.clusters(),
-      stats: () => ({ revision: store.runtime.value.revision }),
-      tap,
-    }),
-    createMetricsServer({ address: sidecar.metricsAddress, render: () => renderPrometheus(registry) }),
+    endpoint(sidecar.adminAddress, (handle) =>
+      createAdminServer({
+        address: sidecar.adminAddress,
+        handle,
+        token: bootstrap.adminToken,
+        isReady,
+        config: () => store.runtime.value,
+        listening: () => requestLine.listening.value,
+        svid: () => svidOf(sidecar.spiffeId, identity.credentials.value),
+        clusters: () => Object.fromEntries(requestLine.clusters()),
+        stats: () => ({ revision: store.runtime.value.revision }),
+        tap,
+      }),
+    ),
+    endpoint(sidecar.metricsAddress, (handle) =>
+      createMetricsServer({ address: sidecar.metricsAddress, handle, render: () => renderPrometheus(registry) }),
+    ),
   ]
-  for (const endpoint of endpoints) {
-    endpoint.catch((error: unknown) => logger.error('admin port cannot be had', { error: errorMessage(error) }))
+  for (const opened of endpoints) {
+    opened.catch((error: unknown) => logger.error('admin port cannot be had', { error: errorMessage(error) }))
   }
 
   return {
     ready,
     async stop(drainDeadlineMs) {
-      await requestLine.drain(drainDeadlineMs)
+      const drained = requestLine.drain(drainDeadlineMs)
+      // whoever comes after this process answers there now
+      for (const opened of await Promise.allSettled(endpoints)) {
+        if (opened.status === 'fulfilled') await opened.value.stop()
+      }
+      await drained
       xds.stop()
       identity.stop()
       await requestLine.stop()
-      for (const endpoint of await Promise.allSettled(endpoints)) {
-        if (endpoint.status === 'fulfilled') await endpoint.value.stop()
-      }
       await lifecycle.stop()
     },
   }
+}
+
+function socketAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
 }
 
 function svidOf(spiffeId: string, credentials: TlsCredentials | undefined): X509Svid | undefined {

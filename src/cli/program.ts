@@ -34,6 +34,12 @@ const declareRunning: Declare = (program, context, run) => {
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
     .option('--no-dashboard', 'serve no dashboard')
     .option('--isolate', 'one proxy process per workload', false)
+    .option(
+      '--drain-deadline <seconds>',
+      'how long old connections may finish when proxies restart (SIGUSR2)',
+      parseSeconds,
+      600,
+    )
     .option('--transparent', 'redirect the traffic of unchanged applications (not supported yet)', false)
     .option('--detach', 'return when the mesh is ready and leave it running', false)
     .option('--live', 'after the table, show the traffic of each edge as it flows', false)

@@ -26,11 +26,32 @@ export interface SidecarBootstrap {
 /** Messages on the channel between the supervisor and a proxy process it started. */
 export type SupervisorMessage =
   | { readonly type: 'sidecars'; readonly sidecars: readonly SidecarBootstrap[] }
-  | { readonly type: 'drain' }
+  /** Stop accepting, let what is open end, then exit. A second one shortens the first. */
+  | { readonly type: 'drain'; readonly deadlineMs: number }
+  /** Answers `open`: the socket comes with it. Neither socket nor error: the proxy opens it itself. */
+  | { readonly type: 'socket'; readonly request: number; readonly error?: SocketError }
 /** `sidecar` is its node id, "sidecar~default~web". */
 export type ProxyMessage =
   | { readonly type: 'ready'; readonly sidecar: string }
   | { readonly type: 'stopped'; readonly sidecar: string }
+  | ({ readonly type: 'open'; readonly request: number } & SocketAddress)
+  /** It accepts there no more. */
+  | ({ readonly type: 'close' } & SocketAddress)
+
+/** Where a proxy accepts. Whoever started it keeps the socket, so that a successor accepts from the same queue. */
+export interface SocketAddress {
+  /** An IP address. */
+  readonly host: string
+  readonly port: number
+  /** Which of several workers accepts on it: each has a socket of its own on the same port. */
+  readonly share?: number
+}
+
+export interface SocketError {
+  /** "EADDRINUSE". */
+  readonly code: string
+  readonly message: string
+}
 
 /** What the control-plane process tells the supervisor over the same kind of channel, once it serves. */
 export interface ControlPlaneMessage {

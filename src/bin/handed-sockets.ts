@@ -44,15 +44,17 @@ export class ChannelSockets implements HandedSockets {
   }
 }
 
-/** The same back end; its listeners accept on handed sockets. */
-export function listenOnHanded(io: IoBackend, sockets: HandedSockets): IoBackend {
+/** The same back end; its listeners accept on handed sockets. `shared`: other workers accept on the same ports. */
+export function listenOnHanded(io: IoBackend, sockets: HandedSockets, shared: boolean): IoBackend {
   return {
     name: io.name,
     connect: (options) => io.connect(options),
     secure: (connection, head, tls, timeoutMs) => io.secure(connection, head, tls, timeoutMs),
     async listen(where, onConnection, options) {
       if ('fd' in where) return io.listen(where, onConnection, options)
-      const socket = await onHanded(sockets, where, (handle) => io.listen(handle ?? where, onConnection, options))
+      const socket = await onHanded(sockets, where, (handle) =>
+        io.listen(handle ?? where, onConnection, { reusePort: shared }),
+      )
       return {
         address: socket.address,
         handle: socket.handle,

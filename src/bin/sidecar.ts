@@ -1,6 +1,5 @@
 // One sidecar (or gateway) inside a proxy process: identity → configuration → request line, and the two ports that tell about it.
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 
 import type { ProxyBootstrap, SidecarBootstrap } from '../contracts/bootstrap.ts'
 import type { X509Svid } from '../contracts/identity/svid.ts'
@@ -11,9 +10,8 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
-import { createCertificateClient } from '../proxy/identity/certificate-client.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
-import { createIdentityAgent } from '../proxy/identity/identity-agent.ts'
+import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { TlsCredentials } from '../proxy/io/connection.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createNetBackend } from '../proxy/io/net-backend.ts'
@@ -39,37 +37,40 @@ export interface SidecarOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly sockets: HandedSockets
+  readonly identity: IdentityAgent
   /** Takes the lines of the access log. */
   readonly writeAccessLog: (line: string) => void
 }
 
 export interface Sidecar {
+  /** Where its two ports really are: admin and metrics. Rejects when one of them cannot be had. */
+  readonly endpoints: Promise<readonly [string, string]>
   /** Has its certificate and its configuration, and its listeners accept connections. */
   readonly ready: Promise<void>
   stop(drainDeadlineMs: number): Promise<void>
 }
 
-export function startSidecar({ bootstrap, sidecar, clock, logger, sockets, writeAccessLog }: SidecarOptions): Sidecar {
+export function startSidecar({
+  bootstrap,
+  sidecar,
+  clock,
+  logger,
+  sockets,
+  identity,
+  writeAccessLog,
+}: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
   const registry = new MetricRegistry(logger)
   const metrics = new ProxyMetrics(registry, telemetry)
 
-  // 1. Identity: a key of its own, a certificate for it, renewed for as long as the sidecar lives.
+  // 1. Identity: a certificate, renewed for as long as the sidecar lives; with it the control plane is asked.
   const controlPlane = {
     address: bootstrap.controlPlaneAddress,
     controlPlaneSpiffeId: bootstrap.controlPlaneSpiffeId,
     trustBundleFile: bootstrap.trustBundleFile,
   }
-  const identity = createIdentityAgent({
-    spiffeId: sidecar.spiffeId,
-    sign: createCertificateClient({ ...controlPlane, clock }),
-    token: async () => (await readFile(sidecar.tokenFile, 'utf8')).trim(),
-    clock,
-    random,
-    logger,
-  })
 
   // 2. Configuration: resources arrive, are decoded and checked, and become one immutable RuntimeConfig.
   const store = createRuntimeStore({ clock, logger })
@@ -112,7 +113,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, sockets, write
   const tap = createTap()
   const accessLog = createAccessLog({ write: writeAccessLog, enabled: true })
   const requestLine = createRequestLine({
-    io: listenOnHanded(createNetBackend(clock), sockets),
+    io: listenOnHanded(createNetBackend(clock), sockets, bootstrap.worker === true),
     runtime: store.runtime,
     lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),
@@ -182,7 +183,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, sockets, write
       },
     }
   }
-  const endpoints = [
+  const endpoints: [Promise<HttpEndpoint>, Promise<HttpEndpoint>] = [
     endpoint(sidecar.adminAddress, (handle) =>
       createAdminServer({
         address: sidecar.adminAddress,
@@ -207,6 +208,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, sockets, write
 
   return {
     ready,
+    endpoints: Promise.all(endpoints).then((both) => [both[0].address, both[1].address] as const),
     async stop(drainDeadlineMs) {
       const drained = requestLine.drain(drainDeadlineMs)
       // whoever comes after this process answers there now
@@ -222,7 +224,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, sockets, write
   }
 }
 
-function socketAddress(address: string): { host: string; port: number } {
+export function socketAddress(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(':')
   return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
 }

@@ -34,6 +34,7 @@ const declareRunning: Declare = (program, context, run) => {
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
     .option('--no-dashboard', 'serve no dashboard')
     .option('--isolate', 'one proxy process per workload', false)
+    .option('--workers <count>', 'processes that share the ports of each proxy', parseCount, 1)
     .option(
       '--drain-deadline <seconds>',
       'how long old connections may finish when proxies restart (SIGUSR2)',
@@ -68,6 +69,7 @@ const declareRunning: Declare = (program, context, run) => {
 
   verb(program, 'proxy', 'run a proxy in the foreground', ['heddle proxy --bootstrap proxy.json'])
     .requiredOption('--bootstrap <file>', 'bootstrap file, as `heddle up` writes it')
+    .option('--workers <count>', 'processes that share its ports', parseCount, 1)
     .action((options) => run(async () => (await import('./verbs/roles.ts')).proxy(context, options)))
 }
 

@@ -14,6 +14,8 @@ export interface ControlPlaneOptions {
 
 export interface ProxyOptions {
   readonly bootstrapFile: string
+  /** Processes that share its ports. */
+  readonly workers: number
 }
 
 /** Both run until they are told to stop. They reject when they cannot start. */

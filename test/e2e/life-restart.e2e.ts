@@ -4,19 +4,18 @@ import { get } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 
 import { send } from '../kit/http-client.ts'
-import { isRunning, processTree } from '../kit/process-tree.ts'
+import { isRunning } from '../kit/process-tree.ts'
 import { rawClient } from '../kit/raw-client.ts'
-import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { eventually, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { SteadyLoad } from '../kit/steady-load.ts'
-
-const app = new URL('../kit/streaming-server.ts', import.meta.url).pathname
+import { newestProxy, proxies, proxyPid, serverAddress, streamingMesh } from '../kit/streaming-mesh.ts'
 
 describe('a mesh under load', () => {
   let mesh: RunningMesh
   let address = ''
   before(async () => {
     mesh = await startMesh({ files: [await streamingMesh()], args: ['--drain-deadline', '60'] })
-    address = mesh.workload('client').services.find(({ name }) => name === 'server')?.address ?? ''
+    address = serverAddress(mesh)
   })
   after(() => mesh.stop())
 
@@ -96,7 +95,7 @@ describe('a mesh under load', () => {
 test('streams that outlive the deadline end with it', async () => {
   const mesh = await startMesh({ files: [await streamingMesh()], args: ['--drain-deadline', '1'] })
   try {
-    const address = mesh.workload('client').services.find(({ name }) => name === 'server')?.address ?? ''
+    const address = serverAddress(mesh)
     const ticks = tickCounter(`http://${address}/ticks`)
     await eventually(() => assert.ok(ticks.count > 0), 5_000)
     const predecessor = await proxyPid(mesh)
@@ -108,31 +107,6 @@ test('streams that outlive the deadline end with it', async () => {
     await mesh.stop()
   }
 })
-
-function streamingMesh(): Promise<string> {
-  const base = 20_000 + Math.floor(Math.random() * 8_000)
-  const workloads = ['client', 'server'].map(
-    (name, i) => `
-apiVersion: heddle.dev/v1alpha1
-kind: Workload
-metadata: {name: ${name}, labels: {app: ${name}}}
-spec:
-  serviceAccount: ${name}
-  ports: [{name: http, port: ${base + i}}]
-  command: [node, ${app}]
-  env: {PORT: '${base + i}'}
-`,
-  )
-  const service = `
-apiVersion: v1
-kind: Service
-metadata: {name: server}
-spec:
-  selector: {app: server}
-  ports: [{name: http, port: 80, targetPort: http}]
-`
-  return meshFile([...workloads, service].join('---'))
-}
 
 interface TickCounter {
   readonly count: number
@@ -159,18 +133,4 @@ function tickCounter(url: string): TickCounter {
     },
     stop: () => request.destroy(),
   }
-}
-
-async function proxies(mesh: RunningMesh): Promise<number[]> {
-  return (await processTree(mesh.pid)).filter(({ command }) => command.includes('proxy')).map(({ pid }) => pid)
-}
-
-async function proxyPid(mesh: RunningMesh): Promise<number> {
-  const pids = await proxies(mesh)
-  assert.equal(pids.length, 1)
-  return pids[0] as number
-}
-
-async function newestProxy(mesh: RunningMesh): Promise<number> {
-  return Math.max(...(await proxies(mesh)))
 }

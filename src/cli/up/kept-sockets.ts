@@ -1,7 +1,7 @@
 // The listening sockets of a proxy, kept open by whoever started it: between two processes, callers wait in the queue of the kernel.
 import { isIP } from 'node:net'
 
-import type { ProxyMessage, SocketAddress, SupervisorMessage } from '../../contracts/bootstrap.ts'
+import type { ProxyMessage, SocketAddress, SocketError, SupervisorMessage } from '../../contracts/bootstrap.ts'
 import { bindSocket, canBindSockets, type BoundSocket } from '../../core/bound-socket.ts'
 import { errorCode, errorMessage } from '../../core/errors.ts'
 
@@ -54,7 +54,7 @@ export class KeptSockets {
 
 /** What a proxy that wants a socket is answered, and the socket that goes with it. */
 export function answerOpen(
-  sockets: Pick<KeptSockets, 'open'>,
+  sockets: KeptSockets,
   user: number,
   message: Extract<ProxyMessage, { type: 'open' }>,
 ): [SupervisorMessage, BoundSocket | undefined] {
@@ -62,8 +62,12 @@ export function answerOpen(
   try {
     return [answer, sockets.open(user, message)]
   } catch (error) {
-    return [{ ...answer, error: { code: errorCode(error) ?? '', message: errorMessage(error) } }, undefined]
+    return [{ ...answer, error: socketError(error) }, undefined]
   }
+}
+
+export function socketError(error: unknown): SocketError {
+  return { code: errorCode(error) ?? '', message: errorMessage(error) }
 }
 
 function keyOf({ host, port, share }: SocketAddress): string {

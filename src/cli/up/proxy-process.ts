@@ -196,6 +196,9 @@ export class ProxyProcess {
       case 'close':
         this.#sockets.close(pid, message)
         break
+      case 'endpoints':
+        // they are where the bootstrap says
+        break
     }
   }
 

@@ -25,6 +25,8 @@ export interface UpOptions {
   readonly dashboard: boolean
   readonly dashboardPort?: number
   readonly isolate: boolean
+  /** Processes that share the ports of each proxy. */
+  readonly workers: number
   /** Seconds. */
   readonly drainDeadline: number
   readonly transparent: boolean
@@ -75,7 +77,7 @@ function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOp
       ...dashboard,
       ...files,
     ],
-    proxyCommand: [...host.selfCommand, 'proxy'],
+    proxyCommand: [...host.selfCommand, 'proxy', '--workers', String(options.workers)],
     isolate: options.isolate,
     drainDeadlineMs: options.drainDeadline * 1000,
     probe: probeConnect,

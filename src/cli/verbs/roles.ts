@@ -13,6 +13,11 @@ export interface ControlPlaneVerbOptions {
   readonly verbose: boolean
 }
 
+export interface ProxyVerbOptions {
+  readonly bootstrap: string
+  readonly workers: number
+}
+
 export async function controlPlane({ host, roles }: CliContext, options: ControlPlaneVerbOptions): Promise<ExitCode> {
   await roles.controlPlane({
     stateDir: resolve(host.workingDirectory, options.stateDir),
@@ -25,7 +30,10 @@ export async function controlPlane({ host, roles }: CliContext, options: Control
   return 0
 }
 
-export async function proxy({ host, roles }: CliContext, options: { readonly bootstrap: string }): Promise<ExitCode> {
-  await roles.proxy({ bootstrapFile: resolve(host.workingDirectory, options.bootstrap) })
+export async function proxy({ host, roles }: CliContext, options: ProxyVerbOptions): Promise<ExitCode> {
+  await roles.proxy({
+    bootstrapFile: resolve(host.workingDirectory, options.bootstrap),
+    workers: options.workers,
+  })
   return 0
 }

@@ -1,0 +1,124 @@
+// Several worker processes share the ports of one proxy, and look like one from outside.
+import assert from 'node:assert/strict'
+import { readdir, readlink } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+
+import { send, type WireResponse } from '../kit/http-client.ts'
+import { isRunning, processTree } from '../kit/process-tree.ts'
+import { rawClient } from '../kit/raw-client.ts'
+import { eventually, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { SteadyLoad } from '../kit/steady-load.ts'
+import { serverAddress, streamingMesh } from '../kit/streaming-mesh.ts'
+
+describe('a proxy of two workers', () => {
+  let mesh: RunningMesh
+  let address = ''
+  before(async () => {
+    mesh = await startMesh({ files: [await streamingMesh()], args: ['--workers', '2', '--drain-deadline', '20'] })
+    address = serverAddress(mesh)
+  })
+  after(async () => {
+    const pids = (await processTree(mesh.pid)).map(({ pid }) => pid)
+    assert.equal(await mesh.stop(), 0)
+    for (const pid of pids) assert.throws(() => process.kill(pid, 0), 'nothing is left')
+  })
+
+  const admin = (path: string, token = mesh.state.adminToken): Promise<WireResponse> =>
+    send({
+      address: new URL(mesh.workload('server').adminUrl).host,
+      target: path,
+      headers: { authorization: `Bearer ${token}` },
+    })
+  const requests = async (): Promise<number> => {
+    const { body } = await send({ address: new URL(mesh.workload('server').metricsUrl).host, target: '/metrics' })
+    const counts = [...body.matchAll(/^heddle_requests_total\{.*reporter="destination".*\} (\d+)$/gm)]
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
+  test('spreads idle connections over both', async (t) => {
+    const workers = await workerPids(mesh)
+    const idle = await Promise.all(workers.map(openSockets))
+    const port = Number(address.split(':')[1])
+    const clients = await Promise.all(Array.from({ length: 48 }, () => rawClient(port)))
+    t.after(() => {
+      for (const { socket } of clients) socket.destroy()
+    })
+    await eventually(async () => {
+      const busy = await Promise.all(workers.map(openSockets))
+      for (const [i, count] of busy.entries()) assert.ok(count >= (idle[i] ?? 0) + 8, `${idle[i]} → ${count} sockets`)
+    }, 5_000)
+  })
+
+  test('counts as one', async () => {
+    assert.equal((await workerPids(mesh)).length, 2)
+    const load = new SteadyLoad({
+      url: `http://${address}/`,
+      headers: { connection: 'close' },
+      connections: 8,
+      pauseMs: 1,
+    })
+    await eventually(() => assert.ok(load.ok >= 200), 10_000)
+    const { failures, ok } = await load.stop()
+    assert.deepEqual(failures, [])
+    await eventually(async () => assert.equal(await requests(), ok), 5_000)
+  })
+
+  test('its admin API answers for both', async () => {
+    assert.equal((await admin('/ready')).status, 200)
+    assert.equal((await admin('/listeners', 'wrong')).status, 401)
+    const listeners = JSON.parse((await admin('/listeners')).body) as { state: string }[]
+    assert.ok(listeners.length > 0 && listeners.every(({ state }) => state === 'listening'))
+    const certificates = JSON.parse((await admin('/certs')).body) as unknown[]
+    assert.equal(certificates.length, 1)
+    const clusters = JSON.parse((await admin('/clusters')).body) as Record<string, unknown>
+    assert.ok(Object.keys(clusters).length > 0)
+  })
+
+  test('a worker that dies comes back, and no one is refused', async () => {
+    const [killed] = await workerPids(mesh)
+    process.kill(killed as number, 'SIGKILL')
+    // what it carried is lost with it; what comes afterwards waits for the next one
+    await eventually(async () => assert.ok(!(await isRunning(killed as number))), 5_000)
+    const answers = await Promise.all(
+      Array.from({ length: 24 }, () => send({ address, target: '/', headers: { connection: 'close' } })),
+    )
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+    await eventually(async () => {
+      const pids = await workerPids(mesh)
+      assert.equal(pids.length, 2)
+      assert.ok(!pids.includes(killed as number))
+    }, 10_000)
+  })
+
+  test('is restarted under load, and nobody notices', async () => {
+    const load = new SteadyLoad({ url: `http://${address}/`, connections: 8, pauseMs: 2 })
+    const fresh = new SteadyLoad({
+      url: `http://${address}/`,
+      headers: { connection: 'close' },
+      connections: 4,
+      pauseMs: 2,
+    })
+    const predecessors = await workerPids(mesh)
+    process.kill(mesh.pid, 'SIGUSR2')
+    await eventually(async () => {
+      const pids = await workerPids(mesh)
+      assert.equal(pids.length, 2)
+      assert.ok(pids.every((pid) => !predecessors.includes(pid)))
+    }, 30_000)
+    for (const { failures, ok } of [await load.stop(), await fresh.stop()]) {
+      assert.deepEqual(failures, [])
+      assert.ok(ok > 100, `${ok} requests`)
+    }
+  })
+})
+
+async function workerPids(mesh: RunningMesh): Promise<number[]> {
+  const tree = (await processTree(mesh.pid)).filter(({ command }) => command.includes('proxy'))
+  return tree.filter(({ parent }) => parent !== mesh.pid).map(({ pid }) => pid)
+}
+
+async function openSockets(pid: number): Promise<number> {
+  const files = await readdir(`/proc/${pid}/fd`)
+  const targets = await Promise.all(files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')))
+  return targets.filter((target) => target.startsWith('socket:')).length
+}

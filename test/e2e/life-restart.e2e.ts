@@ -92,6 +92,25 @@ describe('a mesh under load', () => {
   })
 })
 
+test('proxies of one workload each restart one after the other, and the connections between them lose no request', async () => {
+  const mesh = await startMesh({ files: [await streamingMesh()], args: ['--isolate', '--drain-deadline', '60'] })
+  try {
+    const load = new SteadyLoad({ url: `http://${serverAddress(mesh)}/`, method: 'POST', connections: 8, pauseMs: 2 })
+    for (let round = 1; round <= 3; round++) {
+      process.kill(mesh.pid, 'SIGUSR2')
+      await eventually(() => {
+        assert.equal([...mesh.output().matchAll(/goes on as process/g)].length, 2 * round)
+      }, 30_000)
+      const { ok } = load
+      await eventually(() => assert.ok(load.ok > ok + 50), 10_000)
+    }
+    const { failures } = await load.stop()
+    assert.deepEqual(failures, [])
+  } finally {
+    await mesh.stop()
+  }
+})
+
 test('streams that outlive the deadline end with it', async () => {
   const mesh = await startMesh({ files: [await streamingMesh()], args: ['--drain-deadline', '1'] })
   try {

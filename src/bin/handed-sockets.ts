@@ -21,16 +21,16 @@ export class ChannelSockets implements HandedSockets {
     this.#tell = tell
   }
 
-  open({ host, port }: SocketAddress): Promise<ListeningHandle | undefined> {
+  open({ host, port, share }: SocketAddress): Promise<ListeningHandle | undefined> {
     const answer = Promise.withResolvers<ListeningHandle | undefined>()
     const request = this.#requests++
     this.#waiting.set(request, answer)
-    this.#tell({ type: 'open', request, host, port })
+    this.#tell({ type: 'open', request, host, port, ...(share === undefined ? {} : { share }) })
     return answer.promise
   }
 
-  close({ host, port }: SocketAddress): void {
-    this.#tell({ type: 'close', host, port })
+  close({ host, port, share }: SocketAddress): void {
+    this.#tell({ type: 'close', host, port, ...(share === undefined ? {} : { share }) })
   }
 
   received(

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess, type SendHandle } from 'node:child_process'
 
 import { socketError } from '../cli/up/kept-sockets.ts'
-import type { ProxyMessage, SupervisorMessage } from '../contracts/bootstrap.ts'
+import type { ProxyMessage, SocketAddress, SupervisorMessage } from '../contracts/bootstrap.ts'
 import { nodeId } from '../contracts/xds/names.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
@@ -41,6 +41,10 @@ export class Worker {
   /** Sidecars that it was told to run and has not stopped. */
   readonly running: Set<string> = new Set()
   readonly #deps: WorkerDeps
+  /** Where it accepts, by text. */
+  #opened = new Map<string, SocketAddress>()
+  /** Where the process before it did, until this one has what it needs of them. */
+  #left = new Map<string, SocketAddress>()
   #child: ChildProcess | undefined
   #failures = 0
   #leaving = false
@@ -87,6 +91,8 @@ export class Worker {
       this.ready.clear()
       this.endpoints.clear()
       this.running.clear()
+      this.#left = new Map([...this.#left, ...this.#opened])
+      this.#opened = new Map()
       this.#gone.resolve()
       this.#deps.changed()
       if (this.#leaving) return
@@ -109,10 +115,11 @@ export class Worker {
         await this.#open(child, message)
         return
       case 'close':
-        this.#deps.sockets.close({ host: message.host, port: message.port, share: this.share })
+        this.#close({ host: message.host, port: message.port, share: this.share })
         return
       case 'ready':
         this.ready.add(message.sidecar)
+        if (this.ready.size === this.running.size) this.#closeLeft()
         break
       case 'stopped':
         for (const one of [this.ready, this.endpoints, this.running]) one.delete(message.sidecar)
@@ -124,11 +131,25 @@ export class Worker {
     this.#deps.changed()
   }
 
+  #close(address: SocketAddress): void {
+    this.#opened.delete(`${address.host} ${address.port}`)
+    this.#deps.sockets.close(address)
+  }
+
+  /** Callers would queue at a socket that nobody accepts from. */
+  #closeLeft(): void {
+    for (const address of this.#left.values()) this.#deps.sockets.close(address)
+    this.#left.clear()
+  }
+
   async #open(child: ChildProcess, message: Extract<ProxyMessage, { type: 'open' }>): Promise<void> {
     // admin and metrics of a worker are at ports of their own, which nobody keeps
     const { host, port, request } = message
     try {
-      const handle = port === 0 ? undefined : await this.#deps.sockets.open({ host, port, share: this.share })
+      const address = { host, port, share: this.share }
+      const handle = port === 0 ? undefined : await this.#deps.sockets.open(address)
+      this.#opened.set(`${host} ${port}`, address)
+      this.#left.delete(`${host} ${port}`)
       if (this.#child === child) this.tell({ type: 'socket', request }, handle as SendHandle | undefined)
     } catch (error) {
       if (this.#child === child) this.tell({ type: 'socket', request, error: socketError(error) })

@@ -40,6 +40,7 @@ describe('a proxy of two workers', () => {
   test('spreads idle connections over both', async (t) => {
     const workers = await workerPids(mesh)
     const port = Number(address.split(':')[1])
+    assert.equal((await tcpSockets(port, 'listening')).length, 2, 'each worker has a socket of its own')
     const clients = await Promise.all(Array.from({ length: 48 }, () => rawClient(port)))
     t.after(() => {
       for (const { socket } of clients) socket.destroy()
@@ -85,12 +86,15 @@ describe('a proxy of two workers', () => {
   test('a worker that dies comes back, and no one is refused', async () => {
     const [killed] = await workerPids(mesh)
     process.kill(killed as number, 'SIGKILL')
-    // what it carried is lost with it; what comes afterwards waits for the next one
     await eventually(async () => assert.ok(!(await isRunning(killed as number))), 5_000)
-    const answers = await Promise.all(
-      Array.from({ length: 24 }, () => send({ address, target: '/', headers: { connection: 'close' } })),
-    )
-    assert.deepEqual(new Set(answers.map(({ status, body }) => (status === 200 ? status : body))), new Set([200]))
+    const callers = (): Promise<WireResponse[]> =>
+      Promise.all(Array.from({ length: 24 }, () => send({ address, target: '/', headers: { connection: 'close' } })))
+    // the other worker may not have noticed yet which of its connections are gone
+    for (const { status, body } of await callers()) {
+      assert.ok(status === 200 || body.includes('lost the connection'), body)
+    }
+    // what comes afterwards waits for the next one
+    for (const { status, body } of await callers()) assert.equal(status, 200, body)
     await eventually(async () => {
       const pids = await workerPids(mesh)
       assert.equal(pids.length, 2)
@@ -125,13 +129,19 @@ async function workerPids(mesh: RunningMesh): Promise<number[]> {
   return tree.filter(({ parent }) => parent !== mesh.pid).map(({ pid }) => pid)
 }
 
-/** Established ones that this process has accepted on that port, as Linux tells of them. */
+/** Established ones that this process has accepted on that port. */
 async function connectionsAt(pid: number, port: number): Promise<number> {
-  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((line) => line.trim().split(/\s+/))
-  const inodes = lines
-    .filter(([, local = '', , state]) => state === '01' && Number.parseInt(local.split(':')[1] ?? '', 16) === port)
-    .map((fields) => `socket:[${fields[9]}]`)
+  const sockets = await tcpSockets(port, 'established')
   const files = await readdir(`/proc/${pid}/fd`)
   const targets = await Promise.all(files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')))
-  return targets.filter((target) => inodes.includes(target)).length
+  return targets.filter((target) => sockets.includes(target)).length
+}
+
+/** With that port at the near end, as Linux tells of them. */
+async function tcpSockets(port: number, state: 'established' | 'listening'): Promise<string[]> {
+  const code = state === 'established' ? '01' : '0A'
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((line) => line.trim().split(/\s+/))
+  return lines
+    .filter(([, local = '', , is]) => is === code && Number.parseInt(local.split(':')[1] ?? '', 16) === port)
+    .map((fields) => `socket:[${fields[9]}]`)
 }

@@ -1,6 +1,7 @@
 // Several worker processes share the ports of one proxy, and look like one from outside.
 import assert from 'node:assert/strict'
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { get } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 
 import { send, type WireResponse } from '../kit/http-client.ts'
@@ -83,18 +84,33 @@ describe('a proxy of two workers', () => {
     assert.ok(Object.keys(clusters).length > 0)
   })
 
+  test('a tap shows the requests of both', async (t) => {
+    let records = ''
+    const tap = get(
+      `${mesh.workload('server').adminUrl}/tap`,
+      { agent: false, headers: { authorization: `Bearer ${mesh.state.adminToken}` } },
+      (response) => response.on('data', (bytes: Buffer) => (records += bytes.toString())),
+    )
+    t.after(() => tap.destroy())
+    tap.on('error', () => {})
+    await new Promise((resolve) => tap.once('response', resolve))
+    await eventually(async () => {
+      const sent = await callers(address, 16)
+      assert.ok(sent.every(({ status }) => status === 200))
+      assert.ok(records.split('\n').length > 16, records)
+    }, 5_000)
+  })
+
   test('a worker that dies comes back, and no one is refused', async () => {
     const [killed] = await workerPids(mesh)
     process.kill(killed as number, 'SIGKILL')
     await eventually(async () => assert.ok(!(await isRunning(killed as number))), 5_000)
-    const callers = (): Promise<WireResponse[]> =>
-      Promise.all(Array.from({ length: 24 }, () => send({ address, target: '/', headers: { connection: 'close' } })))
     // the other worker may not have noticed yet which of its connections are gone
-    for (const { status, body } of await callers()) {
+    for (const { status, body } of await callers(address, 24)) {
       assert.ok(status === 200 || body.includes('lost the connection'), body)
     }
     // what comes afterwards waits for the next one
-    for (const { status, body } of await callers()) assert.equal(status, 200, body)
+    for (const { status, body } of await callers(address, 24)) assert.equal(status, 200, body)
     await eventually(async () => {
       const pids = await workerPids(mesh)
       assert.equal(pids.length, 2)
@@ -127,6 +143,12 @@ describe('a proxy of two workers', () => {
 async function workerPids(mesh: RunningMesh): Promise<number[]> {
   const tree = (await processTree(mesh.pid)).filter(({ command }) => command.includes('proxy'))
   return tree.filter(({ parent }) => parent !== mesh.pid).map(({ pid }) => pid)
+}
+
+function callers(address: string, count: number): Promise<WireResponse[]> {
+  return Promise.all(
+    Array.from({ length: count }, () => send({ address, target: '/', headers: { connection: 'close' } })),
+  )
 }
 
 /** Established ones that this process has accepted on that port. */

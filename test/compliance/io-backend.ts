@@ -9,6 +9,7 @@ import { freePort } from '../kit/request-line.ts'
 import { until } from '../kit/until.ts'
 import { describeChurn } from './io-churn.ts'
 import { bytesOf, host, IoPairs, Recorder, reviews, web } from './io-pairs.ts'
+import { describeSockets } from './io-sockets.ts'
 import { describeTls } from './io-tls.ts'
 import { describeWrites } from './io-writes.ts'
 
@@ -193,6 +194,7 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
     })
   })
 
+  describeSockets(pairs)
   describeWrites(pairs)
   describeTls(pairs)
   describeChurn(pairs)

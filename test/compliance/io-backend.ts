@@ -184,6 +184,16 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
       assert.ok(leftMs > 3_000_000 && leftMs < 3_700_000)
     })
 
+    it('tells a late listener that the connection is closed', async () => {
+      const { port } = await pairs.accept()
+      const connection = await io.connect({ host, port, timeoutMs: 1_000 })
+      connection.destroy()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      const late = new Recorder(connection)
+      await until('the close', () => late.events.includes('close'))
+      assert.deepEqual(late.events, ['close'])
+    })
+
     it('stops accepting, while open connections go on', async () => {
       const { near, far } = await pairs.plain()
       const [socket] = sockets

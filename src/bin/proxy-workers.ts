@@ -31,7 +31,7 @@ interface SharedSidecar {
   stopping: boolean
 }
 
-export async function runWorkers({ bootstrapFile, workers: count }: ProxyOptions): Promise<void> {
+export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOptions): Promise<void> {
   const bootstrap = JSON.parse(await readFile(bootstrapFile, 'utf8')) as ProxyBootstrap
   const logger = createPinoLogger({ name: 'proxy' })
   const channel = process.send === undefined ? undefined : new ChannelSockets(tell)
@@ -62,7 +62,16 @@ export async function runWorkers({ bootstrapFile, workers: count }: ProxyOptions
   const workers = Array.from({ length: count }, (_, share) => {
     const worker: Worker = new Worker(
       {
-        command: [process.execPath, ...process.execArgv, process.argv[1] as string, 'proxy', '--bootstrap', workerFile],
+        command: [
+          process.execPath,
+          ...process.execArgv,
+          process.argv[1] as string,
+          'proxy',
+          '--io',
+          io,
+          '--bootstrap',
+          workerFile,
+        ],
         sockets,
         clock: systemClock,
         random: createSystemRandom(),

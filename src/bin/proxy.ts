@@ -8,6 +8,7 @@ import { systemClock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
+import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
 import { ChannelSockets, noSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
@@ -19,6 +20,8 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   boundExpressions()
   const bootstrap = JSON.parse(await readFile(options.bootstrapFile, 'utf8')) as ProxyBootstrap
   const logger = createPinoLogger({ name: 'proxy' })
+  const { io, reason } = createIoBackend(systemClock, options.io)
+  logger.info('io back end', { io: io.name, reason })
   const writeAccessLog = createLineWriter(process.stdout)
   const sockets = process.send === undefined ? undefined : new ChannelSockets(tell)
   const given = new Map<string, GivenIdentity>()
@@ -32,6 +35,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
       const started = startSidecar({
         bootstrap,
         sidecar,
+        io,
         clock: systemClock,
         logger: own,
         sockets: sockets ?? noSockets,

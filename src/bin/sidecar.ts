@@ -12,9 +12,7 @@ import { createSystemRandom } from '../core/random.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
-import type { TlsCredentials } from '../proxy/io/connection.ts'
-import type { ListeningHandle } from '../proxy/io/connection.ts'
-import { createNetBackend } from '../proxy/io/net-backend.ts'
+import type { IoBackend, ListeningHandle, TlsCredentials } from '../proxy/io/connection.ts'
 import { createRequestLine } from '../proxy/request-line.ts'
 import { createRuntimeStore } from '../proxy/runtime/runtime-store.ts'
 import { createAccessLog } from '../proxy/telemetry/access-log.ts'
@@ -34,6 +32,8 @@ const completeWithinMs = 10_000
 export interface SidecarOptions {
   readonly bootstrap: ProxyBootstrap
   readonly sidecar: SidecarBootstrap
+  /** Shared by all sidecars of the process. */
+  readonly io: IoBackend
   readonly clock: Clock
   readonly logger: Logger
   readonly sockets: HandedSockets
@@ -53,6 +53,7 @@ export interface Sidecar {
 export function startSidecar({
   bootstrap,
   sidecar,
+  io,
   clock,
   logger,
   sockets,
@@ -113,7 +114,7 @@ export function startSidecar({
   const tap = createTap()
   const accessLog = createAccessLog({ write: writeAccessLog, enabled: true })
   const requestLine = createRequestLine({
-    io: listenOnHanded(createNetBackend(clock), sockets, bootstrap.worker === true),
+    io: listenOnHanded(io, sockets, bootstrap.worker === true),
     runtime: store.runtime,
     lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),

@@ -70,6 +70,11 @@ const declareRunning: Declare = (program, context, run) => {
   verb(program, 'proxy', 'run a proxy in the foreground', ['heddle proxy --bootstrap proxy.json'])
     .requiredOption('--bootstrap <file>', 'bootstrap file, as `heddle up` writes it')
     .option('--workers <count>', 'processes that share its ports', parseCount, 1)
+    .addOption(
+      new Option('--io <back end>', "how sockets are driven: the runtime's own handles, or node:net")
+        .choices(['auto', 'raw', 'net'] as const)
+        .default('auto' as const),
+    )
     .action((options) => run(async () => (await import('./verbs/roles.ts')).proxy(context, options)))
 }
 

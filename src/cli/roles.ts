@@ -16,6 +16,7 @@ export interface ProxyOptions {
   readonly bootstrapFile: string
   /** Processes that share its ports. */
   readonly workers: number
+  readonly io: 'auto' | 'raw' | 'net'
 }
 
 /** Both run until they are told to stop. They reject when they cannot start. */

@@ -4,7 +4,7 @@ import { silentLogger } from '../../src/core/logger.ts'
 import { createRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
 import type { IoBackend, TlsCredentials } from '../../src/proxy/io/connection.ts'
-import { createNetBackend } from '../../src/proxy/io/net-backend.ts'
+import { createIoBackend } from '../../src/proxy/io/create-io-backend.ts'
 import { createRequestLine, type RequestLine } from '../../src/proxy/request-line.ts'
 import type {
   ClusterConfig,
@@ -47,7 +47,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
   let open = 0
   let upstream = 0
   const line = createRequestLine({
-    io: options.io ?? createNetBackend(systemClock),
+    io: options.io ?? createIoBackend(systemClock, 'auto').io,
     runtime,
     credentials,
     lookup: (candidates) => candidates.find((name) => runtime.value.routeConfigurations.has(name)),

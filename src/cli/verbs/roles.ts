@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
+import type { ProxyOptions } from '../roles.ts'
 
 export interface ControlPlaneVerbOptions {
   readonly file: readonly string[]
@@ -11,11 +12,6 @@ export interface ControlPlaneVerbOptions {
   readonly dashboardPort?: number
   readonly parentWatch: boolean
   readonly verbose: boolean
-}
-
-export interface ProxyVerbOptions {
-  readonly bootstrap: string
-  readonly workers: number
 }
 
 export async function controlPlane({ host, roles }: CliContext, options: ControlPlaneVerbOptions): Promise<ExitCode> {
@@ -30,10 +26,17 @@ export async function controlPlane({ host, roles }: CliContext, options: Control
   return 0
 }
 
+export interface ProxyVerbOptions {
+  readonly bootstrap: string
+  readonly workers: number
+  readonly io: ProxyOptions['io']
+}
+
 export async function proxy({ host, roles }: CliContext, options: ProxyVerbOptions): Promise<ExitCode> {
   await roles.proxy({
     bootstrapFile: resolve(host.workingDirectory, options.bootstrap),
     workers: options.workers,
+    io: options.io,
   })
   return 0
 }

@@ -1,23 +1,22 @@
 // The I/O back end on node:net and node:tls: runs everywhere, costs some speed against raw handles.
-import { createServer, connect, type Socket } from 'node:net'
+import { createServer, connect, isIP, type Socket } from 'node:net'
 import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 
 import type { Clock } from '../../core/clock.ts'
-import { errorMessage } from '../../core/errors.ts'
 import type {
+  ClientTls,
   ConnectOptions,
   Connection,
   IoBackend,
   ListenAddress,
   ListeningHandle,
   ListenOptions,
-  MeshTls,
   ServerSocket,
-  TlsInfo,
 } from './connection.ts'
 import { NetConnection } from './net-connection.ts'
 import { serverAcceptor } from './tls-acceptor.ts'
-import { clientContext, tlsInfo } from './tls-identity.ts'
+import { clientContext } from './tls-contexts.ts'
+import { acceptServer, handshakeResult, tlsInfo } from './tls-identity.ts'
 
 const readBufferBytes = 65_536
 const backlog = 4_096
@@ -50,11 +49,10 @@ export function createNetBackend(clock: Clock): IoBackend {
     try {
       await opened(raw, 'connect')
       if (options.tls === undefined) return (pending.connection = NetConnection.dialled(raw))
-      if (options.tls.kind === 'originate') throw new Error('TLS towards servers outside the mesh is not there yet')
       const secured = startTls(raw, options.tls)
       socket = secured
       await opened(secured, 'secureConnect')
-      return NetConnection.secured(secured, raw, acceptPeer(secured, options.tls))
+      return NetConnection.secured(secured, raw, acceptServer(handshakeResult(secured), options.tls))
     } catch (error) {
       socket.destroy()
       throw error
@@ -76,7 +74,7 @@ export function createNetBackend(clock: Clock): IoBackend {
         return NetConnection.secured(
           socket,
           raw,
-          tlsInfo(socket, tls.credentials, tls.clientCertificate === 'required'),
+          tlsInfo(handshakeResult(socket), tls.credentials, tls.clientCertificate === 'required'),
         )
       } catch (error) {
         raw.destroy()
@@ -106,7 +104,7 @@ function listen(
       const bound = server.address() as { address: string; port: number }
       resolve({
         address: { host: bound.address, port: bound.port },
-        handle: (server as unknown as { _handle: ListeningHandle })._handle,
+        handle: (server as unknown as Record<'_handle', ListeningHandle>)['_handle'],
         close: () => new Promise((closed) => server.close(() => closed())),
       })
     }
@@ -115,27 +113,17 @@ function listen(
   })
 }
 
-function startTls(raw: Socket, { credentials, alpn }: MeshTls): TLSSocket {
+function startTls(raw: Socket, tls: ClientTls): TLSSocket {
   return tlsConnect({
     socket: raw,
-    secureContext: clientContext(credentials),
-    rejectUnauthorized: true,
-    servername: '',
-    ALPNProtocols: [...alpn],
-    // The peer's name is its SPIFFE ID, compared after every handshake: Node skips this call on resumed sessions.
+    secureContext: clientContext(tls),
+    // Whether the peer is accepted is for `acceptServer` to say, in the same words on every back end.
+    rejectUnauthorized: false,
+    // RFC 6066, section 3: addresses are not sent.
+    servername: tls.kind === 'originate' && isIP(tls.serverName) === 0 ? tls.serverName : '',
+    ALPNProtocols: [...tls.alpn],
     checkServerIdentity: () => undefined,
   })
-}
-
-function acceptPeer(socket: TLSSocket, { credentials, peerSpiffeIds }: MeshTls): TlsInfo {
-  try {
-    const info = tlsInfo(socket, credentials, true)
-    const id = info.peerSpiffeId as string
-    if (peerSpiffeIds.includes(id)) return info
-    throw new Error(`the peer is ${id}, expected ${peerSpiffeIds.join(' or ') || 'nobody'}`)
-  } catch (error) {
-    throw new Error(`peer not accepted: ${errorMessage(error)}`, { cause: error })
-  }
 }
 
 function opened(socket: Socket | TLSSocket, event: 'connect' | 'secureConnect'): Promise<void> {

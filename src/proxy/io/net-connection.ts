@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 import type { Connection, ConnectionHandler, TlsInfo } from './connection.ts'
 import type { OutputBuffer } from './output-buffer.ts'
 
+const cheapCopyBytes = 4_096
+
 const unheard: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
 
 export class NetConnection implements Connection {
@@ -30,6 +32,8 @@ export class NetConnection implements Connection {
     this.localPort = tcp.localPort ?? 0
     socket.on('error', (error) => {
       this.#error ??= error
+      // After an error of TLS itself Node leaves the socket open, with nothing more to come from it.
+      if (!this.closed) tcp.destroy()
     })
   }
 
@@ -83,6 +87,11 @@ export class NetConnection implements Connection {
 
   writeFrom(output: OutputBuffer): boolean {
     const bytes = output.bytes.subarray(0, output.used)
+    // The stream keeps what it is given. Copying little is cheaper than taking other memory.
+    if (bytes.length <= cheapCopyBytes) {
+      output.clear()
+      return this.write(Buffer.from(bytes))
+    }
     output.giveAway()
     return this.write(bytes)
   }

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 
 import type { ServerTls, TlsCredentials } from './connection.ts'
-import { contextOptions } from './tls-identity.ts'
+import { serverContextOptions } from './tls-contexts.ts'
 
 export interface TlsAcceptor {
   /** Rejects with the handshake's error. */
@@ -25,7 +25,7 @@ export function serverAcceptor(options: ServerTls): TlsAcceptor {
 
 function createAcceptor(options: ServerTls): TlsAcceptor {
   const server = createServer({
-    ...contextOptions(options.credentials),
+    ...serverContextOptions(options),
     requestCert: options.clientCertificate !== 'none',
     rejectUnauthorized: options.clientCertificate === 'required',
     ALPNProtocols: [...options.alpn],

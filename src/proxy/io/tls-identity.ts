@@ -1,29 +1,11 @@
-// TLS contexts of a proxy's own X.509-SVID, and who the peer of a finished handshake is.
-import { constants, X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
+// Who the peer of a finished handshake is: a workload by its SPIFFE ID, a server outside the mesh by its name.
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 
 import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
-import type { TlsCredentials, TlsInfo } from './connection.ts'
-
-/** TLS 1.3 only; without tickets a session is never resumed, so both identities are checked on every handshake. */
-export function contextOptions(credentials: TlsCredentials): SecureContextOptions {
-  return {
-    cert: credentials.certificateChainPem,
-    key: credentials.privateKeyPem,
-    ca: credentials.rootsPem,
-    minVersion: 'TLSv1.3',
-    maxVersion: 'TLSv1.3',
-    secureOptions: constants.SSL_OP_NO_TICKET,
-  }
-}
-
-const contexts = new WeakMap<TlsCredentials, SecureContext>()
-
-export function clientContext(credentials: TlsCredentials): SecureContext {
-  let context = contexts.get(credentials)
-  if (context === undefined) contexts.set(credentials, (context = createSecureContext(contextOptions(credentials))))
-  return context
-}
+import { errorMessage } from '../../core/errors.ts'
+import type { ClientTls, MeshTls, OriginatedTls, TlsCredentials, TlsInfo } from './connection.ts'
 
 const ownCertificates = new WeakMap<TlsCredentials, X509Certificate>()
 
@@ -35,22 +17,72 @@ export function ownCertificate(credentials: TlsCredentials): X509Certificate {
   return certificate
 }
 
+/** What a finished handshake tells of the peer. */
+export interface HandshakeResult {
+  readonly certificate: X509Certificate | undefined
+  /** Why the certificate does not verify against our roots; undefined when it does. */
+  readonly verifyError: string | undefined
+  readonly alpn: string | undefined
+  readonly sni: string | undefined
+}
+
+export function handshakeResult(socket: TLSSocket): HandshakeResult {
+  return {
+    certificate: socket.getPeerX509Certificate(),
+    verifyError: socket.authorized ? undefined : String(socket.authorizationError),
+    alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
+    sni: typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined,
+  }
+}
+
 /** Throws when the certificate is no X.509-SVID of our trust domain (X509-SVID, sections 2, 4.1 and 5.2). */
-export function tlsInfo(socket: TLSSocket, credentials: TlsCredentials, requireCertificate: boolean): TlsInfo {
+export function tlsInfo(result: HandshakeResult, credentials: TlsCredentials, requireCertificate: boolean): TlsInfo {
+  const { certificate, verifyError, alpn, sni } = result
   const own = ownCertificate(credentials)
-  const peer = socket.getPeerX509Certificate()
-  if (peer === undefined && requireCertificate) throw new Error('it showed no certificate')
-  const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined
-  const sni = typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined
+  if (certificate === undefined && requireCertificate) throw new Error('it showed no certificate')
   const ownEndMs = own.validToDate.getTime()
-  if (peer === undefined) return { peerSpiffeId: undefined, notAfterMs: ownEndMs, alpn, sni }
-  if (!socket.authorized) throw new Error(`its certificate does not verify: ${String(socket.authorizationError)}`)
-  if (peer.ca) throw new Error('it showed a signing certificate')
-  const peerSpiffeId = spiffeIdOf(peer)
+  if (certificate === undefined) return { peerSpiffeId: undefined, notAfterMs: ownEndMs, alpn, sni }
+  if (verifyError !== undefined) throw new Error(`its certificate does not verify: ${verifyError}`)
+  if (certificate.ca) throw new Error('it showed a signing certificate')
+  const peerSpiffeId = spiffeIdOf(certificate)
   if (trustDomainOf(peerSpiffeId) !== trustDomainOf(spiffeIdOf(own))) {
     throw new Error(`${peerSpiffeId} is of another trust domain`)
   }
-  return { peerSpiffeId, notAfterMs: Math.min(ownEndMs, peer.validToDate.getTime()), alpn, sni }
+  return { peerSpiffeId, notAfterMs: Math.min(ownEndMs, certificate.validToDate.getTime()), alpn, sni }
+}
+
+/** Throws when the server is not one of those that `tls` expects. */
+export function acceptServer(result: HandshakeResult, tls: ClientTls): TlsInfo {
+  try {
+    return tls.kind === 'mesh' ? acceptPeer(result, tls) : acceptNamed(result, tls)
+  } catch (error) {
+    throw new Error(`peer not accepted: ${errorMessage(error)}`, { cause: error })
+  }
+}
+
+function acceptPeer(result: HandshakeResult, { credentials, peerSpiffeIds }: MeshTls): TlsInfo {
+  const info = tlsInfo(result, credentials, true)
+  const id = info.peerSpiffeId as string
+  if (peerSpiffeIds.includes(id)) return info
+  throw new Error(`the peer is ${id}, expected ${peerSpiffeIds.join(' or ') || 'nobody'}`)
+}
+
+function acceptNamed(result: HandshakeResult, { serverName, subjectAltNames }: OriginatedTls): TlsInfo {
+  const { certificate, verifyError, alpn } = result
+  if (certificate === undefined) throw new Error('it showed no certificate')
+  if (verifyError !== undefined) throw new Error(`its certificate does not verify: ${verifyError}`)
+  const names = subjectAltNames.length > 0 ? subjectAltNames : [serverName]
+  if (!names.some((name) => isFor(certificate, name))) {
+    throw new Error(`its certificate is not for ${names.join(' or ')}`)
+  }
+  return { peerSpiffeId: undefined, notAfterMs: certificate.validToDate.getTime(), alpn, sni: serverName }
+}
+
+/** RFC 9525, section 6: only subject alternative names count, and `*` stands for one whole label. */
+function isFor(certificate: X509Certificate, name: string): boolean {
+  if (name.includes('://')) return (certificate.subjectAltName ?? '').split(', ').includes(`URI:${name}`)
+  if (isIP(name) !== 0) return certificate.checkIP(name) !== undefined
+  return certificate.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined
 }
 
 function spiffeIdOf(certificate: X509Certificate): string {

@@ -15,7 +15,10 @@ delete process.env['NODE_USE_ENV_PROXY']
 
 const roles: Roles = {
   controlPlane: async (options) => (await import('./control-plane.ts')).runControlPlane(options),
-  proxy: async (options) => (await import('./proxy.ts')).runProxy(options),
+  proxy: async (options) =>
+    options.workers > 1
+      ? (await import('./proxy-workers.ts')).runWorkers(options)
+      : (await import('./proxy.ts')).runProxy(options),
 }
 
 const parent: ParentChannel | undefined =

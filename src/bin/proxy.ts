@@ -2,18 +2,19 @@
 import { readFile } from 'node:fs/promises'
 
 import type { ProxyOptions } from '../cli/roles.ts'
-import type { ProxyBootstrap, ProxyMessage, SupervisorMessage } from '../contracts/bootstrap.ts'
+import type { ProxyBootstrap, SupervisorMessage } from '../contracts/bootstrap.ts'
 import { nodeId } from '../contracts/xds/names.ts'
 import { systemClock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
+import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
+import { ChannelSockets, noSockets } from './handed-sockets.ts'
+import { finalDrainMs, tell } from './parent-channel.ts'
+import { GivenIdentity, ownIdentity } from './sidecar-identity.ts'
 import { SidecarSet } from './sidecar-set.ts'
 import { startSidecar } from './sidecar.ts'
-
-/** How long open requests may go on after a drain began. */
-const drainDeadlineMs = 10_000
 
 export async function runProxy(options: ProxyOptions): Promise<void> {
   boundExpressions()
@@ -22,40 +23,65 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   const { io, reason } = createIoBackend(systemClock, options.io)
   logger.info('io back end', { io: io.name, reason })
   const writeAccessLog = createLineWriter(process.stdout)
+  const sockets = process.send === undefined ? undefined : new ChannelSockets(tell)
+  const given = new Map<string, GivenIdentity>()
+  let deadlineMs = finalDrainMs
   const sidecars = new SidecarSet({
-    start: (sidecar) =>
-      startSidecar({
+    start: (sidecar) => {
+      const key = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
+      const own = logger.child({ sidecar: key })
+      const identity = bootstrap.worker === true ? new GivenIdentity() : ownIdentity(bootstrap, sidecar, own)
+      if (identity instanceof GivenIdentity) given.set(key, identity)
+      const started = startSidecar({
         bootstrap,
         sidecar,
         io,
         clock: systemClock,
-        logger: logger.child({ sidecar: nodeId(sidecar.kind, sidecar.namespace, sidecar.name) }),
+        logger: own,
+        sockets: sockets ?? noSockets,
+        identity,
         writeAccessLog,
-      }),
+      })
+      started.endpoints.then(
+        ([admin, metrics]) => tell({ type: 'endpoints', sidecar: key, admin, metrics }),
+        () => {
+          // the sidecar has said so in the log
+        },
+      )
+      return started
+    },
     stop: (sidecar, key) =>
       sidecar
-        .stop(drainDeadlineMs)
+        .stop(deadlineMs)
         .catch((error: unknown) => logger.error('stopping failed', { sidecar: key, error: errorMessage(error) })),
     ready: (key) => tell({ type: 'ready', sidecar: key }),
     stopped: (key) => tell({ type: 'stopped', sidecar: key }),
   })
-  sidecars.follow(bootstrap.sidecars)
+  let draining = false
   await new Promise<void>((resolve) => {
-    process.on('message', (message: SupervisorMessage) => {
-      if (message.type === 'sidecars') sidecars.follow(message.sidecars)
-      else resolve()
+    const drain = (withinMs: number): void => {
+      // the second word is the last: what is still open then ends with the process
+      if (draining) systemClock.setTimer(withinMs, resolve)
+      else {
+        draining = true
+        deadlineMs = withinMs
+        void sidecars.stop().then(resolve)
+      }
+    }
+    process.on('message', (message: SupervisorMessage, handle: unknown) => {
+      if (message.type === 'socket') sockets?.received(message, handle as ListeningHandle | undefined)
+      else if (message.type === 'drain') drain(message.deadlineMs)
+      else if (message.type === 'credentials')
+        given.get(message.sidecar)?.received(message.credentials, message.notAfterMs)
+      else if (!draining) sidecars.follow(message.sidecars)
     })
     // Without its supervisor nobody could stop this process any more.
-    process.on('disconnect', resolve)
-    process.on('SIGTERM', resolve)
-    process.on('SIGINT', resolve)
+    process.on('disconnect', () => drain(finalDrainMs))
+    process.on('SIGTERM', () => drain(finalDrainMs))
+    process.on('SIGINT', () => drain(finalDrainMs))
+    sidecars.follow(bootstrap.sidecars)
   })
-  await sidecars.stop()
   process.exit(0)
-}
-
-function tell(message: ProxyMessage): void {
-  if (process.connected) process.send?.(message)
 }
 
 /** Lines of one turn of the event loop leave in one write; while the reader is slow they are left out rather than kept. */

@@ -19,13 +19,17 @@ function bootstrap(name: string): SidecarBootstrap {
 }
 const [a, b, c] = [bootstrap('a'), bootstrap('b'), bootstrap('c')] as const
 
-function createTestSet(): { set: SidecarSet; seen: string[]; drained: (name: string) => Promise<void> } {
+function createTestSet(): {
+  set: SidecarSet<{ ready: Promise<void> }>
+  seen: string[]
+  drained: (name: string) => Promise<void>
+} {
   const seen: string[] = []
   const drains = new Map<string, () => void>()
   const set = new SidecarSet({
     start: ({ name }) => {
       seen.push(`start ${name}`)
-      return { ready: new Promise(() => {}), stop: () => Promise.resolve() }
+      return { ready: new Promise(() => {}) }
     },
     stop: (_, key) =>
       new Promise((resolve) => {

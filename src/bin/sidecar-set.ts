@@ -1,24 +1,28 @@
 // The sidecars of one proxy process: starts those that are wanted, drains those that are not, whatever arrives meanwhile.
 import type { SidecarBootstrap } from '../contracts/bootstrap.ts'
 import { nodeId } from '../contracts/xds/names.ts'
-import type { Sidecar } from './sidecar.ts'
 
-export interface SidecarSetOptions {
-  readonly start: (sidecar: SidecarBootstrap) => Sidecar
+/** What runs: a sidecar, or what several workers do for one. */
+interface Running {
+  readonly ready: Promise<void>
+}
+
+export interface SidecarSetOptions<S extends Running> {
+  readonly start: (sidecar: SidecarBootstrap) => S
   /** Resolves when it has stopped, well or not. */
-  readonly stop: (sidecar: Sidecar, key: string) => Promise<void>
+  readonly stop: (sidecar: S, key: string) => Promise<void>
   readonly ready: (key: string) => void
   readonly stopped: (key: string) => void
 }
 
-export class SidecarSet {
-  readonly #options: SidecarSetOptions
+export class SidecarSet<S extends Running> {
+  readonly #options: SidecarSetOptions<S>
   #wanted: ReadonlyMap<string, SidecarBootstrap> = new Map()
   /** One that stops stays until it has: its successor needs the same ports. */
-  readonly #running = new Map<string, Sidecar>()
+  readonly #running = new Map<string, S>()
   readonly #stopping = new Map<string, Promise<void>>()
 
-  constructor(options: SidecarSetOptions) {
+  constructor(options: SidecarSetOptions<S>) {
     this.#options = options
   }
 
@@ -46,7 +50,7 @@ export class SidecarSet {
     void started.ready.then(() => this.#options.ready(key))
   }
 
-  async #stop(key: string, sidecar: Sidecar): Promise<void> {
+  async #stop(key: string, sidecar: S): Promise<void> {
     await this.#options.stop(sidecar, key)
     this.#running.delete(key)
     this.#stopping.delete(key)

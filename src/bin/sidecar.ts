@@ -1,21 +1,19 @@
 // One sidecar (or gateway) inside a proxy process: identity → configuration → request line, and the two ports that tell about it.
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 
 import type { ProxyBootstrap, SidecarBootstrap } from '../contracts/bootstrap.ts'
 import type { X509Svid } from '../contracts/identity/svid.ts'
 import { nodeId, nodeMetadata, typeUrls } from '../contracts/xds/names.ts'
-import type { Clock } from '../core/clock.ts'
+import type { Clock, Timer } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import { createSystemRandom } from '../core/random.ts'
-import { createAdminServer, createMetricsServer } from '../proxy/admin/admin-server.ts'
+import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
-import { createCertificateClient } from '../proxy/identity/certificate-client.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
-import { createIdentityAgent } from '../proxy/identity/identity-agent.ts'
-import type { IoBackend, TlsCredentials } from '../proxy/io/connection.ts'
+import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
+import type { IoBackend, ListeningHandle, TlsCredentials } from '../proxy/io/connection.ts'
 import { createRequestLine } from '../proxy/request-line.ts'
 import { createRuntimeStore } from '../proxy/runtime/runtime-store.ts'
 import { createAccessLog } from '../proxy/telemetry/access-log.ts'
@@ -27,6 +25,10 @@ import { renderPrometheus } from '../proxy/telemetry/prometheus.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../proxy/telemetry/tap.ts'
 import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-client.ts'
+import { type HandedSockets, listenOnHanded, onHanded } from './handed-sockets.ts'
+
+/** So long after the first listener, one resource that does not come keeps a sidecar no longer from being ready with the rest. */
+const completeWithinMs = 10_000
 
 export interface SidecarOptions {
   readonly bootstrap: ProxyBootstrap
@@ -35,37 +37,42 @@ export interface SidecarOptions {
   readonly io: IoBackend
   readonly clock: Clock
   readonly logger: Logger
+  readonly sockets: HandedSockets
+  readonly identity: IdentityAgent
   /** Takes the lines of the access log. */
   readonly writeAccessLog: (line: string) => void
 }
 
 export interface Sidecar {
+  /** Where its two ports really are: admin and metrics. Rejects when one of them cannot be had. */
+  readonly endpoints: Promise<readonly [string, string]>
   /** Has its certificate and its configuration, and its listeners accept connections. */
   readonly ready: Promise<void>
   stop(drainDeadlineMs: number): Promise<void>
 }
 
-export function startSidecar({ bootstrap, sidecar, io, clock, logger, writeAccessLog }: SidecarOptions): Sidecar {
+export function startSidecar({
+  bootstrap,
+  sidecar,
+  io,
+  clock,
+  logger,
+  sockets,
+  identity,
+  writeAccessLog,
+}: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
   const registry = new MetricRegistry(logger)
   const metrics = new ProxyMetrics(registry, telemetry)
 
-  // 1. Identity: a key of its own, a certificate for it, renewed for as long as the sidecar lives.
+  // 1. Identity: a certificate, renewed for as long as the sidecar lives; with it the control plane is asked.
   const controlPlane = {
     address: bootstrap.controlPlaneAddress,
     controlPlaneSpiffeId: bootstrap.controlPlaneSpiffeId,
     trustBundleFile: bootstrap.trustBundleFile,
   }
-  const identity = createIdentityAgent({
-    spiffeId: sidecar.spiffeId,
-    sign: createCertificateClient({ ...controlPlane, clock }),
-    token: async () => (await readFile(sidecar.tokenFile, 'utf8')).trim(),
-    clock,
-    random,
-    logger,
-  })
 
   // 2. Configuration: resources arrive, are decoded and checked, and become one immutable RuntimeConfig.
   const store = createRuntimeStore({ clock, logger })
@@ -108,7 +115,7 @@ export function startSidecar({ bootstrap, sidecar, io, clock, logger, writeAcces
   const tap = createTap()
   const accessLog = createAccessLog({ write: writeAccessLog, random })
   const requestLine = createRequestLine({
-    io,
+    io: listenOnHanded(io, sockets, bootstrap.worker === true),
     runtime: store.runtime,
     lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),
@@ -122,18 +129,32 @@ export function startSidecar({ bootstrap, sidecar, io, clock, logger, writeAcces
     proxyName: telemetry.workload,
   })
 
-  // 4. Start: configuration is asked for once there is a certificate to show.
+  // 4. Start: configuration is asked for once there is a certificate to show. Listeners come into force one by one, as what they lead to
+  // arrives: ready is who has all of them.
+  let complete = false
   const ready = new Promise<void>((resolve) => {
     const check = (): void => {
       if (isReady()) resolve()
     }
+    const completed = (): void => {
+      complete = true
+      check()
+    }
     lifecycle.onStop(requestLine.listening.subscribe(check))
-    lifecycle.onStop(store.runtime.subscribe(check))
+    lifecycle.onStop(store.settled.subscribe((settled) => settled && completed()))
+    let timer: Timer | undefined
+    lifecycle.onStop(
+      store.runtime.subscribe(({ listeners }) => {
+        if (listeners.size > 0) timer ??= clock.setTimer(completeWithinMs, completed)
+      }),
+    )
+    lifecycle.onStop(() => timer?.cancel())
   })
   const isReady = (): boolean => {
     const listeners = [...store.runtime.value.listeners.keys()]
     const listening = requestLine.listening.value
     return (
+      complete &&
       identity.credentials.value !== undefined &&
       listeners.length > 0 &&
       listeners.every((name) => listening.get(name) === 'listening')
@@ -150,37 +171,65 @@ export function startSidecar({ bootstrap, sidecar, io, clock, logger, writeAcces
     }),
   )
   identity.start()
-  const endpoints = [
-    createAdminServer({
-      address: sidecar.adminAddress,
-      token: bootstrap.adminToken,
-      isReady,
-      config: () => store.runtime.value,
-      listening: () => requestLine.listening.value,
-      svid: () => svidOf(sidecar.spiffeId, identity.credentials.value),
-      clusters: () => requestLine.clusters(),
-      stats: () => ({ revision: store.runtime.value.revision }),
-      tap,
-    }),
-    createMetricsServer({ address: sidecar.metricsAddress, render: () => renderPrometheus(registry) }),
+  const endpoint = async (
+    address: string,
+    listen: (handle: ListeningHandle | undefined) => Promise<HttpEndpoint>,
+  ): Promise<HttpEndpoint> => {
+    const where = socketAddress(address)
+    const opened = await onHanded(sockets, where, listen)
+    return {
+      address: opened.address,
+      stop() {
+        const stopped = opened.stop()
+        sockets.close(where)
+        return stopped
+      },
+    }
+  }
+  const endpoints: [Promise<HttpEndpoint>, Promise<HttpEndpoint>] = [
+    endpoint(sidecar.adminAddress, (handle) =>
+      createAdminServer({
+        address: sidecar.adminAddress,
+        handle,
+        token: bootstrap.adminToken,
+        isReady,
+        config: () => store.runtime.value,
+        listening: () => requestLine.listening.value,
+        svid: () => svidOf(sidecar.spiffeId, identity.credentials.value),
+        clusters: () => Object.fromEntries(requestLine.clusters()),
+        stats: () => ({ revision: store.runtime.value.revision }),
+        tap,
+      }),
+    ),
+    endpoint(sidecar.metricsAddress, (handle) =>
+      createMetricsServer({ address: sidecar.metricsAddress, handle, render: () => renderPrometheus(registry) }),
+    ),
   ]
-  for (const endpoint of endpoints) {
-    endpoint.catch((error: unknown) => logger.error('admin port cannot be had', { error: errorMessage(error) }))
+  for (const opened of endpoints) {
+    opened.catch((error: unknown) => logger.error('admin port cannot be had', { error: errorMessage(error) }))
   }
 
   return {
     ready,
+    endpoints: Promise.all(endpoints).then((both) => [both[0].address, both[1].address] as const),
     async stop(drainDeadlineMs) {
-      await requestLine.drain(drainDeadlineMs)
+      const drained = requestLine.drain(drainDeadlineMs)
+      // whoever comes after this process answers there now
+      for (const opened of await Promise.allSettled(endpoints)) {
+        if (opened.status === 'fulfilled') await opened.value.stop()
+      }
+      await drained
       xds.stop()
       identity.stop()
       await requestLine.stop()
-      for (const endpoint of await Promise.allSettled(endpoints)) {
-        if (endpoint.status === 'fulfilled') await endpoint.value.stop()
-      }
       await lifecycle.stop()
     },
   }
+}
+
+export function socketAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
 }
 
 function svidOf(spiffeId: string, credentials: TlsCredentials | undefined): X509Svid | undefined {

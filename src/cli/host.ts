@@ -9,7 +9,7 @@ export interface TextOutput {
   readonly isTTY?: boolean
 }
 
-export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGKILL'
+export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGKILL' | 'SIGUSR2'
 
 export interface CliHost {
   readonly stdout: TextOutput

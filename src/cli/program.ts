@@ -34,6 +34,13 @@ const declareRunning: Declare = (program, context, run) => {
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
     .option('--no-dashboard', 'serve no dashboard')
     .option('--isolate', 'one proxy process per workload', false)
+    .option('--workers <count>', 'processes that share the ports of each proxy', parseCount, 1)
+    .option(
+      '--drain-deadline <seconds>',
+      'how long old connections may finish when proxies restart (SIGUSR2)',
+      parseSeconds,
+      600,
+    )
     .option('--transparent', 'redirect the traffic of unchanged applications (not supported yet)', false)
     .option('--detach', 'return when the mesh is ready and leave it running', false)
     .option('--live', 'after the table, show the traffic of each edge as it flows', false)
@@ -62,6 +69,7 @@ const declareRunning: Declare = (program, context, run) => {
 
   verb(program, 'proxy', 'run a proxy in the foreground', ['heddle proxy --bootstrap proxy.json'])
     .requiredOption('--bootstrap <file>', 'bootstrap file, as `heddle up` writes it')
+    .option('--workers <count>', 'processes that share its ports', parseCount, 1)
     .addOption(
       new Option('--io <back end>', "how sockets are driven: the runtime's own handles, or node:net")
         .choices(['auto', 'raw', 'net'] as const)

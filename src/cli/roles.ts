@@ -14,6 +14,8 @@ export interface ControlPlaneOptions {
 
 export interface ProxyOptions {
   readonly bootstrapFile: string
+  /** Processes that share its ports. */
+  readonly workers: number
   readonly io: 'auto' | 'raw' | 'net'
 }
 

@@ -10,6 +10,8 @@ export interface ProxyBootstrap {
   /** Bearer token of the sidecars' admin APIs. */
   readonly adminToken: string
   readonly sidecars: readonly SidecarBootstrap[]
+  /** One of several processes of one proxy: certificates and sidecars come over the channel. */
+  readonly worker?: true
 }
 
 export interface SidecarBootstrap {
@@ -26,11 +28,47 @@ export interface SidecarBootstrap {
 /** Messages on the channel between the supervisor and a proxy process it started. */
 export type SupervisorMessage =
   | { readonly type: 'sidecars'; readonly sidecars: readonly SidecarBootstrap[] }
-  | { readonly type: 'drain' }
+  /** To workers. `credentials` is as the proxy's I/O takes them; absent: it has none at the moment. */
+  | {
+      readonly type: 'credentials'
+      readonly sidecar: string
+      readonly credentials?: WorkerCredentials
+      readonly notAfterMs?: number
+    }
+  /** Stop accepting, let what is open end, then exit. A second one shortens the first. */
+  | { readonly type: 'drain'; readonly deadlineMs: number }
+  /** Answers `open`: the socket comes with it. Neither socket nor error: the proxy opens it itself. */
+  | { readonly type: 'socket'; readonly request: number; readonly error?: SocketError }
 /** `sidecar` is its node id, "sidecar~default~web". */
 export type ProxyMessage =
   | { readonly type: 'ready'; readonly sidecar: string }
   | { readonly type: 'stopped'; readonly sidecar: string }
+  /** Where its two ports really are. */
+  | { readonly type: 'endpoints'; readonly sidecar: string; readonly admin: string; readonly metrics: string }
+  | ({ readonly type: 'open'; readonly request: number } & SocketAddress)
+  /** It accepts there no more. */
+  | ({ readonly type: 'close' } & SocketAddress)
+
+/** Where a proxy accepts. Whoever started it keeps the socket, so that a successor accepts from the same queue. */
+export interface SocketAddress {
+  /** An IP address. */
+  readonly host: string
+  readonly port: number
+  /** Which of several workers accepts on it: each has a socket of its own on the same port. */
+  readonly share?: number
+}
+
+export interface WorkerCredentials {
+  readonly certificateChainPem: string
+  readonly privateKeyPem: string
+  readonly rootsPem: string
+}
+
+export interface SocketError {
+  /** "EADDRINUSE". */
+  readonly code: string
+  readonly message: string
+}
 
 /** What the control-plane process tells the supervisor over the same kind of channel, once it serves. */
 export interface ControlPlaneMessage {

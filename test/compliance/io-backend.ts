@@ -4,131 +4,26 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type AddressInfo } from 'node:net'
 import { after, afterEach, describe, it } from 'node:test'
 
-import type { Connection, ConnectionHandler, IoBackend, ServerSocket } from '../../src/proxy/io/connection.ts'
+import type { Connection, IoBackend } from '../../src/proxy/io/connection.ts'
 import { freePort } from '../kit/request-line.ts'
-import { testAuthority } from '../kit/svids.ts'
 import { until } from '../kit/until.ts'
-
-const host = '127.0.0.1'
-const web = 'spiffe://mesh.local/ns/default/sa/web'
-const reviews = 'spiffe://mesh.local/ns/default/sa/reviews'
-
-const bytesOf = (text: string): Buffer => Buffer.from(text)
-
-/** Remembers everything that happens on a connection. */
-class Recorder implements ConnectionHandler {
-  readonly connection: Connection
-  readonly chunks: Buffer[] = []
-  readonly events: string[] = []
-  error: Error | undefined
-  drains = 0
-  /** A call into the connection is under way: nothing may come back now. */
-  calling = false
-
-  constructor(connection: Connection) {
-    this.connection = connection
-    this.call(() => (connection.handler = this))
-  }
-
-  call<T>(action: () => T): T {
-    this.calling = true
-    try {
-      return action()
-    } finally {
-      this.calling = false
-    }
-  }
-
-  get text(): string {
-    return Buffer.concat(this.chunks).toString()
-  }
-
-  get bytes(): number {
-    return this.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-  }
-
-  onData(bytes: Uint8Array): void {
-    this.#happened('data')
-    this.chunks.push(Buffer.from(bytes))
-  }
-
-  onEnd(): void {
-    this.#happened('end')
-  }
-
-  onClose(error: Error | undefined): void {
-    this.error = error
-    this.#happened('close')
-  }
-
-  onDrain(): void {
-    this.drains++
-    this.#happened('drain')
-  }
-
-  #happened(event: string): void {
-    assert.equal(this.calling, false, `${event} inside a call`)
-    if (this.events.at(-1) !== event) this.events.push(event)
-  }
-}
-
-interface Pair {
-  readonly near: Recorder
-  readonly far: Recorder
-}
+import { describeChurn } from './io-churn.ts'
+import { bytesOf, host, IoPairs, Recorder, reviews, web } from './io-pairs.ts'
+import { describeSockets } from './io-sockets.ts'
+import { describeTls } from './io-tls.ts'
+import { describeWrites } from './io-writes.ts'
 
 export function describeIoBackend(createBackend: () => IoBackend): void {
   const io = createBackend()
-  const authority = testAuthority()
-  const credentials = { near: authority.issue(web), far: authority.issue(reviews) }
-  const sockets: ServerSocket[] = []
-  const open: Connection[] = []
+  const pairs = new IoPairs(io)
+  const { open, sockets } = pairs
 
-  afterEach(async () => {
-    for (const connection of open.splice(0)) connection.destroy()
-    await Promise.all(sockets.splice(0).map((socket) => socket.close()))
-  })
-  after(() => authority.remove())
-
-  async function accept(): Promise<{ port: number; accepted: Promise<Connection> }> {
-    let resolve: (connection: Connection) => void
-    const accepted = new Promise<Connection>((done) => (resolve = done))
-    const socket = await io.listen({ host, port: 0 }, (connection) => {
-      open.push(connection)
-      resolve(connection)
-    })
-    sockets.push(socket)
-    return { port: socket.address.port, accepted }
-  }
-
-  async function plainPair(): Promise<Pair> {
-    const { port, accepted } = await accept()
-    const near = await io.connect({ host, port, timeoutMs: 1_000 })
-    open.push(near)
-    return { near: new Recorder(near), far: new Recorder(await accepted) }
-  }
-
-  async function securePair(): Promise<Pair> {
-    const { port, accepted } = await accept()
-    const secured = accepted.then(async (connection) => {
-      // As detection does: something is read first, and handed on.
-      const head = await new Promise<Buffer>((resolve) => {
-        const recorder = new Recorder(connection)
-        recorder.onData = (bytes) => resolve(Buffer.from(bytes))
-      })
-      const tls = { credentials: credentials.far, clientCertificate: 'required', alpn: ['http/1.1'] } as const
-      return io.secure(connection, head, tls, 2_000)
-    })
-    const tls = { kind: 'mesh', credentials: credentials.near, peerSpiffeIds: [reviews], alpn: ['http/1.1'] } as const
-    const near = await io.connect({ host, port, timeoutMs: 2_000, tls })
-    const far = await secured
-    open.push(near, far)
-    return { near: new Recorder(near), far: new Recorder(far) }
-  }
+  afterEach(() => pairs.close())
+  after(() => pairs.authority.remove())
 
   for (const [kind, connectPair] of [
-    ['plain', plainPair],
-    ['secured', securePair],
+    ['plain', () => pairs.plain()],
+    ['secured', () => pairs.secured()],
   ] as const) {
     describe(`${io.name}, ${kind} connections`, () => {
       it('carry bytes both ways', async () => {
@@ -245,7 +140,7 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
           [2, 0, 1],
           [0, 2, 1],
         ]) {
-          const { near, far } = await securePair()
+          const { near, far } = await pairs.secured()
           const [beneath] = open.splice(0)
           assert.ok(beneath)
           near.connection.write(bytesOf('x'))
@@ -257,7 +152,7 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
     })
 
     it('tells the error of a taken address', async () => {
-      const { port } = await accept()
+      const { port } = await pairs.accept()
       await assert.rejects(
         io.listen({ host, port }, () => {}),
         { code: 'EADDRINUSE' },
@@ -272,18 +167,16 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
       const silent = createServer((socket) => socket.on('error', () => {}))
       await new Promise<void>((resolve) => silent.listen(0, host, resolve))
       const { port } = silent.address() as AddressInfo
-      const tls = { kind: 'mesh', credentials: credentials.near, peerSpiffeIds: [reviews], alpn: [] } as const
-      await assert.rejects(io.connect({ host, port, timeoutMs: 50, tls }), /within 50 ms/)
-      const { port: securing, accepted } = await accept()
+      await assert.rejects(io.connect({ host, port, timeoutMs: 50, tls: pairs.near }), /within 50 ms/)
+      const { port: securing, accepted } = await pairs.accept()
       const client = await io.connect({ host, port: securing, timeoutMs: 1_000 })
       open.push(client)
-      const serverTls = { credentials: credentials.far, clientCertificate: 'required', alpn: [] } as const
-      await assert.rejects(io.secure(await accepted, new Uint8Array(0), serverTls, 50), /timed out/)
+      await assert.rejects(io.secure(await accepted, new Uint8Array(0), pairs.far, 50), /timed out/)
       silent.close()
     })
 
     it('knows the peer on both sides', async () => {
-      const { near, far } = await securePair()
+      const { near, far } = await pairs.secured()
       assert.equal(near.connection.tls?.peerSpiffeId, reviews)
       assert.equal(far.connection.tls?.peerSpiffeId, web)
       assert.equal(near.connection.tls?.alpn, 'http/1.1')
@@ -291,8 +184,18 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
       assert.ok(leftMs > 3_000_000 && leftMs < 3_700_000)
     })
 
+    it('tells a late listener that the connection is closed', async () => {
+      const { port } = await pairs.accept()
+      const connection = await io.connect({ host, port, timeoutMs: 1_000 })
+      connection.destroy()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      const late = new Recorder(connection)
+      await until('the close', () => late.events.includes('close'))
+      assert.deepEqual(late.events, ['close'])
+    })
+
     it('stops accepting, while open connections go on', async () => {
-      const { near, far } = await plainPair()
+      const { near, far } = await pairs.plain()
       const [socket] = sockets
       void socket?.close()
       await assert.rejects(io.connect({ host, port: near.connection.remotePort, timeoutMs: 1_000 }))
@@ -300,4 +203,9 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
       await until('still', () => far.text === 'still')
     })
   })
+
+  describeSockets(pairs)
+  describeWrites(pairs)
+  describeTls(pairs)
+  describeChurn(pairs)
 }

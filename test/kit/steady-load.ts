@@ -12,6 +12,8 @@ export interface LoadResult {
 
 export interface LoadOptions {
   readonly url: string
+  /** GET unless given. A method that is not idempotent is never repeated by a proxy that does not know how far it came. */
+  readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly connections: number
   /** Pause of one connection between its requests. */
@@ -67,8 +69,8 @@ export class SteadyLoad {
 
   #once(): Promise<string | undefined> {
     return new Promise((resolve) => {
-      const { url, headers = {}, check } = this.#options
-      const sent = request(url, { agent: this.#agent, headers, timeout: 10_000 }, (response) => {
+      const { url, method = 'GET', headers = {}, check } = this.#options
+      const sent = request(url, { agent: this.#agent, method, headers, timeout: 10_000 }, (response) => {
         let body = ''
         response.setEncoding('utf8')
         response.on('data', (text: string) => (body += text))

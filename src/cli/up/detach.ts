@@ -67,6 +67,10 @@ function attachedArguments(workingDirectory: string, stateDir: string, options: 
     ...options.file.flatMap((file) => ['--file', resolve(workingDirectory, file)]),
     ...(options.dashboardPort === undefined ? [] : ['--dashboard-port', String(options.dashboardPort)]),
     ...(options.dashboard ? [] : ['--no-dashboard']),
+    '--workers',
+    String(options.workers),
+    '--drain-deadline',
+    String(options.drainDeadline),
     ...(options.isolate ? ['--isolate'] : []),
     ...(options.verbose ? ['--verbose'] : []),
   ]

@@ -1,5 +1,5 @@
 // One child process in a group of its own, started again with back-off whenever it ends before it is told to.
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type SendHandle } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -24,12 +24,14 @@ export interface ProcessEvents {
   /** A line of its standard output or error. */
   line(text: string): void
   started?(pid: number): void
-  message?(message: unknown): void
+  message?(message: unknown, pid: number): void
   /** It ended (`reason` is for a person: "exited with status 1") and starts again in `restartInMs`. */
   ended(end: ProcessEnd): void
 }
 
 export interface ProcessEnd {
+  /** Absent when it never ran. */
+  readonly pid?: number
   readonly reason: string
   /** Absent when it never ran or a signal ended it. */
   readonly status?: number
@@ -67,10 +69,10 @@ export class SupervisedProcess {
     void this.#start()
   }
 
-  /** False when there is no process to hear it. */
-  send(message: object): boolean {
+  /** False when there is no process to hear it. `handle` is a socket that goes with it. */
+  send(message: object, handle?: unknown): boolean {
     if (this.#child?.connected !== true) return false
-    this.#child.send(message, () => {
+    this.#child.send(message, handle as SendHandle | undefined, {}, () => {
       // it died meanwhile: 'exit' tells
     })
     return true
@@ -114,7 +116,7 @@ export class SupervisedProcess {
       this.#events.started?.(child.pid)
     }
     for (const stream of [child.stdout, child.stderr]) this.#readLines(stream)
-    child.on('message', (message) => this.#events.message?.(message))
+    child.on('message', (message) => this.#events.message?.(message, child.pid as number))
     child.once('error', (error) => {
       // a kill that failed says so here too: only a process that never was has ended
       if (child.pid === undefined) this.#childEnded(child, describeSpawnError(program, error))
@@ -137,10 +139,13 @@ export class SupervisedProcess {
       this.#host.kill(-child.pid, 'SIGKILL')
       this.#groups.remove(child.pid)
     }
-    this.#ended(reason, typeof status === 'number' ? { status } : {})
+    this.#ended(reason, {
+      ...(typeof status === 'number' ? { status } : {}),
+      ...(child.pid === undefined ? {} : { pid: child.pid }),
+    })
   }
 
-  #ended(reason: string, details: Pick<ProcessEnd, 'status' | 'cause'> = {}): void {
+  #ended(reason: string, details: Pick<ProcessEnd, 'pid' | 'status' | 'cause'> = {}): void {
     const ranForMs = this.#host.clock.monotonicMs() - this.#startedAtMs
     this.#failures = ranForMs >= stableAfterMs ? 0 : this.#failures + 1
     const waiting = this.#whenEnded

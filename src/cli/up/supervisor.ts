@@ -10,6 +10,7 @@ import { nodeId } from '../../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../../control/api/admin-token.ts'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
 import { sleep, type Timer } from '../../core/clock.ts'
+import { errorMessage } from '../../core/errors.ts'
 import type { CliError } from '../cli-error.ts'
 import type { CliHost } from '../host.ts'
 import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
@@ -31,12 +32,16 @@ export interface SupervisorOptions {
   readonly proxyCommand: readonly string[]
   /** One proxy process per sidecar. */
   readonly isolate: boolean
+  /** What is open in a proxy process when it is restarted may go on there for so long. */
+  readonly drainDeadlineMs: number
   readonly probe: ConnectProbe
 }
 
 export interface SupervisorEvents {
   /** One line for whoever waits. */
   progress(text: string): void
+  /** One line for the log. */
+  notice(text: string): void
   /** Something died and comes back. */
   warning(text: string): void
   /** A line of an application's output. */
@@ -119,6 +124,18 @@ export class Supervisor {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
+  }
+
+  /** Replaces each proxy process by a new one on the same sockets, one after the other; no connection is dropped or refused. */
+  async restartProxies(): Promise<void> {
+    for (const proxy of this.#proxies.values()) {
+      try {
+        await proxy.restart()
+        this.#events.notice(`the proxy ${proxy.name} goes on as process ${proxy.pid}`)
+      } catch (error) {
+        this.#events.warning(`the proxy ${proxy.name} is not restarted: ${errorMessage(error)}`)
+      }
+    }
   }
 
   /** For whoever cannot wait for `stop`. */
@@ -225,6 +242,7 @@ export class Supervisor {
         stateDir: this.#options.stateDir,
         name,
         command: this.#options.proxyCommand,
+        drainDeadlineMs: this.#options.drainDeadlineMs,
         bootstrap: () => ({
           controlPlaneAddress: this.#serving?.xdsTlsAddress ?? '',
           controlPlaneSpiffeId: this.#serving?.spiffeId ?? '',

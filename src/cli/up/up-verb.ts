@@ -25,6 +25,10 @@ export interface UpOptions {
   readonly dashboard: boolean
   readonly dashboardPort?: number
   readonly isolate: boolean
+  /** Processes that share the ports of each proxy. */
+  readonly workers: number
+  /** Seconds. */
+  readonly drainDeadline: number
   readonly transparent: boolean
   readonly detach: boolean
   readonly live: boolean
@@ -73,8 +77,9 @@ function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOp
       ...dashboard,
       ...files,
     ],
-    proxyCommand: [...host.selfCommand, 'proxy'],
+    proxyCommand: [...host.selfCommand, 'proxy', '--workers', String(options.workers)],
     isolate: options.isolate,
+    drainDeadlineMs: options.drainDeadline * 1000,
     probe: probeConnect,
   }
 }
@@ -98,6 +103,7 @@ export async function supervise(
   })
   const supervisor = new Supervisor(host, tree, {
     progress: (text) => progress.show(text),
+    notice: (text) => progress.say(text),
     warning: (text) => progress.say(`${output.colors.yellow('warning')}: ${text}`),
     applicationLine: (workload, line) => {
       if (options.verbose) progress.say(`${output.colors.cyan(workload)} | ${line}`)
@@ -113,6 +119,7 @@ export async function supervise(
     problems.start(known)
     if (options.live) await showTraffic(context, supervisor, problems, end.promise)
   }
+  const unsubscribeRestart = host.onSignal(['SIGUSR2'], () => void supervisor.restartProxies())
   let signals = 0
   const unsubscribe = host.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => {
     signals++
@@ -126,6 +133,7 @@ export async function supervise(
   await supervisor.stop()
   progress.clear()
   unsubscribe()
+  unsubscribeRestart()
   if (failure !== undefined) throw failure
   return 0
 }

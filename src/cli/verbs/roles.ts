@@ -28,10 +28,15 @@ export async function controlPlane({ host, roles }: CliContext, options: Control
 
 export interface ProxyVerbOptions {
   readonly bootstrap: string
+  readonly workers: number
   readonly io: ProxyOptions['io']
 }
 
 export async function proxy({ host, roles }: CliContext, options: ProxyVerbOptions): Promise<ExitCode> {
-  await roles.proxy({ bootstrapFile: resolve(host.workingDirectory, options.bootstrap), io: options.io })
+  await roles.proxy({
+    bootstrapFile: resolve(host.workingDirectory, options.bootstrap),
+    workers: options.workers,
+    io: options.io,
+  })
   return 0
 }

@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 
 import type { X509Svid } from '../../contracts/identity/svid.ts'
+import type { ListeningHandle } from '../io/connection.ts'
 import type { ListeningState } from '../listener/listener-set.ts'
 import type { RuntimeConfig } from '../runtime/runtime-config.ts'
 import { describeCertificates } from './certificate-report.ts'
@@ -13,6 +14,8 @@ import { streamTap, type TapSource } from './tap-stream.ts'
 export interface AdminServerOptions {
   /** "127.0.0.1:20003". */
   readonly address: string
+  /** Accept there on this socket. */
+  readonly handle?: ListeningHandle | undefined
   /** Bearer token of every path but `/ready`. */
   readonly token: string
   readonly isReady: () => boolean
@@ -30,6 +33,7 @@ export interface AdminServerOptions {
 
 export interface MetricsServerOptions {
   readonly address: string
+  readonly handle?: ListeningHandle | undefined
   /** Prometheus text exposition format 0.0.4. */
   readonly render: () => string
 }
@@ -53,7 +57,7 @@ export function createAdminServer(options: AdminServerOptions): Promise<HttpEndp
     '/stats': (_, response) => sendJson(response, options.stats()),
     '/tap': (_, response, url) => streamTap(options.tap, url.searchParams, response),
   }
-  return serve(options.address, (request, response, url) => {
+  return serve(options, (request, response, url) => {
     if (url.pathname === '/ready') {
       const ready = options.isReady()
       sendJson(response, { ready }, ready ? 200 : 503)
@@ -69,7 +73,7 @@ export function createAdminServer(options: AdminServerOptions): Promise<HttpEndp
 
 /** Rejects as createAdminServer does. */
 export function createMetricsServer(options: MetricsServerOptions): Promise<HttpEndpoint> {
-  return serve(options.address, (_, response, url) => {
+  return serve(options, (_, response, url) => {
     if (url.pathname === '/metrics') {
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(options.render())
     } else if (url.pathname === '/healthz') sendJson(response, { status: 'ok' })
@@ -77,7 +81,10 @@ export function createMetricsServer(options: MetricsServerOptions): Promise<Http
   })
 }
 
-function serve(address: string, handle: Handler): Promise<HttpEndpoint> {
+function serve(
+  { address, handle }: Pick<AdminServerOptions, 'address' | 'handle'>,
+  answer: Handler,
+): Promise<HttpEndpoint> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendJson(response, { message: 'only GET' }, 405)
@@ -85,15 +92,17 @@ function serve(address: string, handle: Handler): Promise<HttpEndpoint> {
     }
     const url = URL.parse(request.url ?? '/', 'http://admin')
     if (url === null) sendJson(response, { message: 'not a path' }, 400)
-    else handle(request, response, url)
+    else answer(request, response, url)
   })
   const colon = address.lastIndexOf(':')
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }, () => {
+    const onListening = (): void => {
       const bound = server.address() as { address: string; port: number }
       resolve({ address: `${bound.address}:${bound.port}`, stop: () => close(server) })
-    })
+    }
+    if (handle !== undefined) server.listen(handle, onListening)
+    else server.listen({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }, onListening)
   })
 }
 

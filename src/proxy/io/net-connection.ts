@@ -6,6 +6,7 @@ import type { OutputBuffer } from './output-buffer.ts'
 
 /** One buffer serves every dialled connection without TLS: a read is consumed before the next one starts. */
 export const sharedReadBuffer: Buffer = Buffer.allocUnsafeSlow(65_536)
+const cheapCopyBytes = 4_096
 
 const unheard: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
 
@@ -33,6 +34,8 @@ export class NetConnection implements Connection {
     this.localPort = tcp.localPort ?? 0
     socket.on('error', (error) => {
       this.#error ??= error
+      // After an error of TLS itself Node leaves the socket open, with nothing more to come from it.
+      if (!this.closed) tcp.destroy()
     })
   }
 
@@ -86,6 +89,11 @@ export class NetConnection implements Connection {
 
   writeFrom(output: OutputBuffer): boolean {
     const bytes = output.bytes.subarray(0, output.used)
+    // The stream keeps what it is given. Copying little is cheaper than taking other memory.
+    if (bytes.length <= cheapCopyBytes) {
+      output.clear()
+      return this.write(Buffer.from(bytes))
+    }
     output.giveAway()
     return this.write(bytes)
   }

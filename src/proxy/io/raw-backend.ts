@@ -5,6 +5,7 @@ import { isIP, isIPv6 } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
 import type { AddressOut, StreamBindings, TcpHandle } from '../../core/stream-bindings.ts'
 import type {
+  ClientTls,
   ConnectOptions,
   Connection,
   IoBackend,
@@ -87,35 +88,52 @@ async function addressesOf(host: string): Promise<[string, ...string[]]> {
 
 async function connect(io: RawIo, clock: Clock, options: ConnectOptions): Promise<Connection> {
   const { host, port, timeoutMs, tls } = options
-  const attempt: { connection?: RawConnection; reject?: (error: Error) => void } = {}
-  const timer = clock.setTimer(timeoutMs, () => {
-    attempt.reject?.(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`))
-    attempt.connection?.destroy()
-  })
-  const late = new Promise<never>((_, reject) => (attempt.reject = reject))
+  const attempt = new Attempt()
+  const timer = clock.setTimer(timeoutMs, () =>
+    attempt.giveUp(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`)),
+  )
   try {
-    return await Promise.race([late, open()])
-  } catch (error) {
-    attempt.connection?.destroy()
-    throw error
+    return await Promise.race([attempt.givenUp, attempt.open(io, host, port, tls)])
   } finally {
     timer.cancel()
   }
+}
 
-  async function open(): Promise<Connection> {
+/** One connection on its way, which may be given up at any time. */
+class Attempt {
+  readonly givenUp: Promise<never>
+  #connection: RawConnection | undefined
+  #over = false
+  #reject: (error: Error) => void = () => {}
+
+  constructor() {
+    this.givenUp = new Promise<never>((_, reject) => (this.#reject = reject))
+    this.givenUp.catch(() => {})
+  }
+
+  giveUp(error: Error): void {
+    this.#over = true
+    this.#reject(error)
+    this.#connection?.destroy()
+  }
+
+  /** The first address that answers; the last one's error when none does. */
+  async open(io: RawIo, host: string, port: number, tls: ClientTls | undefined): Promise<Connection> {
     let failure: unknown
     for (const address of await addressesOf(host)) {
+      if (this.#over) break
       const tcp = new io.bindings.TCP(io.bindings.tcpConstants.SOCKET)
-      const connection = (attempt.connection = new RawConnection(io, tcp))
+      const connection = (this.#connection = new RawConnection(io, tcp))
       try {
         await opened(io, tcp, address, port)
-        tcp.setNoDelay(true)
-        if (tls !== undefined) await startClient(io, connection, tls)
-        return connection
       } catch (error) {
-        failure = error
         connection.destroy()
+        failure = error
+        continue
       }
+      tcp.setNoDelay(true)
+      if (tls !== undefined) await startClient(io, connection, tls)
+      return connection
     }
     throw failure
   }

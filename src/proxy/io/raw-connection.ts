@@ -10,7 +10,7 @@ import type {
 } from '../../core/stream-bindings.ts'
 import type { Connection, ConnectionHandler, TlsInfo } from './connection.ts'
 import type { OutputBuffer } from './output-buffer.ts'
-import { endOfFile, systemError } from './system-error.ts'
+import { endOfFile, notConnected, systemError } from './system-error.ts'
 
 const readBytes = 65_536
 /** Above it `write` returns false. */
@@ -49,6 +49,8 @@ export class RawConnection implements Connection {
   /** The handle reads; starting twice is an error. */
   #reading = false
   #closed = false
+  /** Closed, and the handler has heard of it. */
+  #gone = false
   /** No write is accepted any more. */
   #ending = false
   /** Our end is on its way, or has arrived. */
@@ -85,7 +87,9 @@ export class RawConnection implements Connection {
     this.#handler = handler
     if (this.#listening) return
     this.#listening = true
-    this.#startReading()
+    // Closed before anybody listened: say it again.
+    if (this.#gone) queueMicrotask(() => this.#handler.onClose(this.#error))
+    else this.#startReading()
   }
 
   get remoteAddress(): string {
@@ -337,12 +341,13 @@ export class RawConnection implements Connection {
     request.owner = this
     request.oncomplete = onShutdown
     const status = this.#stream.shutdown(request)
-    if (status !== 0) this.#close(systemError(status, 'shutdown'), false)
+    if (status !== 0) this.wasShutDown(status)
   }
 
   wasShutDown(status: number): void {
     if (this.#closed) return
-    if (status !== 0) {
+    // The peer may have gone meanwhile: then there is nothing left to end.
+    if (status !== 0 && status !== notConnected) {
       this.#close(systemError(status, 'shutdown'), false)
       return
     }
@@ -367,6 +372,7 @@ export class RawConnection implements Connection {
   wasClosed(): void {
     // What TLS still has to write refers to it: neither would be freed.
     this.#tls?.destroySSL()
+    this.#gone = true
     this.#handler.onClose(this.#error)
   }
 

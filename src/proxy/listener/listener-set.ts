@@ -43,7 +43,7 @@ export class ListenerSet {
     for (const [name, listener] of this.#listeners) {
       const config = configs.get(name)
       if (config !== undefined && listener.sameAddress(config)) listener.state.config = config
-      else this.#remove(name, listener)
+      else this.#remove(name, listener, removedDrainMs)
     }
     for (const [name, config] of configs) {
       if (this.#listeners.has(name)) continue
@@ -61,15 +61,15 @@ export class ListenerSet {
 
   /** Stops accepting, lets connections end with their next response, destroys the rest after `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
-    for (const [name, listener] of this.#listeners) this.#remove(name, listener)
+    for (const [name, listener] of this.#listeners) this.#remove(name, listener, deadlineMs)
     await Promise.all([...this.#leaving].map((listener) => listener.leave(deadlineMs)))
   }
 
-  #remove(name: string, listener: OpenListener): void {
+  #remove(name: string, listener: OpenListener, deadlineMs: number): void {
     this.#listeners.delete(name)
     this.#report(name, undefined)
     this.#leaving.add(listener)
-    void listener.leave(removedDrainMs).then(() => this.#leaving.delete(listener))
+    void listener.leave(deadlineMs).then(() => this.#leaving.delete(listener))
   }
 
   #report(name: string, state: ListeningState | undefined): void {

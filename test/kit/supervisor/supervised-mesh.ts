@@ -134,6 +134,7 @@ async function main([stateDir = '', desiredFile = '', mode = '']: readonly strin
         controlPlaneCommand: [process.execPath, join(here, 'stand-in-control-plane.ts'), stateDir, desiredFile],
         proxyCommand: [process.execPath, join(here, 'stand-in-proxy.ts')],
         isolate: mode === 'isolate',
+        drainDeadlineMs: 10_000,
         probe: probeConnect,
       },
       { live: false, verbose: false },

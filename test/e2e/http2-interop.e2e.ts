@@ -7,6 +7,7 @@ import {
   createServer as createHttp2Server,
   type ClientHttp2Session,
   type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
   type ServerHttp2Stream,
   type Settings,
 } from 'node:http2'
@@ -160,7 +161,7 @@ describe('server', () => {
 })
 
 interface Answer {
-  readonly headers: IncomingHttpHeaders & { ':status'?: number }
+  readonly headers: IncomingHttpHeaders & IncomingHttpStatusHeader
   readonly informational: IncomingHttpHeaders[]
   readonly trailers: IncomingHttpHeaders
   readonly body: Buffer
@@ -179,9 +180,9 @@ function collect(stream: ReturnType<ClientHttp2Session['request']>): Promise<Ans
     const informational: IncomingHttpHeaders[] = []
     let headers: Answer['headers'] = {}
     let trailers: IncomingHttpHeaders = {}
-    stream.on('headers', (head) => informational.push(head))
-    stream.on('response', (head) => (headers = head))
-    stream.on('trailers', (head) => (trailers = head))
+    stream.on('headers', (received) => informational.push(received))
+    stream.on('response', (received) => (headers = received))
+    stream.on('trailers', (received) => (trailers = received))
     stream.on('data', (piece: Buffer) => pieces.push(piece))
     stream.on('error', reject)
     stream.on('end', () => resolve({ headers, informational, trailers, body: Buffer.concat(pieces) }))
@@ -329,7 +330,7 @@ describe('client', () => {
 
 function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   stream.on('error', () => {})
-  switch (headers[':path']) {
+  switch (headers[':path'] ?? '') {
     case '/mirror':
       stream.respond({ ':status': 200 })
       stream.end(JSON.stringify(headers))
@@ -349,7 +350,7 @@ function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
       stream.close(constants.NGHTTP2_INTERNAL_ERROR)
       return
     case '/goaway':
-      stream.session?.goaway(constants.NGHTTP2_NO_ERROR, stream.id as number)
+      stream.session?.goaway(constants.NGHTTP2_NO_ERROR, stream.id)
       stream.respond({ ':status': 200 })
       stream.end('bye')
       return

@@ -12,7 +12,6 @@ import { Http2ClientStream } from './client-stream.ts'
 import { clientPreface, errorCodes, protocolError } from './frames.ts'
 import { limits } from './limits.ts'
 import { Http2Session, type SessionOptions, settingIds } from './session.ts'
-import type { Http2Stream } from './stream.ts'
 
 export type Http2ClientOptions = SessionOptions & ClientConnectionEvents
 

@@ -42,6 +42,10 @@ function responseLines(i: number): string[] {
   ])
 }
 
+function best(times: readonly number[]): string {
+  return Math.min(...times).toFixed(0)
+}
+
 const requests = Array.from({ length: 1000 }, (_, i) => new HeaderList(requestLines(i)))
 const paths = Array.from({ length: 500 }, (_, i) => fresh(`/api/v1/items/${i}?page=2`))
 const responses = Array.from({ length: 1000 }, (_, i) => new HeaderList(responseLines(i)))
@@ -98,6 +102,5 @@ for (const [name, encode, part] of [
     if (part === 'request') message.finishRequest()
     if (message.problem !== undefined || headers.size < 4) throw new Error(message.problem ?? 'headers are missing')
   }
-  const best = (times: number[]): string => Math.min(...times).toFixed(0)
   console.log(`${name}: encode ${best(encodeNs)} ns, decode ${best(decodeNs)} ns, ${bytes} bytes`)
 }

@@ -147,9 +147,9 @@ export class FrameConnection implements Connection {
   /** Bytes from the peer, `cuts` of them at a time in turn; all at once when there are none. */
   push(bytes: Uint8Array, ...cuts: number[]): void {
     let at = 0
-    let turn = 0
+    let next = 0
     while (at < bytes.length && !this.closed) {
-      const size = cuts.length === 0 ? bytes.length : (cuts[turn++ % cuts.length] as number)
+      const size = cuts.length === 0 ? bytes.length : (cuts[next++ % cuts.length] as number)
       // A copy that is overwritten afterwards, as a back end's buffer is.
       const piece = Buffer.from(bytes.subarray(at, at + size))
       this.handler.onData(piece)

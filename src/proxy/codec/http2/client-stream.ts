@@ -14,7 +14,6 @@ export interface ClientStreamHost extends StreamHost {
 export class Http2ClientStream extends Http2Stream implements ClientStream {
   readonly request: OutgoingRequest
   readonly handler: ClientStreamHandler
-  headReceived = false
   responseBegun = false
   /** Both directions are opaque bytes. */
   tunnelling = false
@@ -25,6 +24,7 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     this.#host = host
     this.request = request
     this.handler = handler
+    this.headReceived = false
     if (typeof request.length === 'number' && !this.opaque) this.sendLeft = request.length
   }
 

@@ -161,6 +161,10 @@ export class Inbound implements FrameSink {
       this.#owner.breakStream(stream, errorCodes.streamClosed, 'DATA after the end of the stream')
       return
     }
+    if (!stream.headReceived) {
+      this.#owner.breakStream(stream, errorCodes.protocolError, 'DATA before the head')
+      return
+    }
     stream.receiveWindow -= size
     if (stream.receiveWindow < 0) {
       this.#owner.breakStream(stream, errorCodes.flowControlError, 'more DATA than the window of the stream')

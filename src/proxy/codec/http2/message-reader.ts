@@ -151,7 +151,7 @@ export class MessageReader implements FieldSink {
         this.#host = value
         return
       case fieldKinds.cookie:
-        if (this.#part === 'trailers') return
+        if (this.#part !== 'request') break
         this.#cookie = this.#cookie === undefined ? value : `${this.#cookie}; ${value}`
         return
       case fieldKinds.expect:

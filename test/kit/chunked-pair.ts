@@ -69,7 +69,8 @@ export class ChunkedConnection implements Connection {
 
   resume(): void {
     this.#paused = false
-    this.#peer?.#schedule()
+    const peer = this.#peer as ChunkedConnection
+    peer.#schedule()
   }
 
   #schedule(): void {

@@ -41,11 +41,19 @@ function sender(
   const left = pieces.slice()
   let ended = false
   return () => {
-    while (left.length > 0) if (!stream.sendData(left.shift() as Buffer)) return
+    while (left.length > 0) {
+      const piece = left.shift() as Buffer
+      const goesOn = stream.sendData(piece)
+      // Bytes are the codec's only during the call.
+      piece.fill(0xcc)
+      if (!goesOn) return
+    }
     if (!ended) stream.sendEnd(trailers)
     ended = true
   }
 }
+
+function nothing(): void {}
 
 function halt(stream: { pause(): void; resume(): void }): void {
   stream.pause()
@@ -56,7 +64,7 @@ function halt(stream: { pause(): void; resume(): void }): void {
 function mirror(stream: ServerStream): void {
   const got: Buffer[] = []
   const halting = stream.request.headers.get('x-halting') === '1'
-  let go = (): void => {}
+  let go = nothing
   stream.handler = {
     onData(bytes) {
       got.push(Buffer.from(bytes))
@@ -105,7 +113,7 @@ function ask(client: Http2ClientConnection, exchange: Exchange): Promise<string>
         onFailed: ({ message }) => reject(new Error(message)),
       },
     )
-    const go = length === 0 ? () => {} : sender(stream, body, trailers)
+    const go = length === 0 ? nothing : sender(stream, body, trailers)
     go()
   })
 }

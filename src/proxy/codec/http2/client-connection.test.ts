@@ -254,6 +254,25 @@ describe('upgrades', () => {
     expect(connection.body(1).toString()).toBe('out')
   })
 
+  test('whose server has no answer to the key of a client of HTTP/1.1 get it here', () => {
+    const { connection, client } = call([8, 1])
+    const headers = HeaderList.of(['Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZQ=='])
+    let accept: string | undefined
+    client.send(
+      { head: { method: 'GET', scheme: 'http', authority: 'a', path: '/', headers }, length: 0, upgrade: 'websocket' },
+      {
+        onInformational() {},
+        onHead: (head) => (accept = head.headers.get('sec-websocket-accept')),
+        onData() {},
+        onEnd() {},
+        onDrain() {},
+        onFailed() {},
+      },
+    )
+    connection.push(response(1, '200', 4))
+    expect(accept).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=')
+  })
+
   test('that are declined are ordinary responses', async () => {
     const { connection, ask, events } = call([8, 1])
     ask({ upgrade: 'websocket' })

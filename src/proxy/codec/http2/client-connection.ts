@@ -12,6 +12,7 @@ import { Http2ClientStream } from './client-stream.ts'
 import { clientPreface, errorCodes, protocolError } from './frames.ts'
 import { limits } from './limits.ts'
 import { Http2Session, type SessionOptions, settingIds } from './session.ts'
+import { addWebSocketAccept } from './websocket-handshake.ts'
 
 export type Http2ClientOptions = SessionOptions & ClientConnectionEvents
 
@@ -148,7 +149,9 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     }
     if (stream.opaque && status < 300) {
       stream.tunnelling = true
-      stream.head({ status: stream.request.upgrade === undefined ? status : 101, headers }, 'unknown')
+      const { head, upgrade } = stream.request
+      if (upgrade !== undefined) addWebSocketAccept(head.headers, headers)
+      stream.head({ status: upgrade === undefined ? status : 101, headers }, 'unknown')
     } else {
       const length = this.#bodyLength(stream, status, endStream)
       if (typeof length === 'number' && length > 0 && endStream) {

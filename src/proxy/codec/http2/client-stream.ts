@@ -15,6 +15,8 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
   readonly request: OutgoingRequest
   readonly handler: ClientStreamHandler
   responseBegun = false
+  /** What follows the head is no body of a request. */
+  readonly opaque: boolean
   /** Both directions are opaque bytes. */
   tunnelling = false
   readonly #host: ClientStreamHost
@@ -25,12 +27,8 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     this.request = request
     this.handler = handler
     this.headReceived = false
+    this.opaque = request.upgrade !== undefined || request.head.method === 'CONNECT'
     if (typeof request.length === 'number' && !this.opaque) this.sendLeft = request.length
-  }
-
-  /** What follows the head is no body of a request. */
-  get opaque(): boolean {
-    return this.request.upgrade !== undefined || this.request.head.method === 'CONNECT'
   }
 
   pause(): void {

@@ -219,6 +219,20 @@ describe('drain', () => {
   })
 })
 
+test('a connection does not outlive the certificates that it was made with', async () => {
+  const { connection, http2, clock } = serve()
+  connection.tls = { peerSpiffeId: undefined, notAfterMs: clock.nowMs() + 1000, alpn: 'h2', sni: undefined }
+  connection.push(get(1))
+  clock.advance(1000)
+  await turn()
+  expect(connection.of(7)).toEqual([])
+  connection.push(get(3))
+  clock.advance(1)
+  await turn()
+  expect(connection.of(7).length).toBeGreaterThan(0)
+  expect(http2.stopped).toBe(false)
+})
+
 describe('tunnels', () => {
   const websocket = frame(
     1,
@@ -251,6 +265,30 @@ describe('tunnels', () => {
     expect(connection.body(1).toString()).toBe('hello')
     expect(events.at(-1)).toBe('closed')
     expect(connection.of(3)).toEqual([])
+  })
+
+  test('a WebSocket without a key gets one for servers of HTTP/1.1, and is spared the answer; one with a key keeps both', async () => {
+    for (const key of [undefined, 'dGhlIHNhbXBsZSBub25jZQ==']) {
+      const { connection, streams } = serve()
+      const fields = [
+        [':method', 'CONNECT'],
+        [':protocol', 'websocket'],
+        [':scheme', 'http'],
+        [':path', '/chat'],
+        [':authority', 'a'],
+      ] as const
+      connection.push(
+        frame(1, 4, 1, block(...fields, ...(key === undefined ? [] : [['sec-websocket-key', key] as const]))),
+      )
+      const sent = streams[0]?.request.headers.get('sec-websocket-key')
+      if (key === undefined) expect(Buffer.from(sent ?? '', 'base64')).toHaveLength(16)
+      else expect(sent).toBe(key)
+      streams[0]?.sendHead({ status: 101, headers: HeaderList.of(['Sec-WebSocket-Accept', 'x']) }, 0)
+      await turn()
+      expect(connection.readHeaders(1)).toEqual([
+        key === undefined ? [':status: 200'] : [':status: 200', 'sec-websocket-accept: x'],
+      ])
+    }
   })
 
   test('a WebSocket that is declined is an ordinary response', async () => {

@@ -10,6 +10,7 @@ import type { Inbound } from './inbound.ts'
 import type { Outbound } from './outbound.ts'
 import { StreamConnection } from './stream-connection.ts'
 import { Http2Stream } from './stream.ts'
+import { addWebSocketKey } from './websocket-handshake.ts'
 
 /** What a stream needs of its connection. */
 export interface StreamHost {
@@ -39,6 +40,8 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   /** What comes after the head is no body of a request: opaque bytes, once they are accepted. */
   readonly opaque: boolean
   readonly #host: StreamHost
+  /** The caller sent no WebSocket key, and wants no answer to one. */
+  readonly #keyless: boolean
   #accepted = false
   #headSent = false
   #bodyless = false
@@ -52,6 +55,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     this.upgrade = received.upgrade
     this.opaque = received.upgrade !== undefined || received.head.method === 'CONNECT'
     this.paused = this.opaque
+    this.#keyless = received.upgrade !== undefined && addWebSocketKey(received.head.headers)
   }
 
   get connection(): Connection {
@@ -93,6 +97,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   /** RFC 8441 section 5, RFC 9113 section 8.5: a 2xx status makes both directions opaque bytes. */
   #accept(headers: HeaderList): void {
     this.#accepted = true
+    if (this.#keyless) headers.delete('sec-websocket-accept')
     this.#writeHead(200, headers, 'none')
     this.resume()
   }

@@ -44,6 +44,9 @@ export const settingIds = {
   enableConnectProtocol: 8,
 } as const
 
+/** A block is read and made a message of in one go: one reader serves all connections. */
+const sharedMessage = new MessageReader()
+
 const keepAlivePing = Buffer.from('heddle-k', 'latin1')
 
 export abstract class Http2Session<S extends Http2Stream> implements ConnectionHandler, InboundOwner {
@@ -56,7 +59,7 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
   protected readonly guard: FloodGuard
   protected readonly streams: Map<number, S> = new Map()
   protected readonly closedStreams: ClosedStreams = new ClosedStreams()
-  protected readonly message: MessageReader = new MessageReader()
+  protected readonly message: MessageReader = sharedMessage
   /** Idle, head, half-closed and linger times: whichever applies. */
   protected readonly deadline: MovingDeadline
   protected peerInitialWindow = 65_535

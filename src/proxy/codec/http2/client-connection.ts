@@ -80,7 +80,7 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     this.#nextId += 2
     stream.id = id
     stream.sendWindow = this.peerInitialWindow
-    this.streams.set(id, stream)
+    this.streams.add(stream)
     const { outbound } = this
     const { output, encoder } = outbound
     const start = outbound.beginHeaders()
@@ -204,7 +204,7 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     const began = !this.#draining
     this.#draining = true
     const why = reason === '' ? `error ${code}` : `error ${code}: ${reason}`
-    for (const stream of this.streams.values())
+    for (const stream of this.streams.list())
       if (stream.id > lastStreamId) this.lose(stream, 'refused', `the upstream goes away (${why})`)
     for (const stream of this.#waiting.splice(0)) stream.failed('refused', `the upstream goes away (${why})`)
     if (began) this.#events.onCapacity()

@@ -89,7 +89,7 @@ export class Http2ServerConnection extends Http2Session<Http2ServerStream> imple
       return
     }
     this.#peerEnded = true
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.list()) {
       if (!stream.remoteEnded) this.lose(stream, 'reset', 'the caller ended in the middle of its request')
     }
     if (this.streams.size === 0) this.finish(errorCodes.noError, '')
@@ -176,7 +176,7 @@ export class Http2ServerConnection extends Http2Session<Http2ServerStream> imple
     })
     if (contentLength !== undefined && !opaque) stream.receiveLeft = contentLength
     stream.remoteEnded = endStream
-    this.streams.set(id, stream)
+    this.streams.add(stream)
     this.deadline.clear()
     this.#endWithCertificate()
     this.#options.onStream(stream)

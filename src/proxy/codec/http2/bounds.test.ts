@@ -53,6 +53,17 @@ describe('floods', () => {
     expect(http2.stopped).toBe(false)
   })
 
+  test('callers that give up waiting are no flood', () => {
+    const { connection, http2, clock, streams } = serve()
+    for (let second = 0; second < 10; second++) {
+      for (let i = 0; i < 500; i++) connection.push(get((second * 500 + i) * 2 + 1))
+      clock.advance(1000)
+      for (let i = 0; i < 500; i++) connection.push(frame(3, 0, (second * 500 + i) * 2 + 1, uint32(8)))
+    }
+    expect(streams).toHaveLength(5000)
+    expect(http2.stopped).toBe(false)
+  })
+
   test('answers that the peer does not read end the connection before they fill memory', async () => {
     const { connection, refusals } = serve()
     await turn()

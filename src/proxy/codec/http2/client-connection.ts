@@ -243,6 +243,7 @@ function refuseUpgrade(stream: Http2ClientStream): void {
 
 /** A path that a rewrite has put together may hold what a path must not: percent-encoded as RFC 3986 section 2.5 has it. */
 function sendablePath(path: string): string {
+  if (!/[^\x21-\x7e]/.test(path)) return path
   return path.replace(/[^\x21-\x7e]+/g, (text) =>
     [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
   )

@@ -28,6 +28,7 @@ export interface ReceivedRequest {
   readonly length: BodyLength
   readonly upgrade: string | undefined
   readonly expectsContinue: boolean
+  readonly openedMs: number
 }
 
 export class Http2ServerStream extends Http2Stream implements ServerStream {
@@ -37,6 +38,8 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   readonly expectsContinue: boolean
   readonly upgrade: string | undefined
   handler: ServerStreamHandler = unheard
+  /** Time of the clock. */
+  readonly openedMs: number
   /** What comes after the head is no body of a request: opaque bytes, once they are accepted. */
   readonly opaque: boolean
   readonly #host: StreamHost
@@ -53,6 +56,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     this.bodyLength = received.length
     this.expectsContinue = received.expectsContinue
     this.upgrade = received.upgrade
+    this.openedMs = received.openedMs
     this.opaque = received.upgrade !== undefined || received.head.method === 'CONNECT'
     this.paused = this.opaque
     this.#keyless = received.upgrade !== undefined && addWebSocketKey(received.head.headers)

@@ -119,6 +119,14 @@ export function describeIoBackend(createBackend: () => IoBackend): void {
         assert.equal(far.events.includes('end'), false)
       })
 
+      it('close when they are broken off while their end is on its way', async () => {
+        const { near } = await connectPair()
+        near.call(() => near.connection.end())
+        near.call(() => near.connection.destroy(new Error('no longer')))
+        await until('closed', () => near.events.includes('close'))
+        assert.equal(near.error?.message, 'no longer')
+      })
+
       it('let the handler be replaced in the middle', async () => {
         const { near, far } = await connectPair()
         near.connection.write(bytesOf('first'))

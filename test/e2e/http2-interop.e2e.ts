@@ -7,6 +7,7 @@ import {
   createServer as createHttp2Server,
   type ClientHttp2Session,
   type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
   type ServerHttp2Stream,
   type Settings,
 } from 'node:http2'
@@ -96,22 +97,22 @@ describe('server', () => {
       })
 
       test('gets a hash of what it sent', async () => {
-        const answer = await ask(session, { ':path': '/size', ':method': 'POST' }, five)
-        assert.equal(answer.headers[':status'], 200)
-        assert.equal(answer.body.toString(), hashOf(five))
-        assert.deepEqual(answer.headers['set-cookie'], ['a=1'])
+        const response = await ask(session, { ':path': '/size', ':method': 'POST' }, five)
+        assert.equal(response.headers[':status'], 200)
+        assert.equal(response.body.toString(), hashOf(five))
+        assert.deepEqual(response.headers['set-cookie'], ['a=1'])
       })
 
       test('gets 5 MB', async () => {
-        const answer = await ask(session, { ':path': '/five' })
-        assert.equal(answer.headers['content-length'], '5000000')
-        assert.equal(hashOf(answer.body), hashOf(five))
+        const response = await ask(session, { ':path': '/five' })
+        assert.equal(response.headers['content-length'], '5000000')
+        assert.equal(hashOf(response.body), hashOf(five))
       })
 
       test('gets 5 MB back with trailers', async () => {
-        const answer = await ask(session, { ':path': '/echo', ':method': 'POST' }, five)
-        assert.equal(hashOf(answer.body), hashOf(five))
-        assert.equal(answer.trailers['x-trailer'], 'last')
+        const response = await ask(session, { ':path': '/echo', ':method': 'POST' }, five)
+        assert.equal(hashOf(response.body), hashOf(five))
+        assert.equal(response.trailers['x-trailer'], 'last')
       })
 
       test('has 200 requests answered at once', async () => {
@@ -120,13 +121,13 @@ describe('server', () => {
             ask(session, { ':path': '/size', ':method': 'POST', 'x-number': `${i}` }, Buffer.from(`${i}`)),
           ),
         )
-        answers.forEach((answer, i) => assert.equal(answer.body.toString(), hashOf(Buffer.from(`${i}`))))
+        answers.forEach((response, i) => assert.equal(response.body.toString(), hashOf(Buffer.from(`${i}`))))
       })
 
       test('hears of an interim response and of no body', async () => {
-        const answer = await ask(session, { ':path': '/early' })
-        assert.equal(answer.headers[':status'], 204)
-        assert.equal(answer.informational[0]?.['link'], '</a>')
+        const response = await ask(session, { ':path': '/early' })
+        assert.equal(response.headers[':status'], 204)
+        assert.equal(response.informational[0]?.['link'], '</a>')
       })
 
       test('sees an aborted response as a reset', async () => {
@@ -136,8 +137,8 @@ describe('server', () => {
       test('goes on while a stream is stalled', async () => {
         const stalled = session.request({ ':path': '/five' })
         stalled.on('error', () => {})
-        const answer = await ask(session, { ':path': '/size', ':method': 'POST' }, five)
-        assert.equal(answer.body.toString(), hashOf(five))
+        const response = await ask(session, { ':path': '/size', ':method': 'POST' }, five)
+        assert.equal(response.body.toString(), hashOf(five))
         stalled.close(constants.NGHTTP2_CANCEL)
       })
 
@@ -160,7 +161,7 @@ describe('server', () => {
 })
 
 interface Answer {
-  readonly headers: IncomingHttpHeaders & { ':status'?: number | undefined }
+  readonly headers: IncomingHttpHeaders & IncomingHttpStatusHeader
   readonly informational: IncomingHttpHeaders[]
   readonly trailers: IncomingHttpHeaders
   readonly body: Buffer
@@ -179,9 +180,9 @@ function collect(stream: ReturnType<ClientHttp2Session['request']>): Promise<Ans
     const informational: IncomingHttpHeaders[] = []
     let headers: Answer['headers'] = {}
     let trailers: IncomingHttpHeaders = {}
-    stream.on('headers', (head) => informational.push(head))
-    stream.on('response', (head) => (headers = head))
-    stream.on('trailers', (head) => (trailers = head))
+    stream.on('headers', (received) => informational.push(received))
+    stream.on('response', (received) => (headers = received))
+    stream.on('trailers', (received) => (trailers = received))
     stream.on('data', (piece: Buffer) => pieces.push(piece))
     stream.on('error', reject)
     stream.on('end', () => resolve({ headers, informational, trailers, body: Buffer.concat(pieces) }))
@@ -340,7 +341,7 @@ describe('client', () => {
 
 function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   stream.on('error', () => {})
-  switch (headers[':path']) {
+  switch (headers[':path'] ?? '') {
     case '/mirror':
       stream.respond({ ':status': 200 })
       stream.end(JSON.stringify(headers))
@@ -360,7 +361,7 @@ function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
       stream.close(constants.NGHTTP2_INTERNAL_ERROR)
       return
     case '/goaway':
-      stream.session?.goaway(constants.NGHTTP2_NO_ERROR, stream.id as number)
+      stream.session?.goaway(constants.NGHTTP2_NO_ERROR, stream.id)
       stream.respond({ ':status': 200 })
       stream.end('bye')
       return

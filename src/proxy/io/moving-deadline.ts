@@ -38,7 +38,7 @@ export class MovingDeadline {
   #arm(): void {
     this.#timer?.cancel()
     this.#timerAtMs = this.#atMs
-    this.#timer = this.#clock.setTimer(this.#atMs - this.#clock.monotonicMs(), this.#onTimer)
+    this.#timer = this.#clock.setTimer(Math.max(0, this.#atMs - this.#clock.monotonicMs()), this.#onTimer)
   }
 
   readonly #onTimer = (): void => {

@@ -365,8 +365,10 @@ export class RawConnection implements Connection {
     this.#held = undefined
     const tcp = this.#tcp
     tcp.owner = this
-    // A reset is refused while our end is on its way.
-    if (!reset || tcp.reset(onClosed) !== 0) tcp.close(onClosed)
+    // While our end is on its way libuv refuses a reset, and the handle would then neither be reset nor closed.
+    const endUnderWay = this.#shutdown && !this.#ended
+    if (reset && !endUnderWay) tcp.reset(onClosed)
+    else tcp.close(onClosed)
   }
 
   wasClosed(): void {

@@ -15,7 +15,6 @@ import { type Framing, type MessageHandler, MessageParser } from './message-pars
 import { OutputBatch, readBegins, readEnds } from './output-batch.ts'
 import { badMessage, type HttpParseError } from './parse-error.ts'
 import { chunkStart, lastChunk, serializeRequestHead } from './serializer.ts'
-import { offerKey } from './websocket.ts'
 
 export class Http1ClientConnection implements ClientConnection, ConnectionHandler, MessageHandler {
   readonly protocol = 'HTTP/1.1'
@@ -55,7 +54,6 @@ export class Http1ClientConnection implements ClientConnection, ConnectionHandle
     const stream = new Http1ClientStream(this, this.#output, request, handler)
     this.#stream = stream
     this.requestsSent++
-    if (request.upgrade !== undefined) offerKey(request.head)
     this.#output.text(serializeRequestHead(request.head, request))
     if (request.length === 0) this.#output.flush()
     return stream

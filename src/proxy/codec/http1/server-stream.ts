@@ -6,7 +6,6 @@ import type { BodyLength, ServerStream, ServerStreamHandler } from '../http-stre
 import type { ParsedRequest } from './message-head.ts'
 import type { OutputBatch } from './output-batch.ts'
 import { chunkStart, lastChunk, type ResponseFraming, serializeResponseHead } from './serializer.ts'
-import { acceptKey } from './websocket.ts'
 
 /** What a stream needs of its connection. */
 export interface StreamHost {
@@ -98,7 +97,6 @@ export class Http1ServerStream implements ServerStream {
   }
 
   #sendSwitching(head: ResponseHead): void {
-    acceptKey(this.request, head)
     this.#body = 'raw'
     this.tunnelling = true
     this.persistent = false

@@ -12,6 +12,7 @@ import { Http2ClientStream } from './client-stream.ts'
 import { clientPreface, errorCodes, protocolError } from './frames.ts'
 import { limits } from './limits.ts'
 import { Http2Session, type SessionOptions, settingIds } from './session.ts'
+import { addWebSocketAccept } from './websocket-handshake.ts'
 
 export type Http2ClientOptions = SessionOptions & ClientConnectionEvents
 
@@ -85,7 +86,7 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     this.#nextId += 2
     stream.id = id
     stream.sendWindow = this.peerInitialWindow
-    this.streams.set(id, stream)
+    this.streams.add(stream)
     const { outbound } = this
     const { output, encoder } = outbound
     const start = outbound.beginHeaders()
@@ -154,7 +155,9 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     }
     if (stream.opaque && status < 300) {
       stream.tunnelling = true
-      stream.head({ status: stream.request.upgrade === undefined ? status : 101, headers }, 'unknown')
+      const { head, upgrade } = stream.request
+      if (upgrade !== undefined) addWebSocketAccept(head.headers, headers)
+      stream.head({ status: upgrade === undefined ? status : 101, headers }, 'unknown')
     } else {
       const length = this.#bodyLength(stream, status, endStream)
       if (typeof length === 'number' && length > 0 && endStream) {
@@ -207,7 +210,7 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     const began = !this.#draining
     this.#draining = true
     const why = reason === '' ? `error ${code}` : `error ${code}: ${reason}`
-    for (const stream of this.streams.values())
+    for (const stream of this.streams.list())
       if (stream.id > lastStreamId) this.lose(stream, 'refused', `the upstream goes away (${why})`)
     for (const stream of this.#waiting.splice(0)) stream.failed('refused', `the upstream goes away (${why})`)
     if (began) this.#events.onCapacity()

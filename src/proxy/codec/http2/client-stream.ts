@@ -14,8 +14,9 @@ export interface ClientStreamHost extends StreamHost {
 export class Http2ClientStream extends Http2Stream implements ClientStream {
   readonly request: OutgoingRequest
   readonly handler: ClientStreamHandler
-  headReceived = false
   responseBegun = false
+  /** What follows the head is no body of a request. */
+  readonly opaque: boolean
   /** Both directions are opaque bytes. */
   tunnelling = false
   readonly #host: ClientStreamHost
@@ -25,12 +26,9 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     this.#host = host
     this.request = request
     this.handler = handler
+    this.headReceived = false
+    this.opaque = request.upgrade !== undefined || request.head.method === 'CONNECT'
     if (typeof request.length === 'number' && !this.opaque) this.sendLeft = request.length
-  }
-
-  /** What follows the head is no body of a request. */
-  get opaque(): boolean {
-    return this.request.upgrade !== undefined || this.request.head.method === 'CONNECT'
   }
 
   pause(): void {

@@ -1,6 +1,6 @@
 // The last streams that closed: late frames on them are no offence when this side did the closing.
 
-const remembered = 128
+const remembered = 64
 
 export class ClosedStreams {
   /** By id: positive when it closed in the ordinary way, negative when this side reset it. */

@@ -103,7 +103,7 @@ export class Inbound implements FrameSink {
         this.#owner.goaway(
           readUint31(bytes, start),
           readUint32(bytes, start + 4),
-          bytes.toString('latin1', start + 8, Math.min(end, start + 200)),
+          bytes.toString('latin1', start + 8, Math.min(end, start + 200)).replace(/[^\x20-\x7e]/g, '?'),
         )
         return
       case frameTypes.windowUpdate:
@@ -159,6 +159,10 @@ export class Inbound implements FrameSink {
     }
     if (stream.remoteEnded) {
       this.#owner.breakStream(stream, errorCodes.streamClosed, 'DATA after the end of the stream')
+      return
+    }
+    if (!stream.headReceived) {
+      this.#owner.breakStream(stream, errorCodes.protocolError, 'DATA before the head')
       return
     }
     stream.receiveWindow -= size

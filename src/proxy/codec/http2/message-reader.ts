@@ -48,7 +48,7 @@ export class MessageReader implements FieldSink {
   #cookie: string | undefined
   #regularSeen = false
   /** Checked before: callers say the same one again and again. */
-  #knownAuthority = ''
+  #knownAuthority: string | undefined
 
   begin(part: MessagePart): void {
     this.#part = part
@@ -126,8 +126,8 @@ export class MessageReader implements FieldSink {
       this.#wrong('Host and :authority differ')
     if (authority === undefined) return undefined
     if (authority !== this.#knownAuthority) {
-      if (!authorityPattern.test(authority)) this.#wrong(':authority is not a host and port')
-      this.#knownAuthority = authority
+      if (authorityPattern.test(authority)) this.#knownAuthority = authority
+      else this.#wrong(':authority is not a host and port')
     }
     return (this.authority = authority)
   }
@@ -151,7 +151,7 @@ export class MessageReader implements FieldSink {
         this.#host = value
         return
       case fieldKinds.cookie:
-        if (this.#part === 'trailers') return
+        if (this.#part !== 'request') break
         this.#cookie = this.#cookie === undefined ? value : `${this.#cookie}; ${value}`
         return
       case fieldKinds.expect:

@@ -17,11 +17,15 @@ import { HpackEncoder } from './hpack/encoder.ts'
 import { limits } from './limits.ts'
 import type { Http2Stream } from './stream.ts'
 
+/** A connection needs memory to write to from the first frame of a turn to the flush: idle ones hold none. */
+const spareOutputs: OutputBuffer[] = []
+const mostSpareOutputs = 64
+const largestSpareOutput = 262_144
+
 /** Pieces of one stream that wait; a caller that sends byte by byte would fill memory with their headers. */
 const mostQueuedPieces = 256
 
 export class Outbound implements TurnEndTask {
-  readonly output: OutputBuffer = new OutputBuffer()
   readonly encoder: HpackEncoder = new HpackEncoder()
   /** What the peer takes at present on the whole connection. */
   sendWindow = 65_535
@@ -30,6 +34,7 @@ export class Outbound implements TurnEndTask {
   readonly #onQueued: () => void
   /** Streams with data and a window for it, in the order of their turns. */
   readonly #ready = new Set<Http2Stream>()
+  #output: OutputBuffer | undefined
   #flushes = 0
   #scheduled = false
   #blocked = false
@@ -51,7 +56,11 @@ export class Outbound implements TurnEndTask {
 
   /** The peer makes this side answer and does not read it. */
   get backlogged(): boolean {
-    return this.#blocked && this.output.used > limits.backlogBytes
+    return this.#blocked && this.#output !== undefined && this.#output.used > limits.backlogBytes
+  }
+
+  get output(): OutputBuffer {
+    return (this.#output ??= spareOutputs.pop() ?? new OutputBuffer())
   }
 
   atTurnEnd(): void {
@@ -60,9 +69,12 @@ export class Outbound implements TurnEndTask {
   }
 
   flush(): void {
-    if (this.#blocked || this.output.used === 0) return
+    const output = this.#output
+    if (this.#blocked || output === undefined || output.used === 0) return
     this.#flushes++
-    if (!this.#connection.writeFrom(this.output)) this.#blocked = true
+    this.#output = undefined
+    if (!this.#connection.writeFrom(output)) this.#blocked = true
+    if (spareOutputs.length < mostSpareOutputs && output.bytes.length <= largestSpareOutput) spareOutputs.push(output)
   }
 
   /** The connection takes again. */
@@ -210,6 +222,7 @@ export class Outbound implements TurnEndTask {
   /** Returns how many of `bytes` went out. */
   #write(stream: Http2Stream, bytes: Uint8Array): number {
     let sent = 0
+    if (bytes.length > leastMaxFrameBytes) this.output.reserve(Math.min(bytes.length, limits.batchBytes) + 64)
     while (sent < bytes.length && !this.#blocked) {
       const size = Math.min(bytes.length - sent, leastMaxFrameBytes, stream.sendWindow, this.sendWindow)
       if (size <= 0) break

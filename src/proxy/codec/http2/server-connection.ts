@@ -18,6 +18,8 @@ export interface Http2ServerOptions extends ServerConnectionOptions {
 const drainPing = Buffer.from('heddle-d', 'latin1')
 /** A caller that ended its side may still wait for answers; one that went away looks the same. */
 const halfClosedMs = 2_000
+/** A caller that gives up sooner than this did not wait for an answer. Later it may have, and the bound on open requests bounds what it costs. */
+const rapidResetMs = 250
 
 export class Http2ServerConnection extends Http2Session<Http2ServerStream> implements ServerConnection {
   readonly #options: Http2ServerOptions
@@ -26,6 +28,8 @@ export class Http2ServerConnection extends Http2Session<Http2ServerStream> imple
   #lastId = 0
   #draining: 'no' | 'announced' | 'last' = 'no'
   #peerEnded = false
+  /** When bytes came last. */
+  #readMs = 0
 
   constructor(connection: Connection, options: Http2ServerOptions) {
     super(connection, options)
@@ -72,6 +76,7 @@ export class Http2ServerConnection extends Http2Session<Http2ServerStream> imple
   }
 
   protected override read(bytes: Uint8Array): void {
+    this.#readMs = this.clock.monotonicMs()
     let at = 0
     while (this.#prefaceLeft > 0 && at < bytes.length) {
       if (bytes[at++] !== clientPreface[clientPreface.length - this.#prefaceLeft]) {
@@ -89,7 +94,7 @@ export class Http2ServerConnection extends Http2Session<Http2ServerStream> imple
       return
     }
     this.#peerEnded = true
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.list()) {
       if (!stream.remoteEnded) this.lose(stream, 'reset', 'the caller ended in the middle of its request')
     }
     if (this.streams.size === 0) this.finish(errorCodes.noError, '')
@@ -173,10 +178,11 @@ export class Http2ServerConnection extends Http2Session<Http2ServerStream> imple
       length: endStream || opaque ? 0 : (contentLength ?? 'unknown'),
       upgrade: protocol === undefined ? undefined : 'websocket',
       expectsContinue: message.expectsContinue && !endStream,
+      openedMs: this.#readMs,
     })
     if (contentLength !== undefined && !opaque) stream.receiveLeft = contentLength
     stream.remoteEnded = endStream
-    this.streams.set(id, stream)
+    this.streams.add(stream)
     this.deadline.clear()
     this.#endWithCertificate()
     this.#options.onStream(stream)
@@ -207,9 +213,9 @@ export class Http2ServerConnection extends Http2Session<Http2ServerStream> imple
     if (notAfterMs !== undefined && notAfterMs <= this.clock.nowMs()) this.drain(0)
   }
 
-  peerReset(stream: Http2Stream, code: number): void {
+  peerReset(stream: Http2ServerStream, code: number): void {
     this.lose(stream, 'reset', `the caller reset the stream (error ${code})`)
-    this.guard.reset()
+    if (this.#readMs - stream.openedMs < rapidResetMs) this.guard.reset()
   }
 
   goaway(): void {}

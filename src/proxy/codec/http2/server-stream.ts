@@ -10,6 +10,7 @@ import type { Inbound } from './inbound.ts'
 import type { Outbound } from './outbound.ts'
 import { StreamConnection } from './stream-connection.ts'
 import { Http2Stream } from './stream.ts'
+import { addWebSocketKey } from './websocket-handshake.ts'
 
 /** What a stream needs of its connection. */
 export interface StreamHost {
@@ -27,6 +28,7 @@ export interface ReceivedRequest {
   readonly length: BodyLength
   readonly upgrade: string | undefined
   readonly expectsContinue: boolean
+  readonly openedMs: number
 }
 
 export class Http2ServerStream extends Http2Stream implements ServerStream {
@@ -36,9 +38,13 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   readonly expectsContinue: boolean
   readonly upgrade: string | undefined
   handler: ServerStreamHandler = unheard
+  /** Time of the clock. */
+  readonly openedMs: number
   /** What comes after the head is no body of a request: opaque bytes, once they are accepted. */
   readonly opaque: boolean
   readonly #host: StreamHost
+  /** The caller sent no WebSocket key, and wants no answer to one. */
+  readonly #keyless: boolean
   #accepted = false
   #headSent = false
   #bodyless = false
@@ -50,8 +56,10 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     this.bodyLength = received.length
     this.expectsContinue = received.expectsContinue
     this.upgrade = received.upgrade
+    this.openedMs = received.openedMs
     this.opaque = received.upgrade !== undefined || received.head.method === 'CONNECT'
     this.paused = this.opaque
+    this.#keyless = received.upgrade !== undefined && addWebSocketKey(received.head.headers)
   }
 
   get connection(): Connection {
@@ -93,6 +101,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   /** RFC 8441 section 5, RFC 9113 section 8.5: a 2xx status makes both directions opaque bytes. */
   #accept(headers: HeaderList): void {
     this.#accepted = true
+    if (this.#keyless) headers.delete('sec-websocket-accept')
     this.#writeHead(200, headers, 'none')
     this.resume()
   }

@@ -13,6 +13,7 @@ import { Inbound, type InboundOwner } from './inbound.ts'
 import { limits } from './limits.ts'
 import { MessageReader, type MessagePart } from './message-reader.ts'
 import { Outbound } from './outbound.ts'
+import { StreamTable } from './stream-table.ts'
 import type { Http2Stream } from './stream.ts'
 
 export interface KeepAlive {
@@ -44,6 +45,9 @@ export const settingIds = {
   enableConnectProtocol: 8,
 } as const
 
+/** A block is read and made a message of in one go: one reader serves all connections. */
+const sharedMessage = new MessageReader()
+
 const keepAlivePing = Buffer.from('heddle-k', 'latin1')
 
 export abstract class Http2Session<S extends Http2Stream> implements ConnectionHandler, InboundOwner {
@@ -54,9 +58,9 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
   stopped = false
   protected readonly clock: Clock
   protected readonly guard: FloodGuard
-  protected readonly streams: Map<number, S> = new Map()
+  protected readonly streams: StreamTable<S> = new StreamTable()
   protected readonly closedStreams: ClosedStreams = new ClosedStreams()
-  protected readonly message: MessageReader = new MessageReader()
+  protected readonly message: MessageReader = sharedMessage
   /** Idle, head, half-closed and linger times: whichever applies. */
   protected readonly deadline: MovingDeadline
   protected peerInitialWindow = 65_535
@@ -169,8 +173,8 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
   }
 
   #failAll(kind: 'reset' | 'protocol-error', message: string): void {
-    for (const stream of this.streams.values()) {
-      this.streams.delete(stream.id)
+    for (const stream of this.streams.list()) {
+      this.streams.delete(stream)
       this.outbound.forget(stream)
       this.inbound.forget(stream)
       if (!stream.over) stream.failed(kind, message)
@@ -187,8 +191,7 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
 
   /** Both directions are complete. */
   complete(stream: Http2Stream): void {
-    if (this.streams.get(stream.id) !== stream) return
-    this.streams.delete(stream.id)
+    if (!this.streams.delete(stream as S)) return
     this.closedStreams.add(stream.id, false)
     this.guard.completed++
     this.streamGone()
@@ -210,8 +213,7 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
   }
 
   #forget(stream: Http2Stream): boolean {
-    if (this.streams.get(stream.id) !== stream) return false
-    this.streams.delete(stream.id)
+    if (!this.streams.delete(stream as S)) return false
     this.outbound.forget(stream)
     this.inbound.forget(stream)
     return true
@@ -297,7 +299,7 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
   }
 
   #moveWindows(by: number): void {
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.list()) {
       stream.sendWindow += by
       if (stream.sendWindow > 0x7fffffff)
         throw new ConnectionError(errorCodes.flowControlError, 'the window of a stream overflows')
@@ -321,7 +323,7 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
     }
     this.#flushesAtLook = this.outbound.blocked ? this.outbound.flushes : -1
     let waiting = this.outbound.blocked
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.list()) {
       if (stream.queue === undefined) continue
       if (stream.progressed) {
         stream.progressed = false

@@ -27,6 +27,8 @@ export abstract class Http2Stream {
   progressed = true
 
   // Receiving.
+  /** DATA may come. */
+  headReceived = true
   /** What the peer may still send. */
   receiveWindow: number = limits.streamWindowBytes
   /** Taken by whoever reads, and not yet given back to the peer. */

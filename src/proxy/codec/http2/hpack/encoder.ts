@@ -19,8 +19,8 @@ const mostTrust = 32
 
 class NameSlot {
   readonly rule: number
-  /** Name as a literal with its length, for when no table holds it. */
-  readonly literal: Uint8Array
+  /** Name as a literal with its length, for when no table holds it; each character is a byte. */
+  readonly literal: string
   readonly nameLength: number
   readonly staticIndex: number
   /** Number of the last entry of that name put into the table. */
@@ -35,8 +35,8 @@ class NameSlot {
     const lower = name.toLowerCase()
     this.rule = sendRuleOf(lower)
     this.nameLength = lower.length
-    this.literal = literalOf(lower)
     this.staticIndex = staticIndexOf.get(lower) ?? 0
+    this.literal = this.staticIndex === 0 ? literalOf(lower) : ''
   }
 }
 
@@ -228,7 +228,7 @@ export class HpackEncoder {
       const { bytes, used } = output
       const { literal } = slot
       bytes[used] = form
-      for (let at = 0; at < literal.length; at++) bytes[used + 1 + at] = literal[at] as number
+      for (let at = 0; at < literal.length; at++) bytes[used + 1 + at] = literal.charCodeAt(at)
       output.used = used + 1 + literal.length
     }
     writeText(output, value)
@@ -266,16 +266,16 @@ function fullMatch(slot: NameSlot, value: string): number {
   return 0
 }
 
-function literalOf(name: string): Uint8Array {
-  const bytes: number[] = []
-  if (name.length < 0x7f) bytes.push(name.length)
+function literalOf(name: string): string {
+  const prefix: number[] = []
+  let rest = name.length - 0x7f
+  if (rest < 0) prefix.push(name.length)
   else {
-    bytes.push(0x7f)
-    let rest = name.length - 0x7f
-    for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128)
-    bytes.push(rest)
+    prefix.push(0x7f)
+    for (; rest > 127; rest >>>= 7) prefix.push((rest & 127) | 128)
+    prefix.push(rest)
   }
-  return Uint8Array.from([...bytes, ...Buffer.from(name.replace(/[^\x21-\x7e]/g, '?'), 'latin1')])
+  return String.fromCharCode(...prefix) + name.replace(/[^\x21-\x7e]/g, '?')
 }
 
 function writeByte(output: OutputBuffer, byte: number): void {

@@ -212,6 +212,14 @@ describe('the end of the connection', () => {
     expect(connection.ended).toBe(true)
   })
 
+  test('a request that comes after it is refused, not lost', async () => {
+    const { connection, ask, events } = call(ordinary)
+    connection.push(frame(7, 0, 0, uint32(0, 0)))
+    ask()
+    await turn()
+    expect(events).toEqual(['capacity 0', 'failed refused'])
+  })
+
   test('a lost connection fails every request', async () => {
     const { connection, client, ask, events } = call(ordinary)
     ask()

@@ -59,6 +59,10 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
 
   send(request: OutgoingRequest, handler: ClientStreamHandler): ClientStream {
     const stream = new Http2ClientStream(this, this.peerInitialWindow, request, handler)
+    if (this.closed) {
+      queueMicrotask(() => stream.failed('refused', 'the connection is about to close'))
+      return stream
+    }
     this.requestsSent++
     if (request.upgrade !== undefined && !this.#settled) this.#waiting.push(stream)
     else if (request.upgrade !== undefined && !this.peerTakesConnectProtocol)

@@ -116,7 +116,10 @@ export class NetConnection implements Connection {
     }
     this.#error ??= error
     // Reset below TLS: without it the peer could take this for an orderly end.
-    this.#tcp.resetAndDestroy()
+    // While our end is on its way libuv refuses it, and the socket would never close.
+    const endUnderWay = this.#socket.writableEnded && !this.#socket.writableFinished
+    if (endUnderWay) this.#tcp.destroy()
+    else this.#tcp.resetAndDestroy()
   }
 
   pause(): void {

@@ -8,7 +8,7 @@ export function sampleWorkload(name: string, changes: Partial<MeshWorkload> = {}
     serviceAccount: name,
     labels: { app: name },
     address: '127.0.0.1',
-    ports: [{ name: 'http', port: 9080 }],
+    ports: [{ name: 'http', port: 9080, protocol: 'http' }],
     weight: 1,
     env: {},
     uses: [],
@@ -24,7 +24,18 @@ export function sampleService(name: string, changes: Partial<MeshService> = {}):
     namespace,
     name,
     external: false,
-    ports: [{ name: 'http', port: 80, protocol: 'http', endpoints: [], routes: [], consumerRoutes: new Map() }],
+    ports: [
+      {
+        name: 'http',
+        port: 80,
+        protocol: 'http',
+        endpoints: [],
+        routes: [],
+        consumerRoutes: new Map(),
+        streams: [],
+        consumerStreams: new Map(),
+      },
+    ],
     source: { document: `Service/${namespace}/${name}` },
     ...changes,
   }
@@ -47,6 +58,7 @@ export function sampleSnapshot(
     workloads: new Map(workloads.map((workload) => [`${workload.namespace}/${workload.name}`, workload])),
     services: new Map(services.map((service) => [service.host, service])),
     gateways: new Map(),
+    secrets: new Map(),
     ...changes,
   }
 }

@@ -132,6 +132,3 @@ export const serviceAccountFields: z.ZodRawShape = {
   secrets: unused,
 }
 
-export const secretFields: z.ZodRawShape = { data: unused, immutable: unused, stringData: unused, type: unused }
-
-export const configMapFields: z.ZodRawShape = { binaryData: unused, data: unused, immutable: unused }

@@ -1,16 +1,20 @@
 // The documents in force → the MeshSnapshot, what is wrong between them, and the status of each. Pure.
 import type { Problem } from '../../contracts/problem.ts'
 import type { ModelDocument } from '../model/document.ts'
+import { withOriginatedTls } from './backend-tls.ts'
 import { BackendResolver } from './backends.ts'
 import { DocumentIndex } from './document-index.ts'
 import { compileGateways } from './gateways.ts'
 import { compileMeshRoutes } from './mesh-routes.ts'
 import type { MeshSnapshot } from './mesh-snapshot.ts'
+import { withStreams } from './mesh-streams.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
+import { SecretShelf } from './secrets.ts'
 import { compileServices } from './services.ts'
 import { compileSettings } from './settings.ts'
 import { badCondition, gatewayControllerName, goodCondition, supportedGatewayFeatures } from './status.ts'
 import type { DocumentStatus } from './status.ts'
+import { StreamAttachment } from './stream-attachment.ts'
 import { compileWorkloads } from './workloads.ts'
 
 export interface CompiledMesh {
@@ -29,26 +33,38 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   problems.add(...drafts.problems)
   const compiledWorkloads = compileWorkloads(index, drafts.services)
   problems.add(...compiledWorkloads.problems)
-  const attachment = new RouteAttachment(new BackendResolver(index, drafts.services), problems)
-  const services = compileMeshRoutes(index, drafts.services, attachment)
-  const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment)
+  const resolver = new BackendResolver(index, drafts.services)
+  const attachment = new RouteAttachment(resolver, problems)
+  const streamAttachment = new StreamAttachment(resolver, problems)
+  const shelf = new SecretShelf(index)
+  const secured = withOriginatedTls(index, drafts.services, shelf, problems)
+  const services = compileMeshRoutes(index, withStreams(index, secured.services, streamAttachment), attachment)
+  const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf)
   const statuses = new Map<string, DocumentStatus>()
   for (const document of documents) {
     const status =
-      meshWide.statuses.get(document.id) ?? gatewayStatuses.get(document.id) ?? documentStatus(document, attachment)
+      meshWide.statuses.get(document.id) ??
+      gatewayStatuses.get(document.id) ??
+      secured.statuses.get(document.id) ??
+      documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
   }
   return {
-    snapshot: { revision, settings, workloads: compiledWorkloads.workloads, services, gateways },
+    snapshot: { revision, settings, workloads: compiledWorkloads.workloads, services, gateways, secrets: shelf.toMap() },
     problems: problems.toArray(),
     statuses,
   }
 }
 
 /** Undefined for what another controller answers for. */
-function documentStatus(document: ModelDocument, attachment: RouteAttachment): DocumentStatus | undefined {
+function documentStatus(
+  document: ModelDocument,
+  attachment: RouteAttachment,
+  streamAttachment: StreamAttachment,
+): DocumentStatus | undefined {
   const { kind, spec } = document
   if (kind === 'HTTPRoute' || kind === 'GRPCRoute') return { parents: attachment.parentsOf(document) }
+  if (kind === 'TLSRoute' || kind === 'TCPRoute') return { parents: streamAttachment.parentsOf(document) }
   if (kind === 'Gateway')
     return { conditions: [badCondition('Accepted', 'NoMatchingClass', "its class is not one of Heddle's")] }
   if (kind === 'GatewayClass') {

@@ -8,6 +8,7 @@ import type { RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { MeshSecret } from './secrets.ts'
 
 export interface MeshSnapshot {
   readonly revision: string
@@ -17,6 +18,8 @@ export interface MeshSnapshot {
   /** By host: "reviews.default.svc.cluster.local", or an ExternalService's own host. */
   readonly services: ReadonlyMap<string, MeshService>
   readonly gateways: ReadonlyMap<string, MeshGateway>
+  /** By the name under which proxies ask for them: those that something in this snapshot refers to. */
+  readonly secrets: ReadonlyMap<string, MeshSecret>
 }
 
 export interface MeshSettings {
@@ -35,7 +38,7 @@ export interface MeshWorkload {
   readonly labels: Readonly<Record<string, string>>
   /** Where the application listens. */
   readonly address: string
-  readonly ports: readonly { readonly name: string; readonly port: number }[]
+  readonly ports: readonly MeshWorkloadPort[]
   readonly weight: number
   /** What `up` starts; absent when something else does. */
   readonly command?: readonly string[]
@@ -45,6 +48,19 @@ export interface MeshWorkload {
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly source: SourceLocation
 }
+
+export interface MeshWorkloadPort {
+  readonly name: string
+  readonly port: number
+  /** As the Workload declares it, else as the Services that lead there do. */
+  readonly protocol: PortProtocol
+}
+
+/**
+ * What is spoken on a port. `http`: HTTP/1.1. `grpc` is HTTP/2 too. `tcp`: bytes. `tls`: the application's own TLS, which passes through.
+ * `auto`: not declared, found out on each connection.
+ */
+export type PortProtocol = 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'auto'
 
 export interface MeshService {
   readonly host: string
@@ -58,13 +74,37 @@ export interface MeshService {
 export interface MeshServicePort {
   readonly name: string
   readonly port: number
-  readonly protocol: 'http' | 'tcp' | 'grpc'
+  readonly protocol: PortProtocol
   /** The workloads behind it, with the application port that targetPort names; sorted. */
   readonly endpoints: readonly MeshEndpoint[]
   /** Producer routes: for every caller. In order of precedence, already merged over all routes. */
   readonly routes: readonly MeshRoute[]
   /** By the caller's namespace: replaces `routes` for those callers. */
   readonly consumerRoutes: ReadonlyMap<string, readonly MeshRoute[]>
+  /** Where connections go that are not looked into: of TLSRoutes and TCPRoutes. Empty: to the port's own endpoints. */
+  readonly streams: readonly MeshStream[]
+  /** By the caller's namespace: replaces `streams` for those callers. */
+  readonly consumerStreams: ReadonlyMap<string, readonly MeshStream[]>
+  /** Towards endpoints outside the mesh. */
+  readonly originateTls?: MeshOriginateTls
+}
+
+/** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */
+export interface MeshStream {
+  readonly name: string
+  readonly source: SourceLocation
+  /** SNI: "a.example", "*.example", "*" for any TLS. Empty: any connection. Each occurs once in a list of streams. */
+  readonly hostnames: readonly string[]
+  /** One without `host` is an invalid reference: its share of the connections is closed. */
+  readonly backends: readonly { readonly host?: string; readonly port: number; readonly weight: number }[]
+}
+
+export interface MeshOriginateTls {
+  readonly serverName: string
+  /** The server's certificate must have one of these. */
+  readonly subjectAltNames: readonly { readonly type: 'dns' | 'uri'; readonly value: string }[]
+  /** Name of a secret; absent: the roots of the runtime. */
+  readonly roots?: string
 }
 
 /** A workload of the mesh (reached through its sidecar), or a plain address (ExternalService, EndpointSlice without a workload). */
@@ -119,12 +159,21 @@ export interface MeshBackend {
 export interface MeshGateway {
   readonly namespace: string
   readonly name: string
-  readonly listeners: readonly {
-    readonly name: string
-    readonly port: number
-    readonly hostname?: string
-    /** By hostname, "*" for any; routes in order of precedence. */
-    readonly virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[]
-  }[]
+  /** The IP address that all its listeners have. */
+  readonly address: string
+  readonly listeners: readonly MeshListener[]
   readonly source: SourceLocation
+}
+
+export interface MeshListener {
+  readonly name: string
+  readonly port: number
+  readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP'
+  readonly hostname?: string
+  /** Names of secrets; with any, TLS ends here. Those that are usable, in the order given. */
+  readonly certificates: readonly string[]
+  /** HTTP and HTTPS. By hostname, "*" for any; routes in order of precedence. */
+  readonly virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[]
+  /** TLS and TCP. */
+  readonly streams: readonly MeshStream[]
 }

@@ -24,6 +24,9 @@ export interface PortDraft {
   readonly port: number
   readonly protocol: MeshServicePort['protocol']
   readonly endpoints: readonly MeshEndpoint[]
+  readonly streams: MeshServicePort['streams']
+  readonly consumerStreams: MeshServicePort['consumerStreams']
+  readonly originateTls?: NonNullable<MeshServicePort['originateTls']>
 }
 
 export interface CompiledServices {
@@ -107,6 +110,8 @@ function compileService(
       port: port.port,
       protocol: protocolOf(port),
       endpoints: [...endpoints].toSorted(([a], [b]) => compareText(a, b)).map(([, endpoint]) => endpoint),
+      streams: [],
+      consumerStreams: new Map(),
     })
   }
   return {
@@ -172,15 +177,16 @@ function compileExternal(external: ModelDocument<'ExternalService'>): ServiceDra
     document: external,
     host,
     external: true,
-    ports: ports.map(({ name, port, protocol }) => ({
+    ports: ports.map(({ name, port, targetPort = port, protocol }) => ({
       name,
       port,
-      // the application's own TLS passes through untouched
-      protocol: protocol === 'tls' || protocol === 'https' ? 'tcp' : protocol,
+      protocol: protocol === 'https' ? 'tls' : protocol,
       endpoints:
         endpoints.length === 0
-          ? [addressEndpoint(host, port, 1)]
-          : endpoints.map((one) => addressEndpoint(one.address, one.port ?? port, one.weight)),
+          ? [addressEndpoint(host, targetPort, 1)]
+          : endpoints.map((one) => addressEndpoint(one.address, one.port ?? targetPort, one.weight)),
+      streams: [],
+      consumerStreams: new Map(),
     })),
     source: sourceLocation(external, ['spec', 'hosts', position]),
   }))

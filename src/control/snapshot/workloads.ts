@@ -47,7 +47,7 @@ function meshWorkload(
     serviceAccount: spec.serviceAccount,
     labels: metadata.labels,
     address: spec.address,
-    ports: spec.ports.map((port) => ({ name: port.name ?? '', port: port.port })),
+    ports: spec.ports.map((port) => ({ name: port.name ?? '', port: port.port, protocol: 'auto' as const })),
     weight: spec.weight,
     ...(command === undefined ? {} : { command }),
     env: spec.env,

@@ -98,6 +98,7 @@ export function startSidecar({ bootstrap, sidecar, clock, logger, writeAccessLog
     xds.subscribe(typeUrls.routeConfiguration, wanted.routeConfigurations)
     xds.subscribe(typeUrls.cluster, wanted.clusters)
     xds.subscribe(typeUrls.clusterLoadAssignment, wanted.endpoints)
+    xds.subscribe(typeUrls.secret, wanted.secrets)
   }
   lifecycle.onStop(store.wanted.subscribe(subscribe))
   lifecycle.onStop(store.runtime.subscribe(({ revision }) => metrics.configApplied(revision)))

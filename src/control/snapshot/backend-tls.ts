@@ -1,13 +1,13 @@
 // TLS towards what is outside the mesh: ExternalService.spec.tls and BackendTLSPolicy → how each port is dialled.
 import type { Problem } from '../../contracts/problem.ts'
 import { rootsName, serviceHost } from '../../contracts/xds/names.ts'
+import type { BackendTlsSpec, SubjectAltName } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { heddleGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import type { PolicyTargetReference } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
-import type { MeshOriginateTls } from './mesh-snapshot.ts'
 import type { ProblemList } from './route-attachment.ts'
 import type { SecretShelf } from './secrets.ts'
 import { compareText } from './services.ts'
@@ -29,7 +29,7 @@ export function withOriginatedTls(
   shelf: SecretShelf,
   problems: ProblemList,
 ): { readonly services: ReadonlyMap<string, ServiceDraft>; readonly statuses: ReadonlyMap<string, DocumentStatus> } {
-  const byPort = new Map<PortDraft, MeshOriginateTls>()
+  const byPort = new Map<PortDraft, BackendTlsSpec>()
   for (const draft of services.values()) {
     const tls = ownSetting(draft, shelf, problems)
     if (tls === undefined) continue
@@ -61,7 +61,7 @@ function ownSetting(
   { document, host }: ServiceDraft,
   shelf: SecretShelf,
   problems: ProblemList,
-): MeshOriginateTls | undefined {
+): BackendTlsSpec | undefined {
   if (document.kind !== 'ExternalService') return undefined
   const { tls } = document.spec
   if (tls === undefined || tls.mode === 'DISABLE') return undefined
@@ -76,10 +76,10 @@ function ownSetting(
     const hint = 'Until then nothing is sent there: not in clear text, and not to whoever has any certificate.'
     problems.add(documentProblem(document, 'HDL008', 'error', path, found.fault, hint))
   } else shelf.putRoots(roots, found.pem)
-  return { ...base, roots }
+  return { ...base, rootsSecret: roots }
 }
 
-function subjectAltName(value: string): MeshOriginateTls['subjectAltNames'][number] {
+function subjectAltName(value: string): SubjectAltName {
   return { type: value.includes('://') ? 'uri' : 'dns', value }
 }
 
@@ -88,7 +88,7 @@ function policySetting(
   policy: Policy,
   shelf: SecretShelf,
   problems: ProblemList,
-): { readonly tls: MeshOriginateTls; readonly resolved: Condition } {
+): { readonly tls: BackendTlsSpec; readonly resolved: Condition } {
   const { hostname, subjectAltNames, caCertificateRefs, wellKnownCACertificates } = policy.spec.validation
   const names = subjectAltNames.map(({ type, hostname: dns = '', uri = '' }) =>
     type === 'URI' ? ({ type: 'uri', value: uri } as const) : ({ type: 'dns', value: dns } as const),
@@ -117,17 +117,17 @@ function policySetting(
   }
   const roots = rootsName('policy', policy.namespace, policy.name)
   if (pems.length > 0) shelf.putRoots(roots, pems.map((pem) => pem.trimEnd()).join('\n') + '\n')
-  return { tls: { ...base, roots }, resolved }
+  return { tls: { ...base, rootsSecret: roots }, resolved }
 }
 
 function apply(
   policy: Policy,
   position: number,
-  tls: MeshOriginateTls,
+  tls: BackendTlsSpec,
   resolved: Condition,
   index: DocumentIndex,
   services: ReadonlyMap<string, ServiceDraft>,
-  byPort: Map<PortDraft, MeshOriginateTls>,
+  byPort: Map<PortDraft, BackendTlsSpec>,
   owners: Map<PortDraft, Policy>,
   problems: ProblemList,
 ): Condition {

@@ -1,5 +1,6 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
@@ -86,7 +87,7 @@ export interface MeshServicePort {
   /** By the caller's namespace: replaces `streams` for those callers. */
   readonly consumerStreams: ReadonlyMap<string, readonly MeshStream[]>
   /** Towards endpoints outside the mesh. */
-  readonly originateTls?: MeshOriginateTls
+  readonly originateTls?: BackendTlsSpec
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */
@@ -97,14 +98,6 @@ export interface MeshStream {
   readonly hostnames: readonly string[]
   /** One without `host` is an invalid reference: its share of the connections is closed. */
   readonly backends: readonly { readonly host?: string; readonly port: number; readonly weight: number }[]
-}
-
-export interface MeshOriginateTls {
-  readonly serverName: string
-  /** The server's certificate must have one of these. */
-  readonly subjectAltNames: readonly { readonly type: 'dns' | 'uri'; readonly value: string }[]
-  /** Name of a secret; absent: the roots of the runtime. */
-  readonly roots?: string
 }
 
 /** A workload of the mesh (reached through its sidecar), or a plain address (ExternalService, EndpointSlice without a workload). */

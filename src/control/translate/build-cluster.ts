@@ -6,6 +6,8 @@ import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
+import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { adsConfigSource } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
@@ -34,11 +36,14 @@ export interface ServiceClusterOptions {
   readonly name: string
   readonly service: { readonly namespace: string; readonly name: string }
   readonly peerSpiffeIds: readonly string[]
+  /** TLS towards endpoints outside the mesh. */
+  readonly originateTls?: BackendTlsSpec
   /** Hosts to look up by DNS; absent: endpoints come by EDS. */
   readonly dnsEndpoints?: readonly ResolvedEndpoint[]
 }
 
-export function serviceCluster({ name, service, peerSpiffeIds, dnsEndpoints }: ServiceClusterOptions): ClusterInit {
+export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
+  const { name, service, peerSpiffeIds, originateTls, dnsEndpoints } = options
   const discovery =
     dnsEndpoints === undefined
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
@@ -49,6 +54,7 @@ export function serviceCluster({ name, service, peerSpiffeIds, dnsEndpoints }: S
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
     transportSocketMatches: encodeUpstreamTls(peerSpiffeIds),
+    ...encodeBackendTls(originateTls),
     metadata: { filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name } } },
   }
 }

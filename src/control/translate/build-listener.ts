@@ -2,39 +2,59 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
-import type { FilterSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import type { FilterSchema, ListenerFilterSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
-import { forwardProxyListener } from '../../contracts/xds/names.ts'
+import { forwardProxyListener, opaqueAlpn } from '../../contracts/xds/names.ts'
 import { corsFilter } from '../../policies/cors/cors.xds.ts'
 import { adsConfigSource } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { encodePeerAuthentication } from '../../policies/peer-authentication/peer-authentication.xds.ts'
+import { encodeDuration } from '../../policies/scalars.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
+import type { MeshStream, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 import type { RouteConfigurationInit } from './build-route.ts'
+import { inboundStream, streamChain } from './build-stream.ts'
+import type { FilterChainInit } from './build-stream.ts'
 
 export type ListenerInit = MessageInitShape<typeof ListenerSchema>
 type HttpFilterInit = MessageInitShape<typeof HttpFilterSchema>
 type ConnectionManagerInit = MessageInitShape<typeof HttpConnectionManagerSchema>
 
-const router: HttpFilterInit = {
+export const router: HttpFilterInit = {
   name: 'envoy.filters.http.router',
   configType: { case: 'typedConfig', value: typedConfig(RouterSchema, {}) },
 }
-const cors: HttpFilterInit = {
+export const cors: HttpFilterInit = {
   name: corsFilter,
   configType: { case: 'typedConfig', value: typedConfig(CorsSchema, {}) },
 }
-const tlsInspector = {
+export const tlsInspector: MessageInitShape<typeof ListenerFilterSchema> = {
   name: 'envoy.filters.listener.tls_inspector',
-  configType: { case: 'typedConfig' as const, value: typedConfig(TlsInspectorSchema, {}) },
+  configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },
+}
+
+const httpInspector: MessageInitShape<typeof ListenerFilterSchema> = {
+  name: 'envoy.filters.listener.http_inspector',
+  configType: { case: 'typedConfig', value: typedConfig(HttpInspectorSchema, {}) },
+}
+
+/** As Envoy's HTTP inspector calls them. */
+const httpProtocols = ['http/1.1', 'h2c'] as const
+
+/** Who says nothing for so long waits for the server to speak first: the chain for bytes serves. */
+const undecided = { listenerFiltersTimeout: encodeDuration(5_000), continueOnListenerFiltersTimeout: true }
+
+function isOpaque(protocol: PortProtocol): boolean {
+  return protocol === 'tcp' || protocol === 'tls'
 }
 
 export interface ForwardProxyOptions {
@@ -69,8 +89,26 @@ export function serviceLoopbackListener(
   name: string,
   address: SocketAddress,
   routeConfiguration: string,
+  protocol: PortProtocol,
+  streams: readonly MeshStream[],
 ): ListenerInit {
-  return { ...rdsListener(name, address, routeConfiguration), trafficDirection: TrafficDirection.OUTBOUND }
+  const manager = connectionManager({
+    statPrefix: name,
+    routeSpecifier: rds(routeConfiguration),
+    httpFilters: [cors, router],
+  })
+  const base = { name, address: socketAddress(address), trafficDirection: TrafficDirection.OUTBOUND }
+  if (!isOpaque(protocol) && protocol !== 'auto') return { ...base, filterChains: [{ filters: [manager] }] }
+  const byName = streams.some(({ hostnames }) => hostnames.length > 0)
+  const chains = streams.map(streamChain)
+  if (isOpaque(protocol)) return { ...base, listenerFilters: byName ? [tlsInspector] : [], filterChains: chains }
+  const http = { name: 'http', filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: [...httpProtocols] } }
+  return {
+    ...base,
+    ...undecided,
+    listenerFilters: [tlsInspector, httpInspector],
+    filterChains: [{ ...http, filters: [manager] }, ...chains],
+  }
 }
 
 /** Traffic from outside the mesh: neither inbound nor outbound in Envoy's sense. */
@@ -78,24 +116,50 @@ export function gatewayListener(name: string, address: SocketAddress): ListenerI
   return rdsListener(name, address, name)
 }
 
-/** In front of one application port. */
+const httpTraffic = { suffix: '', alpn: ['h2', 'http/1.1'], tlsProtocols: [], plaintextProtocols: [] }
+const opaqueTraffic = {
+  suffix: '-tcp',
+  alpn: [opaqueAlpn],
+  tlsProtocols: [opaqueAlpn],
+  plaintextProtocols: [],
+}
+
+/** In front of one application port. Other sidecars say by ALPN what they carry. */
 export function inboundListener(
   name: string,
   address: SocketAddress,
   mode: PeerAuthenticationMode,
+  protocol: PortProtocol,
   routes: RouteConfigurationInit,
+  source: MeshStream['source'],
 ): ListenerInit {
   const manager = connectionManager({
     statPrefix: name,
     routeSpecifier: { case: 'routeConfig', value: routes },
     httpFilters: [router],
   })
+  const undeclared = protocol === 'auto'
+  const requests = encodePeerAuthentication(
+    { mode },
+    undeclared ? { ...httpTraffic, plaintextProtocols: httpProtocols } : httpTraffic,
+  )
+  const bytes = encodePeerAuthentication({ mode }, opaqueTraffic)
+  const carried = inboundStream(name, source)
+  const opaque = (chain: NonNullable<typeof bytes.tls>): FilterChainInit => ({ ...carried, ...chain })
+  const filterChains: FilterChainInit[] = [
+    ...(requests.tls === undefined ? [] : [{ ...requests.tls, filters: [manager] }]),
+    ...(bytes.tls === undefined ? [] : [opaque(bytes.tls)]),
+    ...(requests.plaintext === undefined || isOpaque(protocol) ? [] : [{ ...requests.plaintext, filters: [manager] }]),
+    ...(bytes.plaintext === undefined || !(isOpaque(protocol) || undeclared) ? [] : [opaque(bytes.plaintext)]),
+  ]
+  const told = requests.plaintext !== undefined && undeclared
   return {
     name,
     address: socketAddress(address),
     trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: [tlsInspector],
-    filterChains: encodePeerAuthentication({ mode }).map((transport) => ({ ...transport, filters: [manager] })),
+    ...(told || (isOpaque(protocol) && mode === 'PERMISSIVE') ? undecided : {}),
+    listenerFilters: [...(mode === 'DISABLE' && !undeclared ? [] : [tlsInspector]), ...(told ? [httpInspector] : [])],
+    filterChains,
   }
 }
 
@@ -125,11 +189,11 @@ function plaintextListener(name: string, address: SocketAddress, manager: Connec
   return { name, address: socketAddress(address), filterChains: [{ filters: [connectionManager(manager)] }] }
 }
 
-function rds(routeConfigName: string) {
-  return { case: 'rds' as const, value: { configSource: adsConfigSource, routeConfigName } }
+export function rds(routeConfigName: string): NonNullable<ConnectionManagerInit['routeSpecifier']> {
+  return { case: 'rds', value: { configSource: adsConfigSource, routeConfigName } }
 }
 
-function connectionManager(manager: ConnectionManagerInit): MessageInitShape<typeof FilterSchema> {
+export function connectionManager(manager: ConnectionManagerInit): MessageInitShape<typeof FilterSchema> {
   const init = { ...manager, upgradeConfigs: [{ upgradeType: 'websocket' }] } as ConnectionManagerInit
   return {
     name: 'envoy.filters.network.http_connection_manager',

@@ -28,7 +28,10 @@ const trustBundle: MessageInitShape<typeof SdsSecretConfigSchema> = {
 }
 
 /** `peer` is what else the peer's certificate must satisfy. */
-export function encodeOwnSecrets(peer?: MessageInitShape<typeof CertificateValidationContextSchema>): CommonTlsInit {
+export function encodeOwnSecrets(
+  peer?: MessageInitShape<typeof CertificateValidationContextSchema>,
+  alpnProtocols: string[] = ['http/1.1'],
+): CommonTlsInit {
   return {
     tlsCertificateSdsSecretConfigs: [{ name: ownCertificateSecret, sdsConfig: adsConfigSource }],
     validationContextType:
@@ -38,7 +41,7 @@ export function encodeOwnSecrets(peer?: MessageInitShape<typeof CertificateValid
             case: 'combinedValidationContext',
             value: { defaultValidationContext: peer, validationContextSdsSecretConfig: trustBundle },
           },
-    alpnProtocols: ['http/1.1'],
+    alpnProtocols,
   }
 }
 

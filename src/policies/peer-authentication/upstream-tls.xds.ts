@@ -45,9 +45,6 @@ export function encodeUpstreamTls(
 
 /** Throws an Error that says what cannot be served. */
 export function decodeUpstreamTls(cluster: Cluster): string[] {
-  if (cluster.transportSocket !== undefined) {
-    throw new Error('transport_socket is not supported: use transport_socket_matches with tlsMode "heddle"')
-  }
   const match = cluster.transportSocketMatches.find(
     ({ match: wanted }) => wanted?.['tlsMode'] === behindSidecar['tlsMode'],
   )

@@ -1,16 +1,23 @@
 // Listener → ListenerConfig.
+import type { DescMessage } from '@bufbuild/protobuf'
+
 import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChain } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
+import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpConnectionManager } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { TcpProxySchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
-import { decodeTransport } from '../../policies/peer-authentication/peer-authentication.xds.ts'
+import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
 import { decodeRouteConfiguration } from './decode-route.ts'
+import { decodeTcpProxy } from './decode-tcp-proxy.ts'
+import { decodeChainTransport } from './decode-transport.ts'
 import { parseResource, refuseFields, within } from './parse-resource.ts'
 import type { FilterChainConfig, ListenerConfig, RouteSource } from './runtime-config.ts'
 
@@ -20,16 +27,28 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
   refuseFields(message, ['filterChainMatcher', 'defaultFilterChain', 'additionalAddresses', 'apiListener'])
   if (message.filterChains.length === 0) throw new Error('a listener needs a filter chain')
   const { host, port } = decodeSocketAddress(message.address, 'address')
+  const filterChains = message.filterChains.map((chain) =>
+    within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
+  )
+  const has = (schema: DescMessage): boolean =>
+    message.listenerFilters.some(({ configType }) =>
+      isTypedConfig(configType.case === 'typedConfig' ? configType.value : undefined, schema),
+    )
+  const { listenerFiltersTimeout, continueOnListenerFiltersTimeout } = message
+  // a connection manager takes both versions of HTTP (codec_type AUTO) and has to tell them apart
+  const http = has(HttpInspectorSchema) || filterChains.some(({ filter }) => filter.kind === 'http')
   return {
     name: message.name,
     direction: decodeDirection(message.trafficDirection),
     host,
     port,
-    inspect: { tls: true, http: true },
-    detectTimeoutMs: Infinity,
-    filterChains: message.filterChains.map((chain) =>
-      within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
-    ),
+    // Envoy adds the TLS inspector by itself where a chain needs it; who looks for HTTP sees TLS as well
+    inspect: { tls: http || has(TlsInspectorSchema) || filterChains.some(({ match }) => match.transport === 'tls'), http },
+    detectTimeoutMs:
+      listenerFiltersTimeout !== undefined && continueOnListenerFiltersTimeout
+        ? decodeDuration(listenerFiltersTimeout, 'listener_filters_timeout')
+        : Infinity,
+    filterChains,
   }
 }
 
@@ -45,8 +64,6 @@ const unsupportedMatches = [
   'directSourcePrefixRanges',
   'sourcePrefixRanges',
   'sourcePorts',
-  'serverNames',
-  'applicationProtocols',
 ] as const
 
 function decodeFilterChain(chain: FilterChain): FilterChainConfig {
@@ -55,13 +72,20 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   if (chain.filterChainMatch !== undefined) refuseFields(chain.filterChainMatch, unsupportedMatches)
   const config = filter?.configType
   const any = config?.case === 'typedConfig' ? config.value : undefined
-  const manager = readTypedConfig(any, HttpConnectionManagerSchema, 'network filter')
-  const { transport, tls } = decodeTransport(chain)
+  const isTcp = isTypedConfig(any, TcpProxySchema)
+  const { serverNames = [], applicationProtocols = [] } = chain.filterChainMatch ?? {}
+  const { transport, tls } = decodeChainTransport(chain, isTcp)
+  if (serverNames.length > 0 && transport !== 'tls') throw new Error('server_names need transport_protocol "tls"')
   return {
     name: chain.name,
-    match: { transport, serverNames: [], applicationProtocols: [] },
-    ...(tls === undefined ? {} : { tls: { kind: 'mesh', ...tls, alpn: ['http/1.1'] } }),
-    filter: { kind: 'http', routes: decodeRouteSource(manager) },
+    match: { transport, serverNames: serverNames.map((name) => name.toLowerCase()), applicationProtocols },
+    ...(tls === undefined ? {} : { tls }),
+    filter: isTcp
+      ? decodeTcpProxy(readTypedConfig(any, TcpProxySchema, 'network filter'), chain)
+      : {
+          kind: 'http',
+          routes: decodeRouteSource(readTypedConfig(any, HttpConnectionManagerSchema, 'network filter')),
+        },
   }
 }
 

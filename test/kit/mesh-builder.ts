@@ -14,9 +14,9 @@ import type {
   MeshSnapshot,
   MeshWorkload,
 } from '../../src/control/snapshot/mesh-snapshot.ts'
+import type { PortAllocation } from '../../src/control/snapshot/port-allocation.ts'
 import { MeshSecret } from '../../src/control/snapshot/secrets.ts'
 import type { SecretContent } from '../../src/control/snapshot/secrets.ts'
-import type { PortAllocation } from '../../src/control/snapshot/port-allocation.ts'
 import type { RouteMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
 
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>

@@ -26,8 +26,26 @@ const reviews = sampleService('reviews')
 const otherReviews = sampleService('reviews', { namespace: 'another' })
 const userData = sampleService('user-data', {
   ports: [
-    { name: 'http', port: 80, protocol: 'http', endpoints: [], routes: [], consumerRoutes: new Map(), streams: [], consumerStreams: new Map() },
-    { name: 'admin-api', port: 81, protocol: 'http', endpoints: [], routes: [], consumerRoutes: new Map(), streams: [], consumerStreams: new Map() },
+    {
+      name: 'http',
+      port: 80,
+      protocol: 'http',
+      endpoints: [],
+      routes: [],
+      consumerRoutes: new Map(),
+      streams: [],
+      consumerStreams: new Map(),
+    },
+    {
+      name: 'admin-api',
+      port: 81,
+      protocol: 'http',
+      endpoints: [],
+      routes: [],
+      consumerRoutes: new Map(),
+      streams: [],
+      consumerStreams: new Map(),
+    },
   ],
 })
 const web = sampleWorkload('web', {
@@ -115,7 +133,8 @@ describe('buildDesiredState', () => {
     const gateway: MeshGateway = {
       namespace: 'default',
       name: 'web',
-      address: '127.0.0.1', listeners: [{ name: 'http', port: 8080, protocol: 'HTTP', certificates: [], virtualHosts: [], streams: [] }],
+      address: '127.0.0.1',
+      listeners: [{ name: 'http', port: 8080, protocol: 'HTTP', certificates: [], virtualHosts: [], streams: [] }],
       source: { document: 'Gateway/default/web' },
     }
     const snapshot = sampleSnapshot([web], [], { gateways: new Map([['default/web', gateway]]) })

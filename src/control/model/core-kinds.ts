@@ -131,4 +131,3 @@ export const serviceAccountFields: z.ZodRawShape = {
   imagePullSecrets: unused,
   secrets: unused,
 }
-

@@ -1,7 +1,13 @@
 // Policies of the Gateway API that attach by targetRefs (GEP-713): BackendTLSPolicy.
 import { z } from 'zod'
 
-import { groupNameSchema, kindNameSchema, objectNameSchema, preciseHostnameSchema, ruleIssue } from '../../policies/scalars.schema.ts'
+import {
+  groupNameSchema,
+  kindNameSchema,
+  objectNameSchema,
+  preciseHostnameSchema,
+  ruleIssue,
+} from '../../policies/scalars.schema.ts'
 
 export interface PolicyTargetReference {
   readonly group: string

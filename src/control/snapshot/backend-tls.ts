@@ -41,7 +41,11 @@ export function withOriginatedTls(
     const { tls, resolved } = policySetting(policy, shelf, problems)
     const ancestors = policy.spec.targetRefs.map((target, position): AncestorStatus => {
       const accepted = apply(policy, position, tls, resolved, index, services, byPort, owners, problems)
-      return { ancestorRef: ancestorOf(policy, target), controllerName: meshControllerName, conditions: [accepted, resolved] }
+      return {
+        ancestorRef: ancestorOf(policy, target),
+        controllerName: meshControllerName,
+        conditions: [accepted, resolved],
+      }
     })
     statuses.set(policy.id, { ancestors })
   }
@@ -148,7 +152,13 @@ function apply(
   if (target === undefined) {
     const meant = nearest(name, index.names(isService ? 'Service' : 'ExternalService', namespace))
     const message = `there is no ${kind} "${name}" in namespace ${namespace}`
-    return refuse('HDL008', 'TargetNotFound', 'name', message, meant === undefined ? undefined : `Did you mean "${meant}"?`)
+    return refuse(
+      'HDL008',
+      'TargetNotFound',
+      'name',
+      message,
+      meant === undefined ? undefined : `Did you mean "${meant}"?`,
+    )
   }
   const hosts = target.kind === 'Service' ? [serviceHost(name, namespace)] : target.spec.hosts
   const ports = hosts

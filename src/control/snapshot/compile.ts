@@ -50,7 +50,14 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
     if (status !== undefined) statuses.set(document.id, status)
   }
   return {
-    snapshot: { revision, settings, workloads: compiledWorkloads.workloads, services, gateways, secrets: shelf.toMap() },
+    snapshot: {
+      revision,
+      settings,
+      workloads: compiledWorkloads.workloads,
+      services,
+      gateways,
+      secrets: shelf.toMap(),
+    },
     problems: problems.toArray(),
     statuses,
   }

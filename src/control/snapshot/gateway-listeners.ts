@@ -35,6 +35,12 @@ export interface ListenerFault {
   readonly message: string
 }
 
+/** What can be attached; where TLS ends, bytes are left, which a TCPRoute can lead on as well. */
+function kindsOf(listener: GatewayListener): readonly string[] {
+  const kinds = kindsByProtocol[listener.protocol as Protocol]
+  return listener.protocol === 'TLS' && terminates(listener) ? [...kinds, 'TCPRoute'] : kinds
+}
+
 const kindsByProtocol: Readonly<Record<Protocol, readonly string[]>> = {
   HTTP: ['HTTPRoute', 'GRPCRoute'],
   HTTPS: ['HTTPRoute', 'GRPCRoute'],
@@ -94,7 +100,7 @@ export function draftListeners(
         documentProblem(gateway, 'HDL010', 'error', [...path, 'protocol'], message, hint),
       )
     }
-    const kinds = supportedKinds(gateway, position, kindsByProtocol[protocol], problems)
+    const kinds = supportedKinds(gateway, position, kindsOf(listener), problems)
     const conflict = conflictOf(listener, listeners)
     if (conflict !== undefined) {
       const field = conflict.reason === 'ProtocolConflict' ? 'protocol' : 'hostname'
@@ -131,9 +137,7 @@ function isProtocol(protocol: string): protocol is Protocol {
 function conflictOf(listener: GatewayListener, all: readonly GatewayListener[]): ListenerFault | undefined {
   const others = all.filter((other) => other !== listener && other.port === listener.port && isProtocol(other.protocol))
   const isTls = ({ protocol }: GatewayListener): boolean => protocol === 'HTTPS' || protocol === 'TLS'
-  const stranger = others.find(
-    (other) => other.protocol !== listener.protocol && !(isTls(other) && isTls(listener)),
-  )
+  const stranger = others.find((other) => other.protocol !== listener.protocol && !(isTls(other) && isTls(listener)))
   if (stranger !== undefined) {
     const message = `port ${listener.port} cannot serve ${listener.protocol} and, for listener ${stranger.name}, ${stranger.protocol}`
     return { reason: 'ProtocolConflict', message }
@@ -175,7 +179,13 @@ function certificates(
   const { tls, protocol } = gateway.spec.listeners[position] as GatewayListener
   const names: string[] = []
   let fault: ListenerFault | undefined
-  const bad = (code: Problem['code'], reason: string, at: (string | number)[], message: string, hint?: string): void => {
+  const bad = (
+    code: Problem['code'],
+    reason: string,
+    at: (string | number)[],
+    message: string,
+    hint?: string,
+  ): void => {
     problems.add(documentProblem(gateway, code, 'error', [...path, ...at], message, hint))
     fault ??= { reason, message }
   }

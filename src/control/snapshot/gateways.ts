@@ -75,13 +75,19 @@ export function compileGateways(
         accept: (parentRef, places) => {
           const { stream, ...rank } = streamAttachment.accept(route, parentRef, undefined, [])
           for (const { draft, hostnames } of places)
-            draft.streams.push({ ...rank, stream: route.kind === 'TCPRoute' ? stream : { ...stream, hostnames } })
+            draft.streams.push({
+              ...rank,
+              stream: draft.listener.protocol === 'TCP' ? stream : { ...stream, hostnames },
+            })
         },
       })
   const gateways = new Map<string, MeshGateway>()
   const statuses = new Map<string, DocumentStatus>()
   for (const [gateway, { address, fault, listeners }] of drafts) {
-    gateways.set(`${gateway.namespace}/${gateway.name}`, meshGateway(gateway, address, fault === undefined ? listeners : []))
+    gateways.set(
+      `${gateway.namespace}/${gateway.name}`,
+      meshGateway(gateway, address, fault === undefined ? listeners : []),
+    )
     statuses.set(gateway.id, gatewayStatus(address, fault, listeners))
   }
   return { gateways, statuses }
@@ -158,12 +164,7 @@ function attach(
   const path = ['spec', 'parentRefs', position]
   const namespace = parentRef.namespace ?? route.namespace
   const gateway = index.get('Gateway', namespace, parentRef.name)
-  const refuse = (
-    reason: RefusalReason,
-    field: string,
-    message: string,
-    hint?: string,
-  ): void => {
+  const refuse = (reason: RefusalReason, field: string, message: string, hint?: string): void => {
     const code = reason === 'NotAllowedByListeners' ? 'HDL009' : 'HDL008'
     const problem = documentProblem(route, code, 'error', [...path, field], message, hint)
     verdict.refuse(parentRef, reason, problem)

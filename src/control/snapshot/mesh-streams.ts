@@ -27,7 +27,8 @@ export function withStreams(
       attachment.problems.add(
         documentProblem(route, 'HDL006', 'warning', ['spec'], 'the route has no parentRefs: it applies to nothing'),
       )
-    for (const position of route.spec.parentRefs.keys()) attach(route, position, index, services, attachment, streamsByPort)
+    for (const position of route.spec.parentRefs.keys())
+      attach(route, position, index, services, attachment, streamsByPort)
   }
   if (streamsByPort.size === 0) return services
   return new Map([...services].map(([host, draft]) => [host, draftWithStreams(draft, streamsByPort)]))

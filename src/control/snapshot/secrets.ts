@@ -69,11 +69,14 @@ export class SecretShelf {
   }
 
   /** The roots of one ConfigMap or Secret: its `ca.crt`. */
-  roots(kind: 'ConfigMap' | 'Secret', namespace: string, name: string): { readonly pem: string } | { readonly fault: string } {
+  roots(
+    kind: 'ConfigMap' | 'Secret',
+    namespace: string,
+    name: string,
+  ): { readonly pem: string } | { readonly fault: string } {
     const document = this.#index.get(kind, namespace, name)
     if (document === undefined) return { fault: `there is no ${kind} "${name}" in namespace ${namespace}` }
-    const pem =
-      document.kind === 'Secret' ? secretText(document.spec, rootsKey) : document.spec.data[rootsKey]
+    const pem = document.kind === 'Secret' ? secretText(document.spec, rootsKey) : document.spec.data[rootsKey]
     if (pem === undefined) return { fault: `${kind} ${namespace}/${name} has no ${rootsKey}` }
     const fault = certificatesFault(pem)
     return fault === undefined ? { pem } : { fault: `${kind} ${namespace}/${name}: "${rootsKey}": ${fault}` }

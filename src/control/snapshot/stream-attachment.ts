@@ -122,7 +122,5 @@ export function inOrderOfAge(streams: readonly RankedStream[]): MeshStream[] {
 }
 
 function compareAge(a: RankedStream, b: RankedStream): number {
-  return (
-    compareText(a.creationTimestamp ?? '~', b.creationTimestamp ?? '~') || compareText(a.document, b.document)
-  )
+  return compareText(a.creationTimestamp ?? '~', b.creationTimestamp ?? '~') || compareText(a.document, b.document)
 }

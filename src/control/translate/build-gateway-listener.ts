@@ -53,7 +53,10 @@ function streamChains(listener: MeshListener): FilterChainInit[] {
   return isWhole ? secured : [...secured, closingChain(name, [hostname])]
 }
 
-function terminatingSocket(certificates: readonly string[], alpnProtocols: string[]): NonNullable<FilterChainInit['transportSocket']> {
+function terminatingSocket(
+  certificates: readonly string[],
+  alpnProtocols: string[],
+): NonNullable<FilterChainInit['transportSocket']> {
   const value = typedConfig(DownstreamTlsContextSchema, {
     commonTlsContext: {
       tlsCertificateSdsSecretConfigs: certificates.map((name) => ({ name, sdsConfig: adsConfigSource })),

@@ -2,7 +2,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
-import type { FilterSchema, ListenerFilterSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import type {
+  FilterSchema,
+  ListenerFilterSchema,
+} from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -102,7 +105,10 @@ export function serviceLoopbackListener(
   const byName = streams.some(({ hostnames }) => hostnames.length > 0)
   const chains = streams.map(streamChain)
   if (isOpaque(protocol)) return { ...base, listenerFilters: byName ? [tlsInspector] : [], filterChains: chains }
-  const http = { name: 'http', filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: [...httpProtocols] } }
+  const http = {
+    name: 'http',
+    filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: [...httpProtocols] },
+  }
   return {
     ...base,
     ...undecided,
@@ -138,27 +144,26 @@ export function inboundListener(
     routeSpecifier: { case: 'routeConfig', value: routes },
     httpFilters: [router],
   })
-  const undeclared = protocol === 'auto'
-  const requests = encodePeerAuthentication(
-    { mode },
-    undeclared ? { ...httpTraffic, plaintextProtocols: httpProtocols } : httpTraffic,
-  )
+  const [undeclared, opaque] = [protocol === 'auto', isOpaque(protocol)]
+  const traffic = undeclared ? { ...httpTraffic, plaintextProtocols: httpProtocols } : httpTraffic
+  const requests = opaque ? {} : encodePeerAuthentication({ mode }, traffic)
   const bytes = encodePeerAuthentication({ mode }, opaqueTraffic)
   const carried = inboundStream(name, source)
-  const opaque = (chain: NonNullable<typeof bytes.tls>): FilterChainInit => ({ ...carried, ...chain })
+  // what the mesh has not marked may be the application's own TLS
+  const plainBytes = opaque ? { ...bytes.plaintext, filterChainMatch: {} } : undeclared ? bytes.plaintext : undefined
   const filterChains: FilterChainInit[] = [
     ...(requests.tls === undefined ? [] : [{ ...requests.tls, filters: [manager] }]),
-    ...(bytes.tls === undefined ? [] : [opaque(bytes.tls)]),
-    ...(requests.plaintext === undefined || isOpaque(protocol) ? [] : [{ ...requests.plaintext, filters: [manager] }]),
-    ...(bytes.plaintext === undefined || !(isOpaque(protocol) || undeclared) ? [] : [opaque(bytes.plaintext)]),
+    ...(bytes.tls === undefined ? [] : [{ ...carried, ...bytes.tls }]),
+    ...(requests.plaintext === undefined ? [] : [{ ...requests.plaintext, filters: [manager] }]),
+    ...(bytes.plaintext === undefined || plainBytes === undefined ? [] : [{ ...carried, ...plainBytes }]),
   ]
-  const told = requests.plaintext !== undefined && undeclared
+  const [byTls, byHttp] = [mode !== 'DISABLE' || undeclared, mode !== 'STRICT' && undeclared]
   return {
     name,
     address: socketAddress(address),
     trafficDirection: TrafficDirection.INBOUND,
-    ...(told || (isOpaque(protocol) && mode === 'PERMISSIVE') ? undecided : {}),
-    listenerFilters: [...(mode === 'DISABLE' && !undeclared ? [] : [tlsInspector]), ...(told ? [httpInspector] : [])],
+    ...(byHttp || (opaque && mode === 'PERMISSIVE') ? undecided : {}),
+    listenerFilters: [...(byTls ? [tlsInspector] : []), ...(byHttp ? [httpInspector] : [])],
     filterChains,
   }
 }

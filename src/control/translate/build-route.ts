@@ -76,7 +76,13 @@ export function buildRoute(route: MeshRoute): RouteInit {
   }
 }
 
-export function encodeSource({ document, rule, file, line, column }: SourceLocation): NonNullable<RouteInit['metadata']> {
+export function encodeSource({
+  document,
+  rule,
+  file,
+  line,
+  column,
+}: SourceLocation): NonNullable<RouteInit['metadata']> {
   const place = file === undefined ? {} : { file, line: line ?? 0, column: column ?? 0 }
   const info = typedConfig(SourceInfoSchema, { document, rule: rule ?? '', ...place })
   return { typedFilterMetadata: { [metadataKey]: info } }

@@ -8,7 +8,13 @@ type Listener = Pick<MeshListener, 'name' | 'port' | 'virtualHosts'> & Partial<M
 
 function gateway(...listeners: readonly Listener[]): MeshGateway {
   const whole = listeners.map((one): MeshListener => ({ protocol: 'HTTP', certificates: [], streams: [], ...one }))
-  return { namespace: 'default', name: 'public', address: '127.0.0.1', listeners: whole, source: source('Gateway/default/public') }
+  return {
+    namespace: 'default',
+    name: 'public',
+    address: '127.0.0.1',
+    listeners: whole,
+    source: source('Gateway/default/public'),
+  }
 }
 
 function named(hostname: string, name: string): MeshListener['virtualHosts'][number] {

@@ -43,7 +43,10 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
     host,
     port,
     // Envoy adds the TLS inspector by itself where a chain needs it; who looks for HTTP sees TLS as well
-    inspect: { tls: http || has(TlsInspectorSchema) || filterChains.some(({ match }) => match.transport === 'tls'), http },
+    inspect: {
+      tls: http || has(TlsInspectorSchema) || filterChains.some(({ match }) => match.transport === 'tls'),
+      http,
+    },
     detectTimeoutMs:
       listenerFiltersTimeout !== undefined && continueOnListenerFiltersTimeout
         ? decodeDuration(listenerFiltersTimeout, 'listener_filters_timeout')

@@ -104,7 +104,11 @@ export function serviceLoopbackListener(
   if (!isOpaque(protocol) && protocol !== 'auto') return { ...base, filterChains: [{ filters: [manager] }] }
   const byName = streams.some(({ hostnames }) => hostnames.length > 0)
   const chains = streams.map(streamChain)
-  if (isOpaque(protocol)) return { ...base, listenerFilters: byName ? [tlsInspector] : [], filterChains: chains }
+  if (isOpaque(protocol)) {
+    if (!byName) return { ...base, filterChains: chains }
+    const takesAll = streams.some(({ hostnames }) => hostnames.length === 0)
+    return { ...base, ...(takesAll ? undecided : {}), listenerFilters: [tlsInspector], filterChains: chains }
+  }
   const http = {
     name: 'http',
     filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: [...httpProtocols] },

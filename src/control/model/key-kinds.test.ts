@@ -5,7 +5,11 @@ import { certificatesFault, secretText } from './key-kinds.ts'
 import { Model } from './model.ts'
 
 function secret(data: Readonly<Record<string, string>>, type = 'kubernetes.io/tls') {
-  const text = JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, type, stringData: data }, undefined, 2)
+  const text = JSON.stringify(
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, type, stringData: data },
+    undefined,
+    2,
+  )
   return [{ path: 's.yaml', text }]
 }
 
@@ -17,7 +21,12 @@ describe('certificates in Secrets', () => {
     expect(model.update(secret(good)).problems).toEqual([])
     const { documents, problems, stale } = model.update(secret({ ...good, 'tls.key': payCertificate.privateKeyPem }))
     expect(problems).toMatchObject([
-      { code: 'HDL005', severity: 'error', path: 'stringData.tls.key', message: expect.stringContaining('not that of the certificate') },
+      {
+        code: 'HDL005',
+        severity: 'error',
+        path: 'stringData.tls.key',
+        message: expect.stringContaining('not that of the certificate'),
+      },
     ])
     expect(stale).toEqual(new Set(['Secret/default/s']))
     expect(documents[0]?.spec).toMatchObject({ stringData: good })

@@ -74,7 +74,7 @@ function isCertificate(pem: string): boolean {
 }
 
 /** Checked here rather than where it is used: a document that turns bad leaves its last good version in force. */
-export function checkSecret(ctx: z.core.ParsePayload<unknown>): void {
+export function checkSecret(ctx: z.core.ParsePayload): void {
   const secret = ctx.value as SecretSpec
   const place = (key: string): string[] => [secret.stringData[key] === undefined ? 'data' : 'stringData', key]
   const issue = (key: string, message: string, code?: string): void => {

@@ -53,7 +53,7 @@ export interface KindDefinition {
   /** The document's fields beside apiVersion, kind, metadata and status. */
   readonly fields: z.ZodRawShape
   /** Rules over the whole document. */
-  readonly check?: (ctx: z.core.ParsePayload<unknown>) => void
+  readonly check?: (ctx: z.core.ParsePayload) => void
 }
 
 export const gatewayGroup = 'gateway.networking.k8s.io'
@@ -157,6 +157,6 @@ export function documentSchema(kind: KindDefinition): z.ZodType<{ readonly metad
     status: unused,
     ...kind.fields,
   })
-  const checked = kind.check === undefined ? schema : schema.check(kind.check as never)
+  const checked = kind.check === undefined ? schema : schema.check(kind.check)
   return checked as unknown as z.ZodType<{ readonly metadata: Metadata }>
 }

@@ -41,9 +41,9 @@ const subjectAltNameSchema = z
     const { type, hostname, uri } = ctx.value
     const [wanted, other] = type === 'Hostname' ? ['hostname', 'uri'] : ['uri', 'hostname']
     if ((type === 'Hostname' ? hostname : uri) === undefined)
-      ctx.issues.push(ruleIssue(ctx.value, [wanted as string], `"${wanted}" is missing: the type is ${type}`, 'HDL006'))
+      ctx.issues.push(ruleIssue(ctx.value, [wanted], `"${wanted}" is missing: the type is ${type}`, 'HDL006'))
     if ((type === 'Hostname' ? uri : hostname) !== undefined)
-      ctx.issues.push(ruleIssue(ctx.value, [other as string], `"${other}" does not go with type ${type}`))
+      ctx.issues.push(ruleIssue(ctx.value, [other], `"${other}" does not go with type ${type}`))
   })
 
 export const backendTlsPolicyFields: z.ZodRawShape = {

@@ -100,7 +100,7 @@ export function draftListeners(
         documentProblem(gateway, 'HDL010', 'error', [...path, 'protocol'], message, hint),
       )
     }
-    const kinds = supportedKinds(gateway, position, kindsOf(listener), problems)
+    const kinds = resolveKinds(gateway, position, kindsOf(listener), problems)
     const conflict = conflictOf(listener, listeners)
     if (conflict !== undefined) {
       const field = conflict.reason === 'ProtocolConflict' ? 'protocol' : 'hostname'
@@ -116,7 +116,7 @@ export function draftListeners(
       return { ...refused('PortUnavailable', problem), supportedKinds: kinds.supported }
     }
     const { names, fault } = terminates(listener)
-      ? certificates(gateway, position, index, shelf, problems)
+      ? resolveCertificates(gateway, position, index, shelf, problems)
       : { names: [], fault: undefined }
     return {
       ...empty,
@@ -136,7 +136,6 @@ function isProtocol(protocol: string): protocol is Protocol {
 /** Only TLS of two protocols may share a port: the SNI tells them apart. All that are in conflict are, none is picked (Gateway API). */
 function conflictOf(listener: GatewayListener, all: readonly GatewayListener[]): ListenerFault | undefined {
   const others = all.filter((other) => other !== listener && other.port === listener.port && isProtocol(other.protocol))
-  const isTls = ({ protocol }: GatewayListener): boolean => protocol === 'HTTPS' || protocol === 'TLS'
   const stranger = others.find((other) => other.protocol !== listener.protocol && !(isTls(other) && isTls(listener)))
   if (stranger !== undefined) {
     const message = `port ${listener.port} cannot serve ${listener.protocol} and, for listener ${stranger.name}, ${stranger.protocol}`
@@ -148,7 +147,11 @@ function conflictOf(listener: GatewayListener, all: readonly GatewayListener[]):
   return { reason: 'HostnameConflict', message: `listener ${twin.name} has ${what} on port ${listener.port} too` }
 }
 
-function supportedKinds(
+function isTls({ protocol }: GatewayListener): boolean {
+  return protocol === 'HTTPS' || protocol === 'TLS'
+}
+
+function resolveKinds(
   gateway: Gateway,
   position: number,
   possible: readonly string[],
@@ -168,7 +171,7 @@ function supportedKinds(
   return { supported, fault: { reason: 'InvalidRouteKinds', message } }
 }
 
-function certificates(
+function resolveCertificates(
   gateway: Gateway,
   position: number,
   index: DocumentIndex,

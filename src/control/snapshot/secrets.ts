@@ -1,7 +1,7 @@
 // Certificates and roots that listeners and backends refer to → the snapshot, under the names by which proxies ask for them.
 import { createHash } from 'node:crypto'
 
-import { certificateName, rootsName } from '../../contracts/xds/names.ts'
+import { certificateName } from '../../contracts/xds/names.ts'
 import {
   certificateFault,
   certificateKey,
@@ -83,7 +83,7 @@ export class SecretShelf {
   }
 
   /** Serves these roots under the name of what refers to them. */
-  putRoots(name: ReturnType<typeof rootsName>, rootsPem: string): void {
+  putRoots(name: string, rootsPem: string): void {
     this.#put(name, { kind: 'roots', rootsPem })
   }
 

@@ -177,14 +177,14 @@ function compileExternal(external: ModelDocument<'ExternalService'>): ServiceDra
     document: external,
     host,
     external: true,
-    ports: ports.map(({ name, port, targetPort = port, protocol }) => ({
+    ports: ports.map(({ name, port, protocol, targetPort: dialled = port }) => ({
       name,
       port,
       protocol: protocol === 'https' ? 'tls' : protocol,
       endpoints:
         endpoints.length === 0
-          ? [addressEndpoint(host, targetPort, 1)]
-          : endpoints.map((one) => addressEndpoint(one.address, one.port ?? targetPort, one.weight)),
+          ? [addressEndpoint(host, dialled, 1)]
+          : endpoints.map((one) => addressEndpoint(one.address, one.port ?? dialled, one.weight)),
       streams: [],
       consumerStreams: new Map(),
     })),

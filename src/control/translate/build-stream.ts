@@ -27,8 +27,8 @@ export function inboundStream(cluster: string, source: MeshStream['source']): Om
 }
 
 /** Closes what comes for these names. */
-export function closingChain(name: string, serverNames: readonly string[]): FilterChainInit {
-  return bytesChain(name, serverNames, [], undefined)
+export function closingChain(name: string, hostnames: readonly string[]): FilterChainInit {
+  return bytesChain(name, hostnames, [], undefined)
 }
 
 /** The prefix of the statistics tells the proxy, too, which route it is: chains of one route may be several. */

@@ -32,7 +32,9 @@ describe('TLS towards the outside over xDS', () => {
     [socket({}), 'the server must be verified'],
     [socket({ commonTlsContext: encodeOwnSecrets() }), 'a certificate of the client is not supported'],
     [
-      socket({ commonTlsContext: { validationContextType: { case: 'validationContext', value: { systemRootCerts: {} } } } }),
+      socket({
+        commonTlsContext: { validationContextType: { case: 'validationContext', value: { systemRootCerts: {} } } },
+      }),
       'must say who may answer',
     ],
     [

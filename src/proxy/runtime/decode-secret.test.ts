@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 
 import { payCertificate, shopCertificate, shopRoots } from '../../../test/kit/test-certificates.ts'
 import { SecretSchema } from '../../contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
-import { buildSecret } from '../../control/translate/build-secret.ts'
 import { MeshSecret } from '../../control/snapshot/secrets.ts'
 import type { SecretContent } from '../../control/snapshot/secrets.ts'
+import { buildSecret } from '../../control/translate/build-secret.ts'
 import { decodeSecretResource } from './decode-secret.ts'
 
 function body(content: SecretContent): Uint8Array {
@@ -18,7 +18,10 @@ describe('secrets', () => {
   })
 
   it.each([
-    [{ ...shopCertificate, privateKeyPem: payCertificate.privateKeyPem }, 'private_key: it is not that of the certificate'],
+    [
+      { ...shopCertificate, privateKeyPem: payCertificate.privateKeyPem },
+      'private_key: it is not that of the certificate',
+    ],
     [{ ...shopCertificate, privateKeyPem: 'top secret' }, 'private_key: no private key in PEM'],
     [{ ...shopCertificate, certificateChainPem: 'x' }, 'certificate_chain: no certificate in PEM'],
     [{ kind: 'roots', rootsPem: '' }, 'trusted_ca: no certificate in PEM'],

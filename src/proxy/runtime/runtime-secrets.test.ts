@@ -15,8 +15,19 @@ const shop = 'certificate|default/shop'
 const pay = 'certificate|default/pay'
 const listener = 'gateway|default/public|8443'
 const partner = 'roots|configmap|default/partner'
-const node: XdsNode = { id: 'gateway~default~public', kind: 'gateway', namespace: 'default', name: 'public', verified: true }
-const everythingElse = [typeUrls.cluster, typeUrls.clusterLoadAssignment, typeUrls.listener, typeUrls.routeConfiguration]
+const node: XdsNode = {
+  id: 'gateway~default~public',
+  kind: 'gateway',
+  namespace: 'default',
+  name: 'public',
+  verified: true,
+}
+const everythingElse = [
+  typeUrls.cluster,
+  typeUrls.clusterLoadAssignment,
+  typeUrls.listener,
+  typeUrls.routeConfiguration,
+]
 
 function mesh(certificate: string = shop, content = shopCertificate): MeshBuilder {
   return new MeshBuilder()
@@ -89,7 +100,11 @@ describe('secrets of the runtime', () => {
 
   it('waits for the roots that a cluster verifies with', () => {
     const host = 'partner.example'
-    const originateTls = { serverName: host, subjectAltNames: [{ type: 'dns' as const, value: host }], rootsSecret: partner }
+    const originateTls = {
+      serverName: host,
+      subjectAltNames: [{ type: 'dns' as const, value: host }],
+      rootsSecret: partner,
+    }
     const endpoint = { kind: 'address' as const, host, port: 443, weight: 1, dns: true }
     const stream = { name: 's', source: { document: 'd' }, hostnames: [], backends: [{ host, port: 80, weight: 1 }] }
     const { store, push } = fed(

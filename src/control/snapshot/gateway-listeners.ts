@@ -26,6 +26,8 @@ export interface ListenerDraft {
   readonly supportedKinds: readonly string[]
   readonly certificates: readonly string[]
   readonly routesByHost: Map<string, RankedRoute[]>
+  /** Kind of the routes that have a hostname. */
+  readonly kindByHost: Map<string, string>
   readonly streams: RankedStream[]
   readonly attached: Set<string>
 }
@@ -85,7 +87,7 @@ export function draftListeners(
   const { listeners } = gateway.spec
   return listeners.map((listener, position): ListenerDraft => {
     const path = ['spec', 'listeners', position]
-    const empty = { listener, routesByHost: new Map(), streams: [], attached: new Set<string>() }
+    const empty = { listener, routesByHost: new Map(), kindByHost: new Map(), streams: [], attached: new Set<string>() }
     const refused = (reason: string, problem: Problem, conflicted = false): ListenerDraft => {
       problems.add(problem)
       const fault = { reason, message: problem.message }

@@ -16,7 +16,7 @@ import { compareSpecificity, coversHostname, intersectHostnames } from './hostna
 import type { MeshGateway, MeshListener } from './mesh-snapshot.ts'
 import { inOrderOfPrecedence } from './precedence.ts'
 import type { RankedRoute } from './precedence.ts'
-import type { ProblemList, RouteAttachment } from './route-attachment.ts'
+import type { ProblemList, RefusalReason, RouteAttachment } from './route-attachment.ts'
 import type { SecretShelf } from './secrets.ts'
 import { compareText } from './services.ts'
 import { gatewayControllerName } from './status.ts'
@@ -57,7 +57,8 @@ export function compileGateways(
     if (listeners.some(({ certificates }) => certificates.length > 0)) warnOfNamesake(gateway, index, problems)
     drafts.set(gateway, { address, fault, listeners })
   }
-  const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')]
+  // of two kinds that want one hostname the older route has it (GRPCRouteSpec.hostnames)
+  const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')].toSorted(compareAge)
   for (const route of routes)
     for (const position of gatewayParents(route))
       attach(route, position, index, drafts, {
@@ -150,7 +151,6 @@ function isOurs(gateway: Gateway, index: DocumentIndex, attachment: RouteAttachm
 }
 
 type AnyRoute = RouteDocument | StreamRouteDocument
-type RefusalReason = Parameters<RouteAttachment['refuse']>[3]
 
 interface Place {
   readonly draft: ListenerDraft
@@ -161,6 +161,11 @@ interface Place {
 interface Verdict {
   refuse(parentRef: ParentReference, reason: RefusalReason, problem: Problem): void
   accept(parentRef: ParentReference, places: readonly Place[]): void
+}
+
+const refusalCodes: Readonly<Partial<Record<RefusalReason, Problem['code']>>> = {
+  NotAllowedByListeners: 'HDL009',
+  Conflicted: 'HDL012',
 }
 
 function attach(
@@ -175,7 +180,7 @@ function attach(
   const namespace = parentRef.namespace ?? route.namespace
   const gateway = index.get('Gateway', namespace, parentRef.name)
   const refuse = (reason: RefusalReason, field: string, message: string, hint?: string): void => {
-    const code = reason === 'NotAllowedByListeners' ? 'HDL009' : 'HDL008'
+    const code = refusalCodes[reason] ?? 'HDL008'
     const problem = documentProblem(route, code, 'error', [...path, field], message, hint)
     verdict.refuse(parentRef, reason, problem)
   }
@@ -215,8 +220,34 @@ function attach(
     refuse('NoMatchingListenerHostname', 'name', message, "Compare the route's hostnames with the listener's hostname.")
     return
   }
-  for (const { draft } of places) draft.attached.add(route.id)
-  verdict.accept(parentRef, places)
+  const free = places.filter(({ draft, hostnames }) => !isConflict(route, hostnames, draft))
+  if (free.length === 0) {
+    const other = route.kind === 'HTTPRoute' ? 'GRPCRoute' : 'HTTPRoute'
+    const message = `Gateway ${namespace}/${parentRef.name} has a ${other} for that hostname already, and routes of two kinds do not mix`
+    refuse('Conflicted', 'name', message, 'Give each of them a hostname of its own.')
+    return
+  }
+  for (const { draft, hostnames } of free) {
+    draft.attached.add(route.id)
+    for (const hostname of hostnames) draft.kindByHost.set(hostname, route.kind)
+  }
+  verdict.accept(parentRef, free)
+}
+
+function compareAge(a: RouteDocument, b: RouteDocument): number {
+  return (
+    compareText(a.metadata.creationTimestamp ?? '~', b.metadata.creationTimestamp ?? '~') ||
+    compareText(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`)
+  )
+}
+
+/** Connections are told apart by SNI alone, whatever the kind of route: only routes for requests are in each other's way. */
+function isConflict(route: AnyRoute, hostnames: readonly string[], { kindByHost, listener }: ListenerDraft): boolean {
+  if (!listener.protocol.startsWith('HTTP')) return false
+  return [...kindByHost].some(
+    ([host, kind]) =>
+      kind !== route.kind && hostnames.some((hostname) => intersectHostnames(host, hostname) !== undefined),
+  )
 }
 
 function hostnamesOf(route: AnyRoute): readonly string[] {

@@ -25,6 +25,14 @@ export class ProblemList {
   }
 }
 
+/** Reasons of the Gateway API for a route that is not accepted; `Conflicted` is GEP-1426's. */
+export type RefusalReason =
+  | 'Conflicted'
+  | 'NoMatchingListenerHostname'
+  | 'NoMatchingParent'
+  | 'NotAllowedByListeners'
+  | 'UnsupportedProtocol'
+
 export class RouteAttachment {
   readonly problems: ProblemList
   readonly #resolver: BackendResolver
@@ -52,7 +60,7 @@ export class RouteAttachment {
     route: RouteDocument,
     parentRef: ParentReference,
     parentNamespace: string | undefined,
-    reason: 'NoMatchingParent' | 'NoMatchingListenerHostname' | 'NotAllowedByListeners' | 'UnsupportedProtocol',
+    reason: RefusalReason,
     problem: Problem,
   ): void {
     const rules = this.#rulesOf(route, parentNamespace)

@@ -53,6 +53,9 @@ const httpInspector: MessageInitShape<typeof ListenerFilterSchema> = {
 /** As Envoy's HTTP inspector calls them. */
 const httpProtocols = ['http/1.1', 'h2c'] as const
 
+/** HTTP is all that these listeners serve: a connection that is opened before it is needed may wait for its first request. */
+const noInspectionTimeout = { listenerFiltersTimeout: encodeDuration(0) }
+
 /** Who says nothing for so long waits for the server to speak first: the chain for bytes serves. */
 const undecided = { listenerFiltersTimeout: encodeDuration(5_000), continueOnListenerFiltersTimeout: true }
 
@@ -101,7 +104,8 @@ export function serviceLoopbackListener(
     httpFilters: [cors, router],
   })
   const base = { name, address: socketAddress(address), trafficDirection: TrafficDirection.OUTBOUND }
-  if (!isOpaque(protocol) && protocol !== 'auto') return { ...base, filterChains: [{ filters: [manager] }] }
+  if (!isOpaque(protocol) && protocol !== 'auto')
+    return { ...base, ...noInspectionTimeout, listenerFilters: [httpInspector], filterChains: [{ filters: [manager] }] }
   const byName = streams.some(({ hostnames }) => hostnames.length > 0)
   const chains = streams.map(streamChain)
   if (isOpaque(protocol)) {
@@ -161,13 +165,14 @@ export function inboundListener(
     ...(requests.plaintext === undefined ? [] : [{ ...requests.plaintext, filters: [manager] }]),
     ...(bytes.plaintext === undefined || plainBytes === undefined ? [] : [{ ...carried, ...plainBytes }]),
   ]
-  const [byTls, byHttp] = [mode !== 'DISABLE' || undeclared, mode !== 'STRICT' && undeclared]
+  const byTls = mode !== 'DISABLE' || undeclared
+  const byHttp = mode !== 'STRICT' && !opaque
   return {
     name,
     address: socketAddress(address),
     trafficDirection: TrafficDirection.INBOUND,
-    ...(byHttp || (opaque && mode === 'PERMISSIVE') ? undecided : {}),
     listenerFilters: [...(byTls ? [tlsInspector] : []), ...(byHttp ? [httpInspector] : [])],
+    ...(plainBytes !== undefined && mode !== 'STRICT' ? undecided : noInspectionTimeout),
     filterChains,
   }
 }
@@ -195,7 +200,13 @@ function rdsListener(name: string, address: SocketAddress, routeConfiguration: s
 }
 
 function plaintextListener(name: string, address: SocketAddress, manager: ConnectionManagerInit) {
-  return { name, address: socketAddress(address), filterChains: [{ filters: [connectionManager(manager)] }] }
+  return {
+    name,
+    address: socketAddress(address),
+    listenerFilters: [httpInspector],
+    ...noInspectionTimeout,
+    filterChains: [{ filters: [connectionManager(manager)] }],
+  }
 }
 
 export function rds(routeConfigName: string): NonNullable<ConnectionManagerInit['routeSpecifier']> {

@@ -4,6 +4,7 @@ import type { DescMessage } from '@bufbuild/protobuf'
 import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChain } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { Listener } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
@@ -27,32 +28,46 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
   refuseFields(message, ['filterChainMatcher', 'defaultFilterChain', 'additionalAddresses', 'apiListener'])
   if (message.filterChains.length === 0) throw new Error('a listener needs a filter chain')
   const { host, port } = decodeSocketAddress(message.address, 'address')
-  const filterChains = message.filterChains.map((chain) =>
-    within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
-  )
-  const has = (schema: DescMessage): boolean =>
-    message.listenerFilters.some(({ configType }) =>
-      isTypedConfig(configType.case === 'typedConfig' ? configType.value : undefined, schema),
-    )
-  const { listenerFiltersTimeout, continueOnListenerFiltersTimeout } = message
-  // a connection manager takes both versions of HTTP (codec_type AUTO) and has to tell them apart
-  const http = has(HttpInspectorSchema) || filterChains.some(({ filter }) => filter.kind === 'http')
   return {
     name: message.name,
     direction: decodeDirection(message.trafficDirection),
     host,
     port,
-    // Envoy adds the TLS inspector by itself where a chain needs it; who looks for HTTP sees TLS as well
     inspect: {
-      tls: http || has(TlsInspectorSchema) || filterChains.some(({ match }) => match.transport === 'tls'),
-      http,
+      tls: hasInspector(message, TlsInspectorSchema) || choosesByTls(message),
+      http: hasInspector(message, HttpInspectorSchema),
     },
-    detectTimeoutMs:
-      listenerFiltersTimeout !== undefined && continueOnListenerFiltersTimeout
-        ? decodeDuration(listenerFiltersTimeout, 'listener_filters_timeout')
-        : Infinity,
-    filterChains,
+    detectTimeoutMs: decodeDetectTimeout(message),
+    filterChains: message.filterChains.map((chain) =>
+      within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
+    ),
   }
+}
+
+function hasInspector({ listenerFilters }: Listener, schema: DescMessage): boolean {
+  return listenerFilters.some(
+    ({ configType }) => configType.case === 'typedConfig' && isTypedConfig(configType.value, schema),
+  )
+}
+
+/** Envoy inspects by itself what its chains are chosen by. */
+function choosesByTls({ filterChains }: Listener): boolean {
+  return filterChains.some(
+    ({ filterChainMatch: match }) =>
+      match !== undefined && (match.transportProtocol === 'tls' || match.serverNames.length > 0),
+  )
+}
+
+/** Envoy's, for a listener that says nothing. */
+const defaultDetectTimeoutMs = 15_000
+
+/**
+ * 0: never. Envoy closes the connection then, unless it is told to continue; here it is served by the chain for unknown protocols and
+ * closed where there is none, which is the same for a listener without such a chain.
+ */
+function decodeDetectTimeout({ listenerFiltersTimeout: timeout }: Listener): number {
+  if (timeout === undefined) return defaultDetectTimeoutMs
+  return decodeDuration(timeout, 'listener_filters_timeout') || Infinity
 }
 
 function decodeDirection(direction: TrafficDirection): ListenerConfig['direction'] {

@@ -122,8 +122,8 @@ describe('listeners', () => {
       direction: 'gateway',
       host: '127.0.0.1',
       port: 80,
-      inspect: { tls: true, http: true },
-      detectTimeoutMs: Infinity,
+      inspect: { tls: false, http: false },
+      detectTimeoutMs: 15_000,
       filterChains: [
         {
           name: 'c',

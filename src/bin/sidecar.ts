@@ -107,6 +107,7 @@ export function startSidecar({
     xds.subscribe(typeUrls.routeConfiguration, wanted.routeConfigurations)
     xds.subscribe(typeUrls.cluster, wanted.clusters)
     xds.subscribe(typeUrls.clusterLoadAssignment, wanted.endpoints)
+    xds.subscribe(typeUrls.secret, wanted.secrets)
   }
   lifecycle.onStop(store.wanted.subscribe(subscribe))
   lifecycle.onStop(store.runtime.subscribe(({ revision }) => metrics.configApplied(revision)))

@@ -141,12 +141,14 @@ function withUnchangedParts(before: MeshSnapshot, next: MeshSnapshot): MeshSnaps
   const workloads = sharedEntries(before.workloads, next.workloads)
   const services = sharedEntries(before.services, next.services)
   const gateways = sharedEntries(before.gateways, next.gateways)
+  const secrets = sharedEntries(before.secrets, next.secrets)
   const same =
     settings === before.settings &&
     workloads === before.workloads &&
     services === before.services &&
-    gateways === before.gateways
-  return same ? before : { revision: next.revision, settings, workloads, services, gateways }
+    gateways === before.gateways &&
+    secrets === before.secrets
+  return same ? before : { revision: next.revision, settings, workloads, services, gateways, secrets }
 }
 
 function sharedEntries<T>(before: ReadonlyMap<string, T>, next: ReadonlyMap<string, T>): ReadonlyMap<string, T> {

@@ -132,6 +132,10 @@ describe('absolute-form requests', () => {
     const response = await through(`http://127.0.0.1:${portOf(outside)}/`)
     assert.equal(response.status, 502)
     assert.match(response.body, /no service of the mesh: add a Service/)
+    const client = await rawClient(port)
+    const authority = `127.0.0.1:${portOf(outside)}`
+    client.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`)
+    assert.match(await client.waitFor('\r\n\r\n'), /^HTTP\/1.1 502 /)
     test.runtime.set(known)
   })
 })

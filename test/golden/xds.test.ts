@@ -21,8 +21,10 @@ import { RouterSchema } from '../../src/contracts/xds/gen/envoy/extensions/filte
 import { HttpInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { TcpProxySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { RoundRobinSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import { SecretSchema } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
@@ -31,7 +33,7 @@ import { HttpProtocolOptionsSchema } from '../../src/contracts/xds/gen/envoy/ext
 import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
-import { gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
+import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
 import type { TypeUrl } from '../../src/contracts/xds/names.ts'
 import type { MeshSnapshot } from '../../src/control/snapshot/mesh-snapshot.ts'
 import { createResourceView } from '../../src/control/translate/mesh-resource-view.ts'
@@ -52,6 +54,7 @@ const schemas = {
   [typeUrls.routeConfiguration]: RouteConfigurationSchema,
   [typeUrls.cluster]: ClusterSchema,
   [typeUrls.clusterLoadAssignment]: ClusterLoadAssignmentSchema,
+  [typeUrls.secret]: SecretSchema,
 }
 const registry: Registry = createRegistry(
   CorsPolicySchema,
@@ -68,6 +71,7 @@ const registry: Registry = createRegistry(
   RoundRobinSchema,
   RouterSchema,
   SourceInfoSchema,
+  TcpProxySchema,
   TlsInspectorSchema,
   UpstreamTlsContextSchema,
 )
@@ -96,11 +100,14 @@ function dump(
     ports.map(({ port }) => hostPort(host, port)),
   )
   const gateways = [...snapshot.gateways.values()].flatMap(({ namespace, name, listeners }) =>
-    listeners.map(({ port }) => gatewayName(namespace, name, port)),
+    listeners.flatMap((listener) => [
+      gatewayName(namespace, name, listener.port),
+      gatewayListenerName(namespace, name, listener.port, listener.name),
+    ]),
   )
   const dumped = {} as Record<TypeUrl, Record<string, JsonValue>>
   for (const [typeUrl, schema] of Object.entries(schemas) as [TypeUrl, typeof ListenerSchema][]) {
-    const names = new Set([...services, ...gateways, ...view.wildcardNames(typeUrl, node)])
+    const names = new Set([...services, ...gateways, ...snapshot.secrets.keys(), ...view.wildcardNames(typeUrl, node)])
     dumped[typeUrl] = {}
     for (const name of names) {
       const resource = view.get(typeUrl, name, node)
@@ -124,12 +131,13 @@ function run(resources: Record<TypeUrl, Record<string, JsonValue>>, view: Resour
   return plain(store.runtime.value)
 }
 
-function plain({ revision, listeners, routeConfigurations, clusters }: RuntimeConfig): object {
+function plain({ revision, listeners, routeConfigurations, clusters, secrets }: RuntimeConfig): object {
   return {
     revision,
     listeners: Object.fromEntries(listeners),
     routeConfigurations: Object.fromEntries(routeConfigurations),
     clusters: Object.fromEntries(clusters),
+    secrets: Object.fromEntries(secrets),
   }
 }
 

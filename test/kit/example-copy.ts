@@ -42,15 +42,16 @@ export class ExampleCopy implements Disposable {
   }
 }
 
-/** The same text, the ports that Workloads and Gateways listen on replaced by free ones. */
+/** The same text, the ports that Workloads and Gateways listen on replaced by free ones; listeners of one port keep sharing it. */
 async function onFreePorts(text: string): Promise<string> {
   const ports = parseAllDocuments(text).flatMap((document) => listeningPorts(document as Document))
-  const free = await freePorts(ports.length)
+  const numbers = [...new Set(ports.map(({ value }) => value))]
+  const free = await freePorts(numbers.length)
   let changed = text
   // from the end, so that the ranges before stay true
-  for (const [index, port] of [...ports.entries()].toReversed()) {
+  for (const port of ports.toReversed()) {
     const [from, to] = port.range as [number, number, number]
-    changed = changed.slice(0, from) + String(free[index]) + changed.slice(to)
+    changed = changed.slice(0, from) + String(free[numbers.indexOf(port.value)]) + changed.slice(to)
   }
   return changed
 }

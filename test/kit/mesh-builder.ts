@@ -5,6 +5,7 @@ import type {
   MeshBackend,
   MeshEndpoint,
   MeshGateway,
+  MeshListener,
   MeshRoute,
   MeshRouteAction,
   MeshService,
@@ -14,6 +15,8 @@ import type {
   MeshWorkload,
 } from '../../src/control/snapshot/mesh-snapshot.ts'
 import type { PortAllocation } from '../../src/control/snapshot/port-allocation.ts'
+import { MeshSecret } from '../../src/control/snapshot/secrets.ts'
+import type { SecretContent } from '../../src/control/snapshot/secrets.ts'
 import type { RouteMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
 
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
@@ -26,7 +29,11 @@ export interface ServiceOptions {
   readonly endpoints?: readonly MeshEndpoint[]
   readonly routes?: readonly MeshRoute[]
   readonly consumerRoutes?: Readonly<Record<string, readonly MeshRoute[]>>
+  readonly servicePort?: Partial<MeshServicePort>
 }
+
+/** HTTP without TLS unless said otherwise. */
+type ListenerOptions = Pick<MeshListener, 'name' | 'port'> & Partial<MeshListener>
 
 export class MeshBuilder {
   #settings: MeshSettings = {
@@ -44,6 +51,7 @@ export class MeshBuilder {
   readonly #workloads = new Map<string, MeshWorkload>()
   readonly #services = new Map<string, MeshService>()
   readonly #gateways = new Map<string, MeshGateway>()
+  readonly #secrets = new Map<string, MeshSecret>()
 
   settings(changes: Partial<MeshSettings>): this {
     this.#settings = { ...this.#settings, ...changes }
@@ -82,6 +90,9 @@ export class MeshBuilder {
       endpoints: options.endpoints ?? ofWorkloads,
       routes,
       consumerRoutes: new Map(Object.entries(consumerRoutes)),
+      streams: [],
+      consumerStreams: new Map(),
+      ...options.servicePort,
     }
     const host = serviceHost(name, namespace)
     const document = source(`Service/${namespace}/${name}`)
@@ -89,7 +100,12 @@ export class MeshBuilder {
     return this
   }
 
-  external(host: string, port: number, endpoints: readonly MeshEndpoint[]): this {
+  external(
+    host: string,
+    port: number,
+    endpoints: readonly MeshEndpoint[],
+    changes: Partial<MeshServicePort> = {},
+  ): this {
     const servicePort: MeshServicePort = {
       name: 'http',
       port,
@@ -97,6 +113,9 @@ export class MeshBuilder {
       endpoints,
       routes: [],
       consumerRoutes: new Map(),
+      streams: [],
+      consumerStreams: new Map(),
+      ...changes,
     }
     const document = source(`ExternalService/default/${host}`)
     this.#services.set(host, {
@@ -110,9 +129,22 @@ export class MeshBuilder {
     return this
   }
 
-  gateway(namespace: string, name: string, listeners: MeshGateway['listeners']): this {
+  gateway(namespace: string, name: string, listeners: readonly ListenerOptions[]): this {
     const document = source(`Gateway/${namespace}/${name}`)
-    this.#gateways.set(`${namespace}/${name}`, { namespace, name, listeners, source: document })
+    const whole = listeners.map((listener): MeshListener => ({
+      protocol: 'HTTP',
+      certificates: [],
+      virtualHosts: [],
+      streams: [],
+      ...listener,
+    }))
+    const address = '127.0.0.1'
+    this.#gateways.set(`${namespace}/${name}`, { namespace, name, address, listeners: whole, source: document })
+    return this
+  }
+
+  secret(name: string, content: SecretContent): this {
+    this.#secrets.set(name, new MeshSecret(content))
     return this
   }
 
@@ -123,6 +155,7 @@ export class MeshBuilder {
       workloads: new Map(this.#workloads),
       services: new Map(this.#services),
       gateways: new Map(this.#gateways),
+      secrets: new Map(this.#secrets),
     }
   }
 }

@@ -24,7 +24,18 @@ export function sampleService(name: string, changes: Partial<MeshService> = {}):
     namespace,
     name,
     external: false,
-    ports: [{ name: 'http', port: 80, protocol: 'http', endpoints: [], routes: [], consumerRoutes: new Map() }],
+    ports: [
+      {
+        name: 'http',
+        port: 80,
+        protocol: 'http',
+        endpoints: [],
+        routes: [],
+        consumerRoutes: new Map(),
+        streams: [],
+        consumerStreams: new Map(),
+      },
+    ],
     source: { document: `Service/${namespace}/${name}` },
     ...changes,
   }
@@ -52,6 +63,7 @@ export function sampleSnapshot(
     workloads: new Map(workloads.map((workload) => [`${workload.namespace}/${workload.name}`, workload])),
     services: new Map(services.map((service) => [service.host, service])),
     gateways: new Map(),
+    secrets: new Map(),
     ...changes,
   }
 }

@@ -5,7 +5,13 @@ import type { ResourceView, XdsNode } from '../../src/control/translate/resource
 import type { RuntimeStore } from '../../src/proxy/runtime/runtime-store.ts'
 import type { RejectedResource } from '../../src/proxy/xds-client/resource-update.ts'
 
-const order = [typeUrls.cluster, typeUrls.clusterLoadAssignment, typeUrls.listener, typeUrls.routeConfiguration]
+const order = [
+  typeUrls.secret,
+  typeUrls.cluster,
+  typeUrls.clusterLoadAssignment,
+  typeUrls.listener,
+  typeUrls.routeConfiguration,
+]
 
 export class ViewFeed {
   readonly #store: RuntimeStore
@@ -70,6 +76,7 @@ export class ViewFeed {
     if (typeUrl === typeUrls.listener) return this.#view.wildcardNames(typeUrl, this.#node)
     if (typeUrl === typeUrls.cluster) return wanted.clusters
     if (typeUrl === typeUrls.clusterLoadAssignment) return wanted.endpoints
+    if (typeUrl === typeUrls.secret) return wanted.secrets
     return wanted.routeConfigurations
   }
 }

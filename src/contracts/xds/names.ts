@@ -5,6 +5,7 @@ export const typeUrls = {
   routeConfiguration: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
   cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
   clusterLoadAssignment: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+  secret: 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
 } as const
 
 export type TypeUrl = (typeof typeUrls)[keyof typeof typeUrls]
@@ -29,10 +30,30 @@ export function serviceListener(host: string, port: number): string {
 export function inboundName(port: number): string {
   return `inbound|${port}`
 }
-/** LDS and RDS name for one listener of a Gateway. */
+/** LDS name for one port of a Gateway, and RDS name for what is served there without TLS. */
 export function gatewayName(namespace: string, gateway: string, port: number): string {
   return `gateway|${namespace}/${gateway}|${port}`
 }
+
+/** RDS name for one HTTPS listener of a Gateway, which may share its port with others. */
+export function gatewayListenerName(namespace: string, gateway: string, port: number, listener: string): string {
+  return `${gatewayName(namespace, gateway, port)}|${listener}`
+}
+
+/** SDS name of the certificate in a Secret. */
+export function certificateName(namespace: string, name: string): string {
+  return `certificate|${namespace}/${name}`
+}
+/** SDS name of the roots in a ConfigMap or Secret, or of those of a policy that names several. */
+export function rootsName(kind: 'configmap' | 'secret' | 'policy', namespace: string, name: string): string {
+  return `roots|${kind}|${namespace}/${name}`
+}
+
+/** Cluster name for a share of connections that nobody is to get: no cluster has it. */
+export const noCluster = 'none'
+
+/** ALPN between sidecars for bytes that are not HTTP. */
+export const opaqueAlpn = 'heddle-tcp'
 
 /** Names of the secrets that the proxy itself provides: its own SVID and the trust bundle. */
 export const ownCertificateSecret = 'default'

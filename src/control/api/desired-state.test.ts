@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { sampleService, sampleSnapshot, sampleWorkload } from '../../../test/kit/sample-snapshot.ts'
-import type { MeshSnapshot } from '../snapshot/mesh-snapshot.ts'
+import type { MeshGateway, MeshSnapshot } from '../snapshot/mesh-snapshot.ts'
 import type { PortAllocation } from '../snapshot/port-allocation.ts'
 import { applicationEnvironment } from './application-environment.ts'
 import { buildDesiredState } from './desired-state.ts'
@@ -26,8 +26,26 @@ const reviews = sampleService('reviews')
 const otherReviews = sampleService('reviews', { namespace: 'another' })
 const userData = sampleService('user-data', {
   ports: [
-    { name: 'http', port: 80, protocol: 'http', endpoints: [], routes: [], consumerRoutes: new Map() },
-    { name: 'admin-api', port: 81, protocol: 'http', endpoints: [], routes: [], consumerRoutes: new Map() },
+    {
+      name: 'http',
+      port: 80,
+      protocol: 'http',
+      endpoints: [],
+      routes: [],
+      consumerRoutes: new Map(),
+      streams: [],
+      consumerStreams: new Map(),
+    },
+    {
+      name: 'admin-api',
+      port: 81,
+      protocol: 'http',
+      endpoints: [],
+      routes: [],
+      consumerRoutes: new Map(),
+      streams: [],
+      consumerStreams: new Map(),
+    },
   ],
 })
 const web = sampleWorkload('web', {
@@ -112,10 +130,11 @@ describe('buildDesiredState', () => {
   })
 
   it('hosts a gateway beside a workload of the same name, at other addresses', () => {
-    const gateway = {
+    const gateway: MeshGateway = {
       namespace: 'default',
       name: 'web',
-      listeners: [{ name: 'http', port: 8080, virtualHosts: [] }],
+      address: '127.0.0.1',
+      listeners: [{ name: 'http', port: 8080, protocol: 'HTTP', certificates: [], virtualHosts: [], streams: [] }],
       source: { document: 'Gateway/default/web' },
     }
     const snapshot = sampleSnapshot([web], [], { gateways: new Map([['default/web', gateway]]) })

@@ -50,6 +50,19 @@ describe('documents of the API', () => {
     expect(view?.defaults).not.toHaveProperty(['spec.ports[0].port'])
   })
 
+  it('say that a Secret has changed when what it holds has, and show nothing of it', async () => {
+    const { port, applied } = await newPort()
+    const head = 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n'
+    const apply = (password: string) => port.apply(`${head}stringData: {password: ${password}}\n`, { dryRun: false })
+    const created = await apply('hunter2')
+    const same = await apply('hunter2')
+    const changed = await apply('hunter3')
+    const actions = [created, same, changed].map(({ documents }) => documents[0]?.action)
+    expect(actions).toEqual(['created', 'unchanged', 'changed'])
+    expect(applied.list()[0]?.text).toContain('hunter3')
+    expect(JSON.stringify([created, same, changed, port.list({ kind: 'secret' })])).not.toContain('hunter')
+  })
+
   it('change nothing on a dry run or when anything is wrong, and say all that is', async () => {
     const { port, applied } = await newPort()
     expect((await port.apply(reviews, { dryRun: true })).documents).toHaveLength(1)

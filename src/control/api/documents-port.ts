@@ -5,7 +5,7 @@ import type { AppliedDocument, ApplyResult, DocumentKey, DocumentView } from '..
 import type { Problem } from '../../contracts/problem.ts'
 import { analyzeFiles } from '../configuration.ts'
 import type { Configuration } from '../configuration.ts'
-import { documentProblem, documentText, toManifest } from '../model/document.ts'
+import { completeText, documentProblem, toManifest } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { parseFile } from '../model/parse-file.ts'
 import { formatPath } from '../model/schema-problems.ts'
@@ -94,7 +94,9 @@ function change(document: ModelDocument, present: ModelDocument | undefined): Ap
   const after = toManifest(document)
   if (present === undefined) return { kind, namespace, name, action: 'created', after }
   const before = toManifest(present)
-  return { kind, namespace, name, action: isDeepStrictEqual(before, after) ? 'unchanged' : 'changed', before, after }
+  // the manifests do not show what a Secret holds
+  const same = isDeepStrictEqual(before, after) && isDeepStrictEqual(document.spec, present.spec)
+  return { kind, namespace, name, action: same ? 'unchanged' : 'changed', before, after }
 }
 
 /** What stands in a file is changed there: applied beside it, it would never come into force. */
@@ -131,7 +133,7 @@ function readApplied(yaml: string): { written: readonly WrittenDocument[]; probl
         const message = `${document.id} occurs twice`
         problems.push(documentProblem(document, 'HDL007', 'error', ['metadata', 'name'], message, 'Apply it once.'))
       }
-      written.set(document.id, { document, text: parsed.entries.length === 1 ? text : documentText(document) })
+      written.set(document.id, { document, text: parsed.entries.length === 1 ? text : completeText(document) })
     }
   }
   return { written: [...written.values()], problems }

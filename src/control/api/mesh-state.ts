@@ -27,7 +27,7 @@ export function buildMeshState(snapshot: MeshSnapshot, ports: PortAllocation, in
         namespace: gateway.namespace,
         name: gateway.name,
         listener: name,
-        address: hostPort('127.0.0.1', port),
+        address: hostPort(gateway.address, port),
         spiffeId: gatewaySpiffeId(gateway, snapshot),
         ...adminUrls(gatewayOwner(gateway), ports),
       })),

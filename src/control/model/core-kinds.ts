@@ -131,7 +131,3 @@ export const serviceAccountFields: z.ZodRawShape = {
   imagePullSecrets: unused,
   secrets: unused,
 }
-
-export const secretFields: z.ZodRawShape = { data: unused, immutable: unused, stringData: unused, type: unused }
-
-export const configMapFields: z.ZodRawShape = { binaryData: unused, data: unused, immutable: unused }

@@ -67,6 +67,13 @@ export function toManifest(document: ModelDocument): Readonly<Record<string, unk
   return 'spec' in kinds[kind].fields ? { ...header, spec } : { ...header, ...(spec as object) }
 }
 
+/** Whole, what a Secret holds included: for nobody's eyes, but to be read again. */
+export function completeText(document: ModelDocument): string {
+  const { kind, spec } = document
+  const manifest = toManifest(document)
+  return JSON.stringify(kind === 'Secret' ? { ...manifest, ...spec } : manifest, undefined, 2)
+}
+
 /** What the store keeps of a revision: JSON, which is YAML, by document id. */
 export function documentTexts(documents: readonly ModelDocument[]): ReadonlyMap<string, string> {
   return new Map(documents.map((document) => [document.id, documentText(document)]))

@@ -1,4 +1,6 @@
 // GatewayClass, Gateway, ReferenceGrant and XMesh.
+import { isIP } from 'node:net'
+
 import { z } from 'zod'
 
 import {
@@ -41,6 +43,7 @@ export interface GatewayListener {
   readonly hostname?: string
   readonly port: number
   readonly protocol: string
+  readonly tls?: ListenerTls
   readonly allowedRoutes: {
     readonly namespaces: { readonly from: 'All' | 'Selector' | 'Same'; readonly selector?: LabelSelector }
     /** Empty: every kind the protocol allows. */
@@ -48,8 +51,24 @@ export interface GatewayListener {
   }
 }
 
+export interface ListenerTls {
+  readonly mode: 'Terminate' | 'Passthrough'
+  readonly certificateRefs: readonly SecretReference[]
+}
+
+export interface SecretReference {
+  /** "" is the core group. */
+  readonly group: string
+  readonly kind: string
+  readonly name: string
+  /** Absent: the Gateway's own. */
+  readonly namespace?: string
+}
+
 export interface GatewaySpec {
   readonly gatewayClassName: string
+  /** Where its proxy is asked to listen. */
+  readonly addresses: readonly { readonly type: string; readonly value?: string }[]
   readonly listeners: readonly GatewayListener[]
 }
 
@@ -73,12 +92,28 @@ const selectorSchema: z.ZodType<LabelSelector> = z.strictObject({
     .default([]),
 })
 
+const listenerTlsSchema: z.ZodType<ListenerTls> = z.strictObject({
+  mode: z.enum(['Terminate', 'Passthrough']).default('Terminate'),
+  certificateRefs: z
+    .array(
+      z.strictObject({
+        group: groupNameSchema.default(''),
+        kind: kindNameSchema.default('Secret'),
+        name: objectNameSchema,
+        namespace: namespaceNameSchema.exactOptional(),
+      }),
+    )
+    .max(64)
+    .default([]),
+  options: z.record(z.string(), z.string()).optional(),
+})
+
 const listenerSchema: z.ZodType<GatewayListener> = z.strictObject({
   name: objectNameSchema,
   hostname: hostnameSchema.exactOptional(),
   port: portSchema,
   protocol: z.string().min(1).max(255),
-  tls: unused,
+  tls: listenerTlsSchema.exactOptional(),
   allowedRoutes: z
     .strictObject({
       namespaces: z
@@ -108,14 +143,40 @@ function checkListeners(ctx: z.core.ParsePayload<GatewayListener[]>): void {
         ruleIssue(port, [index, 'port'], 'another listener has this port, protocol and hostname already', 'HDL007'),
       )
     seen.add(key)
+    checkTls(ctx, index)
   }
 }
+
+function checkTls(ctx: z.core.ParsePayload<GatewayListener[]>, index: number): void {
+  const { protocol, tls, hostname } = ctx.value[index] as GatewayListener
+  const issue = (path: string[], message: string, code?: string): void => {
+    ctx.issues.push(ruleIssue(ctx.value[index], [index, ...path], message, code))
+  }
+  if ((protocol === 'TCP' || protocol === 'UDP') && hostname !== undefined)
+    issue(['hostname'], `"hostname" does not go with protocol ${protocol}`)
+  if ((protocol === 'HTTP' || protocol === 'TCP' || protocol === 'UDP') && tls !== undefined)
+    issue(['tls'], `"tls" does not go with protocol ${protocol}`)
+  if (protocol === 'HTTPS' && tls?.mode === 'Passthrough')
+    issue(['tls', 'mode'], 'the mode must be Terminate for protocol HTTPS: use protocol TLS to pass it through')
+  if (protocol === 'TLS' && tls === undefined) issue(['tls'], '"tls" is missing: the protocol is TLS', 'HDL006')
+}
+
+const addressSchema = z
+  .strictObject({
+    type: z.string().min(1).max(253).default('IPAddress'),
+    value: z.string().min(1).max(253).exactOptional(),
+  })
+  .check((ctx) => {
+    const { type, value } = ctx.value
+    if (type === 'IPAddress' && value !== undefined && isIP(value) === 0)
+      ctx.issues.push(ruleIssue(value, ['value'], `"${value}" is not an IP address`))
+  })
 
 export const gatewayFields: z.ZodRawShape = {
   spec: z.strictObject({
     gatewayClassName: objectNameSchema,
     listeners: z.array(listenerSchema).min(1).max(64).check(uniqueNames()).check(checkListeners),
-    addresses: unused,
+    addresses: z.array(addressSchema).max(16).default([]),
     allowedListeners: unused,
     defaultScope: unused,
     infrastructure: unused,

@@ -41,11 +41,25 @@ export interface ExternalServiceSpec {
   readonly ports: readonly {
     readonly name: string
     readonly port: number
+    /** Where the endpoints listen, when not on the same port. */
+    readonly targetPort?: number
     readonly protocol: 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'https'
   }[]
   readonly endpoints: readonly { readonly address: string; readonly port?: number; readonly weight: number }[]
   /** `dns`: the hosts, or the endpoints' addresses, are resolved; `static`: the endpoints are IP addresses. */
   readonly resolution: 'dns' | 'static'
+  /** TLS that the proxy originates, on ports on which the application does not speak it itself. */
+  readonly tls?: ExternalServiceTls
+}
+
+export interface ExternalServiceTls {
+  readonly mode: 'SIMPLE' | 'DISABLE'
+  /** Absent: the host. */
+  readonly sni?: string
+  /** Empty: the server must show a certificate for `sni`. */
+  readonly subjectAltNames: readonly string[]
+  /** Absent: the roots that the runtime ships. */
+  readonly caCertificateRef?: { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string }
 }
 
 export interface MeshConfigSpec {
@@ -116,6 +130,7 @@ export const externalServiceFields: z.ZodRawShape = {
           z.strictObject({
             name: objectNameSchema.default(''),
             port: portSchema,
+            targetPort: portSchema.exactOptional(),
             protocol: z.enum(['http', 'http2', 'grpc', 'tcp', 'tls', 'https']).default('http'),
           }),
         )
@@ -135,6 +150,16 @@ export const externalServiceFields: z.ZodRawShape = {
         )
         .default([]),
       resolution: z.enum(['dns', 'static']).default('dns'),
+      tls: z
+        .strictObject({
+          mode: z.enum(['SIMPLE', 'DISABLE']).default('SIMPLE'),
+          sni: preciseHostnameSchema.exactOptional(),
+          subjectAltNames: z.array(z.string().min(1).max(253)).max(16).default([]),
+          caCertificateRef: z
+            .strictObject({ kind: z.enum(['ConfigMap', 'Secret']).default('ConfigMap'), name: objectNameSchema })
+            .exactOptional(),
+        })
+        .exactOptional(),
     })
     .check((ctx) => {
       const { resolution, endpoints } = ctx.value

@@ -3,11 +3,9 @@ import { z } from 'zod'
 
 import { namespaceNameSchema, objectNameSchema } from '../../policies/scalars.schema.ts'
 import {
-  configMapFields,
   endpointSliceFields,
   labelsSchema,
   namespaceFields,
-  secretFields,
   serviceAccountFields,
   serviceFields,
 } from './core-kinds.ts'
@@ -16,21 +14,30 @@ import { controllerFields, gatewayFields, referenceGrantFields } from './gateway
 import type { ControllerSpec, GatewaySpec, ReferenceGrantSpec } from './gateway-kinds.ts'
 import { externalServiceFields, meshConfigFields, workloadFields } from './heddle-kinds.ts'
 import type { ExternalServiceSpec, MeshConfigSpec, WorkloadSpec } from './heddle-kinds.ts'
+import { checkSecret, configMapFields, secretFields } from './key-kinds.ts'
+import type { ConfigMapSpec, SecretSpec } from './key-kinds.ts'
+import { backendTlsPolicyFields } from './policy-kinds.ts'
+import type { BackendTlsPolicySpec } from './policy-kinds.ts'
 import { grpcRouteFields, httpRouteFields } from './route-kinds.ts'
 import type { GrpcRouteSpec, HttpRouteSpec } from './route-kinds.ts'
+import { tcpRouteFields, tlsRouteFields } from './stream-route-kinds.ts'
+import type { TcpRouteSpec, TlsRouteSpec } from './stream-route-kinds.ts'
 
 /** The typed `spec` of each kind. A kind without `spec` (EndpointSlice, Secret) has its own top-level fields there. */
 export interface SpecOf {
   Service: ServiceSpec
   Namespace: unknown
   ServiceAccount: unknown
-  Secret: unknown
-  ConfigMap: unknown
+  Secret: SecretSpec
+  ConfigMap: ConfigMapSpec
   EndpointSlice: EndpointSliceSpec
   GatewayClass: ControllerSpec
   Gateway: GatewaySpec
   HTTPRoute: HttpRouteSpec
   GRPCRoute: GrpcRouteSpec
+  TLSRoute: TlsRouteSpec
+  TCPRoute: TcpRouteSpec
+  BackendTLSPolicy: BackendTlsPolicySpec
   ReferenceGrant: ReferenceGrantSpec
   XMesh: ControllerSpec
   Workload: WorkloadSpec
@@ -45,6 +52,8 @@ export interface KindDefinition {
   readonly clusterScoped: boolean
   /** The document's fields beside apiVersion, kind, metadata and status. */
   readonly fields: z.ZodRawShape
+  /** Rules over the whole document. */
+  readonly check?: (ctx: z.core.ParsePayload) => void
 }
 
 export const gatewayGroup = 'gateway.networking.k8s.io'
@@ -54,13 +63,16 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   Service: namespaced('', ['v1'], serviceFields),
   Namespace: clusterScoped('', ['v1'], namespaceFields),
   ServiceAccount: namespaced('', ['v1'], serviceAccountFields),
-  Secret: namespaced('', ['v1'], secretFields),
+  Secret: { ...namespaced('', ['v1'], secretFields), check: checkSecret },
   ConfigMap: namespaced('', ['v1'], configMapFields),
   EndpointSlice: namespaced('discovery.k8s.io', ['v1'], endpointSliceFields),
   GatewayClass: clusterScoped(gatewayGroup, ['v1', 'v1beta1'], controllerFields),
   Gateway: namespaced(gatewayGroup, ['v1', 'v1beta1'], gatewayFields),
   HTTPRoute: namespaced(gatewayGroup, ['v1', 'v1beta1'], httpRouteFields),
   GRPCRoute: namespaced(gatewayGroup, ['v1', 'v1alpha2'], grpcRouteFields),
+  TLSRoute: namespaced(gatewayGroup, ['v1', 'v1alpha3', 'v1alpha2'], tlsRouteFields),
+  TCPRoute: namespaced(gatewayGroup, ['v1', 'v1alpha2'], tcpRouteFields),
+  BackendTLSPolicy: namespaced(gatewayGroup, ['v1', 'v1alpha3'], backendTlsPolicyFields),
   ReferenceGrant: namespaced(gatewayGroup, ['v1', 'v1beta1', 'v1alpha2'], referenceGrantFields),
   XMesh: clusterScoped('gateway.networking.x-k8s.io', ['v1alpha1'], controllerFields),
   Workload: namespaced(heddleGroup, ['v1alpha1'], workloadFields),
@@ -84,8 +96,8 @@ export const ignoredKinds: ReadonlySet<string> = words(
 /** Kinds that configure traffic or security and are not built: leaving one out silently could open a door. */
 export const unsupportedKinds: ReadonlySet<string> = words(
   `
-    AuthorizationPolicy BackendTLSPolicy Filter PeerAuthentication RequestAuthentication Rollout TCPRoute
-    TLSRoute Telemetry TrafficPolicy UDPRoute XBackendTrafficPolicy XListenerSet
+    AuthorizationPolicy Filter PeerAuthentication RequestAuthentication Rollout Telemetry TrafficPolicy UDPRoute
+    XBackendTrafficPolicy XListenerSet
   `,
 )
 
@@ -138,11 +150,13 @@ const metadataFields = {
 /** Schema of whole documents of that kind, every default filled in. */
 export function documentSchema(kind: KindDefinition): z.ZodType<{ readonly metadata: Metadata }> {
   const namespace = kind.clusterScoped ? {} : { namespace: namespaceNameSchema.default('default') }
-  return z.strictObject({
+  const schema = z.strictObject({
     apiVersion: z.string(),
     kind: z.string(),
     metadata: z.strictObject({ ...metadataFields, ...namespace }),
     status: unused,
     ...kind.fields,
-  }) as unknown as z.ZodType<{ readonly metadata: Metadata }>
+  })
+  const checked = kind.check === undefined ? schema : schema.check(kind.check)
+  return checked as unknown as z.ZodType<{ readonly metadata: Metadata }>
 }

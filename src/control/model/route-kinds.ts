@@ -227,7 +227,7 @@ const grpcRuleSchema: z.ZodType<GrpcRouteRule> = z.strictObject({
   sessionPersistence: unsupported('session persistence').optional(),
 })
 
-const parentRefSchema: z.ZodType<ParentReference> = z.strictObject({
+export const parentRefSchema: z.ZodType<ParentReference> = z.strictObject({
   group: groupNameSchema.default('gateway.networking.k8s.io'),
   kind: kindNameSchema.default('Gateway'),
   name: objectNameSchema,
@@ -236,7 +236,7 @@ const parentRefSchema: z.ZodType<ParentReference> = z.strictObject({
   port: portSchema.exactOptional(),
 })
 
-function checkParentRefs(ctx: z.core.ParsePayload<readonly ParentReference[]>): void {
+export function checkParentRefs(ctx: z.core.ParsePayload<readonly ParentReference[]>): void {
   const same = (a: ParentReference, b: ParentReference): boolean =>
     a.group === b.group && a.kind === b.kind && a.name === b.name && a.namespace === b.namespace
   for (const [index, ref] of ctx.value.entries())

@@ -8,10 +8,12 @@ import { gatewayGroup, heddleGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import type { FieldPath } from '../model/yaml-text.ts'
 import type { DocumentIndex } from './document-index.ts'
+import { isGranted } from './reference-grants.ts'
 import type { ServiceDraft } from './services.ts'
 import type { ReferenceFault } from './status.ts'
 
 export type RouteDocument = ModelDocument<'HTTPRoute' | 'GRPCRoute'>
+export type StreamRouteDocument = ModelDocument<'TLSRoute' | 'TCPRoute'>
 
 export type ResolvedBackend =
   | { readonly host: string; readonly port: number }
@@ -36,7 +38,7 @@ export class BackendResolver {
    * So a mesh route may point into its own namespace and into its parent Service's; into a third one it needs a grant like any other.
    */
   resolve(
-    route: RouteDocument,
+    route: RouteDocument | StreamRouteDocument,
     ref: BackendReference,
     path: FieldPath,
     parentNamespace: string | undefined,
@@ -61,7 +63,8 @@ export class BackendResolver {
     const kind = isService ? 'Service' : 'ExternalService'
     const namespace = ref.namespace ?? route.namespace
     const permitted = namespace === route.namespace || namespace === parentNamespace
-    if (!permitted && !this.#granted(route, ref, namespace)) {
+    const subject = { group: gatewayGroup, kind: route.kind, namespace: route.namespace }
+    if (!permitted && !isGranted(this.#index, subject, { ...ref, namespace })) {
       const message = `${kind} ${namespace}/${ref.name} is in another namespace, and no ReferenceGrant there permits it`
       const hint = `Put a ReferenceGrant into ${namespace}: from ${route.kind} in ${route.namespace}, to ${kind} ${ref.name}.`
       return bad('RefNotPermitted', 'HDL009', 'namespace', message, hint)
@@ -90,23 +93,5 @@ export class BackendResolver {
       return bad('BackendNotFound', 'HDL008', 'port', message, `It has ${has === '' ? 'none' : has}.`)
     }
     return { host, port }
-  }
-
-  #granted(route: RouteDocument, ref: BackendReference, namespace: string): boolean {
-    const group = ref.group === 'core' ? '' : ref.group
-    return this.#index
-      .allIn('ReferenceGrant', namespace)
-      .some(
-        (grant) =>
-          grant.spec.from.some(
-            (from) => from.group === gatewayGroup && from.kind === route.kind && from.namespace === route.namespace,
-          ) &&
-          grant.spec.to.some(
-            (to) =>
-              (to.group === 'core' ? '' : to.group) === group &&
-              to.kind === ref.kind &&
-              (to.name === undefined || to.name === ref.name),
-          ),
-      )
   }
 }

@@ -2,16 +2,20 @@
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { ModelDocument } from '../model/document.ts'
+import { withOriginatedTls } from './backend-tls.ts'
 import { BackendResolver } from './backends.ts'
 import { DocumentIndex } from './document-index.ts'
 import { compileGateways } from './gateways.ts'
 import { compileMeshRoutes } from './mesh-routes.ts'
 import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot.ts'
+import { withStreams } from './mesh-streams.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
+import { SecretShelf } from './secrets.ts'
 import { compileServices } from './services.ts'
 import { compileSettings } from './settings.ts'
 import { badCondition, gatewayControllerName, goodCondition, supportedGatewayFeatures } from './status.ts'
 import type { DocumentStatus } from './status.ts'
+import { StreamAttachment } from './stream-attachment.ts'
 import { compileWorkloads } from './workloads.ts'
 
 export interface CompiledMesh {
@@ -30,18 +34,32 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   problems.add(...drafts.problems)
   const compiledWorkloads = compileWorkloads(index, drafts.services)
   problems.add(...compiledWorkloads.problems)
-  const attachment = new RouteAttachment(new BackendResolver(index, drafts.services), problems)
-  const routed = compileMeshRoutes(index, drafts.services, attachment)
-  const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment)
+  const resolver = new BackendResolver(index, drafts.services)
+  const attachment = new RouteAttachment(resolver, problems)
+  const streamAttachment = new StreamAttachment(resolver, problems)
+  const shelf = new SecretShelf(index)
+  const secured = withOriginatedTls(index, drafts.services, shelf, problems)
+  const routed = compileMeshRoutes(index, withStreams(index, secured.services, streamAttachment), attachment)
+  const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf)
   const services = withGrpcPorts(routed, attachment.grpcPorts)
   const statuses = new Map<string, DocumentStatus>()
   for (const document of documents) {
     const status =
-      meshWide.statuses.get(document.id) ?? gatewayStatuses.get(document.id) ?? documentStatus(document, attachment)
+      meshWide.statuses.get(document.id) ??
+      gatewayStatuses.get(document.id) ??
+      secured.statuses.get(document.id) ??
+      documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
   }
   return {
-    snapshot: { revision, settings, workloads: compiledWorkloads.workloads, services, gateways },
+    snapshot: {
+      revision,
+      settings,
+      workloads: compiledWorkloads.workloads,
+      services,
+      gateways,
+      secrets: shelf.toMap(),
+    },
     problems: problems.toArray(),
     statuses,
   }
@@ -66,9 +84,14 @@ function withGrpcPorts(
 }
 
 /** Undefined for what another controller answers for. */
-function documentStatus(document: ModelDocument, attachment: RouteAttachment): DocumentStatus | undefined {
+function documentStatus(
+  document: ModelDocument,
+  attachment: RouteAttachment,
+  streamAttachment: StreamAttachment,
+): DocumentStatus | undefined {
   const { kind, spec } = document
   if (kind === 'HTTPRoute' || kind === 'GRPCRoute') return { parents: attachment.parentsOf(document) }
+  if (kind === 'TLSRoute' || kind === 'TCPRoute') return { parents: streamAttachment.parentsOf(document) }
   if (kind === 'Gateway')
     return { conditions: [badCondition('Accepted', 'NoMatchingClass', "its class is not one of Heddle's")] }
   if (kind === 'GatewayClass') {

@@ -1,4 +1,4 @@
-// Gateways of Heddle's classes, their listeners, and the routes attached to them → virtual hosts.
+// Gateways of Heddle's classes, their listeners, and the routes attached to them → virtual hosts and streams.
 import type { Problem } from '../../contracts/problem.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -6,32 +6,28 @@ import type { GatewayListener } from '../model/gateway-kinds.ts'
 import { gatewayGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import type { ParentReference } from '../model/route-kinds.ts'
-import type { RouteDocument } from './backends.ts'
+import type { RouteDocument, StreamRouteDocument } from './backends.ts'
 import { selectorMatches } from './document-index.ts'
 import type { DocumentIndex } from './document-index.ts'
+import { PortOwners, draftListeners, isServed } from './gateway-listeners.ts'
+import type { ListenerDraft, ListenerFault } from './gateway-listeners.ts'
+import { gatewayStatus } from './gateway-status.ts'
 import { compareSpecificity, coversHostname, intersectHostnames } from './hostnames.ts'
-import type { MeshGateway } from './mesh-snapshot.ts'
+import type { MeshGateway, MeshListener } from './mesh-snapshot.ts'
 import { inOrderOfPrecedence } from './precedence.ts'
 import type { RankedRoute } from './precedence.ts'
-import type { RefusalReason, RouteAttachment } from './route-attachment.ts'
+import type { ProblemList, RefusalReason, RouteAttachment } from './route-attachment.ts'
+import type { SecretShelf } from './secrets.ts'
 import { compareText } from './services.ts'
-import { badCondition, gatewayControllerName, goodCondition } from './status.ts'
-import type { Condition, DocumentStatus } from './status.ts'
+import { gatewayControllerName } from './status.ts'
+import type { DocumentStatus } from './status.ts'
+import { inOrderOfAge } from './stream-attachment.ts'
+import type { StreamAttachment } from './stream-attachment.ts'
 
 type Gateway = ModelDocument<'Gateway'>
 
 /** Gateways may name this class without a GatewayClass document. */
 const builtInClass = 'heddle'
-
-interface ListenerDraft {
-  readonly listener: GatewayListener
-  /** Why it is not served. */
-  readonly fault: { readonly reason: string; readonly problem: Problem } | undefined
-  readonly routesByHost: Map<string, RankedRoute[]>
-  readonly attached: Set<string>
-  /** Kind of the routes that have a hostname. */
-  readonly kindByHost: Map<string, RouteDocument['kind']>
-}
 
 export interface CompiledGateways {
   /** By "namespace/name", sorted. */
@@ -39,31 +35,99 @@ export interface CompiledGateways {
   readonly statuses: ReadonlyMap<string, DocumentStatus>
 }
 
-export function compileGateways(index: DocumentIndex, attachment: RouteAttachment): CompiledGateways {
-  const drafts = new Map<Gateway, readonly ListenerDraft[]>()
-  const portOwners = new Map<number, Gateway>()
+interface GatewayDraft {
+  readonly address: string
+  readonly fault: ListenerFault | undefined
+  readonly listeners: readonly ListenerDraft[]
+}
+
+export function compileGateways(
+  index: DocumentIndex,
+  attachment: RouteAttachment,
+  streamAttachment: StreamAttachment,
+  shelf: SecretShelf,
+): CompiledGateways {
+  const { problems } = attachment
+  const drafts = new Map<Gateway, GatewayDraft>()
+  const owners = new PortOwners()
   for (const gateway of index.all('Gateway').toSorted((a, b) => compareText(a.id, b.id))) {
     if (!isOurs(gateway, index, attachment)) continue
-    drafts.set(
-      gateway,
-      gateway.spec.listeners.map((listener, position) =>
-        listenerDraft(gateway, listener, position, portOwners, attachment),
-      ),
-    )
+    const { address, fault } = listenAddress(gateway, problems)
+    const listeners = draftListeners(gateway, address, index, owners, shelf, problems)
+    if (listeners.some(({ certificates }) => certificates.length > 0)) warnOfNamesake(gateway, index, problems)
+    drafts.set(gateway, { address, fault, listeners })
   }
   // of two kinds that want one hostname the older route has it (GRPCRouteSpec.hostnames)
   const routes: readonly RouteDocument[] = [...index.all('HTTPRoute'), ...index.all('GRPCRoute')].toSorted(compareAge)
   for (const route of routes)
-    for (const [position, parentRef] of route.spec.parentRefs.entries())
-      if (parentRef.group === gatewayGroup && parentRef.kind === 'Gateway')
-        attach(route, position, index, drafts, attachment)
+    for (const position of gatewayParents(route))
+      attach(route, position, index, drafts, {
+        refuse: (parentRef, reason, problem) => attachment.refuse(route, parentRef, undefined, reason, problem),
+        accept: (parentRef, places) => {
+          const ranked = attachment.accept(route, parentRef, undefined)
+          for (const { draft, hostnames } of places)
+            for (const hostname of hostnames)
+              draft.routesByHost.set(hostname, [...(draft.routesByHost.get(hostname) ?? []), ...ranked])
+        },
+      })
+  for (const route of [...index.all('TLSRoute'), ...index.all('TCPRoute')])
+    for (const position of gatewayParents(route))
+      attach(route, position, index, drafts, {
+        refuse: (parentRef, reason, problem) => streamAttachment.refuse(route, parentRef, undefined, reason, problem),
+        accept: (parentRef, places) => {
+          const { stream, ...rank } = streamAttachment.accept(route, parentRef, undefined, [])
+          for (const { draft, hostnames } of places)
+            draft.streams.push({
+              ...rank,
+              stream: draft.listener.protocol === 'TCP' ? stream : { ...stream, hostnames },
+            })
+        },
+      })
   const gateways = new Map<string, MeshGateway>()
   const statuses = new Map<string, DocumentStatus>()
-  for (const [gateway, listeners] of drafts) {
-    gateways.set(`${gateway.namespace}/${gateway.name}`, meshGateway(gateway, listeners))
-    statuses.set(gateway.id, gatewayStatus(listeners))
+  for (const [gateway, { address, fault, listeners }] of drafts) {
+    gateways.set(
+      `${gateway.namespace}/${gateway.name}`,
+      meshGateway(gateway, address, fault === undefined ? listeners : []),
+    )
+    statuses.set(gateway.id, gatewayStatus(address, fault, listeners))
   }
   return { gateways, statuses }
+}
+
+/** A Gateway's name stands for its service account: who runs under the same one shows the same SVID, and could ask for its keys. */
+function warnOfNamesake(gateway: Gateway, index: DocumentIndex, problems: ProblemList): void {
+  const namesake = index.allIn('Workload', gateway.namespace).find(({ spec }) => spec.serviceAccount === gateway.name)
+  if (namesake === undefined) return
+  const message = `its service account is ${gateway.id}'s too: it could get the private keys of that gateway`
+  const hint = 'Give the Workload a service account of its own.'
+  problems.add(documentProblem(namesake, 'HDL012', 'warning', ['spec', 'serviceAccount'], message, hint))
+}
+
+function* gatewayParents({ spec }: AnyRoute): Iterable<number> {
+  for (const [position, { group, kind }] of spec.parentRefs.entries())
+    if (group === gatewayGroup && kind === 'Gateway') yield position
+}
+
+/** Loopback unless the Gateway says otherwise: who wants to be reached from outside has to say so. */
+const defaultAddress = '127.0.0.1'
+
+function listenAddress(
+  gateway: Gateway,
+  problems: ProblemList,
+): { readonly address: string; readonly fault: ListenerFault | undefined } {
+  const [first, ...others] = gateway.spec.addresses
+  const path = ['spec', 'addresses']
+  if (others.length > 0) {
+    const message = 'a Gateway listens at one address: the others are left out'
+    problems.add(documentProblem(gateway, 'HDL010', 'warning', [...path, 1], message))
+  }
+  if (first === undefined) return { address: defaultAddress, fault: undefined }
+  const { type, value = defaultAddress } = first
+  if (type === 'IPAddress') return { address: value, fault: undefined }
+  const message = `addresses of type ${type} are not supported`
+  problems.add(documentProblem(gateway, 'HDL010', 'error', [...path, 0, 'type'], message, 'Use IPAddress.'))
+  return { address: defaultAddress, fault: { reason: 'UnsupportedAddress', message } }
 }
 
 function isOurs(gateway: Gateway, index: DocumentIndex, attachment: RouteAttachment): boolean {
@@ -86,37 +150,17 @@ function isOurs(gateway: Gateway, index: DocumentIndex, attachment: RouteAttachm
   return false
 }
 
-function listenerDraft(
-  gateway: Gateway,
-  listener: GatewayListener,
-  position: number,
-  portOwners: Map<number, Gateway>,
-  attachment: RouteAttachment,
-): ListenerDraft {
-  const draft: Omit<ListenerDraft, 'fault'> = {
-    listener,
-    routesByHost: new Map(),
-    attached: new Set<string>(),
-    kindByHost: new Map(),
-  }
-  const path = ['spec', 'listeners', position]
-  const refused = (reason: string, problem: Problem): ListenerDraft => {
-    attachment.problems.add(problem)
-    return { ...draft, fault: { reason, problem } }
-  }
-  if (listener.protocol !== 'HTTP') {
-    const message = `listeners of protocol ${listener.protocol} are not supported`
-    const problem = documentProblem(gateway, 'HDL010', 'error', [...path, 'protocol'], message, 'Use HTTP.')
-    return refused('UnsupportedProtocol', problem)
-  }
-  const owner = portOwners.get(listener.port)
-  if (owner !== undefined && owner !== gateway) {
-    const message = `port ${listener.port} belongs to ${owner.id} already`
-    const hint = 'Give the listener another port.'
-    return refused('PortUnavailable', documentProblem(gateway, 'HDL011', 'error', [...path, 'port'], message, hint))
-  }
-  portOwners.set(listener.port, gateway)
-  return { ...draft, fault: undefined }
+type AnyRoute = RouteDocument | StreamRouteDocument
+
+interface Place {
+  readonly draft: ListenerDraft
+  readonly hostnames: readonly string[]
+}
+
+/** What becomes of one reference of a route to a Gateway. */
+interface Verdict {
+  refuse(parentRef: ParentReference, reason: RefusalReason, problem: Problem): void
+  accept(parentRef: ParentReference, places: readonly Place[]): void
 }
 
 const refusalCodes: Readonly<Partial<Record<RefusalReason, Problem['code']>>> = {
@@ -125,11 +169,11 @@ const refusalCodes: Readonly<Partial<Record<RefusalReason, Problem['code']>>> = 
 }
 
 function attach(
-  route: RouteDocument,
+  route: AnyRoute,
   position: number,
   index: DocumentIndex,
-  drafts: ReadonlyMap<Gateway, readonly ListenerDraft[]>,
-  attachment: RouteAttachment,
+  drafts: ReadonlyMap<Gateway, GatewayDraft>,
+  verdict: Verdict,
 ): void {
   const parentRef = route.spec.parentRefs[position] as ParentReference
   const path = ['spec', 'parentRefs', position]
@@ -138,7 +182,7 @@ function attach(
   const refuse = (reason: RefusalReason, field: string, message: string, hint?: string): void => {
     const code = refusalCodes[reason] ?? 'HDL008'
     const problem = documentProblem(route, code, 'error', [...path, field], message, hint)
-    attachment.refuse(route, parentRef, undefined, reason, problem)
+    verdict.refuse(parentRef, reason, problem)
   }
   if (gateway === undefined) {
     const meant = nearest(parentRef.name, index.names('Gateway', namespace))
@@ -146,7 +190,7 @@ function attach(
     refuse('NoMatchingParent', 'name', `there is no Gateway "${parentRef.name}" in namespace ${namespace}`, hint)
     return
   }
-  const listeners = drafts.get(gateway)
+  const listeners = drafts.get(gateway)?.listeners
   // somebody else's Gateway: its controller answers for it
   if (listeners === undefined) return
   const { sectionName, port } = parentRef
@@ -161,14 +205,14 @@ function attach(
     refuse('NoMatchingParent', field, `Gateway ${parentRef.name} has no listener ${wanted}`, `It has ${has}.`)
     return
   }
-  const allowing = named.filter(({ listener }) => allows(listener, route, gateway, index))
+  const allowing = named.filter((draft) => allows(draft, route, gateway, index))
   if (allowing.length === 0) {
     const message = `no listener of Gateway ${namespace}/${parentRef.name} allows a ${route.kind} from namespace ${route.namespace}`
     refuse('NotAllowedByListeners', 'name', message, "Widen the listener's allowedRoutes.")
     return
   }
   const places = allowing.flatMap((draft) => {
-    const hostnames = intersection(draft.listener.hostname ?? '*', route.spec.hostnames)
+    const hostnames = intersection(draft.listener.hostname ?? '*', hostnamesOf(route))
     return hostnames.length === 0 ? [] : [{ draft, hostnames }]
   })
   if (places.length === 0) {
@@ -183,13 +227,11 @@ function attach(
     refuse('Conflicted', 'name', message, 'Give each of them a hostname of its own.')
     return
   }
-  const ranked = attachment.accept(route, parentRef, undefined)
   for (const { draft, hostnames } of free) {
     draft.attached.add(route.id)
     for (const hostname of hostnames) draft.kindByHost.set(hostname, route.kind)
-    for (const hostname of hostnames)
-      draft.routesByHost.set(hostname, [...(draft.routesByHost.get(hostname) ?? []), ...ranked])
   }
+  verdict.accept(parentRef, free)
 }
 
 function compareAge(a: RouteDocument, b: RouteDocument): number {
@@ -199,19 +241,27 @@ function compareAge(a: RouteDocument, b: RouteDocument): number {
   )
 }
 
-function isConflict(route: RouteDocument, hostnames: readonly string[], { kindByHost }: ListenerDraft): boolean {
+/** Connections are told apart by SNI alone, whatever the kind of route: only routes for requests are in each other's way. */
+function isConflict(route: AnyRoute, hostnames: readonly string[], { kindByHost, listener }: ListenerDraft): boolean {
+  if (!listener.protocol.startsWith('HTTP')) return false
   return [...kindByHost].some(
     ([host, kind]) =>
       kind !== route.kind && hostnames.some((hostname) => intersectHostnames(host, hostname) !== undefined),
   )
 }
 
-function allows(listener: GatewayListener, route: RouteDocument, gateway: Gateway, index: DocumentIndex): boolean {
-  const { namespaces, kinds } = listener.allowedRoutes
-  const kindAllowed =
-    kinds.length === 0 || kinds.some(({ group, kind }) => group === gatewayGroup && kind === route.kind)
-  if (!kindAllowed) return false
-  const { from, selector } = namespaces
+function hostnamesOf(route: AnyRoute): readonly string[] {
+  return route.kind === 'TCPRoute' ? [] : route.spec.hostnames
+}
+
+function allows(
+  { listener, supportedKinds }: ListenerDraft,
+  route: AnyRoute,
+  gateway: Gateway,
+  index: DocumentIndex,
+): boolean {
+  if (!supportedKinds.includes(route.kind)) return false
+  const { from, selector } = listener.allowedRoutes.namespaces
   if (from === 'Selector')
     return selector !== undefined && selectorMatches(selector, index.namespaceLabels(route.namespace))
   return from === 'All' || route.namespace === gateway.namespace
@@ -222,20 +272,22 @@ function intersection(listenerHostname: string, routeHostnames: readonly string[
   return routeHostnames.flatMap((hostname) => intersectHostnames(listenerHostname, hostname) ?? [])
 }
 
-function meshGateway(gateway: Gateway, drafts: readonly ListenerDraft[]): MeshGateway {
-  const served = drafts.filter((draft) => draft.fault === undefined)
+function meshGateway(gateway: Gateway, address: string, drafts: readonly ListenerDraft[]): MeshGateway {
+  const served = drafts.filter(isServed)
+  // a listener that cannot be served keeps its hostname: nobody else answers for it
+  const accepted = drafts.filter((draft) => draft.fault === undefined).map((draft) => draft.listener)
   return {
     namespace: gateway.namespace,
     name: gateway.name,
-    listeners: served.map(({ listener, routesByHost }) => ({
+    address,
+    listeners: served.map(({ listener, certificates, routesByHost, streams }) => ({
       name: listener.name,
       port: listener.port,
+      protocol: listener.protocol as MeshListener['protocol'],
       ...(listener.hostname === undefined ? {} : { hostname: listener.hostname }),
-      virtualHosts: virtualHosts(
-        listener,
-        routesByHost,
-        served.map((draft) => draft.listener),
-      ),
+      certificates,
+      virtualHosts: listener.protocol.startsWith('HTTP') ? virtualHosts(listener, routesByHost, accepted) : [],
+      streams: inOrderOfAge(streams),
     })),
     source: sourceLocation(gateway),
   }
@@ -271,42 +323,4 @@ function virtualHosts(
       ),
     ],
   }))
-}
-
-function gatewayStatus(listeners: readonly ListenerDraft[]): DocumentStatus {
-  const served = listeners.filter((draft) => draft.fault === undefined)
-  const programmed =
-    served.length === 0
-      ? badCondition('Programmed', 'Invalid', 'no listener can be served')
-      : goodCondition('Programmed', 'the listeners are handed to the gateway')
-  const accepted: Condition =
-    served.length === listeners.length
-      ? goodCondition('Accepted', 'the Gateway is in force')
-      : { ...badCondition('Accepted', 'ListenersNotValid', 'some listeners cannot be served') }
-  return {
-    // one good listener is enough for the Gateway to be accepted
-    conditions: [served.length === 0 ? accepted : { ...accepted, status: 'True' }, programmed],
-    listeners: listeners.map(({ listener, fault, attached }) => ({
-      name: listener.name,
-      supportedKinds: ['HTTPRoute', 'GRPCRoute'].map((kind) => ({ group: gatewayGroup, kind })),
-      attachedRoutes: attached.size,
-      conditions:
-        fault === undefined
-          ? [
-              goodCondition('Accepted', 'the listener is in force'),
-              goodCondition('Programmed', 'the listener is handed to the gateway'),
-              goodCondition('ResolvedRefs', 'every reference leads somewhere'),
-              {
-                type: 'Conflicted',
-                status: 'False',
-                reason: 'NoConflicts',
-                message: 'no other listener is in its way',
-              },
-            ]
-          : [
-              badCondition('Accepted', fault.reason, fault.problem.message),
-              badCondition('Programmed', 'Invalid', fault.problem.message),
-            ],
-    })),
-  }
 }

@@ -1,6 +1,7 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
@@ -11,6 +12,7 @@ import type { RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { MeshSecret } from './secrets.ts'
 
 export interface MeshSnapshot {
   readonly revision: string
@@ -20,6 +22,8 @@ export interface MeshSnapshot {
   /** By host: "reviews.default.svc.cluster.local", or an ExternalService's own host. */
   readonly services: ReadonlyMap<string, MeshService>
   readonly gateways: ReadonlyMap<string, MeshGateway>
+  /** By the name under which proxies ask for them: those that something in this snapshot refers to. */
+  readonly secrets: ReadonlyMap<string, MeshSecret>
 }
 
 export interface MeshSettings {
@@ -84,6 +88,22 @@ export interface MeshServicePort {
   readonly routes: readonly MeshRoute[]
   /** By the caller's namespace: replaces `routes` for those callers. */
   readonly consumerRoutes: ReadonlyMap<string, readonly MeshRoute[]>
+  /** Where connections go that are not looked into: of TLSRoutes and TCPRoutes. Empty: to the port's own endpoints. */
+  readonly streams: readonly MeshStream[]
+  /** By the caller's namespace: replaces `streams` for those callers. */
+  readonly consumerStreams: ReadonlyMap<string, readonly MeshStream[]>
+  /** Towards endpoints outside the mesh. */
+  readonly originateTls?: BackendTlsSpec
+}
+
+/** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */
+export interface MeshStream {
+  readonly name: string
+  readonly source: SourceLocation
+  /** SNI: "a.example", "*.example", "*" for any TLS. Empty: any connection. Each occurs once in a list of streams. */
+  readonly hostnames: readonly string[]
+  /** One without `host` is an invalid reference: its share of the connections is closed. */
+  readonly backends: readonly { readonly host?: string; readonly port: number; readonly weight: number }[]
 }
 
 /** A workload of the mesh (reached through its sidecar), or a plain address (ExternalService, EndpointSlice without a workload). */
@@ -140,12 +160,21 @@ export interface MeshBackend {
 export interface MeshGateway {
   readonly namespace: string
   readonly name: string
-  readonly listeners: readonly {
-    readonly name: string
-    readonly port: number
-    readonly hostname?: string
-    /** By hostname, "*" for any; routes in order of precedence. */
-    readonly virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[]
-  }[]
+  /** The IP address that all its listeners have. */
+  readonly address: string
+  readonly listeners: readonly MeshListener[]
   readonly source: SourceLocation
+}
+
+export interface MeshListener {
+  readonly name: string
+  readonly port: number
+  readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP'
+  readonly hostname?: string
+  /** Names of secrets; with any, TLS ends here. Those that are usable, in the order given. */
+  readonly certificates: readonly string[]
+  /** HTTP and HTTPS. By hostname, "*" for any; routes in order of precedence. */
+  readonly virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[]
+  /** TLS and TCP. */
+  readonly streams: readonly MeshStream[]
 }

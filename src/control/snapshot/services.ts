@@ -25,6 +25,9 @@ export interface PortDraft {
   readonly port: number
   readonly protocol: MeshServicePort['protocol']
   readonly endpoints: readonly MeshEndpoint[]
+  readonly streams: MeshServicePort['streams']
+  readonly consumerStreams: MeshServicePort['consumerStreams']
+  readonly originateTls?: NonNullable<MeshServicePort['originateTls']>
 }
 
 export interface CompiledServices {
@@ -108,6 +111,8 @@ function compileService(
       port: port.port,
       protocol: declaredProtocol(port.appProtocol, port.name, port.port),
       endpoints: [...endpoints].toSorted(([a], [b]) => compareText(a, b)).map(([, endpoint]) => endpoint),
+      streams: [],
+      consumerStreams: new Map(),
     })
   }
   return {
@@ -173,14 +178,16 @@ function compileExternal(external: ModelDocument<'ExternalService'>): ServiceDra
     document: external,
     host,
     external: true,
-    ports: ports.map(({ name, port, protocol }) => ({
+    ports: ports.map(({ name, port, protocol, targetPort: dialled = port }) => ({
       name,
       port,
       protocol: protocol === 'https' ? 'tls' : protocol,
       endpoints:
         endpoints.length === 0
-          ? [addressEndpoint(host, port, 1)]
-          : endpoints.map((one) => addressEndpoint(one.address, one.port ?? port, one.weight)),
+          ? [addressEndpoint(host, dialled, 1)]
+          : endpoints.map((one) => addressEndpoint(one.address, one.port ?? dialled, one.weight)),
+      streams: [],
+      consumerStreams: new Map(),
     })),
     source: sourceLocation(external, ['spec', 'hosts', position]),
   }))

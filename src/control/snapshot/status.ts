@@ -26,8 +26,19 @@ export interface ListenerStatus {
   readonly conditions: readonly Condition[]
 }
 
+/** What a policy means to one thing that it is attached to (GEP-713). */
+export interface AncestorStatus {
+  readonly ancestorRef: Omit<ParentReference, 'port'>
+  readonly controllerName: string
+  readonly conditions: readonly Condition[]
+}
+
 export interface DocumentStatus {
   readonly conditions?: readonly Condition[]
+  /** Policies. */
+  readonly ancestors?: readonly AncestorStatus[]
+  /** Gateways: where they listen. */
+  readonly addresses?: readonly { readonly type: string; readonly value: string }[]
   /** Routes. */
   readonly parents?: readonly ParentStatus[]
   /** Gateways. */

@@ -6,6 +6,8 @@ import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
+import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
@@ -38,12 +40,14 @@ export interface ServiceClusterOptions {
   readonly service: { readonly namespace: string; readonly name: string }
   readonly peerSpiffeIds: readonly string[]
   readonly protocol: PortProtocol
+  /** TLS towards endpoints outside the mesh. */
+  readonly originateTls?: BackendTlsSpec
   /** Hosts to look up by DNS; absent: endpoints come by EDS. */
   readonly dnsEndpoints?: readonly ResolvedEndpoint[]
 }
 
 export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
-  const { name, service, peerSpiffeIds, protocol, dnsEndpoints } = options
+  const { name, service, peerSpiffeIds, protocol, originateTls, dnsEndpoints } = options
   const discovery =
     dnsEndpoints === undefined
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
@@ -54,6 +58,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
     transportSocketMatches: encodeUpstreamTls(peerSpiffeIds),
+    ...encodeBackendTls(originateTls),
     metadata: { filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name } } },
   }
 }

@@ -2,7 +2,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
-import type { FilterSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import type {
+  FilterSchema,
+  ListenerFilterSchema,
+} from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -11,16 +14,19 @@ import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/fil
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
-import { forwardProxyListener } from '../../contracts/xds/names.ts'
+import { forwardProxyListener, opaqueAlpn } from '../../contracts/xds/names.ts'
 import { corsFilter } from '../../policies/cors/cors.xds.ts'
-import { adsConfigSource } from '../../policies/peer-authentication/own-secrets.xds.ts'
+import { adsConfigSource, meshAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { encodePeerAuthentication } from '../../policies/peer-authentication/peer-authentication.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
+import type { MeshStream, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 import type { RouteConfigurationInit } from './build-route.ts'
+import { inboundStream, streamChain } from './build-stream.ts'
+import type { FilterChainInit } from './build-stream.ts'
 import type { HttpSettings } from './http-settings.ts'
 
 export type ListenerInit = MessageInitShape<typeof ListenerSchema>
@@ -35,18 +41,28 @@ const cors: HttpFilterInit = {
   name: corsFilter,
   configType: { case: 'typedConfig', value: typedConfig(CorsSchema, {}) },
 }
-const tlsInspector = {
+export const tlsInspector: MessageInitShape<typeof ListenerFilterSchema> = {
   name: 'envoy.filters.listener.tls_inspector',
-  configType: { case: 'typedConfig' as const, value: typedConfig(TlsInspectorSchema, {}) },
+  configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },
 }
 
-const httpInspector = {
+const httpInspector: MessageInitShape<typeof ListenerFilterSchema> = {
   name: 'envoy.filters.listener.http_inspector',
-  configType: { case: 'typedConfig' as const, value: typedConfig(HttpInspectorSchema, {}) },
+  configType: { case: 'typedConfig', value: typedConfig(HttpInspectorSchema, {}) },
 }
+
+/** As Envoy's HTTP inspector calls them. */
+const httpProtocols = ['http/1.1', 'h2c'] as const
 
 /** HTTP is all that these listeners serve: a connection that is opened before it is needed may wait for its first request. */
 const noInspectionTimeout = { listenerFiltersTimeout: encodeDuration(0) }
+
+/** Who says nothing for so long waits for the server to speak first: the chain for bytes serves. */
+const undecided = { listenerFiltersTimeout: encodeDuration(5_000), continueOnListenerFiltersTimeout: true }
+
+function isOpaque(protocol: PortProtocol): boolean {
+  return protocol === 'tcp' || protocol === 'tls'
+}
 
 export interface ForwardProxyOptions {
   readonly searchDomains: readonly string[]
@@ -69,13 +85,17 @@ export function outboundListener(
   }
   const name = forwardProxyListener
   return {
-    ...plaintextListener(name, address, {
-      ...http.manager,
-      statPrefix: name,
-      // Envoy wants routes in every connection manager: here there are none before the filter has chosen
-      routeSpecifier: { case: 'routeConfig', value: { name } },
-      httpFilters: [filter, ...http.filters, cors, router],
-    }),
+    ...plaintextListener(
+      name,
+      address,
+      connectionManager({
+        ...http.manager,
+        statPrefix: name,
+        // Envoy wants routes in every connection manager: here there are none before the filter has chosen
+        routeSpecifier: { case: 'routeConfig', value: { name } },
+        httpFilters: [filter, ...http.filters, cors, router],
+      }),
+    ),
     trafficDirection: TrafficDirection.OUTBOUND,
   }
 }
@@ -85,22 +105,54 @@ export function serviceLoopbackListener(
   name: string,
   address: SocketAddress,
   routeConfiguration: string,
+  protocol: PortProtocol,
+  streams: readonly MeshStream[],
   http: HttpSettings,
 ): ListenerInit {
-  return { ...rdsListener(name, address, routeConfiguration, http), trafficDirection: TrafficDirection.OUTBOUND }
+  const manager = rdsManager(name, routeConfiguration, http)
+  const base = { name, address: socketAddress(address), trafficDirection: TrafficDirection.OUTBOUND }
+  if (!isOpaque(protocol) && protocol !== 'auto')
+    return { ...base, ...noInspectionTimeout, listenerFilters: [httpInspector], filterChains: [{ filters: [manager] }] }
+  const byName = streams.some(({ hostnames }) => hostnames.length > 0)
+  const chains = streams.map(streamChain)
+  if (isOpaque(protocol)) {
+    if (!byName) return { ...base, filterChains: chains }
+    const takesAll = streams.some(({ hostnames }) => hostnames.length === 0)
+    return { ...base, ...(takesAll ? undecided : {}), listenerFilters: [tlsInspector], filterChains: chains }
+  }
+  const requests = {
+    name: 'http',
+    filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: [...httpProtocols] },
+  }
+  return {
+    ...base,
+    ...undecided,
+    listenerFilters: [tlsInspector, httpInspector],
+    filterChains: [{ ...requests, filters: [manager] }, ...chains],
+  }
 }
 
 /** Traffic from outside the mesh: neither inbound nor outbound in Envoy's sense. */
 export function gatewayListener(name: string, address: SocketAddress, http: HttpSettings): ListenerInit {
-  return rdsListener(name, address, name, http)
+  return plaintextListener(name, address, rdsManager(name, name, http))
 }
 
-/** In front of one application port. */
+const httpTraffic = { suffix: '', alpn: meshAlpn, tlsProtocols: [], plaintextProtocols: [] }
+const opaqueTraffic = {
+  suffix: '-tcp',
+  alpn: [opaqueAlpn],
+  tlsProtocols: [opaqueAlpn],
+  plaintextProtocols: [],
+}
+
+/** In front of one application port. Other sidecars say by ALPN what they carry. */
 export function inboundListener(
   name: string,
   address: SocketAddress,
   mode: PeerAuthenticationMode,
+  protocol: PortProtocol,
   routes: RouteConfigurationInit,
+  source: MeshStream['source'],
   http: HttpSettings,
 ): ListenerInit {
   const manager = connectionManager({
@@ -109,13 +161,28 @@ export function inboundListener(
     routeSpecifier: { case: 'routeConfig', value: routes },
     httpFilters: [...http.filters, router],
   })
+  const [undeclared, opaque] = [protocol === 'auto', isOpaque(protocol)]
+  const traffic = undeclared ? { ...httpTraffic, plaintextProtocols: httpProtocols } : httpTraffic
+  const requests = opaque ? {} : encodePeerAuthentication({ mode }, traffic)
+  const bytes = encodePeerAuthentication({ mode }, opaqueTraffic)
+  const carried = inboundStream(name, source)
+  // what the mesh has not marked may be the application's own TLS
+  const plainBytes = opaque ? { ...bytes.plaintext, filterChainMatch: {} } : undeclared ? bytes.plaintext : undefined
+  const filterChains: FilterChainInit[] = [
+    ...(requests.tls === undefined ? [] : [{ ...requests.tls, filters: [manager] }]),
+    ...(bytes.tls === undefined ? [] : [{ ...carried, ...bytes.tls }]),
+    ...(requests.plaintext === undefined ? [] : [{ ...requests.plaintext, filters: [manager] }]),
+    ...(bytes.plaintext === undefined || plainBytes === undefined ? [] : [{ ...carried, ...plainBytes }]),
+  ]
+  const byTls = mode !== 'DISABLE' || undeclared
+  const byHttp = mode !== 'STRICT' && !opaque
   return {
     name,
     address: socketAddress(address),
     trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: [...(mode === 'DISABLE' ? [] : [tlsInspector]), ...(mode === 'STRICT' ? [] : [httpInspector])],
-    ...noInspectionTimeout,
-    filterChains: encodePeerAuthentication({ mode }).map((transport) => ({ ...transport, filters: [manager] })),
+    listenerFilters: [...(byTls ? [tlsInspector] : []), ...(byHttp ? [httpInspector] : [])],
+    ...(plainBytes !== undefined && mode !== 'STRICT' ? undecided : noInspectionTimeout),
+    filterChains,
   }
 }
 
@@ -133,8 +200,13 @@ export function apiListener(name: string): ListenerInit {
   }
 }
 
-function rdsListener(name: string, address: SocketAddress, routeConfiguration: string, http: HttpSettings) {
-  return plaintextListener(name, address, {
+/** Takes its routes by name. */
+export function rdsManager(
+  name: string,
+  routeConfiguration: string,
+  http: HttpSettings,
+): MessageInitShape<typeof FilterSchema> {
+  return connectionManager({
     ...http.manager,
     statPrefix: name,
     routeSpecifier: rds(routeConfiguration),
@@ -142,18 +214,18 @@ function rdsListener(name: string, address: SocketAddress, routeConfiguration: s
   })
 }
 
-function plaintextListener(name: string, address: SocketAddress, manager: ConnectionManagerInit) {
+function plaintextListener(name: string, address: SocketAddress, manager: MessageInitShape<typeof FilterSchema>) {
   return {
     name,
     address: socketAddress(address),
     listenerFilters: [httpInspector],
     ...noInspectionTimeout,
-    filterChains: [{ filters: [connectionManager(manager)] }],
+    filterChains: [{ filters: [manager] }],
   }
 }
 
-function rds(routeConfigName: string) {
-  return { case: 'rds' as const, value: { configSource: adsConfigSource, routeConfigName } }
+function rds(routeConfigName: string): NonNullable<ConnectionManagerInit['routeSpecifier']> {
+  return { case: 'rds', value: { configSource: adsConfigSource, routeConfigName } }
 }
 
 function connectionManager(manager: ConnectionManagerInit): MessageInitShape<typeof FilterSchema> {

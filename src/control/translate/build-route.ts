@@ -25,6 +25,7 @@ import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from '../snapshot/mesh-snapshot.ts'
 
 export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationSchema>
+export type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>
 type RouteInit = MessageInitShape<typeof RouteSchema>
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
 
@@ -39,16 +40,14 @@ export function anyHostRouteConfiguration(name: string, routes: RouteInit[]): Ro
 export function gatewayRouteConfiguration(
   name: string,
   virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[],
+  others: readonly VirtualHostInit[] = [],
 ): RouteConfigurationInit {
-  return {
-    name,
-    ignorePortInHostMatching: true,
-    virtualHosts: virtualHosts.map(({ hostname, routes }): MessageInitShape<typeof VirtualHostSchema> => ({
-      name: hostname,
-      domains: [hostname],
-      routes: routes.map(buildRoute),
-    })),
-  }
+  const built = virtualHosts.map(({ hostname, routes }): VirtualHostInit => ({
+    name: hostname,
+    domains: [hostname],
+    routes: routes.map(buildRoute),
+  }))
+  return { name, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
 }
 
 export function defaultRoute(cluster: string, source: SourceLocation): RouteInit {
@@ -77,7 +76,13 @@ export function buildRoute(route: MeshRoute): RouteInit {
   }
 }
 
-function encodeSource({ document, rule, file, line, column }: SourceLocation): RouteInit['metadata'] {
+export function encodeSource({
+  document,
+  rule,
+  file,
+  line,
+  column,
+}: SourceLocation): NonNullable<RouteInit['metadata']> {
   const place = file === undefined ? {} : { file, line: line ?? 0, column: column ?? 0 }
   const info = typedConfig(SourceInfoSchema, { document, rule: rule ?? '', ...place })
   return { typedFilterMetadata: { [metadataKey]: info } }

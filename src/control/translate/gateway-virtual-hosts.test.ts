@@ -1,14 +1,23 @@
 import { describe, expect, it } from 'vitest'
 
 import { forward, route, source } from '../../../test/kit/mesh-builder.ts'
-import type { MeshGateway } from '../snapshot/mesh-snapshot.ts'
+import type { MeshGateway, MeshListener } from '../snapshot/mesh-snapshot.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 
-function gateway(...listeners: MeshGateway['listeners']): MeshGateway {
-  return { namespace: 'default', name: 'public', listeners, source: source('Gateway/default/public') }
+type Listener = Pick<MeshListener, 'name' | 'port' | 'virtualHosts'> & Partial<MeshListener>
+
+function gateway(...listeners: readonly Listener[]): MeshGateway {
+  const whole = listeners.map((one): MeshListener => ({ protocol: 'HTTP', certificates: [], streams: [], ...one }))
+  return {
+    namespace: 'default',
+    name: 'public',
+    address: '127.0.0.1',
+    listeners: whole,
+    source: source('Gateway/default/public'),
+  }
 }
 
-function named(hostname: string, name: string): MeshGateway['listeners'][number]['virtualHosts'][number] {
+function named(hostname: string, name: string): MeshListener['virtualHosts'][number] {
   return { hostname, routes: [route(name, forward(['a']))] }
 }
 

@@ -26,7 +26,7 @@ export function gatewayVirtualHosts(gateway: MeshGateway, port: number): Gateway
 }
 
 /** A redirect without scheme and port leads to the listener's port, whatever the request's Host says (HTTPRequestRedirectFilter.port). */
-function withListenerPort(route: MeshRoute, port: number): MeshRoute {
+export function withListenerPort(route: MeshRoute, port: number): MeshRoute {
   const { action } = route
   if (action.kind !== 'redirect' || action.redirect.scheme !== undefined || action.redirect.port !== undefined)
     return route

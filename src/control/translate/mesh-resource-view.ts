@@ -4,8 +4,10 @@ import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/c
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
+import { SecretSchema } from '../../contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import {
   forwardProxyListener,
+  gatewayListenerName,
   gatewayName,
   hostPort,
   inboundName,
@@ -25,6 +27,7 @@ import type { ListenerPurpose, PortAllocation } from '../snapshot/port-allocatio
 import type { SocketAddress } from './addresses.ts'
 import { inboundCluster, loadAssignment, serviceCluster } from './build-cluster.ts'
 import type { ResolvedEndpoint } from './build-cluster.ts'
+import { gatewayStreamListener, httpsRouteConfiguration } from './build-gateway-listener.ts'
 import {
   apiListener,
   gatewayListener,
@@ -33,6 +36,7 @@ import {
   serviceLoopbackListener,
 } from './build-listener.ts'
 import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
+import { buildSecret } from './build-secret.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
@@ -53,9 +57,6 @@ export function createResourceView(
   const entries = previous instanceof MeshResourceView ? previous.entries : undefined
   return new MeshResourceView(snapshot, ports, ready, entries)
 }
-
-/** Where gateways listen. */
-const gatewayHost = '127.0.0.1'
 
 class MeshResourceView implements ResourceView {
   readonly #snapshot: MeshSnapshot
@@ -89,13 +90,14 @@ class MeshResourceView implements ResourceView {
   wildcardNames(typeUrl: TypeUrl, node: XdsNode): readonly string[] {
     if (typeUrl === typeUrls.listener) return this.#listenerNames(node)
     if (typeUrl === typeUrls.cluster) return this.#clusterNames(node)
-    return [] // routes and endpoints have no wildcard
+    return [] // routes, endpoints and secrets have no wildcard
   }
 
   get(typeUrl: TypeUrl, name: string, node: XdsNode): EncodedResource | undefined {
     if (typeUrl === typeUrls.listener) return this.#listener(name, node)
     if (typeUrl === typeUrls.routeConfiguration) return this.#routeConfiguration(name, node)
     if (typeUrl === typeUrls.cluster) return this.#cluster(name, node)
+    if (typeUrl === typeUrls.secret) return this.#secret(name, node)
     return this.#loadAssignment(name)
   }
 
@@ -133,14 +135,19 @@ class MeshResourceView implements ResourceView {
 
   #gatewayListener(name: string, node: XdsNode): EncodedResource | undefined {
     const gateway = this.#gateway(node)
-    const port = gateway?.listeners.find((listener) => nameOfGateway(gateway, listener.port) === name)?.port
-    if (port === undefined) return undefined
+    const first = gateway?.listeners.find((listener) => nameOfGateway(gateway, listener.port) === name)
+    if (gateway === undefined || first === undefined) return undefined
+    const { port, protocol } = first
+    const recipe = { key: `listener ${name}`, name, schema: ListenerSchema }
+    const http = this.#http.gateway
+    if (protocol !== 'HTTP') {
+      const inputs = [gateway, http.key]
+      return this.#cache.get({ ...recipe, inputs, build: () => gatewayStreamListener(gateway, port, http) })
+    }
     return this.#cache.get({
-      key: `listener ${name}`,
-      name,
-      schema: ListenerSchema,
-      inputs: [port, this.#http.gateway.key],
-      build: () => gatewayListener(name, { host: gatewayHost, port }, this.#http.gateway),
+      ...recipe,
+      inputs: [gateway.address, port, http.key],
+      build: () => gatewayListener(name, { host: gateway.address, port }, http),
     })
   }
 
@@ -167,17 +174,26 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         inputs: [address.host, address.port, mode, workload, http.key],
-        build: () => inboundListener(name, address, mode, routes(), http),
+        build: () => inboundListener(name, address, mode, inbound.protocol, routes(), workload.source, http),
       })
     }
     const used = workload.uses.find(({ host, port }) => serviceListener(host, port) === name)
     if (used === undefined) return undefined
     const service = hostPort(used.host, used.port)
     const address = this.#address(node, `service|${service}`)
+    const found = this.#servicePort(service)
+    if (found === undefined) return undefined
+    const { protocol, streams, consumerStreams } = found.port
+    const source = found.service.source
+    const routed = consumerStreams.get(workload.namespace) ?? streams
     return this.#cache.get({
       ...recipe,
-      inputs: [address.host, address.port, http.key],
-      build: () => serviceLoopbackListener(name, address, service, http),
+      inputs: [address.host, address.port, protocol, routed, source, http.key],
+      build: () => {
+        const backends = [{ host: used.host, port: used.port, weight: 1 }]
+        const own = { name: 'default', source, hostnames: [], backends }
+        return serviceLoopbackListener(name, address, service, protocol, routed.length === 0 ? [own] : routed, http)
+      },
     })
   }
 
@@ -199,7 +215,21 @@ class MeshResourceView implements ResourceView {
       })
     }
     const gateway = this.#gateway(node)
-    const port = gateway?.listeners.find((listener) => nameOfGateway(gateway, listener.port) === name)?.port
+    const port = gateway?.listeners.find(
+      (listener) => listener.protocol === 'HTTP' && nameOfGateway(gateway, listener.port) === name,
+    )?.port
+    const https = gateway?.listeners.find(
+      (listener) =>
+        listener.protocol === 'HTTPS' &&
+        gatewayListenerName(gateway.namespace, gateway.name, listener.port, listener.name) === name,
+    )
+    if (gateway !== undefined && https !== undefined)
+      return this.#cache.get({
+        ...recipe,
+        key: `routes ${name}`,
+        inputs: [gateway],
+        build: () => httpsRouteConfiguration(gateway, https),
+      })
     if (gateway === undefined || port === undefined) return undefined
     return this.#cache.get({
       ...recipe,
@@ -220,13 +250,21 @@ class MeshResourceView implements ResourceView {
       key: `cluster ${node.kind === 'other' ? 'other' : ''} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [service.namespace, service.name, port.protocol, peers.join(), byDns ? port.endpoints : undefined],
+      inputs: [
+        service.namespace,
+        service.name,
+        port.protocol,
+        port.originateTls,
+        peers.join(),
+        byDns ? port.endpoints : undefined,
+      ],
       build: () =>
         serviceCluster({
           name,
           service,
           peerSpiffeIds: peers,
           protocol: port.protocol,
+          ...(port.originateTls === undefined ? {} : { originateTls: port.originateTls }),
           ...(byDns ? { dnsEndpoints: this.#endpoints(port) } : {}),
         }),
     })
@@ -243,6 +281,21 @@ class MeshResourceView implements ResourceView {
       schema: ClusterSchema,
       inputs: [workload.address, protocol],
       build: () => inboundCluster(name, { host: workload.address, port }, protocol),
+    })
+  }
+
+  /** A private key goes to the gateways that show its certificate, and to nobody else. Roots are no secret. */
+  #secret(name: string, node: XdsNode): EncodedResource | undefined {
+    const secret = this.#snapshot.secrets.get(name)
+    if (secret === undefined) return undefined
+    const shown = this.#gateway(node)?.listeners.some(({ certificates }) => certificates.includes(name)) ?? false
+    if (secret.kind === 'certificate' && !(shown && node.verified === true)) return undefined
+    return this.#cache.get({
+      key: `secret ${name}`,
+      name,
+      schema: SecretSchema,
+      inputs: [secret.fingerprint],
+      build: () => buildSecret(name, secret),
     })
   }
 

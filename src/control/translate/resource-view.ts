@@ -7,6 +7,8 @@ export interface XdsNode {
   readonly kind: 'sidecar' | 'gateway' | 'other'
   readonly namespace: string
   readonly name: string
+  /** Present when its certificate has shown that it is who it says: only then it may have private keys. */
+  readonly verified?: true
 }
 
 export interface EncodedResource {

@@ -13,13 +13,14 @@ import { silentLogger } from '../../core/logger.ts'
 import type { DeltaRequest, StateRequest, XdsProtocol } from './discovery-request.ts'
 import { DiscoveryStream } from './discovery-stream.ts'
 
-const { cluster, clusterLoadAssignment, listener, routeConfiguration } = typeUrls
+const { cluster, clusterLoadAssignment, listener, routeConfiguration, secret } = typeUrls
 const node = { id: 'envoy-1', kind: 'other', namespace: '', name: 'envoy-1' } as const
 const shortNames: Record<string, string> = {
   [cluster]: 'CDS',
   [clusterLoadAssignment]: 'EDS',
   [listener]: 'LDS',
   [routeConfiguration]: 'RDS',
+  [secret]: 'SDS',
 }
 
 interface Received {
@@ -134,6 +135,28 @@ const whole = (version: number): MemoryResources => ({
   [clusterLoadAssignment]: { [`c${version}`]: `E${version}` },
   [listener]: { l: `L${version}` },
   [routeConfiguration]: { r: `R${version}` },
+})
+
+describe.each(['delta', 'state-of-the-world'] as const)('secrets by %s', (protocol) => {
+  it('are sent by name, before the listeners that show them, and again when they change', () => {
+    const resources = (version: number) => ({
+      [secret]: { s: `s${version}`, unasked: 'x' },
+      [listener]: { l: `l${version}` },
+    })
+    const h = new Harness(protocol, resources(1))
+    const names = { [secret]: ['s'] }
+    if (protocol === 'delta') {
+      h.delta(listener)
+      h.delta(secret, { subscribe: ['s'] })
+    } else {
+      h.state(listener, [])
+      h.state(secret, ['s'])
+    }
+    const [s, l] = protocol === 'delta' ? ['s=s', 'l=l'] : ['s', 'l']
+    expect(h.settle(names).toSorted()).toEqual([`LDS 1: ${l}1`, `SDS 1: ${s}1`])
+    h.setView(2, resources(2))
+    expect(h.settle(names)).toEqual([`SDS 2: ${s}2`, `LDS 2: ${l}2`])
+  })
 })
 
 describe('delta', () => {

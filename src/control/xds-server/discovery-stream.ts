@@ -14,8 +14,9 @@ import { encodeDeltaResponse, encodeStateResponse } from './discovery-response.t
 import type { NackStatus, TypeStatus } from './node-status.ts'
 import { StateSubscription } from './state-subscription.ts'
 
-const makeOrder = [typeUrls.cluster, typeUrls.clusterLoadAssignment, typeUrls.listener, typeUrls.routeConfiguration]
-const breakOrder = [typeUrls.listener, typeUrls.routeConfiguration, typeUrls.cluster, typeUrls.clusterLoadAssignment]
+const { secret, cluster, clusterLoadAssignment, listener, routeConfiguration } = typeUrls
+const makeOrder = [secret, cluster, clusterLoadAssignment, listener, routeConfiguration]
+const breakOrder = [listener, routeConfiguration, cluster, clusterLoadAssignment, secret]
 
 /** Far more than xDS has types that anybody asks for; bounds what one stream may make the server remember. */
 const maxTypes = 32

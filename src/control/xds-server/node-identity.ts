@@ -47,6 +47,6 @@ export function identifyBySvid(trustDomain: string, serviceAccountOf: (node: Xds
     if (shown.namespace !== node.namespace || shown.serviceAccount !== serviceAccount) {
       return new Error(`${peer.spiffeId} may not be ${node.kind} "${node.namespace}/${node.name}"`)
     }
-    return node
+    return { ...node, verified: true }
   }
 }

@@ -31,7 +31,10 @@ const trustBundle: MessageInitShape<typeof SdsSecretConfigSchema> = {
 }
 
 /** `peer` is what else the peer's certificate must satisfy. */
-export function encodeOwnSecrets(peer?: MessageInitShape<typeof CertificateValidationContextSchema>): CommonTlsInit {
+export function encodeOwnSecrets(
+  peer?: MessageInitShape<typeof CertificateValidationContextSchema>,
+  alpnProtocols: readonly string[] = meshAlpn,
+): CommonTlsInit {
   return {
     tlsCertificateSdsSecretConfigs: [{ name: ownCertificateSecret, sdsConfig: adsConfigSource }],
     validationContextType:
@@ -41,7 +44,7 @@ export function encodeOwnSecrets(peer?: MessageInitShape<typeof CertificateValid
             case: 'combinedValidationContext',
             value: { defaultValidationContext: peer, validationContextSdsSecretConfig: trustBundle },
           },
-    alpnProtocols: [...meshAlpn],
+    alpnProtocols: [...alpnProtocols],
   }
 }
 

@@ -4,10 +4,11 @@ import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { FilterChainSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { DownstreamTlsContextSchema } from '../../contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { typedConfig } from '../typed-config.xds.ts'
-import { encodeOwnSecrets, meshAlpn } from './own-secrets.xds.ts'
+import { encodeOwnSecrets } from './own-secrets.xds.ts'
 import { decodeTransport, encodePeerAuthentication } from './peer-authentication.xds.ts'
 
-const mutual = { transport: 'tls', tls: { requireClientCertificate: true, alpn: meshAlpn } }
+const bytes = { suffix: '-tcp', alpn: ['x'], tlsProtocols: ['x'], plaintextProtocols: [] }
+const mutual = { transport: 'tls', tls: { requireClientCertificate: true, alpn: ['x'] } }
 const plaintext = { transport: 'plaintext' }
 
 function socket(init: Parameters<typeof typedConfig<typeof DownstreamTlsContextSchema>>[1]) {
@@ -21,7 +22,8 @@ describe('peer authentication over xDS', () => {
     ['PERMISSIVE', [mutual, plaintext]],
     ['DISABLE', [plaintext]],
   ] as const)('%s is a chain for each transport that may come', (mode, chains) => {
-    const messages = encodePeerAuthentication({ mode }).map((chain) => overTheWire(FilterChainSchema, chain))
+    const { tls, plaintext: clear } = encodePeerAuthentication({ mode }, bytes)
+    const messages = [tls, clear].flatMap((chain) => (chain === undefined ? [] : overTheWire(FilterChainSchema, chain)))
     expect(messages.map(decodeTransport)).toEqual(chains)
   })
 

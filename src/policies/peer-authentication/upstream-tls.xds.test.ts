@@ -33,7 +33,6 @@ describe('TLS towards endpoints over xDS', () => {
   })
 
   it.each([
-    [{ transportSocket: { name: 'tls' } }, 'transport_socket is not supported'],
     [matched({ commonTlsContext: encodeOwnSecrets() }), 'must say who may answer'],
     [matched({}), 'transport_socket_matches "mesh": the certificate'],
     [

@@ -52,9 +52,6 @@ export interface UpstreamTlsSpec {
 
 /** Throws an Error that says what cannot be served. */
 export function decodeUpstreamTls(cluster: Cluster): UpstreamTlsSpec {
-  if (cluster.transportSocket !== undefined) {
-    throw new Error('transport_socket is not supported: use transport_socket_matches with tlsMode "heddle"')
-  }
   const match = cluster.transportSocketMatches.find(
     ({ match: wanted }) => wanted?.['tlsMode'] === behindSidecar['tlsMode'],
   )

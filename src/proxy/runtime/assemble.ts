@@ -3,13 +3,14 @@
 import type { DecodedCluster } from './decode-cluster.ts'
 import { absent } from './received-resources.ts'
 import type { Known, ReceivedResources } from './received-resources.ts'
-import { clusterNames, inlineClusterNames, routeConfigurationNames } from './references.ts'
+import { clusterNames, inlineClusterNames, routeConfigurationNames, secretNames } from './references.ts'
 import type {
   ClusterConfig,
   EndpointConfig,
   ListenerConfig,
   RouteConfiguration,
   RuntimeConfig,
+  SecretConfig,
 } from './runtime-config.ts'
 
 export interface Assembly {
@@ -32,7 +33,8 @@ export function assemble(received: ReceivedResources, inForce: RuntimeConfig, re
     const routesKnown = routeConfigurationNames(newest).every(
       (name) => routeConfigurations.has(name) || received.routeConfigurations.get(name) === absent,
     )
-    return routesKnown && inlineClusterNames(newest).every(isSettled)
+    const secretsKnown = secretNames(newest).every((name) => received.secrets.has(name))
+    return routesKnown && secretsKnown && inlineClusterNames(newest).every(isSettled)
   })
   for (const [name, listener] of listeners) {
     if (listener === received.listeners.get(name)) continue
@@ -56,17 +58,28 @@ export function assemble(received: ReceivedResources, inForce: RuntimeConfig, re
     for (const cluster of inlineClusterNames(chosen)) use(cluster, old)
   }
 
+  const secrets = new Map<string, SecretConfig>()
+  const useSecret = (name: string): void => {
+    const secret = received.secrets.get(name)
+    if (secret === undefined) keep(name, inForce.secrets, secrets)
+    else if (secret !== absent) secrets.set(name, secret)
+  }
+  for (const listener of listeners.values()) secretNames(listener).forEach(useSecret)
+  for (const { originateTls } of clusters.values())
+    if (originateTls?.rootsSecret !== undefined) useSecret(originateTls.rootsSecret)
+
   const parts = {
     listeners: sameOr(listeners, inForce.listeners),
     routeConfigurations: sameOr(routeConfigurations, inForce.routeConfigurations),
     clusters: sameOr(clusters, inForce.clusters),
-    secrets: inForce.secrets,
+    secrets: sameOr(secrets, inForce.secrets),
   }
   const unchanged =
     revision === inForce.revision &&
     parts.listeners === inForce.listeners &&
     parts.routeConfigurations === inForce.routeConfigurations &&
-    parts.clusters === inForce.clusters
+    parts.clusters === inForce.clusters &&
+    parts.secrets === inForce.secrets
   return { config: unchanged ? inForce : { revision, ...parts }, held }
 }
 
@@ -94,10 +107,12 @@ function keep<T>(name: string, inForce: ReadonlyMap<string, T>, chosen: Map<stri
   if (old !== undefined && !chosen.has(name)) chosen.set(name, old)
 }
 
-/** Undefined: it, or its endpoints, are still to come. */
+/** Undefined: it, its endpoints or its roots are still to come. */
 function settledCluster(received: ReceivedResources, name: string): Known<ClusterConfig> | undefined {
   const cluster = received.clusters.get(name)
   if (cluster === undefined || cluster === absent) return cluster
+  const roots = cluster.config.originateTls?.rootsSecret
+  if (roots !== undefined && !received.secrets.has(roots)) return undefined
   if (cluster.endpointsName === undefined) return cluster.config
   const endpoints = received.endpoints.get(cluster.endpointsName)
   if (endpoints === undefined) return undefined

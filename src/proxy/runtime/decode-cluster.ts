@@ -11,6 +11,7 @@ import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-t
 import { decodeRetryBudget } from '../../policies/retries/retries.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeLoadAssignment } from './decode-endpoints.ts'
+import { decodeOriginateTls } from './decode-transport.ts'
 import { parseResource } from './parse-resource.ts'
 import type { ClusterConfig } from './runtime-config.ts'
 
@@ -35,6 +36,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     loadBalancing: decodeLoadBalancing(cluster),
     retryBudget: decodeRetryBudget(cluster.circuitBreakers),
     httpProtocol: decodeHttpProtocol(cluster),
+    ...decodeOriginateTls(cluster),
     peerSpiffeIds: tls.peerSpiffeIds,
     peerAlpn: tls.alpn,
     discovery,

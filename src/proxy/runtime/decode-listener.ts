@@ -11,17 +11,19 @@ import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/fi
 import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpConnectionManager } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { TcpProxySchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { decodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
 import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
-import { decodeTransport } from '../../policies/peer-authentication/peer-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
 import { decodeRouteConfiguration } from './decode-route.ts'
+import { decodeTcpProxy } from './decode-tcp-proxy.ts'
+import { decodeChainTransport } from './decode-transport.ts'
 import { parseResource, refuseFields, within } from './parse-resource.ts'
-import type { FilterChainConfig, ListenerConfig, RouteSource } from './runtime-config.ts'
+import type { FilterChainConfig, HttpConnectionManagerConfig, ListenerConfig, RouteSource } from './runtime-config.ts'
 
 /** Throws an Error that says what cannot be served. */
 export function decodeListenerResource(body: Uint8Array): ListenerConfig {
@@ -83,8 +85,6 @@ const unsupportedMatches = [
   'directSourcePrefixRanges',
   'sourcePrefixRanges',
   'sourcePorts',
-  'serverNames',
-  'applicationProtocols',
 ] as const
 
 function decodeFilterChain(chain: FilterChain): FilterChainConfig {
@@ -93,19 +93,27 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   if (chain.filterChainMatch !== undefined) refuseFields(chain.filterChainMatch, unsupportedMatches)
   const config = filter?.configType
   const any = config?.case === 'typedConfig' ? config.value : undefined
-  const manager = readTypedConfig(any, HttpConnectionManagerSchema, 'network filter')
-  const { transport, tls } = decodeTransport(chain)
+  const isTcp = isTypedConfig(any, TcpProxySchema)
+  const { serverNames = [], applicationProtocols = [] } = chain.filterChainMatch ?? {}
+  const { transport, tls } = decodeChainTransport(chain, isTcp)
+  if (serverNames.length > 0 && transport !== 'tls') throw new Error('server_names need transport_protocol "tls"')
   return {
     name: chain.name,
-    match: { transport, serverNames: [], applicationProtocols: [] },
-    ...(tls === undefined ? {} : { tls: { kind: 'mesh', ...tls } }),
-    filter: {
-      kind: 'http',
-      routes: decodeRouteSource(manager),
-      paths: decodePathNormalization(manager),
-      forwarding: decodeForwardedHeaders(manager),
-      accessLog: decodeAccessLog(manager.accessLog),
-    },
+    match: { transport, serverNames: serverNames.map((name) => name.toLowerCase()), applicationProtocols },
+    ...(tls === undefined ? {} : { tls }),
+    filter: isTcp
+      ? decodeTcpProxy(readTypedConfig(any, TcpProxySchema, 'network filter'), chain)
+      : decodeConnectionManager(readTypedConfig(any, HttpConnectionManagerSchema, 'network filter')),
+  }
+}
+
+function decodeConnectionManager(manager: HttpConnectionManager): HttpConnectionManagerConfig {
+  return {
+    kind: 'http',
+    routes: decodeRouteSource(manager),
+    paths: decodePathNormalization(manager),
+    forwarding: decodeForwardedHeaders(manager),
+    accessLog: decodeAccessLog(manager.accessLog),
   }
 }
 

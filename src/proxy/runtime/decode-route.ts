@@ -133,7 +133,7 @@ function decodeDirectResponse({ status, body }: DirectResponseAction): RouteActi
   return { kind: 'direct-response', status, body: body.specifier.value }
 }
 
-function decodeSource(any: Any | undefined): SourceLocation | undefined {
+export function decodeSource(any: Any | undefined): SourceLocation | undefined {
   if (any === undefined) return undefined
   const { document, rule, file, line, column } = readTypedConfig(any, SourceInfoSchema, 'metadata')
   return {

@@ -168,7 +168,7 @@ describe('listeners', () => {
     [{ address, filterChains: [chain({}), chain({})], defaultFilterChain: {} }, 'defaultFilterChain'],
     [
       { address, filterChains: [chain({ routeSpecifier: rds }, { filterChainMatch: { serverNames: ['a'] } })] },
-      'filter chain "c": serverNames is not supported',
+      'filter chain "c": server_names need transport_protocol "tls"',
     ],
     [
       { address, filterChains: [{ name: 'c', filters: [{ name: 'a' }, { name: 'b' }] }] },

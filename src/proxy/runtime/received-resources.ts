@@ -9,7 +9,8 @@ import type { DecodedCluster } from './decode-cluster.ts'
 import { decodeLoadAssignmentResource } from './decode-endpoints.ts'
 import { decodeListenerResource } from './decode-listener.ts'
 import { decodeRouteConfigurationResource } from './decode-route.ts'
-import type { EndpointConfig, ListenerConfig, RouteConfiguration } from './runtime-config.ts'
+import { decodeSecretResource } from './decode-secret.ts'
+import type { EndpointConfig, ListenerConfig, RouteConfiguration, SecretConfig } from './runtime-config.ts'
 
 /** A name that was asked for and does not exist. A name that is not in the map: the answer is still to come. */
 export const absent = 'absent'
@@ -21,6 +22,7 @@ export interface ReceivedResources {
   readonly routeConfigurations: ReadonlyMap<string, Known<RouteConfiguration>>
   readonly clusters: ReadonlyMap<string, Known<DecodedCluster>>
   readonly endpoints: ReadonlyMap<string, Known<readonly EndpointConfig[]>>
+  readonly secrets: ReadonlyMap<string, Known<SecretConfig>>
 }
 
 /** What a proxy subscribes to, besides all its listeners. */
@@ -28,6 +30,7 @@ export interface WantedNames {
   readonly routeConfigurations: ReadonlySet<string>
   readonly clusters: ReadonlySet<string>
   readonly endpoints: ReadonlySet<string>
+  readonly secrets: ReadonlySet<string>
 }
 
 interface Slot<T> {
@@ -47,6 +50,7 @@ export class ResourceInbox implements ReceivedResources {
   readonly #routeConfigurations = createSlot(decodeRouteConfigurationResource, (name) => ({ name, virtualHosts: [] }))
   readonly #clusters = createSlot(decodeClusterResource, () => absent)
   readonly #endpoints = createSlot(decodeLoadAssignmentResource, () => absent)
+  readonly #secrets = createSlot(decodeSecretResource, () => absent)
 
   get listeners(): ReceivedResources['listeners'] {
     return this.#listeners.byName
@@ -60,12 +64,16 @@ export class ResourceInbox implements ReceivedResources {
   get endpoints(): ReceivedResources['endpoints'] {
     return this.#endpoints.byName
   }
+  get secrets(): ReceivedResources['secrets'] {
+    return this.#secrets.byName
+  }
 
   /** Returns what it could not decode: of those the last good version stays. */
   apply(update: ResourceUpdate): readonly RejectedResource[] {
     if (update.typeUrl === typeUrls.listener) return applyTo(this.#listeners, update)
     if (update.typeUrl === typeUrls.routeConfiguration) return applyTo(this.#routeConfigurations, update)
     if (update.typeUrl === typeUrls.cluster) return applyTo(this.#clusters, update)
+    if (update.typeUrl === typeUrls.secret) return applyTo(this.#secrets, update)
     return applyTo(this.#endpoints, update)
   }
 
@@ -76,6 +84,7 @@ export class ResourceInbox implements ReceivedResources {
       forgetOthers(this.#routeConfigurations, wanted.routeConfigurations),
       forgetOthers(this.#clusters, wanted.clusters),
       forgetOthers(this.#endpoints, wanted.endpoints),
+      forgetOthers(this.#secrets, wanted.secrets),
     ]
     return forgotten.includes(true)
   }

@@ -29,3 +29,8 @@ export function clusterNames({ virtualHosts }: RouteConfiguration): string[] {
   names.delete('')
   return [...names]
 }
+
+/** Certificates that a listener shows. */
+export function secretNames({ filterChains }: ListenerConfig): string[] {
+  return filterChains.flatMap(({ tls }) => (tls?.kind === 'terminate' ? tls.secrets : []))
+}

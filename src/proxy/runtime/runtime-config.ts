@@ -20,7 +20,10 @@ export interface RuntimeConfig {
   readonly listeners: ReadonlyMap<string, ListenerConfig>
   readonly routeConfigurations: ReadonlyMap<string, RouteConfiguration>
   readonly clusters: ReadonlyMap<string, ClusterConfig>
-  /** Certificates and roots by name (SDS). */
+  /**
+   * Certificates and roots by name (SDS). One that is named and is not here does not exist: a chain without any certificate refuses its
+   * connections, and a cluster without its roots is not dialled.
+   */
   readonly secrets: ReadonlyMap<string, SecretConfig>
 }
 
@@ -44,7 +47,7 @@ export interface ListenerConfig {
 export interface FilterChainConfig {
   readonly name: string
   readonly match: FilterChainMatch
-  /** Present exactly when the connection is to be secured: `match.transport` is `tls` then. */
+  /** Present exactly when the connection is to be secured: `match.transport` is `tls` then. TLS without it passes through, chosen by SNI. */
   readonly tls?: DownstreamTls
   readonly filter: HttpConnectionManagerConfig | TcpProxyConfig
 }
@@ -83,8 +86,9 @@ export interface HttpConnectionManagerConfig {
 /** Bytes both ways to one of the backends. */
 export interface TcpProxyConfig {
   readonly kind: 'tcp'
+  /** A cluster of '' is nobody: its share of the connections is closed. */
   readonly backends: readonly { readonly cluster: string; readonly weight: number }[]
-  /** Route it came from: "TCPRoute/default/mysql/0", or "default". */
+  /** Route it came from: "TCPRoute/default/mysql/0", "default", or the listener's name for what no route speaks of. */
   readonly route: string
   readonly source?: SourceLocation
 }

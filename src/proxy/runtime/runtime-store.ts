@@ -9,7 +9,7 @@ import { assemble } from './assemble.ts'
 import { OnDemandNames } from './on-demand.ts'
 import type { NameState } from './on-demand.ts'
 import { ResourceInbox, absent } from './received-resources.ts'
-import { clusterNames, inlineClusterNames, routeConfigurationNames } from './references.ts'
+import { clusterNames, inlineClusterNames, routeConfigurationNames, secretNames } from './references.ts'
 import type { RuntimeConfig } from './runtime-config.ts'
 
 export interface RuntimeStoreOptions {
@@ -44,6 +44,7 @@ export interface WantedResources {
   readonly routeConfigurations: readonly string[]
   readonly clusters: readonly string[]
   readonly endpoints: readonly string[]
+  readonly secrets: readonly string[]
 }
 
 /** A burst of updates makes one swap: after this much silence ... */
@@ -65,7 +66,12 @@ export function createRuntimeStore(options: RuntimeStoreOptions): RuntimeStore {
 
 class Store implements RuntimeStore {
   readonly runtime = new WatchableValue<RuntimeConfig>(nothing)
-  readonly wanted = new WatchableValue<WantedResources>({ routeConfigurations: [], clusters: [], endpoints: [] })
+  readonly wanted = new WatchableValue<WantedResources>({
+    routeConfigurations: [],
+    clusters: [],
+    endpoints: [],
+    secrets: [],
+  })
   readonly settled = new WatchableValue(false)
   readonly #clock: Clock
   readonly #logger: Logger
@@ -116,6 +122,7 @@ class Store implements RuntimeStore {
     const routeConfigurations = new Set([...listeners.flatMap(routeConfigurationNames), ...this.#onDemand.names])
     const clusters = new Set(listeners.flatMap(inlineClusterNames))
     const endpoints = new Set<string>()
+    const secrets = new Set(listeners.flatMap(secretNames))
     for (const name of routeConfigurations) {
       for (const routes of [newestRoutes.get(name), inForce.routeConfigurations.get(name)]) {
         if (routes === undefined || routes === absent) continue
@@ -124,20 +131,25 @@ class Store implements RuntimeStore {
     }
     for (const name of clusters) {
       const cluster = newestClusters.get(name)
+      const used = [inForce.clusters.get(name), cluster === absent ? undefined : cluster?.config]
+      for (const one of used)
+        if (one?.originateTls?.rootsSecret !== undefined) secrets.add(one.originateTls.rootsSecret)
       if (cluster === undefined || cluster === absent) continue
       if (cluster.endpointsName !== undefined) endpoints.add(cluster.endpointsName)
     }
-    if (this.#inbox.keepOnly({ routeConfigurations, clusters, endpoints })) this.#scheduleSwap()
+    if (this.#inbox.keepOnly({ routeConfigurations, clusters, endpoints, secrets })) this.#scheduleSwap()
     const before = this.wanted.value
     this.wanted.set(
       sameNames(before.routeConfigurations, routeConfigurations) &&
         sameNames(before.clusters, clusters) &&
-        sameNames(before.endpoints, endpoints)
+        sameNames(before.endpoints, endpoints) &&
+        sameNames(before.secrets, secrets)
         ? before
         : {
             routeConfigurations: [...routeConfigurations],
             clusters: [...clusters],
             endpoints: [...endpoints],
+            secrets: [...secrets],
           },
     )
   }

@@ -59,7 +59,13 @@ const connectTimeoutMs = 10_000
 const method = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
 
 /** Types in the order in which they are asked for: what is used before its users. */
-const types = [typeUrls.cluster, typeUrls.clusterLoadAssignment, typeUrls.listener, typeUrls.routeConfiguration]
+const types = [
+  typeUrls.secret,
+  typeUrls.cluster,
+  typeUrls.clusterLoadAssignment,
+  typeUrls.listener,
+  typeUrls.routeConfiguration,
+]
 
 export function createXdsClient(options: XdsClientOptions): XdsClient {
   return new AdsClient(options)

@@ -8,5 +8,5 @@ export interface GoldenCase {
 }
 
 export function node(kind: XdsNode['kind'], namespace: string, name: string): XdsNode {
-  return { id: `${kind}~${namespace}~${name}`, kind, namespace, name }
+  return { id: `${kind}~${namespace}~${name}`, kind, namespace, name, verified: true }
 }

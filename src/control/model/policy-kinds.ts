@@ -1,0 +1,95 @@
+// Policies of the Gateway API that attach by targetRefs (GEP-713): BackendTLSPolicy.
+import { z } from 'zod'
+
+import {
+  groupNameSchema,
+  kindNameSchema,
+  objectNameSchema,
+  preciseHostnameSchema,
+  ruleIssue,
+} from '../../policies/scalars.schema.ts'
+
+export interface PolicyTargetReference {
+  readonly group: string
+  readonly kind: string
+  readonly name: string
+  /** Name of a port. */
+  readonly sectionName?: string
+}
+
+export interface BackendTlsPolicySpec {
+  readonly targetRefs: readonly PolicyTargetReference[]
+  readonly validation: {
+    readonly caCertificateRefs: readonly { readonly group: string; readonly kind: string; readonly name: string }[]
+    readonly wellKnownCACertificates?: 'System'
+    readonly hostname: string
+    readonly subjectAltNames: readonly {
+      readonly type: 'Hostname' | 'URI'
+      readonly hostname?: string
+      readonly uri?: string
+    }[]
+  }
+}
+
+const subjectAltNameSchema = z
+  .strictObject({
+    type: z.enum(['Hostname', 'URI']),
+    hostname: z.string().min(1).max(253).exactOptional(),
+    uri: z.string().min(1).max(253).exactOptional(),
+  })
+  .check((ctx) => {
+    const { type, hostname, uri } = ctx.value
+    const [wanted, other] = type === 'Hostname' ? ['hostname', 'uri'] : ['uri', 'hostname']
+    if ((type === 'Hostname' ? hostname : uri) === undefined)
+      ctx.issues.push(ruleIssue(ctx.value, [wanted], `"${wanted}" is missing: the type is ${type}`, 'HDL006'))
+    if ((type === 'Hostname' ? uri : hostname) !== undefined)
+      ctx.issues.push(ruleIssue(ctx.value, [other], `"${other}" does not go with type ${type}`))
+  })
+
+export const backendTlsPolicyFields: z.ZodRawShape = {
+  spec: z.strictObject({
+    targetRefs: z
+      .array(
+        z.strictObject({
+          group: groupNameSchema.default(''),
+          kind: kindNameSchema,
+          name: objectNameSchema,
+          sectionName: objectNameSchema.exactOptional(),
+        }),
+      )
+      .min(1)
+      .max(16),
+    validation: z
+      .strictObject({
+        caCertificateRefs: z
+          .array(z.strictObject({ group: groupNameSchema.default(''), kind: kindNameSchema, name: objectNameSchema }))
+          .max(8)
+          .default([]),
+        wellKnownCACertificates: z.enum(['System']).exactOptional(),
+        hostname: preciseHostnameSchema,
+        subjectAltNames: z.array(subjectAltNameSchema).max(5).default([]),
+      })
+      .check((ctx) => {
+        const { caCertificateRefs, wellKnownCACertificates } = ctx.value
+        const both = caCertificateRefs.length > 0 && wellKnownCACertificates !== undefined
+        if (both)
+          ctx.issues.push(
+            ruleIssue(
+              ctx.value,
+              ['wellKnownCACertificates'],
+              'caCertificateRefs and wellKnownCACertificates exclude each other',
+            ),
+          )
+        if (caCertificateRefs.length === 0 && wellKnownCACertificates === undefined)
+          ctx.issues.push(
+            ruleIssue(
+              ctx.value,
+              ['caCertificateRefs'],
+              'one of "caCertificateRefs" and "wellKnownCACertificates" must be given',
+              'HDL006',
+            ),
+          )
+      }),
+    options: z.record(z.string(), z.string()).optional(),
+  }),
+}

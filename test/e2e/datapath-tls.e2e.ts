@@ -250,20 +250,6 @@ describe('TLS terminated', () => {
     test.runtime.set({ ...test.runtime.value, listeners })
     assert.match(await get(socket, 'a.test'), /^HTTP\/1.1 200 [^]*HTTP\/1.1 403 /)
   })
-
-  it('answers 421 for a name that another chain of the port serves', async () => {
-    const filter = { kind: 'http', routes: routed, misdirectedHostnames: ['*.b.test'] } as const
-    const chains = [
-      httpChain(routed, { transport: 'tls', serverNames: ['a.test'] }, { ...terminating(['a']), filter }),
-      httpChain(routed, { transport: 'tls', serverNames: ['*.b.test'] }, terminating(['b'])),
-    ]
-    const { port } = await start(chains, [applicationCluster()], certificates)
-    const status = async (host: string): Promise<string> =>
-      (await get(await handshake(port, { servername: 'a.test' }), host)).slice(9, 12)
-    assert.equal(await status('a.test'), '200')
-    assert.equal(await status('x.b.test'), '421')
-    assert.equal(await status(`x.b.test:${port}`), '421')
-  })
 })
 
 describe('a listener that looks at nothing', () => {

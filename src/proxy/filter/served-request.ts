@@ -24,7 +24,6 @@ import { type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import type { Authority } from './authority.ts'
 import { prepareRequest } from './first-hop.ts'
-import { isMisdirected } from './misdirected.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 
@@ -70,16 +69,12 @@ export class ServedRequest implements ServerStreamHandler {
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, misdirectedHostnames, paths = defaultPaths, forwarding } = chain.filter
+    const { routes, accessLog, paths = defaultPaths, forwarding } = chain.filter
     this.#exchange.accessLog = accessLog
     if (tls?.kind === 'terminate') {
       request.scheme = 'https'
     } else if (request.scheme === 'https' && tls === undefined && this.#stream.protocol !== 'HTTP/2') {
       this.#refuse(400, [], 'heddle does not start TLS for a client: use CONNECT for https URLs, or http')
-      return
-    }
-    if (misdirectedHostnames !== undefined && isMisdirected(request.authority, misdirectedHostnames)) {
-      this.#refuse(421, [], `this connection was opened for another name than ${request.authority}: open one for it`)
       return
     }
     if (request.method === 'CONNECT' && (routes.kind !== 'forward-proxy' || connectedTo !== undefined)) {

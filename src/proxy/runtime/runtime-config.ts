@@ -70,11 +70,6 @@ export type DownstreamTls =
 export interface HttpConnectionManagerConfig {
   readonly kind: 'http'
   readonly routes: RouteSource
-  /**
-   * Exact or "*.suffix", lower case: names that other chains of this port serve. A request for one of them is answered 421, since its
-   * connection was opened, and its client checked, for other names.
-   */
-  readonly misdirectedHostnames?: readonly string[]
   /** Absent: `defaultPaths`. */
   readonly paths?: PathNormalizationSpec
   /** Absent: `defaultForwarding` of the listener's direction. */

@@ -12,6 +12,7 @@ import { MetricRegistry } from '../../src/proxy/telemetry/metric-registry.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../../src/proxy/telemetry/tap.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
+import { answer, requests } from './messages.ts'
 
 const [count = 1_000_000] = process.argv.slice(2).map(Number)
 
@@ -88,20 +89,6 @@ createRequestLine({
   connections: metrics,
 })
 
-const requests = Array.from({ length: 500 }, (_, n) =>
-  Buffer.from(
-    `GET /api/v1/items?id=${n} HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: bench/1.0\r\nAccept: application/json, text/plain, */*\r\n` +
-      `Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n` +
-      `X-Request-Id: 7f1c6a1e-0000-4000-8000-${String(n).padStart(12, '0')}\r\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e${String(n).padStart(4, '0')}-00f067aa0ba902b7-01\r\n` +
-      `Authorization: Bearer abcdefghijklmnopqrstuvwxyz\r\n\r\n`,
-    'latin1',
-  ),
-)
-const answer = Buffer.from(
-  `HTTP/1.1 200 OK\r\nServer: app\r\nDate: Mon, 23 Nov 2026 21:55:28 GMT\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\n` +
-    `X-Request-Id: 7f1c6a1e-0000-4000-8000-000000000000\r\nContent-Length: 1024\r\n\r\n${'x'.repeat(1024)}`,
-  'latin1',
-)
 await new Promise((resolve) => setImmediate(resolve))
 const caller = new NullConnection()
 let answered = 0

@@ -84,17 +84,19 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   process.exit(0)
 }
 
-/** Lines of one turn of the event loop leave in one write; while the reader is slow they are left out rather than kept. */
+const logDelayMs = 100
+
+/** Lines of a tenth of a second leave in one write; while the reader is slow they are left out rather than kept. */
 function createLineWriter(stream: NodeJS.WriteStream): (line: string) => void {
   let pending = ''
+  const flush = (): void => {
+    if (pending !== '') stream.write(pending)
+    pending = ''
+  }
+  process.once('exit', flush)
   return (line) => {
     if (stream.writableNeedDrain) return
-    if (pending === '') {
-      setImmediate(() => {
-        stream.write(pending)
-        pending = ''
-      })
-    }
+    if (pending === '') setTimeout(flush, logDelayMs).unref()
     pending += `${line}\n`
   }
 }

@@ -1,6 +1,8 @@
 // The header lines of one message, in wire order. Lookup ignores case. Lines as they were received stay one text until somebody changes them:
 // most are only passed on, and a text is written as fast as it was read.
 
+import { knownText } from './known-text.ts'
+
 /** Positions of one received line in the text: name from and to, value from and to. */
 const spanSize = 4
 
@@ -19,12 +21,13 @@ export class HeaderList {
   /** A clone has the same arrays: copy before changing. */
   #shared = false
 
+  /** `lines` were read from a message: they can be written into another. */
   constructor(lines: string[] = []) {
     this.#lines = lines
   }
 
   static of(...pairs: readonly (readonly [name: string, value: string])[]): HeaderList {
-    return new HeaderList(pairs.flat())
+    return new HeaderList(pairs.flat().map(writable))
   }
 
   /** Lines of a head: four positions in `text` each. `plain`: written as `name: value` and CR LF without other blanks. */
@@ -71,7 +74,7 @@ export class HeaderList {
 
   nameAt(line: number): string {
     const at = line * spanSize
-    if (at < this.#spans.length) return this.#text.substring(this.#spans[at] as number, this.#spans[at + 1])
+    if (at < this.#spans.length) return knownText(this.#text, this.#spans[at] as number, this.#spans[at + 1] as number)
     return this.#lines[(line - this.receivedSize) * 2] as string
   }
 
@@ -114,17 +117,17 @@ export class HeaderList {
     const lines = this.#lines
     for (let i = 0; i < lines.length; i += 2) {
       if (!sameName(lines[i] as string, name)) continue
-      lines[i] = name
-      lines[i + 1] = value
+      lines[i] = writable(name)
+      lines[i + 1] = writable(value)
       this.#deleteLines(i + 2, name)
       return
     }
-    lines.push(name, value)
+    lines.push(writable(name), writable(value))
   }
 
   add(name: string, value: string): void {
     this.#unshare()
-    this.#lines.push(name, value)
+    this.#lines.push(writable(name), writable(value))
   }
 
   delete(name: string): void {
@@ -132,9 +135,13 @@ export class HeaderList {
       this.#unshare()
       this.#spans.splice(at, spanSize)
     }
-    if (this.#lines.length === 0) return
-    this.#unshare()
-    this.#deleteLines(0, name)
+    const lines = this.#lines
+    for (let i = 0; i < lines.length; i += 2) {
+      if (!sameName(lines[i] as string, name)) continue
+      this.#unshare()
+      this.#deleteLines(i, name)
+      return
+    }
   }
 
   /** `prefix` in lower case. */
@@ -210,6 +217,14 @@ export class HeaderList {
     lines.length = to
   }
 }
+
+/** What could end its line, and forge others, becomes "?", and blanks at the ends go: configuration and filters may put anything in. */
+function writable(text: string): string {
+  return unwritable.test(text) ? text.replace(allUnwritable, '?').replace(/^[\t ]+|[\t ]+$/g, '') : text
+}
+
+const unwritable = /[^\t\x20-\x7e\x80-\xff]|^[\t ]|[\t ]$/
+const allUnwritable = /[^\t\x20-\x7e\x80-\xff]/g
 
 function sameName(a: string, b: string): boolean {
   return a === b || (a.length === b.length && namesAt(a, 0, b))

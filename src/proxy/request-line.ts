@@ -1,5 +1,6 @@
 // Puts the request line together: listener → detect → tls → codec → filter → route → cluster → pool → upstream, for one proxy.
 import type { Clock } from '../core/clock.ts'
+import { DeadlineList } from '../core/deadline-list.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { Watchable } from '../core/watchable.ts'
@@ -56,7 +57,8 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     demand: deps.demand,
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
-  const serveDeps = { clock, random, lookup, clusters, sink, logger }
+  const deadlines = new DeadlineList(clock)
+  const serveDeps = { clock, random, deadlines, lookup, clusters, sink, logger }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)

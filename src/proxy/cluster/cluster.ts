@@ -48,6 +48,8 @@ export class Cluster {
   #balancer: EndpointBalancer
   #budget: RetryBudget
   #serviceHost: string | undefined
+  /** HTTP/1.1 travels as HTTP/2 to endpoints of the mesh. */
+  #upgrades: boolean
 
   constructor(deps: ClusterDeps, config: ClusterConfig) {
     this.#deps = deps
@@ -55,6 +57,7 @@ export class Cluster {
     this.#budget = createRetryBudget(config.retryBudget)
     this.#balancer = this.#balance()
     this.#serviceHost = serviceHostOf(config)
+    this.#upgrades = config.peerAlpn.includes('h2')
   }
 
   get config(): ClusterConfig {
@@ -81,8 +84,8 @@ export class Cluster {
 
   /** `spoken`: by whoever made the request first. `upgrade`: it asks to change the protocol. */
   protocolFor(endpoint: Endpoint, spoken: HttpProtocol, upgrade: boolean): UpstreamProtocol {
-    const { httpProtocol, originateTls, peerAlpn } = this.#config
-    if (endpoint.config.tls) return spoken === 'HTTP/2' || peerAlpn.includes('h2') ? 'http2' : 'http1'
+    const { httpProtocol, originateTls } = this.#config
+    if (endpoint.config.tls) return spoken === 'HTTP/2' || this.#upgrades ? 'http2' : 'http1'
     // Few servers change protocols inside HTTP/2.
     if (httpProtocol === 'http1' || upgrade) return 'http1'
     if (httpProtocol === 'http2' || originateTls !== undefined) return 'http2'
@@ -94,6 +97,7 @@ export class Cluster {
     const before = this.#config
     this.#config = config
     this.#serviceHost = serviceHostOf(config)
+    this.#upgrades = config.peerAlpn.includes('h2')
     // Connections to peers that may no longer be trusted are not used again.
     if (before.peerSpiffeIds.join(' ') !== config.peerSpiffeIds.join(' ')) this.#drop([...this.#endpoints.keys()])
     const { percent, minConcurrency } = config.retryBudget

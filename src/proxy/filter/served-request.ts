@@ -20,23 +20,21 @@ import { decide, type ForwardDecision, type RespondDecision } from '../runtime/d
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
 import { sendMirror } from '../upstream/mirror.ts'
-import { type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
+import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import type { Authority } from './authority.ts'
 import { prepareRequest } from './first-hop.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 
-export interface ServeDeps {
-  readonly clock: Clock
-  readonly random: Random
+export interface ServeDeps extends ForwardDeps {
   readonly lookup: RouteLookup
   readonly clusters: ClusterSet
   readonly sink: ExchangeSink
   readonly logger: Logger
 }
 
-export class ServedRequest implements ServerStreamHandler {
+export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
   readonly #deps: ServeDeps
   readonly #stream: ServerStream
   readonly #origin: StreamOrigin
@@ -127,7 +125,7 @@ export class ServedRequest implements ServerStreamHandler {
     if (this.#pending === undefined) return
     const { head, body, detail } = this.#pending
     sendReply(this.#stream, this.#exchange, head, body, detail)
-    this.#finish()
+    this.finish()
   }
 
   onDrain(): void {
@@ -143,7 +141,7 @@ export class ServedRequest implements ServerStreamHandler {
       if (malformed) this.#exchange.status = error.status
     }
     this.#proxied?.callerGone()
-    this.#finish()
+    this.finish()
   }
 
   /** A defect while deciding concerns this request, not the proxy. */
@@ -219,10 +217,7 @@ export class ServedRequest implements ServerStreamHandler {
   }
 
   #proxy(plan: ForwardPlan): void {
-    const { clock, random } = this.#deps
-    this.#proxied = new ProxiedRequest({ clock, random }, this.#stream, this.#exchange, this.#body, plan, () =>
-      this.#finish(),
-    )
+    this.#proxied = new ProxiedRequest(this.#deps, this.#stream, this.#exchange, this.#body, plan, this)
     this.#proxied.start()
   }
 
@@ -234,7 +229,7 @@ export class ServedRequest implements ServerStreamHandler {
     if (body === undefined) return
     for (const name of decision.mirrors) {
       const cluster = this.#deps.clusters.get(name)
-      if (cluster !== undefined) sendMirror(this.#deps.clock, cluster, this.#spoken, decision.request, body)
+      if (cluster !== undefined) sendMirror(this.#deps, cluster, this.#spoken, decision.request, body)
     }
   }
 
@@ -256,7 +251,7 @@ export class ServedRequest implements ServerStreamHandler {
           exchange.status = 200
           exchange.detail = error?.message
           if (error !== undefined) exchange.flags.push('UF')
-          this.#finish()
+          this.finish()
         },
       })
     })
@@ -279,10 +274,11 @@ export class ServedRequest implements ServerStreamHandler {
       return
     }
     sendReply(this.#stream, exchange, head, body, detail)
-    this.#finish()
+    this.finish()
   }
 
-  #finish(): void {
+  /** The exchange is over. */
+  finish(): void {
     if (this.#finished) return
     this.#finished = true
     const exchange = this.#exchange

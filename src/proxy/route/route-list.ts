@@ -8,6 +8,9 @@ interface Candidate {
   readonly compiled: CompiledRoute
 }
 
+/** Comparing so few paths is faster than looking one up: the hash of a path that nobody has seen takes longer. */
+const comparedPaths = 8
+
 const noCandidates: readonly Candidate[] = []
 
 export class RouteList {
@@ -15,10 +18,11 @@ export class RouteList {
   readonly #others: Candidate[] = []
 
   constructor(routes: readonly CompiledRoute[]) {
+    const exactPaths = routes.filter(({ route }) => route.match.path.kind === 'exact').length
     for (const [order, compiled] of routes.entries()) {
       const { match } = compiled.route
       const candidate = { order, compiled }
-      if (match.path.kind !== 'exact') this.#others.push(candidate)
+      if (match.path.kind !== 'exact' || exactPaths <= comparedPaths) this.#others.push(candidate)
       else {
         const samePath = this.#byExactPath.get(match.path.value)
         if (samePath === undefined) this.#byExactPath.set(match.path.value, [candidate])
@@ -29,6 +33,7 @@ export class RouteList {
 
   /** Walks both ordered lists as one. */
   find(input: MatchInput): CompiledRoute | undefined {
+    if (this.#byExactPath.size === 0) return this.#firstOther(input)
     const exact = this.#byExactPath.get(input.path) ?? noCandidates
     const others = this.#others
     for (let e = 0, o = 0; ;) {
@@ -41,5 +46,14 @@ export class RouteList {
       if (exactFirst) e++
       else o++
     }
+  }
+
+  #firstOther(input: MatchInput): CompiledRoute | undefined {
+    const others = this.#others
+    for (let at = 0; at < others.length; at++) {
+      const { compiled } = others[at] as Candidate
+      if (compiled.matches(input)) return compiled
+    }
+    return undefined
   }
 }

@@ -111,7 +111,9 @@ function forward(
   const single = draw.item.weight === draw.total
   return {
     kind: 'forward',
-    ...place,
+    routeConfiguration: place.routeConfiguration,
+    virtualHost: place.virtualHost,
+    route: place.route,
     action: action.action,
     cluster: backend.cluster,
     backend,

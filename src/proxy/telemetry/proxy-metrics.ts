@@ -25,6 +25,9 @@ const namedMethods: ReadonlySet<string> = new Set([
 export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #identity: TelemetryIdentity
   readonly #requestTable: SeriesTable
+  /** The last one counted, and its row. */
+  #previous: Exchange | undefined
+  #row = 0
   readonly #requests: Counter
   readonly #duration: Histogram
   readonly #requestBytes: Counter
@@ -162,7 +165,28 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#certificateExpiry.set(this.#certificateTable.row(spiffeId), notAfterMs / 1000)
   }
 
+  /** Most requests are like the one before. */
   #requestRow(exchange: Exchange): number {
+    const previous = this.#previous
+    if (
+      previous === undefined ||
+      exchange.route !== previous.route ||
+      exchange.status !== previous.status ||
+      exchange.destinationWorkload !== previous.destinationWorkload ||
+      exchange.sourcePrincipal !== previous.sourcePrincipal ||
+      exchange.request.method !== previous.request.method ||
+      exchange.grpcStatus !== previous.grpcStatus ||
+      exchange.destinationService !== previous.destinationService ||
+      exchange.reporter !== previous.reporter ||
+      exchange.flags.length + previous.flags.length > 0
+    ) {
+      this.#row = this.#lookUpRow(exchange)
+    }
+    this.#previous = exchange
+    return this.#row
+  }
+
+  #lookUpRow(exchange: Exchange): number {
     const own = this.#identity
     const inbound = exchange.reporter === 'destination'
     const { method } = exchange.request

@@ -1,7 +1,8 @@
 // One attempt to have a request answered by one endpoint.
 import type { AttemptRecord } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
-import type { Clock, Timer } from '../../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
+import { Deadlined, type DeadlineList } from '../../core/deadline-list.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
@@ -16,6 +17,11 @@ import type {
 } from '../codec/http-stream.ts'
 import { markSpoken } from '../filter/spoken-protocol.ts'
 import type { EndpointPool, Waiter } from '../pool/endpoint-pool.ts'
+
+export interface AttemptDeps {
+  readonly clock: Clock
+  readonly deadlines: DeadlineList
+}
 
 export interface AttemptFailure {
   readonly kind: 'connect-failure' | 'overflow' | 'timeout' | StreamFailure['kind']
@@ -37,31 +43,34 @@ export interface AttemptOwner {
 /** A response that nobody wants is read to its end for the sake of the connection when it is no longer than this. */
 const discardedBytes = 65_536
 
-export class Attempt implements Waiter, ClientStreamHandler {
+export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
   readonly endpoint: Endpoint
   stream: ClientStream | undefined
   reusedConnection = false
   peerSpiffeId: string | undefined
   status = 0
   readonly #clock: Clock
+  readonly #deadlines: DeadlineList
   readonly #pool: EndpointPool
   readonly #request: OutgoingRequest
   readonly #spoken: HttpProtocol
   readonly #startMs: number
   #owner: AttemptOwner | undefined
-  #timer: Timer | undefined
+  #timeoutMs = Infinity
   #length: BodyLength = 'unknown'
   #over = false
 
   constructor(
-    clock: Clock,
+    { clock, deadlines }: AttemptDeps,
     cluster: Cluster,
     endpoint: Endpoint,
     spoken: HttpProtocol,
     request: OutgoingRequest,
     owner: AttemptOwner,
   ) {
+    super()
     this.#clock = clock
+    this.#deadlines = deadlines
     this.endpoint = endpoint
     this.#pool = endpoint.pool(cluster.protocolFor(endpoint, spoken, request.upgrade !== undefined))
     this.#spoken = spoken
@@ -74,9 +83,8 @@ export class Attempt implements Waiter, ClientStreamHandler {
   /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. */
   start(timeoutMs: number): void {
     if (timeoutMs !== Infinity) {
-      this.#timer = this.#clock.setTimer(Math.max(0, timeoutMs), () => {
-        this.#fail({ kind: 'timeout', message: `no complete response within ${Math.round(timeoutMs)} ms` })
-      })
+      this.#timeoutMs = timeoutMs
+      this.#deadlines.add(this, this.#startMs + timeoutMs)
     }
     this.#pool.acquire(this)
   }
@@ -116,6 +124,10 @@ export class Attempt implements Waiter, ClientStreamHandler {
     this.#owner?.attemptConnected(this.stream)
   }
 
+  expired(): void {
+    this.#fail({ kind: 'timeout', message: `no complete response within ${Math.round(this.#timeoutMs)} ms` })
+  }
+
   connectionFailed(kind: 'connect-failure' | 'overflow', message: string): void {
     this.#fail({ kind, message })
   }
@@ -128,7 +140,7 @@ export class Attempt implements Waiter, ClientStreamHandler {
     this.status = head.status
     this.#length = length
     // A protocol that has been changed to has no bound.
-    if (head.status === 101) this.#timer?.cancel()
+    if (head.status === 101) this.#deadlines.remove(this)
     this.#owner?.attemptHead(head, length)
   }
 
@@ -165,7 +177,7 @@ export class Attempt implements Waiter, ClientStreamHandler {
   #finish(): void {
     if (this.#over) return
     this.#over = true
-    this.#timer?.cancel()
+    this.#deadlines.remove(this)
     this.endpoint.activeRequests--
   }
 }

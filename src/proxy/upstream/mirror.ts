@@ -1,14 +1,13 @@
 // Copies of requests to other backends: sent and forgotten, whatever comes of them.
 import type { RequestHead } from '../../contracts/http-message.ts'
-import type { Clock } from '../../core/clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
-import { Attempt, type AttemptOwner } from './attempt.ts'
+import { Attempt, type AttemptDeps, type AttemptOwner } from './attempt.ts'
 
 const mirrorTimeoutMs = 15_000
 
 export function sendMirror(
-  clock: Clock,
+  deps: AttemptDeps,
   cluster: Cluster,
   spoken: HttpProtocol,
   request: RequestHead,
@@ -32,5 +31,5 @@ export function sendMirror(
     attemptFailed() {},
   }
   const outgoing = { head, length: body.length, upgrade: undefined }
-  new Attempt(clock, cluster, endpoint, spoken, outgoing, owner).start(mirrorTimeoutMs)
+  new Attempt(deps, cluster, endpoint, spoken, outgoing, owner).start(mirrorTimeoutMs)
 }

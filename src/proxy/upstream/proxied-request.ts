@@ -1,7 +1,7 @@
 // One request from its decision to the end of its response: attempts, repeats, and the bytes in between.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
-import type { Clock, Timer } from '../../core/clock.ts'
+import type { Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
@@ -12,7 +12,7 @@ import type { Endpoint } from '../cluster/endpoint.ts'
 import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../codec/http-stream.ts'
 import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
-import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
+import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { grpcStatusOf, isGrpc } from './grpc.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { RequestBody } from './request-body.ts'
@@ -28,9 +28,13 @@ export interface ForwardPlan {
   readonly modifyResponse: (response: ResponseHead) => void
 }
 
-export interface ForwardDeps {
-  readonly clock: Clock
+export interface ForwardDeps extends AttemptDeps {
   readonly random: Random
+}
+
+/** Whoever tells of the exchange when it is over. */
+export interface ExchangeKeeper {
+  finish(): void
 }
 
 export class ProxiedRequest implements AttemptOwner {
@@ -42,8 +46,7 @@ export class ProxiedRequest implements AttemptOwner {
   readonly #budget: RetryBudget
   readonly #grpc: boolean
   readonly #deadlineMs: number
-  /** Tells the exchange's keeper that it is over. */
-  readonly #onFinished: () => void
+  readonly #keeper: ExchangeKeeper
   #attempt: Attempt | undefined
   #tried: Set<Endpoint> | undefined
   #retriesDone = 0
@@ -58,14 +61,14 @@ export class ProxiedRequest implements AttemptOwner {
     exchange: Exchange,
     body: RequestBody,
     plan: ForwardPlan,
-    onFinished: () => void,
+    keeper: ExchangeKeeper,
   ) {
     this.#deps = deps
     this.#stream = stream
     this.#exchange = exchange
     this.#body = body
     this.#plan = plan
-    this.#onFinished = onFinished
+    this.#keeper = keeper
     this.#budget = plan.cluster.budget
     this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
     this.#deadlineMs = requestDeadlineMs(plan.timeouts, exchange.startMonotonicMs)
@@ -175,7 +178,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#exchange.destinationAddress = endpoint.address
     this.#exchange.destinationWorkload = endpoint.workload
     const outgoing = { head: request, length: this.#body.length, upgrade: this.#stream.upgrade }
-    this.#attempt = new Attempt(this.#deps.clock, cluster, endpoint, spoken, outgoing, this)
+    this.#attempt = new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, this)
     const nowMs =
       this.#deadlineMs === Infinity && timeouts.backendRequestMs === undefined ? 0 : this.#deps.clock.monotonicMs()
     this.#attempt.start(attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs) - nowMs)
@@ -239,7 +242,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#retryTimer?.cancel()
     this.#budget.requestFinished()
     for (let done = 0; done < this.#retriesDone; done++) this.#budget.retryFinished()
-    this.#onFinished()
+    this.#keeper.finish()
   }
 }
 

@@ -6,6 +6,7 @@ export const SP = 32
 export const HT = 9
 export const COLON = 58
 export const SEMICOLON = 59
+export const DEL = 127
 
 function table(allowed: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => (allowed(byte) ? 1 : 0))
@@ -24,9 +25,3 @@ export const hexValue: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =
   const digit = '0123456789abcdef'.indexOf(String.fromCharCode(byte).toLowerCase())
   return digit === -1 ? 255 : digit
 })
-
-/** A value that can stand in a head without ending its line; anything else would let configuration or a filter forge lines. */
-const unsafeText = /[^\t\x20-\x7e\x80-\xff]/
-export function isSafeText(value: string): boolean {
-  return !unsafeText.test(value)
-}

@@ -1,5 +1,6 @@
 // The client's end of an HTTP/1.1 connection: one request at a time, the next when both directions are complete.
 import type { HeaderList } from '../../../core/header-list.ts'
+import { readBegins, readEnds } from '../../../core/read-turn.ts'
 import type { Connection, ConnectionHandler } from '../../io/connection.ts'
 import type {
   ClientConnection,
@@ -12,7 +13,7 @@ import type {
 import { limits } from './limits.ts'
 import { type ParsedResponse, parseResponseHead } from './message-head.ts'
 import { type Framing, type MessageHandler, MessageParser } from './message-parser.ts'
-import { OutputBatch, readBegins, readEnds } from './output-batch.ts'
+import { OutputBatch } from './output-batch.ts'
 import { badMessage, type HttpParseError } from './parse-error.ts'
 import { chunkStart, lastChunk, serializeRequestHead } from './serializer.ts'
 

@@ -1,5 +1,6 @@
 // Start lines and heads of HTTP/1.1 messages: bytes of one complete head → a value, or HttpParseError.
 import type { RequestHead, ResponseHead } from '../../../contracts/http-message.ts'
+import { knownText } from '../../../core/known-text.ts'
 import { latin1Slice } from '../../../core/latin1.ts'
 import type { BodyLength } from '../http-stream.ts'
 import { CR, isFieldText, isTarget, isToken, LF, SP } from './characters.ts'
@@ -38,7 +39,7 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number): Par
   while (at < end && isToken[bytes[at] as number] === 1) at++
   if (at >= end) return undefined
   if (at === start || at - start > 32 || bytes[at] !== SP) badMessage('the request does not start with a method')
-  const method = text.substring(0, at - start)
+  const method = knownText(text, 0, at - start)
   const targetStart = ++at
   while (at < end && isTarget[bytes[at] as number] === 1) at++
   if (at - start > limits.requestLineBytes) throw new HttpParseError(414, 'the request target is too long')

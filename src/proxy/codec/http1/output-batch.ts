@@ -1,4 +1,5 @@
 // Gathers what one loop turn writes to a connection into one write: head and body leave in one segment.
+import { afterRead, type AfterReadTask } from '../../../core/read-turn.ts'
 import type { Connection } from '../../io/connection.ts'
 import { OutputBuffer } from '../../io/output-buffer.ts'
 
@@ -8,23 +9,7 @@ const mostBytes = 65_536
 const spare: OutputBuffer[] = []
 const mostSpare = 64
 
-/** Batches begun while a connection's bytes are being looked at: they leave when that is done. */
-const begun: OutputBatch[] = []
-let reading = 0
-
-/** To be called before the bytes of one read are looked at ... */
-export function readBegins(): void {
-  reading++
-}
-
-/** ... and after: what they have caused to be written leaves. */
-export function readEnds(): void {
-  if (--reading > 0) return
-  for (let at = 0; at < begun.length; at++) (begun[at] as OutputBatch).flush()
-  begun.length = 0
-}
-
-export class OutputBatch {
+export class OutputBatch implements AfterReadTask {
   readonly #connection: Connection
   #buffer: OutputBuffer | undefined
   #blocked = false
@@ -52,6 +37,10 @@ export class OutputBatch {
     this.#room(bytes.length).append(bytes)
   }
 
+  afterRead(): void {
+    this.flush()
+  }
+
   flush(): void {
     const buffer = this.#buffer
     if (buffer === undefined) return
@@ -60,18 +49,13 @@ export class OutputBatch {
     if (spare.length < mostSpare) spare.push(buffer)
   }
 
-  #leaveSoon(): void {
-    if (reading > 0) begun.push(this)
-    else queueMicrotask(() => this.flush())
-  }
-
   #room(count: number): OutputBuffer {
     let buffer = this.#buffer
     if (buffer !== undefined) {
       if (buffer.used + count <= mostBytes) return buffer
       this.flush()
     } else {
-      this.#leaveSoon()
+      if (!afterRead(this)) queueMicrotask(() => this.flush())
     }
     buffer = spare.pop() ?? new OutputBuffer()
     this.#buffer = buffer

@@ -2,7 +2,6 @@
 import type { RequestHead, ResponseHead } from '../../../contracts/http-message.ts'
 import type { HeaderList } from '../../../core/header-list.ts'
 import type { BodyLength } from '../http-stream.ts'
-import { isSafeText } from './characters.ts'
 
 export interface RequestFraming {
   readonly length: BodyLength
@@ -16,7 +15,7 @@ export function serializeRequestHead(head: RequestHead, framing: RequestFraming)
   // A method that gives a body no meaning needs no "Content-Length: 0" (RFC 9110 section 8.6).
   const length = framing.length === 0 && !head.headers.has('content-length') ? undefined : framing.length
   text += fieldLines(head.headers, length)
-  if (framing.upgrade !== undefined) text += `Connection: Upgrade\r\nUpgrade: ${safe(framing.upgrade)}\r\n`
+  if (framing.upgrade !== undefined) text += `Connection: Upgrade\r\nUpgrade: ${framing.upgrade}\r\n`
   return `${text}\r\n`
 }
 
@@ -33,7 +32,7 @@ export function serializeResponseHead(head: ResponseHead, framing: ResponseFrami
   if (length === 'declared') text += fieldLines(head.headers, declaredLength(head.headers))
   else text += fieldLines(head.headers, length === 'until-close' || length === 'none' ? undefined : length)
   if (framing.connection !== undefined) text += `Connection: ${framing.connection}\r\n`
-  if (framing.upgrade !== undefined) text += `Upgrade: ${safe(framing.upgrade)}\r\n`
+  if (framing.upgrade !== undefined) text += `Upgrade: ${framing.upgrade}\r\n`
   return `${text}\r\n`
 }
 
@@ -61,7 +60,7 @@ function fieldLines(headers: HeaderList, length: BodyLength | undefined): string
       }
       continue
     }
-    text += `${safe(name)}: ${safe(headers.valueAt(line))}\r\n`
+    text += `${name}: ${headers.valueAt(line)}\r\n`
   }
   if (length === 'unknown') return `${text}Transfer-Encoding: chunked\r\n`
   return length === undefined || lengthWritten ? text : `${text}Content-Length: ${length}\r\n`
@@ -77,11 +76,6 @@ const ownLines: ReadonlyMap<number, readonly string[]> = new Map([
   [16, ['proxy-connection']],
   [17, ['transfer-encoding']],
 ])
-
-/** Parsed text is safe; what configuration or a filter put in may not be. */
-function safe(text: string): string {
-  return isSafeText(text) ? text : text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?')
-}
 
 /** Size line of one chunk (RFC 9112 section 7.1); data and CR LF follow. */
 export function chunkStart(bytes: number): string {

@@ -1,6 +1,7 @@
 // What both ends of an HTTP/2 connection share: streams by id, settings, pings, how the connection ends and what ends it.
 import type { Clock } from '../../../core/clock.ts'
 import type { HeaderList } from '../../../core/header-list.ts'
+import { readBegins, readEnds } from '../../../core/read-turn.ts'
 import type { Connection, ConnectionHandler } from '../../io/connection.ts'
 import { MovingDeadline } from '../../io/moving-deadline.ts'
 import { ClosedStreams } from './closed-streams.ts'
@@ -129,11 +130,14 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
 
   /** Frames, from here on. */
   protected read(bytes: Uint8Array): void {
+    readBegins()
     try {
       this.#reader.push(bytes)
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       this.fail(error.code, error.message)
+    } finally {
+      readEnds()
     }
   }
 

@@ -1,4 +1,5 @@
 // HPACK header blocks (RFC 7541) → fields. Names and values that stand in a table cost no new string.
+import { latin1Slice } from '../../../../core/latin1.ts'
 import { isFieldText, isToken } from '../../http1/characters.ts'
 import { fieldKindOf, fieldKinds } from '../header-rules.ts'
 import { DynamicTable } from './dynamic-table.ts'
@@ -94,7 +95,7 @@ export class HpackDecoder {
     const from = this.#from
     const to = this.#to
     if (!isFieldValue(source, from, to)) kind = fieldKinds.invalid
-    const value = from === to ? '' : source.toString('latin1', from, to)
+    const value = from === to ? '' : latin1Slice(source, from, to)
     if (indexed) this.#table.add(name, value, kind)
     sink.field(kind, name, value)
     return this.#at
@@ -128,7 +129,7 @@ export class HpackDecoder {
       this.#kind = knownKinds[slot] as number
       return known
     }
-    const name = source.toString('latin1', from, to)
+    const name = latin1Slice(source, from, to)
     this.#kind = checkedKindOf(name)
     if (name.length <= longestKnownName) {
       knownNames[slot] = name

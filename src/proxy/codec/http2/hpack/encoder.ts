@@ -1,5 +1,6 @@
 // Headers → HPACK header blocks (RFC 7541). Values that come again go into the table; text stays plain, which costs bytes but little time.
 import type { HeaderList } from '../../../../core/header-list.ts'
+import { latin1Write } from '../../../../core/latin1.ts'
 import type { OutputBuffer } from '../../../io/output-buffer.ts'
 import { sendRuleOf, sendRules } from '../header-rules.ts'
 import { limits } from '../limits.ts'
@@ -300,34 +301,17 @@ function writeInteger(output: OutputBuffer, flags: number, mask: number, value: 
 
 /** Up to this length one byte after the other is faster than a call into the runtime. */
 const shortText = 40
-const unsafeText = /[^\t\x20-\x7e\x80-\xff]|^[\t ]|[\t ]$/
 
-/** Parsed text is safe; what configuration or a filter put in may not be. */
+/** A value has no blanks at its ends (RFC 9113 section 8.2.1): what was read has none, what configuration adds is checked there. */
 function writeText(output: OutputBuffer, text: string): void {
   const { length } = text
+  const { bytes, used } = output
   if (length > shortText) {
-    writeLongText(output, text)
+    writeInteger(output, 0x00, 0x7f, length)
+    output.used += latin1Write(bytes, text, output.used)
     return
   }
-  const { bytes, used } = output
   bytes[used] = length
-  for (let at = 0; at < length; at++) {
-    const code = text.charCodeAt(at)
-    if (code > 0x7e || code <= 0x20) {
-      if ((code < 0x20 && code !== 9) || code === 0x7f || code > 0xff || at === 0 || at === length - 1) {
-        writeLongText(output, text)
-        return
-      }
-    }
-    bytes[used + 1 + at] = code
-  }
+  for (let at = 0; at < length; at++) bytes[used + 1 + at] = text.charCodeAt(at)
   output.used = used + 1 + length
-}
-
-function writeLongText(output: OutputBuffer, text: string): void {
-  const safe = unsafeText.test(text)
-    ? text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?').replace(/^[\t ]+|[\t ]+$/g, '')
-    : text
-  writeInteger(output, 0x00, 0x7f, safe.length)
-  output.used += output.bytes.write(safe, output.used, 'latin1')
 }

@@ -1,0 +1,142 @@
+// The cost of one HTTP/1.1 request through two sidecars and the HTTP/2 link between them, without sockets and without TLS:
+// `node bench/micro/two-hops.ts [requests]`. Sixteen requests a turn.
+import { systemClock } from '../../src/core/clock.ts'
+import { silentLogger } from '../../src/core/logger.ts'
+import { createSystemRandom } from '../../src/core/random.ts'
+import { WatchableValue } from '../../src/core/watchable.ts'
+import type { Connection, ConnectionHandler, IoBackend, TlsInfo } from '../../src/proxy/io/connection.ts'
+import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
+import { createRequestLine } from '../../src/proxy/request-line.ts'
+import type { RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
+import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
+import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
+import { MetricRegistry } from '../../src/proxy/telemetry/metric-registry.ts'
+import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
+import { createTap } from '../../src/proxy/telemetry/tap.ts'
+import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
+import { answer, requests } from './messages.ts'
+
+const [count = 600_000] = process.argv.slice(2).map(Number)
+const perTurn = 16
+
+class MicroConnection implements Connection {
+  handler: ConnectionHandler = { onData() {}, onEnd() {}, onClose() {}, onDrain() {} }
+  readonly remoteAddress = '127.0.0.1'
+  readonly remotePort = 1
+  readonly localAddress = '127.0.0.1'
+  readonly localPort = 2
+  readonly tls: TlsInfo | undefined
+  closed = false
+  onWrite: (bytes: Uint8Array) => void
+
+  constructor(onWrite: (bytes: Uint8Array) => void, tls?: TlsInfo) {
+    this.onWrite = onWrite
+    this.tls = tls
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.onWrite(bytes)
+    return true
+  }
+  writeFrom(output: OutputBuffer): boolean {
+    this.onWrite(output.bytes.subarray(0, output.used))
+    output.clear()
+    return true
+  }
+  writeLent(bytes: Uint8Array): boolean {
+    return this.write(bytes)
+  }
+  end(): void {}
+  destroy(): void {}
+  pause(): void {}
+  resume(): void {}
+}
+
+const ids = { a: 'spiffe://mesh.local/ns/default/sa/web', b: 'spiffe://mesh.local/ns/default/sa/app' }
+const mutual = (peerSpiffeId: string): TlsInfo => ({ peerSpiffeId, notAfterMs: Infinity, alpn: 'h2', sni: undefined })
+const accepting: Record<'a' | 'b', (connection: Connection) => void> = { a() {}, b() {} }
+const applications: MicroConnection[] = []
+const asked: MicroConnection[] = []
+
+function createIo(name: 'a' | 'b'): IoBackend {
+  return {
+    name,
+    listen(_, onConnection) {
+      accepting[name] = onConnection
+      const address = { host: '127.0.0.1', port: 1 }
+      return Promise.resolve({ address, handle: { fd: -1 }, close: () => Promise.resolve() })
+    },
+    connect() {
+      if (name === 'b') {
+        const application = new MicroConnection(() => asked.push(application))
+        applications.push(application)
+        return Promise.resolve(application)
+      }
+      const near = new MicroConnection((bytes) => far.handler.onData(Buffer.from(bytes)), mutual(ids.b))
+      const far = new MicroConnection((bytes) => near.handler.onData(Buffer.from(bytes)), mutual(ids.a))
+      accepting.b(far)
+      // What detection wants to see of a secured connection.
+      return Promise.resolve(near)
+    },
+    secure: (connection) => Promise.resolve(connection),
+  }
+}
+
+function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
+  const identity = { workload: `default/${name}`, spiffeId: ids[name] }
+  const metrics = new ProxyMetrics(new MetricRegistry(silentLogger), identity)
+  createRequestLine({
+    io: createIo(name),
+    runtime: new WatchableValue(config),
+    lookup: () => null,
+    demand: () => Promise.resolve(undefined),
+    credentials: new WatchableValue({ certificateChainPem: '', privateKeyPem: '', rootsPem: '' }),
+    resolveHost: () => Promise.reject(new Error('no names here')),
+    clock: systemClock,
+    random: createSystemRandom(),
+    logger: silentLogger,
+    proxyName: name,
+    sink: composeSinks(metrics, createRecordSink(identity, systemClock, createTap())),
+    connections: metrics,
+  })
+}
+
+const inline = { kind: 'inline', routeConfiguration: routesTo('inbound') } as const
+startLine(
+  'b',
+  configOf({
+    // Without TLS: the link comes as HTTP/2 by prior knowledge.
+    listeners: [listenerOn(1, inline, { name: 'inbound', direction: 'inbound' })],
+    clusters: [clusterOf('inbound', [{ port: 2 }])],
+  }),
+)
+startLine(
+  'a',
+  configOf({
+    listeners: [listenerOn(1, { kind: 'rds', name: 'routes' })],
+    routes: [routesTo('app')],
+    clusters: [clusterOf('app', [{ port: 2, tls: true }], { peerSpiffeIds: [ids.b], peerAlpn: ['h2'] })],
+  }),
+)
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+await turn()
+let answered = 0
+const callers = Array.from({ length: perTurn }, () => new MicroConnection(() => answered++))
+for (const caller of callers) accepting.a(caller)
+
+async function run(total: number): Promise<number> {
+  const before = process.cpuUsage()
+  for (let done = 0; done < total; done += perTurn) {
+    const wanted = answered + perTurn
+    for (const [n, caller] of callers.entries()) caller.handler.onData(requests[(done + n) % requests.length] as Buffer)
+    while (answered < wanted) {
+      await turn()
+      for (const application of asked.splice(0)) application.handler.onData(answer)
+    }
+  }
+  const { user, system } = process.cpuUsage(before)
+  return ((user + system) * 1e3) / total
+}
+await run(100_000)
+for (let i = 0; i < 3; i++) console.log(`${(await run(count / 3)).toFixed(0)} ns of CPU a request`)
+process.exit()

@@ -28,8 +28,8 @@ export function readOptions(): BenchOptions {
     process.exit(2)
   }
   const pace: Pace = values.quick
-    ? { seconds: 1, warmupSeconds: 0.5, hugeBodyBytes: 512 * 2 ** 20 }
-    : { seconds: 2, warmupSeconds: 1, hugeBodyBytes: 10 * 2 ** 30 }
+    ? { seconds: 1, firstWarmupSeconds: 5, warmupSeconds: 0.5, hugeBodyBytes: 512 * 2 ** 20 }
+    : { seconds: 2, firstWarmupSeconds: 8, warmupSeconds: 1, hugeBodyBytes: 10 * 2 ** 30 }
   return {
     works: works.filter((work) => wanted === undefined || wanted.includes(work.name)),
     rounds: Number(values.rounds ?? (values.quick ? 2 : 5)),

@@ -47,6 +47,7 @@ try {
   const sample = await work.measure(serving, {
     seconds: Number(values.seconds),
     warmupSeconds: 1,
+    firstWarmupSeconds: 1,
     hugeBodyBytes: 512 << 20,
   })
   measuredUntilUs = monotonicUs()

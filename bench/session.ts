@@ -61,7 +61,10 @@ export async function report({ proxies, works, rounds, pace, json }: ReportOptio
   const samples = works.flatMap((work) =>
     proxies.filter((proxy) => proxy.topologies.includes(work.topology)).map(() => (work.once ? 8 : rounds)),
   )
-  const seconds = samples.reduce((total, count) => total + count, 0) * (pace.seconds + pace.warmupSeconds + 0.5) + 40
+  const seconds =
+    samples.reduce((total, count) => total + count, 0) * (pace.seconds + pace.warmupSeconds + 0.5) +
+    40 +
+    samples.length * pace.firstWarmupSeconds
   console.log(`${machine()}, Node ${process.version}; ${rounds} rounds, about ${Math.ceil(seconds / 60)} minutes`)
   const rows: Row[] = []
   const terminal = process.stderr.isTTY
@@ -139,7 +142,9 @@ async function measureInTurns(
     for (const [name, one] of order.filter(([candidate]) => !missing.has(candidate))) {
       options.progress(`${work.name}: round ${round + 1} of ${rounds}, ${name}`)
       try {
-        const sample = await work.measure(one, options.pace)
+        const { pace } = options
+        const warmupSeconds = round === 0 ? pace.firstWarmupSeconds : pace.warmupSeconds
+        const sample = await work.measure(one, { ...pace, warmupSeconds })
         samples.set(name, [...(samples.get(name) ?? []), sample])
       } catch (error) {
         missing.set(name, error instanceof Error ? error.message : String(error))

@@ -10,6 +10,8 @@ export interface Pace {
   /** Of one measurement, without warm-up. */
   readonly seconds: number
   readonly warmupSeconds: number
+  /** Before the first measurement of each proxy: what is compiled while it runs has been, and pools are full. */
+  readonly firstWarmupSeconds: number
   /** That a slow reader fetches. */
   readonly hugeBodyBytes: number
 }
@@ -63,7 +65,7 @@ interface HttpLoad {
 function http(name: string, what: string, topology: Topology, { connections, rate }: HttpLoad): Work {
   const measure = async (serving: Serving, pace: Pace): Promise<Sample> => {
     // Peers with HTTP/1.1 pools shake hands as often as there are connections before the first of them is warm.
-    const warmup = pace.warmupSeconds * Math.max(1, connections / 250)
+    const warmup = Math.max(pace.warmupSeconds, connections / 250)
     const args = [
       serving.port,
       connections,

@@ -6,7 +6,6 @@ export const SP = 32
 export const HT = 9
 export const COLON = 58
 export const SEMICOLON = 59
-export const DEL = 127
 
 function table(allowed: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => (allowed(byte) ? 1 : 0))

@@ -1,6 +1,6 @@
 // The header lines of one message: checked, freed of what concerns only this hop, with the facts that framing needs.
 import { HeaderList } from '../../../core/header-list.ts'
-import { COLON, CR, DEL, HT, isToken, LF, SP } from './characters.ts'
+import { COLON, CR, HT, isFieldText, isToken, LF, SP } from './characters.ts'
 import { limits } from './limits.ts'
 import { badMessage, HttpParseError } from './parse-error.ts'
 
@@ -46,10 +46,7 @@ export function parseFields(
     const nameEnd = at++
     while (at < end && (bytes[at] === SP || bytes[at] === HT)) at++
     const valueStart = at
-    for (; at < end; at++) {
-      const byte = bytes[at] as number
-      if ((byte < SP && byte !== HT) || byte === DEL) break
-    }
+    while (at < end && isFieldText[bytes[at] as number] === 1) at++
     if (at + 1 >= end) return undefined
     if (bytes[at] !== CR || bytes[at + 1] !== LF) badMessage('a header value holds a control character')
     let valueEnd = at

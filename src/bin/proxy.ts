@@ -12,12 +12,14 @@ import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
 import { ChannelSockets, noSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
+import { inlineMore } from './runtime-flags.ts'
 import { GivenIdentity, ownIdentity } from './sidecar-identity.ts'
 import { SidecarSet } from './sidecar-set.ts'
 import { startSidecar } from './sidecar.ts'
 
 export async function runProxy(options: ProxyOptions): Promise<void> {
   boundExpressions()
+  inlineMore()
   const bootstrap = JSON.parse(await readFile(options.bootstrapFile, 'utf8')) as ProxyBootstrap
   const logger = createPinoLogger({ name: 'proxy' })
   const { io, reason } = createIoBackend(systemClock, options.io)

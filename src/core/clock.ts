@@ -1,5 +1,7 @@
 // All time goes through a Clock: the proxy runs on the system's, tests and simulations on a manual one.
 
+import { timeOfRead } from './read-turn.ts'
+
 /** A pending call; `cancel` is idempotent. */
 export interface Timer {
   cancel(): void
@@ -41,9 +43,11 @@ class SystemTimer implements Timer {
   }
 }
 
+const performanceNow = (): number => performance.now()
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => timeOfRead(performanceNow),
   setTimer: (delayMs, fn, keepAlive = false) => new SystemTimer(delayMs, fn, keepAlive),
 }
 

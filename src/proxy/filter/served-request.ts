@@ -1,11 +1,9 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
-import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
-import type { Random } from '../../core/random.ts'
 import type { Caller } from '../../policies/forwarded-headers/forwarded-headers.runtime.ts'
 import {
   defaultPaths,

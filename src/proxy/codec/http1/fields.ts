@@ -54,7 +54,8 @@ export function parseFields(
     if (valueStart !== nameEnd + 2 || bytes[nameEnd + 1] !== SP || valueEnd !== at) plain = false
     at += 2
     if (++count > limits.headerLines) throw new HttpParseError(431, `more than ${limits.headerLines} header lines`)
-    if (mayConcernHop[nameEnd - nameStart] === 1 && mayConcernHopFirst[bytes[nameStart] as number] === 1) {
+    const length = nameEnd - nameStart
+    if (length <= longestHopName && mayConcernHop[hopKey(length, bytes[nameStart] as number)] === 1) {
       const name = text.substring(nameStart - base, nameEnd - base).toLowerCase()
       if (hop.takes(name, text.substring(valueStart - base, valueEnd - base))) continue
     }
@@ -70,9 +71,9 @@ export function parseFields(
 }
 
 /** Positions of the lines of the head at hand: an array that grows would be copied several times a head. */
-const scratch: number[] = new Array<number>(limits.headerLines * 4).fill(0)
+const scratch: number[] = Array.from({ length: limits.headerLines * 4 }, () => 0)
 
-/** Lengths and first letters of the names that concern a hop: most lines are passed on without a further look. */
+/** Names that concern a hop, by length and first letter: most lines are passed on without a further look. */
 const hopNames = [
   'host',
   'connection',
@@ -86,12 +87,14 @@ const hopNames = [
   'proxy-connection',
   'expect',
 ]
-const mayConcernHop: Uint8Array = Uint8Array.from({ length: limits.headBytes }, (_, length) =>
-  hopNames.some((name) => name.length === length) ? 1 : 0,
-)
-const mayConcernHopFirst: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
-  hopNames.some((name) => name.startsWith(String.fromCharCode(byte).toLowerCase())) ? 1 : 0,
-)
+const longestHopName = 17
+const mayConcernHop = new Uint8Array((longestHopName + 1) * 32)
+for (const name of hopNames) mayConcernHop[hopKey(name.length, name.charCodeAt(0))] = 1
+
+/** Letters of either case have the same last five bits. */
+function hopKey(length: number, first: number): number {
+  return length * 32 + (first & 31)
+}
 
 /** Gathers what of a head concerns this hop, line by line. */
 class HopFields {

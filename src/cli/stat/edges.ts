@@ -25,12 +25,18 @@ export interface Edge extends EdgeName {
   /** Since the proxies started. */
   readonly requests: number
   readonly requestsPerSecond: number
-  /** 0 to 1: answers below 500, of all; undefined when there was no request. */
+  /** 0 to 1: answers below 500 and calls that did not fail by the server, of all; undefined when there was no request. */
   readonly success: number | undefined
   /** Milliseconds; undefined when there was no request. */
   readonly p50Ms: number | undefined
   readonly p99Ms: number | undefined
 }
+
+/**
+ * gRPC statuses for which the server is to blame: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS (as the
+ * semantic conventions of OpenTelemetry count a server's errors).
+ */
+const failedCalls: ReadonlySet<string> = new Set(['2', '4', '12', '13', '14', '15'])
 
 /** Counts each request once: where it left its caller or entered by a gateway. */
 export function sumEdges(samples: Iterable<Sample>): EdgeTotals {
@@ -41,7 +47,7 @@ export function sumEdges(samples: Iterable<Sample>): EdgeTotals {
       const total = edgeTotal(edges, labels)
       total.requests += value
       const code = Number(labels['code'])
-      if (code === 0 || code >= 500) total.failures += value
+      if (code === 0 || code >= 500 || failedCalls.has(labels['grpc_status'] ?? '')) total.failures += value
     } else if (name === `${proxyMetrics.requestDuration.name}_bucket`) {
       const { buckets } = edgeTotal(edges, labels)
       const bound = labels['le'] === '+Inf' ? Infinity : Number(labels['le'])

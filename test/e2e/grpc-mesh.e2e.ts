@@ -188,6 +188,20 @@ spec: { serviceAccount: caller }
     await eventually(async () => assert.match(await metricsOf('caller'), /code="200",grpc_status="9"/), 5_000)
   })
 
+  it('tap shows it', async () => {
+    const heddle = new URL('../../heddle', import.meta.url).pathname
+    const args = ['tap', 'caller', '--count', '1', '--state-dir', mesh.stateDir]
+    let shown: string | undefined
+    const tapped = runCommand(heddle, args).then(({ stdout, stderr }) => (shown = stdout + stderr))
+    const caller = callers.listener as GrpcCaller
+    await eventually(async () => {
+      await caller.say('x', { metadata: { 'x-fail': '13' } })
+      assert.notEqual(shown, undefined)
+    }, 20_000)
+    await tapped
+    assert.match(shown ?? '', /POST \S+\/calls\.Calls\/Say 200 gRPC 13 /)
+  })
+
   for (const [way, target] of [
     ['CONNECT', 'calls:7070'],
     ['the listener', ''],

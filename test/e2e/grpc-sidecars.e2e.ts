@@ -1,7 +1,7 @@
 // gRPC through two sidecars, grpc-js at both ends: every kind of call, statuses, deadlines, cancellation, repeats, and servers that go.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { createServer as createHttp2Server, constants, type Http2Server } from 'node:http2'
+import { connect as connectHttp2, constants, createServer as createHttp2Server, type Http2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 
@@ -129,6 +129,25 @@ describe('gRPC through two sidecars', () => {
     await until('the server hears of it', () => application.cancelled.includes('/calls.Calls/Hold'))
   })
 
+  it('a deadline that the caller only names ends the call, in the sidecar and behind it', async () => {
+    const session = connectHttp2(`http://127.0.0.1:${pair.port}`)
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/calls.Calls/Hold',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'grpc-timeout': '200m',
+    })
+    const head = new Promise<Record<string, unknown>>((resolve) => stream.on('response', resolve))
+    stream.end(Buffer.alloc(5))
+    const { ':status': httpStatus, 'grpc-status': grpcStatus, 'content-type': type } = await head
+    assert.deepEqual([httpStatus, grpcStatus, type], [200, '4', 'application/grpc'])
+    await until('the server hears of it', () => application.cancelled.includes('/calls.Calls/Hold'))
+    assert.ok((application.timeouts[0] ?? Infinity) <= 200)
+    await until('it is told', () => pair.client.exchanges.at(-1)?.grpcStatus === 4)
+    session.close()
+  })
+
   it('answers to health checks, once and watched', async () => {
     const check = (service: string): Promise<CallOutcome> => caller.say(healthRequest(service), {}, 'Check')
     assert.equal(healthStatus((await check('calls.Calls')).message ?? Buffer.alloc(0)), 1)
@@ -200,6 +219,21 @@ describe('deadlines of routes', () => {
     await until('the call is cancelled', () => application.cancelled.length === 1)
   })
 
+  it('end a call whose messages still come, and harm no other call', async () => {
+    await start({ routes: bounded({ requestMs: 300 }) })
+    const call = caller.talk()
+    const message = 'm'.repeat(60_000)
+    const ends: number[] = []
+    void call.status.then(({ code }) => ends.push(code))
+    while (ends.length === 0) {
+      call.send(message)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    assert.deepEqual(ends, [status.DEADLINE_EXCEEDED])
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => caller.say(Buffer.alloc(100_000))))
+    assert.deepEqual(new Set(outcomes.map(({ code }) => code)), new Set([status.OK]))
+  })
+
   it('of one attempt bound what the server is told', async () => {
     await start({ routes: bounded({ requestMs: 5_000, backendRequestMs: 900 }) })
     await caller.say('x')
@@ -234,6 +268,14 @@ describe('repeats', () => {
     assert.deepEqual(pair.client.exchanges[2]?.flags, ['URX'])
   })
 
+  it('do not start the caller’s time again', async () => {
+    const retry = { attempts: 1, statusCodes: [], grpcStatuses: [status.UNAVAILABLE], backoffMs: 300 }
+    await start({ routes: routesTo('reviews', { action: { ...forwardTo('reviews'), retry } }) })
+    assert.equal((await trying(1, status.UNAVAILABLE)).code, status.OK)
+    const [first = 0, second = Infinity] = application.timeouts
+    assert.ok(second <= first - 250, `${first} ms, then ${second} ms`)
+  })
+
   it('do not happen without a policy', async () => {
     await start()
     assert.equal((await trying(1, status.UNAVAILABLE)).code, status.UNAVAILABLE)
@@ -259,7 +301,9 @@ describe('a server that refuses', () => {
   let seen = 0
   before(async () => {
     server = createHttp2Server()
-    server.on('stream', (stream) => {
+    server.on('stream', (stream, headers) => {
+      // gRPC's own servers refuse calls without it.
+      assert.equal(headers['te'], 'trailers')
       seen++
       const how = refuse
       refuse = undefined

@@ -87,12 +87,15 @@ export async function startGrpcApplication(port: number, name: string): Promise<
   type Call = Pick<ServerUnaryCall<Buffer, Buffer>, 'getPath' | 'getDeadline' | 'metadata' | 'sendMetadata'> & {
     once(event: 'cancelled', listener: () => void): unknown
   }
-  /** Trailers. */
-  const begin = (call: Call): Metadata => {
+  const note = (call: Pick<Call, 'getPath' | 'getDeadline' | 'once'>): void => {
     called.push(call.getPath())
     const deadline = call.getDeadline()
     timeouts.push(deadline === Infinity ? Infinity : Number(deadline) - Date.now())
     call.once('cancelled', () => cancelled.push(call.getPath()))
+  }
+  /** Trailers. */
+  const begin = (call: Call): Metadata => {
+    note(call)
     const head = new Metadata()
     head.set('x-app', name)
     const trailers = new Metadata()
@@ -118,7 +121,7 @@ export async function startGrpcApplication(port: number, name: string): Promise<
       else done(failure(fail, trailers))
     },
     Try(call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) {
-      called.push(call.getPath())
+      note(call)
       const id = String(call.metadata.get('x-call')[0])
       const times = failed.get(id) ?? 0
       failed.set(id, times + 1)
@@ -127,7 +130,7 @@ export async function startGrpcApplication(port: number, name: string): Promise<
       } else done(null, Buffer.from(`${times + 1}`))
     },
     Hold(call: ServerUnaryCall<Buffer, Buffer>) {
-      begin(call)
+      note(call)
     },
     Gather(call: ServerReadableStream<Buffer, Buffer>, done: sendUnaryData<Buffer>) {
       const trailers = begin(call)

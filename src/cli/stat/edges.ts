@@ -1,5 +1,6 @@
 // Who calls whom: the callers' request counters between two scrapes → rate, success and latency of each edge. Pure.
 import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
+import { grpcFaults } from '../mesh/grpc-faults.ts'
 import type { Sample } from './prometheus-text.ts'
 
 /** Totals since the proxies started, by edge. */
@@ -32,12 +33,6 @@ export interface Edge extends EdgeName {
   readonly p99Ms: number | undefined
 }
 
-/**
- * gRPC statuses for which the server is to blame: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS (as the
- * semantic conventions of OpenTelemetry count a server's errors).
- */
-const failedCalls: ReadonlySet<string> = new Set(['2', '4', '12', '13', '14', '15'])
-
 /** Counts each request once: where it left its caller or entered by a gateway. */
 export function sumEdges(samples: Iterable<Sample>): EdgeTotals {
   const edges = new Map<string, EdgeTotal>()
@@ -47,7 +42,7 @@ export function sumEdges(samples: Iterable<Sample>): EdgeTotals {
       const total = edgeTotal(edges, labels)
       total.requests += value
       const code = Number(labels['code'])
-      if (code === 0 || code >= 500 || failedCalls.has(labels['grpc_status'] ?? '')) total.failures += value
+      if (code === 0 || code >= 500 || grpcFaults.has(Number(labels['grpc_status'] ?? ''))) total.failures += value
     } else if (name === `${proxyMetrics.requestDuration.name}_bucket`) {
       const { buckets } = edgeTotal(edges, labels)
       const bound = labels['le'] === '+Inf' ? Infinity : Number(labels['le'])

@@ -57,12 +57,35 @@ spec:
       backendRefs: [{ name: one, port: 7070 }]
     - matches: [{ method: { service: calls.Calls }, headers: [{ name: x-want, value: split }] }]
       backendRefs: [{ name: one, port: 7070, weight: 3 }, { name: two, port: 7070, weight: 1 }]
+    - matches: [{ method: { service: calls.Calls }, headers: [{ name: x-want, value: nothing }] }]
     - matches: [{ method: { service: calls.Calls, method: Talk } }]
       backendRefs: [{ name: two, port: 7070 }]
     - matches: [{ method: { service: calls.Calls } }, { method: { service: grpc.health.v1.Health } }]
       filters: [{ type: ResponseHeaderModifier, responseHeaderModifier: { set: [{ name: x-route, value: calls }] } }]
       backendRefs: [{ name: one, port: 7070 }]
 `
+
+function gateway(port: number): string {
+  return `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: public }
+spec:
+  gatewayClassName: heddle
+  listeners: [{ name: http, port: ${port}, protocol: HTTP }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: { name: public }
+spec:
+  parentRefs: [{ name: public }]
+  hostnames: [calls.example.com]
+  rules:
+    - matches: [{ method: { service: calls.Calls, method: Say } }]
+      backendRefs: [{ name: one, port: 7070 }]
+    - backendRefs: [{ name: two, port: 7070 }]
+`
+}
 
 const python = `
 import os, sys, grpc
@@ -93,7 +116,7 @@ describe('gRPC in a mesh', () => {
   const callers: { CONNECT?: GrpcCaller; listener?: GrpcCaller } = {}
 
   before(async () => {
-    const [one = 0, two = 0] = await freePorts(2)
+    const [one = 0, two = 0, gatewayPort = 0] = await freePorts(3)
     const caller = `
 apiVersion: heddle.dev/v1alpha1
 kind: Workload
@@ -109,6 +132,7 @@ spec: { serviceAccount: caller }
       service('two'),
       service('nobody'),
       routes,
+      gateway(gatewayPort),
     ]
     file = await meshFile(documents.join(''))
     mesh = await startMesh({ files: [file] })
@@ -161,6 +185,7 @@ spec: { serviceAccount: caller }
         assert.equal((await call().say('x', {}, 'Unknown')).code, status.UNIMPLEMENTED)
         assert.equal((await want('nobody')).code, status.UNAVAILABLE)
         assert.equal((await want('missing')).code, status.UNAVAILABLE)
+        assert.equal((await want('nothing')).code, status.UNAVAILABLE)
       })
 
       it('a call that takes longer than its caller will wait is given up', async () => {
@@ -174,6 +199,23 @@ spec: { serviceAccount: caller }
     const { host } = new URL(mesh.workload(name).metricsUrl)
     return (await send({ address: host, target: '/metrics' })).body
   }
+
+  it('a gateway takes calls from outside, by hostname and method', async () => {
+    const address = mesh.state.gateways[0]?.address ?? 'missing.invalid'
+    const outside = new GrpcCaller(address, { 'grpc.default_authority': 'calls.example.com' })
+    assert.deepEqual((await outside.say('x')).head?.get('x-app'), ['one'])
+    const talk = outside.talk()
+    for (let n = 1; n <= 5; n++) {
+      talk.send(`${n}`)
+      await eventually(() => assert.equal(talk.messages.length, n), 5_000)
+    }
+    talk.end()
+    assert.equal((await talk.status).code, status.OK)
+    outside.close()
+    const lost = new GrpcCaller(address, { 'grpc.default_authority': 'other.example.com' })
+    assert.equal((await lost.say('x')).code, status.UNIMPLEMENTED)
+    lost.close()
+  })
 
   it('a mirror gets a copy', async () => {
     const seen = inboundRequests(await metricsOf('two'), 'two')

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, get, type Server, type ServerResponse } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 
@@ -99,6 +100,32 @@ for (const upgradeToHttp2 of [true, false]) {
         assert.ok(binary && data.equals(message), `${size} bytes`)
       }
       chat.socket.terminate()
+    })
+
+    it('a caller of HTTP/2 reaches it by extended CONNECT', async () => {
+      const session = connectHttp2(`http://127.0.0.1:${pair.port}`)
+      const [settings] = (await once(session, 'remoteSettings')) as [{ enableConnectProtocol: boolean }]
+      assert.equal(settings.enableConnectProtocol, true)
+      const stream = session.request(
+        {
+          ':method': 'CONNECT',
+          ':protocol': 'websocket',
+          ':path': '/chat',
+          'sec-websocket-version': '13',
+          'sec-websocket-protocol': 'chat',
+        },
+        { endStream: false },
+      )
+      const [head] = (await once(stream, 'response')) as [Record<string, unknown>]
+      assert.deepEqual([head[':status'], head['sec-websocket-protocol']], [200, 'chat'])
+      let received = Buffer.alloc(0)
+      stream.on('data', (piece: Buffer) => (received = Buffer.concat([received, piece])))
+      // A text of two characters, masked with zeros (RFC 6455 section 5.2)
+      stream.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]))
+      await until('it comes back', () => received.length === 4)
+      assert.deepEqual([...received], [0x81, 2, 0x68, 0x69])
+      stream.close()
+      session.close()
     })
 
     it('pings and pongs pass both ways', async () => {

@@ -1,7 +1,13 @@
 // gRPC through two sidecars, grpc-js at both ends: every kind of call, statuses, deadlines, cancellation, repeats, and servers that go.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { connect as connectHttp2, constants, createServer as createHttp2Server, type Http2Server } from 'node:http2'
+import {
+  connect as connectHttp2,
+  constants,
+  createServer as createHttp2Server,
+  type Http2Server,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 
@@ -220,7 +226,7 @@ describe('deadlines of routes', () => {
   })
 
   it('end a call whose messages still come, and harm no other call', async () => {
-    await start({ routes: bounded({ requestMs: 300 }) })
+    await start({ routes: bounded({ requestMs: 1_000 }) })
     const call = caller.talk()
     const message = 'm'.repeat(60_000)
     const ends: number[] = []
@@ -295,10 +301,12 @@ describe('repeats', () => {
   })
 })
 
-describe('a server that refuses', () => {
+describe('a server that says no', () => {
   let server: Http2Server
   let refuse: 'stream' | 'session' | undefined
   let seen = 0
+  let holding = false
+  const held: ServerHttp2Stream[] = []
   before(async () => {
     server = createHttp2Server()
     server.on('stream', (stream, headers) => {
@@ -308,6 +316,10 @@ describe('a server that refuses', () => {
       const how = refuse
       refuse = undefined
       stream.on('error', () => {})
+      if (holding) {
+        held.push(stream)
+        return
+      }
       if (how === 'stream') {
         stream.close(constants.NGHTTP2_REFUSED_STREAM)
         return
@@ -341,6 +353,40 @@ describe('a server that refuses', () => {
       assert.equal(seen, 2)
       await until('it is told', () => pair.server.exchanges.at(-1)?.attempts.length === 2)
       assert.equal(pair.server.exchanges.at(-1)?.attempts[0]?.retriedBecause, 'refused by the peer')
+    })
+  }
+  it('to many at once is asked again for each of them', async () => {
+    await caller.say('first')
+    holding = true
+    const calls = Array.from({ length: 60 }, (_, n) => caller.say(`${n}`))
+    await until('all are there', () => held.length === 60)
+    holding = false
+    const [session] = held.map((stream) => stream.session)
+    session?.goaway(constants.NGHTTP2_NO_ERROR, 1)
+    const outcomes = await Promise.all(calls)
+    assert.deepEqual(
+      outcomes.map(({ message }) => String(message)),
+      outcomes.map((_, n) => `${n}`),
+    )
+  })
+})
+
+describe('a sidecar that goes', () => {
+  for (const side of ['client', 'server'] as const) {
+    it(`(the ${side}’s) lets open calls finish`, async () => {
+      await start()
+      const call = caller.talk()
+      call.send('a')
+      await until('it has begun', () => call.messages.length === 1)
+      const drained = pair[side].line.drain(5_000)
+      for (let n = 2; n <= 10; n++) {
+        call.send('b')
+        await until(`answer ${n}`, () => call.messages.length === n)
+      }
+      call.end()
+      assert.equal((await call.status).code, status.OK)
+      await drained
+      await stop()
     })
   }
 })

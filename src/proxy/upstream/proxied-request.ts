@@ -50,6 +50,7 @@ export class ProxiedRequest implements AttemptOwner {
   #attempt: Attempt | undefined
   #tried: Set<Endpoint> | undefined
   #retriesDone = 0
+  #retriesInBudget = 0
   #retryTimer: Timer | undefined
   #headSent = false
   #tunnelling = false
@@ -210,7 +211,13 @@ export class ProxiedRequest implements AttemptOwner {
       if (decision.because === 'no attempts left' && this.#retriesDone > 0) this.#exchange.flags.push('URX')
       return false
     }
-    if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs || !this.#budget.tryRetry()) return false
+    if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
+    // A GOAWAY, or a limit that was not known yet, refuses many streams at once: that says nothing about load. But only once.
+    const streamRefused = kind === 'refused' && attempt.status === 0 && this.#retriesDone === 0
+    if (!streamRefused) {
+      if (!this.#budget.tryRetry()) return false
+      this.#retriesInBudget++
+    }
     this.#exchange.attempts.push(attempt.record(kind === 'refused' ? 'response' : kind, decision.because))
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
@@ -257,7 +264,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#over = true
     this.#retryTimer?.cancel()
     this.#budget.requestFinished()
-    for (let done = 0; done < this.#retriesDone; done++) this.#budget.retryFinished()
+    for (let done = 0; done < this.#retriesInBudget; done++) this.#budget.retryFinished()
     this.#onFinished()
   }
 }

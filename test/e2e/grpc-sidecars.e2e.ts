@@ -371,6 +371,26 @@ describe('a server that says no', () => {
   })
 })
 
+it('a server that takes few streams at once gets the others later', async () => {
+  const few = createHttp2Server({ settings: { maxConcurrentStreams: 5 } })
+  few.on('stream', (stream) => {
+    stream.on('error', () => {})
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+    stream.pipe(stream)
+  })
+  await new Promise<void>((resolve) => few.listen(0, '127.0.0.1', resolve))
+  await start({ applicationPort: (few.address() as AddressInfo).port })
+  // Its limit is not known before these are on their way.
+  const outcomes = await Promise.all(Array.from({ length: 100 }, (_, n) => caller.say(`${n}`)))
+  assert.deepEqual(
+    outcomes.map(({ message }) => String(message)),
+    outcomes.map((_, n) => `${n}`),
+  )
+  await stop()
+  few.close()
+})
+
 describe('a sidecar that goes', () => {
   for (const side of ['client', 'server'] as const) {
     it(`(the ${side}’s) lets open calls finish`, async () => {

@@ -75,6 +75,17 @@ describe('curl', () => {
     assert.deepEqual([seen.pod, seen.host], ['echo', 'some.other.name'])
   })
 
+  it('reaches it with HTTP/2 by prior knowledge, though its application speaks HTTP/1.1', async () => {
+    const seen = parseEcho(await curl('--http2-prior-knowledge', `http://${echo.listener}/two`))
+    assert.deepEqual([seen.pod, seen.path], ['echo', '/two'])
+    const body = `@${import.meta.filename}`
+    const posted = parseEcho(
+      await curl('--http2-prior-knowledge', '--data-binary', body, `http://${echo.gateway}/in`, '-H', 'Host: a.b'),
+    )
+    assert.deepEqual([posted.method, posted.host], ['POST', 'a.b'])
+    assert.ok(posted.bodyBytes > 1_000)
+  })
+
   it('comes in through the gateway', async () => {
     const seen = parseEcho(await curl('-H', 'Host: shop.example.com', `http://${echo.gateway}/in`))
     assert.deepEqual([seen.pod, seen.host, seen.path], ['echo', 'shop.example.com', '/in'])

@@ -159,31 +159,31 @@ describe('HTTP/1.1 over the HTTP/2 link', () => {
   })
 })
 
-describe('a caller that speaks HTTP/2', () => {
-  async function ask(
-    port: number,
-    path: string,
-    body: Buffer,
-  ): Promise<{ status: number; text: Buffer; trailer: unknown }> {
-    const session = connectHttp2(`http://127.0.0.1:${port}`)
-    try {
-      const stream = session.request({ ':method': 'POST', ':path': path, ':authority': 'reviews:9080' })
-      return await new Promise((resolve, reject) => {
-        const pieces: Buffer[] = []
-        let status = 0
-        let trailer: unknown
-        stream.on('response', (head) => (status = head[':status'] ?? 0))
-        stream.on('trailers', (head) => (trailer = head['x-trailer']))
-        stream.on('data', (piece: Buffer) => pieces.push(piece))
-        stream.on('error', reject)
-        stream.on('end', () => resolve({ status, text: Buffer.concat(pieces), trailer }))
-        stream.end(body)
-      })
-    } finally {
-      session.close()
-    }
+async function ask(
+  port: number,
+  path: string,
+  body: Buffer,
+): Promise<{ status: number; text: Buffer; trailer: unknown }> {
+  const session = connectHttp2(`http://127.0.0.1:${port}`)
+  try {
+    const stream = session.request({ ':method': 'POST', ':path': path, ':authority': 'reviews:9080' })
+    return await new Promise((resolve, reject) => {
+      const pieces: Buffer[] = []
+      let status = 0
+      let trailer: unknown
+      stream.on('response', (head) => (status = head[':status'] ?? 0))
+      stream.on('trailers', (head) => (trailer = head['x-trailer']))
+      stream.on('data', (piece: Buffer) => pieces.push(piece))
+      stream.on('error', reject)
+      stream.on('end', () => resolve({ status, text: Buffer.concat(pieces), trailer }))
+      stream.end(body)
+    })
+  } finally {
+    session.close()
   }
+}
 
+describe('a caller that speaks HTTP/2', () => {
   for (const upgradeToHttp2 of [true, false]) {
     it(`reaches an application that speaks it too (HTTP/1.1 ${upgradeToHttp2 ? 'is' : 'is not'} upgraded)`, async () => {
       const pair = await startPair({ applicationPort: portOf(http2Application), upgradeToHttp2 })

@@ -4,6 +4,7 @@ import { get } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 
 import { send } from '../kit/http-client.ts'
+import { Http2Caller, type Http2Ticks } from '../kit/http2-caller.ts'
 import { isRunning } from '../kit/process-tree.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { eventually, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
@@ -63,6 +64,36 @@ describe('a mesh under load', () => {
     // a process leaves as soon as nothing is open in it
     chat.socket.destroy()
     ticks.stop()
+    await eventually(async () => assert.equal((await proxies(mesh)).length, 1), 20_000)
+  })
+
+  test('a client of HTTP/2 keeps its streams through five restarts, and asks the successor', async () => {
+    const caller = new Http2Caller(`http://${address}`)
+    caller.ask('/asked', 2)
+    const streams: Http2Ticks[] = []
+    for (let round = 1; round <= 5; round++) {
+      const stream = caller.open('/ticks')
+      streams.push(stream)
+      await eventually(() => assert.ok(stream.count > 0), 5_000)
+      const predecessor = await newestProxy(mesh)
+      process.kill(mesh.pid, 'SIGUSR2')
+      await eventually(async () => assert.notEqual(await newestProxy(mesh), predecessor), 30_000)
+      // GOAWAY sends the client to the successor, which counts its requests
+      await eventually(() => assert.equal(caller.connections, round + 1), 30_000)
+      await eventually(async () => {
+        const metrics = await send({ address: new URL(mesh.workload('server').metricsUrl).host, target: '/metrics' })
+        assert.match(metrics.body, /heddle_requests_total\{[^\n]*\} [1-9]/)
+      }, 10_000)
+    }
+    const counts = streams.map(({ count }) => count)
+    for (const [n, stream] of streams.entries()) {
+      await eventually(() => assert.ok(stream.count > (counts[n] ?? 0) + 3, `stream ${n} goes on`), 5_000)
+      assert.equal(stream.ended, undefined)
+      stream.stop()
+    }
+    await caller.stop()
+    assert.deepEqual(caller.failures, [])
+    assert.ok(caller.ok > 200, `${caller.ok} requests`)
     await eventually(async () => assert.equal((await proxies(mesh)).length, 1), 20_000)
   })
 

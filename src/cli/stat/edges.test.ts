@@ -48,6 +48,12 @@ describe('edges', () => {
     expect(compareEdges(nothing, sidecar.scrape(), 1000)[0]?.success).toBe(0)
   })
 
+  it('counts a gRPC call as failed by its status where the server is to blame, whatever HTTP says', () => {
+    const sidecar = new Sidecar()
+    for (let grpcStatus = 0; grpcStatus <= 16; grpcStatus++) sidecar.serve(1, { grpcStatus })
+    expect(compareEdges(nothing, sidecar.scrape(), 1000)[0]?.success).toBeCloseTo(11 / 17, 9)
+  })
+
   it('leaves out what the destination counted: each request once', () => {
     const sidecar = new Sidecar()
     sidecar.serve(3, { reporter: 'destination' })

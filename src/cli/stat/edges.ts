@@ -1,5 +1,6 @@
 // Who calls whom: the callers' request counters between two scrapes → rate, success and latency of each edge. Pure.
 import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
+import { grpcFaults } from '../mesh/grpc-faults.ts'
 import type { Sample } from './prometheus-text.ts'
 
 /** Totals since the proxies started, by edge. */
@@ -25,7 +26,7 @@ export interface Edge extends EdgeName {
   /** Since the proxies started. */
   readonly requests: number
   readonly requestsPerSecond: number
-  /** 0 to 1: answers below 500, of all; undefined when there was no request. */
+  /** 0 to 1: answers below 500 and calls that did not fail by the server, of all; undefined when there was no request. */
   readonly success: number | undefined
   /** Milliseconds; undefined when there was no request. */
   readonly p50Ms: number | undefined
@@ -41,7 +42,7 @@ export function sumEdges(samples: Iterable<Sample>): EdgeTotals {
       const total = edgeTotal(edges, labels)
       total.requests += value
       const code = Number(labels['code'])
-      if (code === 0 || code >= 500) total.failures += value
+      if (code === 0 || code >= 500 || grpcFaults.has(Number(labels['grpc_status'] ?? ''))) total.failures += value
     } else if (name === `${proxyMetrics.requestDuration.name}_bucket`) {
       const { buckets } = edgeTotal(edges, labels)
       const bound = labels['le'] === '+Inf' ? Infinity : Number(labels['le'])

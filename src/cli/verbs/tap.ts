@@ -7,6 +7,7 @@ import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatLatency, formatTime } from '../format.ts'
 import { untilInterrupted } from '../interrupt.ts'
+import { grpcFaults } from '../mesh/grpc-faults.ts'
 import { readMeshState } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
 import { toYaml } from '../output.ts'
@@ -83,6 +84,7 @@ async function followTap(
 
 function describeRecord({ output: { colors } }: CliContext, record: DecisionRecord): string {
   const { request, response, source, destination, attempts } = record
+  const { grpcStatus } = response
   const status = String(response.status)
   const from = source.workload ?? source.principal ?? source.address ?? 'outside'
   const to = destination.workload ?? destination.service ?? destination.address ?? '-'
@@ -93,6 +95,9 @@ function describeRecord({ output: { colors } }: CliContext, record: DecisionReco
     request.method,
     `${request.authority}${request.path}`,
     response.status === 0 || response.status >= 500 ? colors.red(status) : colors.green(status),
+    ...(grpcStatus === undefined
+      ? []
+      : [(grpcFaults.has(grpcStatus) ? colors.red : colors.green)(`gRPC ${grpcStatus}`)]),
     ...(response.flags.length === 0 ? [] : [colors.yellow(response.flags.join(','))]),
     formatLatency(record.durationMs),
     ...(attempts.length > 1 ? [`${attempts.length} attempts`] : []),

@@ -14,7 +14,7 @@ export interface AttemptOutcome {
   /** Of the response; for the other kinds the status that the caller would get. */
   readonly status: number
   /** `grpc-status` of a response that is only trailers, known before anything is passed on. */
-  readonly grpcStatus?: number
+  readonly grpcStatus?: number | undefined
   /** The attempt ran on a connection that had served others before: the peer may have closed it as idle. */
   readonly reusedConnection: boolean
   /** Bytes of this request, head included, that were handed to the connection. */

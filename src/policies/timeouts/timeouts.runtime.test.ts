@@ -1,7 +1,7 @@
 // Deadlines of requests and attempts.
 import { describe, expect, it } from 'vitest'
 
-import { attemptDeadlineMs, parseGrpcTimeout, requestDeadlineMs } from './timeouts.runtime.ts'
+import { attemptDeadlineMs, formatGrpcTimeout, parseGrpcTimeout, requestDeadlineMs } from './timeouts.runtime.ts'
 
 describe('deadlines', () => {
   it('are never without a bound given, or with a bound of 0', () => {
@@ -40,6 +40,19 @@ describe('grpc-timeout', () => {
 
   it.each(['', 'S', '1', '1s', '123456789S', '-1S', '1.5S', ' 1S', '1S ', '1mS', '1h', 'xS'])('%j is none', (value) => {
     expect(parseGrpcTimeout(value)).toBeUndefined()
+  })
+
+  it.each([
+    [0.5, '500u'],
+    [1_500, '1500000u'],
+    [99_999.9995, '100000m'],
+    [200_000, '200000m'],
+    [3.6e8, '360000S'],
+    [1e15, '99999999S'],
+    [0, '1u'],
+    [-3, '1u'],
+  ])('%d ms is said as %s', (timeoutMs, expected) => {
+    expect(formatGrpcTimeout(timeoutMs)).toBe(expected)
   })
 
   it('bounds the request when it is shorter than what the route allows', () => {

@@ -15,6 +15,14 @@ export function parseGrpcTimeout(value: string): number | undefined {
   return Number(value.slice(0, -1)) * unit
 }
 
+/** The other way, rounded up to what eight digits can say: nobody gives up early for it, nor is asked to wait for 0. */
+export function formatGrpcTimeout(timeoutMs: number): string {
+  const microseconds = Math.max(1, Math.ceil(timeoutMs * 1_000))
+  if (microseconds < 1e8) return `${microseconds}u`
+  const milliseconds = Math.ceil(timeoutMs)
+  return milliseconds < 1e8 ? `${milliseconds}m` : `${Math.min(99_999_999, Math.ceil(timeoutMs / 1_000))}S`
+}
+
 /** End of an attempt that starts at `nowMs`: its own bound, never beyond the request's. */
 export function attemptDeadlineMs(spec: TimeoutsSpec, requestDeadline: number, nowMs: number): number {
   return Math.min(requestDeadline, nowMs + bound(spec.backendRequestMs))

@@ -163,10 +163,11 @@ export class Cluster {
   #createPool(config: EndpointConfig, protocol: UpstreamProtocol): EndpointPool {
     const { clock, connections } = this.#deps
     const { name } = this.#config
+    const limit = { streams: 100 }
     return new EndpointPool({
       clock,
       connect: () => this.#connect(config, httpProtocols[protocol]),
-      createClient: (connection, events) => createClientConnection(clock, connection, protocol, events),
+      createClient: (connection, events) => createClientConnection(clock, connection, protocol, events, limit),
       multiplexed: protocol === 'http2',
       observer: {
         opened: () => connections.upstreamOpened(name),

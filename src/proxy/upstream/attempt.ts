@@ -31,6 +31,8 @@ export interface AttemptFailure {
 
 /** Whoever has the request answered. Not called once the attempt is over. */
 export interface AttemptOwner {
+  /** There is a connection: the head is sent next. */
+  attemptReady(): void
   attemptConnected(stream: ClientStream): void
   attemptInformational(head: ResponseHead): void
   attemptHead(head: ResponseHead, length: BodyLength): void
@@ -120,6 +122,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     this.peerSpiffeId = connection.connection.tls?.peerSpiffeId
     if (connection.protocol === 'HTTP/2' && this.peerSpiffeId !== undefined)
       markSpoken(this.#request.head, this.#spoken)
+    this.#owner?.attemptReady()
     this.stream = connection.send(this.#request, this)
     this.#owner?.attemptConnected(this.stream)
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { RequestHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
-import { grpcReply, grpcStatusOf, isGrpc } from './grpc.ts'
+import { grpcReply, grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 
 function post(contentType?: string): RequestHead {
   const headers = contentType === undefined ? new HeaderList() : HeaderList.of(['Content-Type', contentType])
@@ -27,10 +27,25 @@ describe('gRPC', () => {
   })
 
   it('refuses in its own words', () => {
-    const { head, grpcStatus } = grpcReply(404, 'no route\n100 %')
-    expect(grpcStatus).toBe(12)
+    const head = { status: 404, headers: HeaderList.of(['Content-Type', 'text/plain'], ['x-kept', 'yes']) }
+    expect(grpcReply(head, 'no route\n100 %')).toBe(12)
     expect(head.status).toBe(200)
+    expect(head.headers.get('content-type')).toBe('application/grpc')
     expect(head.headers.get('grpc-message')).toBe('no route%0A100 %25')
-    expect(grpcReply(418, '').grpcStatus).toBe(2)
+    expect(head.headers.get('x-kept')).toBe('yes')
+    expect(grpcReply({ status: 418, headers: new HeaderList() }, '')).toBe(2)
+  })
+
+  it('says in trailers how a response that has begun ends', () => {
+    const { trailers, grpcStatus } = grpcTrailers(504, 'too long')
+    expect(grpcStatus).toBe(4)
+    expect(trailers.get('grpc-status')).toBe('4')
+    expect(trailers.get('grpc-message')).toBe('too long')
+  })
+
+  it('knows a status before the body only where there is none', () => {
+    const head = { status: 200, headers: HeaderList.of(['grpc-status', '14']) }
+    expect(statusWithoutBody(head, 0)).toBe(14)
+    expect(statusWithoutBody(head, 'unknown')).toBeUndefined()
   })
 })

@@ -2,6 +2,7 @@
 // Source: "gRPC over HTTP2", "HTTP to gRPC Status Code Mapping" of the gRPC project.
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
+import type { BodyLength } from '../codec/http-stream.ts'
 
 const grpcContentType = 'application/grpc'
 
@@ -20,6 +21,11 @@ export function grpcStatusOf(headers: HeaderList | undefined): number | undefine
   return text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) : undefined
 }
 
+/** Of a response that is only trailers: a head without a body. */
+export function statusWithoutBody(head: ResponseHead, length: BodyLength): number | undefined {
+  return length === 0 ? grpcStatusOf(head.headers) : undefined
+}
+
 const byHttpStatus: ReadonlyMap<number, number> = new Map([
   [400, 13], // INTERNAL
   [401, 16], // UNAUTHENTICATED
@@ -31,18 +37,28 @@ const byHttpStatus: ReadonlyMap<number, number> = new Map([
   [504, 4], // DEADLINE_EXCEEDED: a proxy says 504 only when it was waiting
 ])
 
-/** A whole response to a gRPC request that says what `status` says to others. */
-export function grpcReply(
+/** Makes of `head` a whole response to a gRPC request that says what its status says to others. Returns the gRPC status. */
+export function grpcReply(head: ResponseHead, detail: string): number {
+  const grpcStatus = grpcStatusFor(head.status)
+  head.status = 200
+  head.headers.set('content-type', grpcContentType)
+  head.headers.set('grpc-status', String(grpcStatus))
+  head.headers.set('grpc-message', percentEncode(detail))
+  return grpcStatus
+}
+
+/** The end of a response that has begun, where others see a broken connection for which `status` would stand. */
+export function grpcTrailers(
   status: number,
   detail: string,
-): { readonly head: ResponseHead; readonly grpcStatus: number } {
-  const grpcStatus = byHttpStatus.get(status) ?? 2 // UNKNOWN
-  const headers = HeaderList.of(
-    ['content-type', grpcContentType],
-    ['grpc-status', String(grpcStatus)],
-    ['grpc-message', percentEncode(detail)],
-  )
-  return { head: { status: 200, headers }, grpcStatus }
+): { readonly trailers: HeaderList; readonly grpcStatus: number } {
+  const grpcStatus = grpcStatusFor(status)
+  const trailers = HeaderList.of(['grpc-status', String(grpcStatus)], ['grpc-message', percentEncode(detail)])
+  return { trailers, grpcStatus }
+}
+
+function grpcStatusFor(status: number): number {
+  return byHttpStatus.get(status) ?? 2 // UNKNOWN
 }
 
 /** As grpc-message wants it: printable ASCII but for "%". */

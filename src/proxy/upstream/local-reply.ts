@@ -24,10 +24,9 @@ export function sendReply(
   detail: string,
 ): void {
   if (head.status >= 400 && isGrpc(stream.request)) {
-    const grpc = grpcReply(head.status, detail)
-    exchange.status = grpc.head.status
-    exchange.grpcStatus = grpc.grpcStatus
-    stream.sendHead(grpc.head, 0)
+    exchange.grpcStatus = grpcReply(head, detail)
+    exchange.status = head.status
+    stream.sendHead(head, 0)
   } else {
     exchange.status = head.status
     exchange.responseBytes = body.length

@@ -18,6 +18,7 @@ export function sendMirror(
   const head: RequestHead = { ...request, headers: request.headers.clone() }
   head.headers.delete('expect')
   const owner: AttemptOwner = {
+    attemptReady() {},
     attemptConnected(stream) {
       if (body.length === 0) return
       stream.sendData(body)

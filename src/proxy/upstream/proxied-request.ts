@@ -13,7 +13,8 @@ import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../co
 import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
-import { grpcStatusOf, isGrpc } from './grpc.ts'
+import { callerTimeoutMs, markTimeout } from './grpc-timeout.ts'
+import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { RequestBody } from './request-body.ts'
 
@@ -47,9 +48,12 @@ export class ProxiedRequest implements AttemptOwner {
   readonly #grpc: boolean
   readonly #deadlineMs: number
   readonly #keeper: ExchangeKeeper
+  /** Of the attempt under way. */
+  #attemptDeadlineMs = Infinity
   #attempt: Attempt | undefined
   #tried: Set<Endpoint> | undefined
   #retriesDone = 0
+  #retriesInBudget = 0
   #retryTimer: Timer | undefined
   #headSent = false
   #tunnelling = false
@@ -71,7 +75,8 @@ export class ProxiedRequest implements AttemptOwner {
     this.#keeper = keeper
     this.#budget = plan.cluster.budget
     this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
-    this.#deadlineMs = requestDeadlineMs(plan.timeouts, exchange.startMonotonicMs)
+    const callerMs = this.#grpc ? callerTimeoutMs(plan.request) : Infinity
+    this.#deadlineMs = requestDeadlineMs(plan.timeouts, exchange.startMonotonicMs, callerMs)
   }
 
   start(): void {
@@ -102,6 +107,11 @@ export class ProxiedRequest implements AttemptOwner {
 
   // What the endpoint does.
 
+  attemptReady(): void {
+    if (!this.#grpc || this.#attemptDeadlineMs === Infinity) return
+    markTimeout(this.#plan.request, this.#attemptDeadlineMs - this.#deps.clock.monotonicMs())
+  }
+
   attemptConnected(stream: ClientStream): void {
     this.#exchange.destinationPrincipal = this.#attempt?.peerSpiffeId
     if (this.#body.length === 0) return
@@ -119,14 +129,15 @@ export class ProxiedRequest implements AttemptOwner {
 
   attemptHead(head: ResponseHead, length: BodyLength): void {
     const attempt = this.#attempt as Attempt
-    const refused = head.status === 503 && takeUnprocessed(head, attempt)
-    if (refused ? this.#retry('refused', head.status, false) : this.#retry('response', head.status, true)) {
+    const grpcStatus = this.#grpc ? statusWithoutBody(head, length) : undefined
+    const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt)
+    if (refused ? this.#retry('refused', head.status, false) : this.#retry('response', head.status, true, grpcStatus)) {
       attempt.discard(this.#body.complete)
       return
     }
     this.#exchange.attempts.push(attempt.record('response'))
     this.#exchange.status = head.status
-    if (this.#grpc) this.#exchange.grpcStatus = grpcStatusOf(head.headers)
+    this.#exchange.grpcStatus = grpcStatus
     this.#headSent = true
     this.#tunnelling = head.status === 101
     this.#plan.modifyResponse(head)
@@ -150,7 +161,8 @@ export class ProxiedRequest implements AttemptOwner {
     if (this.#headSent) {
       this.#exchange.flags.push(answer.flag)
       this.#exchange.detail = failure.message
-      this.#stream.abort(new Error(failure.message))
+      if (this.#grpc && !this.#tunnelling) this.#endCall(answer.status, failure.message)
+      else this.#stream.abort(new Error(failure.message))
       this.#finish()
       return
     }
@@ -181,18 +193,19 @@ export class ProxiedRequest implements AttemptOwner {
     this.#attempt = new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, this)
     const nowMs =
       this.#deadlineMs === Infinity && timeouts.backendRequestMs === undefined ? 0 : this.#deps.clock.monotonicMs()
-    this.#attempt.start(attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs) - nowMs)
+    this.#attemptDeadlineMs = attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs)
+    this.#attempt.start(this.#attemptDeadlineMs - nowMs)
   }
 
   /** True: another attempt follows. */
-  #retry(kind: AttemptOutcome['kind'], status: number, responseStarted: boolean): boolean {
+  #retry(kind: AttemptOutcome['kind'], status: number, responseStarted: boolean, grpcStatus?: number): boolean {
     const attempt = this.#attempt as Attempt
     const { clock, random } = this.#deps
     const sentBytes = attempt.stream === undefined ? 0 : 1 + this.#body.receivedBytes
     const decision = decideRetry(
       this.#plan.retry,
       this.#plan.request,
-      { kind, status, reusedConnection: attempt.reusedConnection, sentBytes, responseStarted },
+      { kind, status, grpcStatus, reusedConnection: attempt.reusedConnection, sentBytes, responseStarted },
       this.#retriesDone,
       this.#body.replayable,
       random,
@@ -201,7 +214,13 @@ export class ProxiedRequest implements AttemptOwner {
       if (decision.because === 'no attempts left' && this.#retriesDone > 0) this.#exchange.flags.push('URX')
       return false
     }
-    if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs || !this.#budget.tryRetry()) return false
+    if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
+    // A GOAWAY, or a limit that was not known yet, refuses many streams at once: that says nothing about load. But only once.
+    const streamRefused = kind === 'refused' && attempt.status === 0 && this.#retriesDone === 0
+    if (!streamRefused) {
+      if (!this.#budget.tryRetry()) return false
+      this.#retriesInBudget++
+    }
     this.#exchange.attempts.push(attempt.record(kind === 'refused' ? 'response' : kind, decision.because))
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
@@ -236,12 +255,19 @@ export class ProxiedRequest implements AttemptOwner {
     this.#finish()
   }
 
+  /** A call whose response has begun still gets its status: in trailers, where every client looks for it. */
+  #endCall(status: number, detail: string): void {
+    const { grpcStatus, trailers } = grpcTrailers(status, detail)
+    this.#exchange.grpcStatus = grpcStatus
+    this.#stream.sendEnd(trailers)
+  }
+
   #finish(): void {
     if (this.#over) return
     this.#over = true
     this.#retryTimer?.cancel()
     this.#budget.requestFinished()
-    for (let done = 0; done < this.#retriesDone; done++) this.#budget.retryFinished()
+    for (let done = 0; done < this.#retriesInBudget; done++) this.#budget.retryFinished()
     this.#keeper.finish()
   }
 }

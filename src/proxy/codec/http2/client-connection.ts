@@ -14,7 +14,12 @@ import { limits } from './limits.ts'
 import { Http2Session, type SessionOptions, settingIds } from './session.ts'
 import { addWebSocketAccept } from './websocket-handshake.ts'
 
-export type Http2ClientOptions = SessionOptions & ClientConnectionEvents
+/** How many streams at once one peer has let other connections have: what a new one may begin with before it hears (RFC 9113 section 3.4). */
+export interface StreamLimit {
+  streams: number
+}
+
+export type Http2ClientOptions = SessionOptions & ClientConnectionEvents & { readonly limit?: StreamLimit }
 
 export class Http2ClientConnection extends Http2Session<Http2ClientStream> implements ClientConnection {
   readonly protocol = 'HTTP/2'
@@ -54,7 +59,8 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
 
   get capacity(): number {
     if (this.#draining || this.closed) return 0
-    return Math.max(0, this.peerMaxStreams - this.streams.size - this.#waiting.length)
+    const most = this.#settled ? this.peerMaxStreams : (this.#events.limit?.streams ?? this.peerMaxStreams)
+    return Math.max(0, most - this.streams.size - this.#waiting.length)
   }
 
   send(request: OutgoingRequest, handler: ClientStreamHandler): ClientStream {
@@ -183,6 +189,9 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
 
   override settingsDone(): void {
     this.#settled = true
+    const { limit } = this.#events
+    // A peer that takes none for now is asked for one all the same, or one would open connections for ever.
+    if (limit !== undefined) limit.streams = Math.max(1, this.peerMaxStreams)
     const waiting = this.#waiting
     this.#waiting = []
     for (const stream of waiting) {

@@ -160,7 +160,7 @@ export class ServedRequest implements ServerStreamHandler {
 
   #act(result: RouteLookupResult): void {
     if (this.#stream.request.method === 'CONNECT' && result.kind !== 'refused') {
-      this.#connect(result.kind === 'routes')
+      this.#connect(result.kind === 'routes' ? result.routes.config.name : undefined)
       return
     }
     switch (result.kind) {
@@ -238,7 +238,7 @@ export class ServedRequest implements ServerStreamHandler {
     }
   }
 
-  #connect(inMesh: boolean): void {
+  #connect(service: string | undefined): void {
     const authority = hostAndPort(this.#stream.request.authority)
     // Not now: the connection is in the middle of reading.
     queueMicrotask(() => {
@@ -246,7 +246,7 @@ export class ServedRequest implements ServerStreamHandler {
       const { connection, head } = this.#stream.takeOver({ status: 200, headers: new HeaderList() })
       this.#origin.continueConnect(connection, head, {
         authority,
-        inMesh,
+        service,
         onTunnelClosed: ({ sentBytes, receivedBytes }, error) => {
           const exchange = this.#exchange
           exchange.cluster = 'passthrough'

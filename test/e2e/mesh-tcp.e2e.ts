@@ -1,0 +1,180 @@
+// TCP through two sidecars of a running mesh: servers that speak first, declared and not, by loopback listener and by CONNECT; TLS of the
+// applications' own; TCPRoute with weights.
+import assert from 'node:assert/strict'
+import { createServer, type Server, type Socket } from 'node:net'
+import { after, before, describe, it } from 'node:test'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+
+import { freePorts } from '../kit/free-ports.ts'
+import { rawClient } from '../kit/raw-client.ts'
+import { meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { webCertificate } from '../kit/web-certificates.ts'
+
+let mesh: RunningMesh
+const servers: Server[] = []
+const certificate = webCertificate('secure.example')
+
+/** Greets, then echoes. */
+function greeter(name: string): Server {
+  return createServer((socket: Socket) => {
+    socket.on('error', () => {})
+    socket.write(`220 ${name}\r\n`)
+    socket.pipe(socket)
+  })
+}
+
+function workload(name: string, port: number, appProtocol?: string): string {
+  const protocol = appProtocol === undefined ? '' : `, appProtocol: ${appProtocol}`
+  return `
+apiVersion: heddle.dev/v1alpha1
+kind: Workload
+metadata: { name: ${name}, namespace: shop, labels: { app: ${name} } }
+spec: { serviceAccount: ${name}, address: 127.0.0.1, ports: [{ name: main, port: ${port} }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: ${name}, namespace: shop }
+spec: { selector: { app: ${name} }, ports: [{ name: main, port: 25, targetPort: main${protocol} }] }
+`
+}
+
+before(async () => {
+  const [declared = 0, undeclared = 0, secure = 0, left = 0, right = 0, http = 0] = await freePorts(6)
+  const tls = createTlsServer({ cert: certificate.certificateChainPem, key: certificate.privateKeyPem }, (socket) =>
+    socket.on('error', () => {}).pipe(socket),
+  )
+  const listening: readonly (readonly [Server, number])[] = [
+    [greeter('declared'), declared],
+    [greeter('undeclared'), undeclared],
+    [tls, secure],
+    [greeter('left'), left],
+    [greeter('right'), right],
+    [greeter('http'), http],
+  ]
+  for (const [server, port] of listening) {
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  }
+  const documents = [
+    'apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: client, namespace: shop }\nspec: { serviceAccount: client }\n',
+    'apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: stranger, namespace: other }\nspec: { serviceAccount: stranger }\n',
+    workload('declared', declared, 'tcp'),
+    workload('undeclared', undeclared),
+    workload('secure', secure, 'tls'),
+    workload('left', left, 'tcp'),
+    workload('right', right, 'tcp'),
+    workload('web', http, 'http'),
+    `
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: TCPRoute
+metadata: { name: split, namespace: shop }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: left, port: 25 }]
+  rules:
+    - backendRefs: [{ name: left, port: 25, weight: 1 }, { name: right, port: 25, weight: 1 }]
+`,
+  ]
+  mesh = await startMesh({ files: [await meshFile(documents.join('---\n'))] })
+})
+
+after(async () => {
+  if (mesh !== undefined) assert.equal(await mesh.stop(), 0)
+  for (const server of servers) server.close()
+})
+
+function portOf(service: string): number {
+  const found = mesh.workload('client', 'shop').services.find(({ name }) => name === service)
+  return Number(found?.address.split(':')[1])
+}
+
+async function connected(authority: string, from: readonly [string, string] = ['client', 'shop']) {
+  const client = await rawClient(Number(new URL(mesh.workload(...from).outboundProxy).port))
+  client.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`)
+  return client
+}
+
+/** Milliseconds until the greeting is here; nothing was sent. */
+async function greetedWithin(client: Awaited<ReturnType<typeof rawClient>>, name: string): Promise<number> {
+  const startMs = performance.now()
+  await client.waitFor(`220 ${name}\r\n`)
+  const tookMs = performance.now() - startMs
+  client.write('EHLO\r\n')
+  await client.waitFor('EHLO\r\n')
+  client.socket.end()
+  await client.closed()
+  return tookMs
+}
+
+const promptMs = 1_000
+
+for (const service of ['declared', 'undeclared']) {
+  describe(`a server that speaks first, ${service}`, () => {
+    it('is heard by the loopback listener at once', async () => {
+      for (const _ of [1, 2, 3]) {
+        const tookMs = await greetedWithin(await rawClient(portOf(service)), service)
+        assert.ok(tookMs < promptMs, `${tookMs} ms`)
+      }
+    })
+    it('is heard through CONNECT at once, by its short name and its whole one', async () => {
+      for (const authority of [`${service}:25`, `${service}.shop.svc.cluster.local:25`]) {
+        const client = await connected(authority)
+        const tookMs = await greetedWithin(client, service)
+        assert.ok(tookMs < promptMs, `${tookMs} ms`)
+      }
+    })
+    it('is heard by a workload of another namespace, which has no listener for it', async () => {
+      const tookMs = await greetedWithin(await connected(`${service}.shop:25`, ['stranger', 'other']), service)
+      assert.ok(tookMs < promptMs, `${tookMs} ms`)
+    })
+  })
+}
+
+describe("TLS of the applications' own", () => {
+  const speak = (socket: Socket): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const options = { socket, servername: 'secure.example', ca: certificate.certificateChainPem }
+      const secured = connectTls(options, () => secured.write('hello'))
+      secured.once('data', (bytes: Buffer) => {
+        secured.destroy()
+        resolve(String(bytes))
+      })
+      secured.once('error', reject)
+    })
+  it('passes through the loopback listener', async () => {
+    const { socket } = await rawClient(portOf('secure'))
+    socket.removeAllListeners('data')
+    assert.equal(await speak(socket), 'hello')
+  })
+  it('passes through CONNECT', async () => {
+    const client = await connected('secure:25')
+    await client.waitFor('\r\n\r\n')
+    client.socket.removeAllListeners('data')
+    assert.equal(await speak(client.socket), 'hello')
+  })
+})
+
+describe('TCPRoute of a Service', () => {
+  it('splits connections by weight, through the listener and through CONNECT', async () => {
+    const open = { listener: () => rawClient(portOf('left')), connect: () => connected('left:25') }
+    for (const [way, dial] of Object.entries(open)) {
+      const seen = { left: 0, right: 0 }
+      for (let i = 0; i < 30; i++) {
+        const client = await dial()
+        const text = await client.waitFor('220 ')
+        const greeting = text.includes('220 left') || text.includes('220 right') ? text : await client.waitFor('t\r\n')
+        seen[greeting.includes('220 left') ? 'left' : 'right']++
+        client.socket.destroy()
+      }
+      assert.ok(seen.left > 3 && seen.right > 3, `${way}: ${JSON.stringify(seen)}`)
+    }
+  })
+})
+
+describe('a service that is declared to speak HTTP', () => {
+  it('takes nothing else inside CONNECT', async () => {
+    const client = await connected('web:25')
+    await client.waitFor('\r\n\r\n')
+    client.write(Buffer.from('1603010005010000000000', 'hex'))
+    await client.closed()
+  })
+})

@@ -173,9 +173,13 @@ export class DownstreamConnection implements StreamOrigin {
     new GreetedDetection<Dialled>(this.#connection, {
       ...options,
       destination: this.#name,
+      besideTls: this.listener.besideTls,
       firstSpeakers,
       dial: () => dialTcp(tcp, config),
-      isOpaque: (facts) => this.listener.chainFor(facts)?.filter === config,
+      isOpaque: (facts) => {
+        const chain = this.listener.chainFor(facts)
+        return chain?.filter === config && chain.tls === undefined
+      },
       onDetected: (facts, head) => this.#choose(facts, head),
       onOpaque: (head, early) => this.#proxy(this.#connection, config).start(head, early),
       onGreeted: (head, dialled, bytes) => this.#proxy(this.#connection, config).startSpoken(head, dialled, bytes),

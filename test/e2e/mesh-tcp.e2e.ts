@@ -1,11 +1,13 @@
 // TCP through two sidecars of a running mesh: servers that speak first, declared and not, by loopback listener and by CONNECT; TLS of the
 // applications' own; TCPRoute with weights.
 import assert from 'node:assert/strict'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import type { Server, Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 
 import { freePorts } from '../kit/free-ports.ts'
+import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { webCertificate } from '../kit/web-certificates.ts'
@@ -13,15 +15,6 @@ import { webCertificate } from '../kit/web-certificates.ts'
 let mesh: RunningMesh
 const servers: Server[] = []
 const certificate = webCertificate('secure.example')
-
-/** Greets, then echoes. */
-function greeter(name: string): Server {
-  return createServer((socket: Socket) => {
-    socket.on('error', () => {})
-    socket.write(`220 ${name}\r\n`)
-    socket.pipe(socket)
-  })
-}
 
 function workload(name: string, port: number, appProtocol?: string): string {
   const protocol = appProtocol === undefined ? '' : `, appProtocol: ${appProtocol}`
@@ -34,26 +27,26 @@ spec: { serviceAccount: ${name}, address: 127.0.0.1, ports: [{ name: main, port:
 apiVersion: v1
 kind: Service
 metadata: { name: ${name}, namespace: shop }
-spec: { selector: { app: ${name} }, ports: [{ name: main, port: 25, targetPort: main${protocol} }] }
+spec: { selector: { app: ${name} }, ports: [{ name: main, port: 7000, targetPort: main${protocol} }] }
 `
 }
 
 before(async () => {
-  const [declared = 0, undeclared = 0, secure = 0, left = 0, right = 0, http = 0] = await freePorts(6)
+  const [declared = 0, undeclared = 0, secure = 0, left = 0, right = 0, http = 0, page = 0] = await freePorts(7)
   const tls = createTlsServer({ cert: certificate.certificateChainPem, key: certificate.privateKeyPem }, (socket) =>
     socket.on('error', () => {}).pipe(socket),
   )
   const listening: readonly (readonly [Server, number])[] = [
-    [greeter('declared'), declared],
-    [greeter('undeclared'), undeclared],
+    [greetingServer('declared'), declared],
+    [greetingServer('undeclared'), undeclared],
     [tls, secure],
-    [greeter('left'), left],
-    [greeter('right'), right],
-    [greeter('http'), http],
+    [greetingServer('left'), left],
+    [greetingServer('right'), right],
+    [greetingServer('http'), http],
+    [createHttpServer((request, response) => response.end(`page ${request.url}`)), page],
   ]
   for (const [server, port] of listening) {
-    servers.push(server)
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    servers.push(await listenOn(port, server))
   }
   const documents = [
     'apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: client, namespace: shop }\nspec: { serviceAccount: client }\n',
@@ -61,6 +54,7 @@ before(async () => {
     workload('declared', declared, 'tcp'),
     workload('undeclared', undeclared),
     workload('secure', secure, 'tls'),
+    workload('page', page),
     workload('left', left, 'tcp'),
     workload('right', right, 'tcp'),
     workload('web', http, 'http'),
@@ -69,9 +63,9 @@ apiVersion: gateway.networking.k8s.io/v1alpha2
 kind: TCPRoute
 metadata: { name: split, namespace: shop }
 spec:
-  parentRefs: [{ group: '', kind: Service, name: left, port: 25 }]
+  parentRefs: [{ group: '', kind: Service, name: left, port: 7000 }]
   rules:
-    - backendRefs: [{ name: left, port: 25, weight: 1 }, { name: right, port: 25, weight: 1 }]
+    - backendRefs: [{ name: left, port: 7000, weight: 1 }, { name: right, port: 7000, weight: 1 }]
 `,
   ]
   mesh = await startMesh({ files: [await meshFile(documents.join('---\n'))] })
@@ -116,37 +110,55 @@ for (const service of ['declared', 'undeclared']) {
       }
     })
     it('is heard through CONNECT at once, by its short name and its whole one', async () => {
-      for (const authority of [`${service}:25`, `${service}.shop.svc.cluster.local:25`]) {
+      for (const authority of [`${service}:7000`, `${service}.shop.svc.cluster.local:7000`]) {
         const client = await connected(authority)
         const tookMs = await greetedWithin(client, service)
         assert.ok(tookMs < promptMs, `${tookMs} ms`)
       }
     })
     it('is heard by a workload of another namespace, which has no listener for it', async () => {
-      const tookMs = await greetedWithin(await connected(`${service}.shop:25`, ['stranger', 'other']), service)
+      const tookMs = await greetedWithin(await connected(`${service}.shop:7000`, ['stranger', 'other']), service)
       assert.ok(tookMs < promptMs, `${tookMs} ms`)
     })
   })
 }
 
-describe("TLS of the applications' own", () => {
-  const speak = (socket: Socket): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const options = { socket, servername: 'secure.example', ca: certificate.certificateChainPem }
-      const secured = connectTls(options, () => secured.write('hello'))
-      secured.once('data', (bytes: Buffer) => {
-        secured.destroy()
-        resolve(String(bytes))
-      })
-      secured.once('error', reject)
+describe('a service of which nothing is declared', () => {
+  it('speaks HTTP through its listener, and inside CONNECT', async () => {
+    const request = 'GET /1 HTTP/1.1\r\nHost: page\r\nConnection: close\r\n\r\n'
+    const direct = await rawClient(portOf('page'))
+    direct.write(request)
+    assert.match(await direct.closed(), /^HTTP\/1.1 200 [^]*page \/1$/)
+    for (const from of [['client', 'shop'] as const, ['stranger', 'other'] as const]) {
+      const inside = await connected('page.shop:7000', from)
+      await inside.waitFor('\r\n\r\n')
+      inside.write(request)
+      assert.match(await inside.closed(), /HTTP\/1.1 200 OK\r\n\r\nHTTP\/1.1 200 [^]*page \/1$/)
+    }
+  })
+})
+
+/** TLS, hello, and what comes back. */
+function speak(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { socket, servername: 'secure.example', ca: certificate.certificateChainPem }
+    const secured = connectTls(options, () => secured.write('hello'))
+    secured.once('data', (bytes: Buffer) => {
+      secured.destroy()
+      resolve(String(bytes))
     })
+    secured.once('error', reject)
+  })
+}
+
+describe("TLS of the applications' own", () => {
   it('passes through the loopback listener', async () => {
     const { socket } = await rawClient(portOf('secure'))
     socket.removeAllListeners('data')
     assert.equal(await speak(socket), 'hello')
   })
   it('passes through CONNECT', async () => {
-    const client = await connected('secure:25')
+    const client = await connected('secure:7000')
     await client.waitFor('\r\n\r\n')
     client.socket.removeAllListeners('data')
     assert.equal(await speak(client.socket), 'hello')
@@ -155,13 +167,13 @@ describe("TLS of the applications' own", () => {
 
 describe('TCPRoute of a Service', () => {
   it('splits connections by weight, through the listener and through CONNECT', async () => {
-    const open = { listener: () => rawClient(portOf('left')), connect: () => connected('left:25') }
+    const open = { listener: () => rawClient(portOf('left')), connect: () => connected('left:7000') }
     for (const [way, dial] of Object.entries(open)) {
       const seen = { left: 0, right: 0 }
       for (let i = 0; i < 30; i++) {
         const client = await dial()
-        const text = await client.waitFor('220 ')
-        const greeting = text.includes('220 left') || text.includes('220 right') ? text : await client.waitFor('t\r\n')
+        // of "left" and of "right"
+        const greeting = await client.waitFor('t\r\n')
         seen[greeting.includes('220 left') ? 'left' : 'right']++
         client.socket.destroy()
       }
@@ -172,7 +184,7 @@ describe('TCPRoute of a Service', () => {
 
 describe('a service that is declared to speak HTTP', () => {
   it('takes nothing else inside CONNECT', async () => {
-    const client = await connected('web:25')
+    const client = await connected('web:7000')
     await client.waitFor('\r\n\r\n')
     client.write(Buffer.from('1603010005010000000000', 'hex'))
     await client.closed()

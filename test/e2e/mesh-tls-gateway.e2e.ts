@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2'
-import { createServer, type Server, type Socket } from 'node:net'
+import type { Server } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import {
   connect as connectTls,
@@ -13,6 +13,7 @@ import {
 } from 'node:tls'
 
 import { freePorts } from '../kit/free-ports.ts'
+import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { runCommand } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
@@ -35,8 +36,11 @@ let ports: Readonly<Record<'https' | 'tls' | 'tcp' | 'shop' | 'blog' | 'bytes' |
 /** As the document has it; a test changes it. */
 let secrets: Record<string, string>
 
+function indented(pem: string): string {
+  return pem.trimEnd().replaceAll('\n', '\n    ')
+}
+
 function secret(name: string, { certificateChainPem, privateKeyPem }: Certificate, key = privateKeyPem): string {
-  const indented = (pem: string): string => pem.trimEnd().replaceAll('\n', '\n    ')
   return `
 apiVersion: v1
 kind: Secret
@@ -80,10 +84,12 @@ spec: { parentRefs: [{ name: edge, sectionName: ${section} }], rules: [{ backend
 `
 }
 
+function terminate(...names: string[]): string {
+  return `{ certificateRefs: [${names.map((name) => `{ name: ${name} }`).join(', ')}] }`
+}
+
 function documents(): string {
   const { https, tls, tcp, shop, blog, bytes, other, inner } = ports
-  const terminate = (...names: string[]): string =>
-    `{ certificateRefs: [${names.map((name) => `{ name: ${name} }`).join(', ')}] }`
   return [
     ...Object.values(secrets),
     `
@@ -115,6 +121,12 @@ ${[
   ].join('---\n')
 }
 
+function page(name: string): Server {
+  return createHttpServer(({ headers }, response) => {
+    response.end(JSON.stringify({ name, host: headers.host, proto: headers['x-forwarded-proto'] }))
+  })
+}
+
 before(async () => {
   const names = ['https', 'tls', 'tcp', 'shop', 'blog', 'bytes', 'other', 'inner'] as const
   const free = await freePorts(names.length)
@@ -122,17 +134,6 @@ before(async () => {
   secrets = Object.fromEntries(
     (['shop', 'blog', 'one', 'two', 'sql'] as const).map((name) => [name, secret(name, certificates[name])]),
   )
-  const page = (name: string): Server =>
-    createHttpServer(({ headers }, response) => {
-      const body = { name, host: headers.host, proto: headers['x-forwarded-proto'] }
-      if (headers['x-wait'] === undefined) response.end(JSON.stringify(body))
-      else response.write('first ')
-    })
-  const greeter = (name: string): Server =>
-    createServer((socket: Socket) => {
-      socket.on('error', () => {}).write(`220 ${name}\r\n`)
-      socket.pipe(socket)
-    })
   const own = certificates.backend
   const tlsServer = createTlsServer({ cert: own.certificateChainPem, key: own.privateKeyPem }, (socket) =>
     socket.on('error', () => {}).end('own TLS'),
@@ -140,13 +141,12 @@ before(async () => {
   const listening: readonly (readonly [Server, number])[] = [
     [page('shop'), ports.shop],
     [page('blog'), ports.blog],
-    [greeter('bytes'), ports.bytes],
-    [greeter('other'), ports.other],
+    [greetingServer('bytes'), ports.bytes],
+    [greetingServer('other'), ports.other],
     [tlsServer, ports.inner],
   ]
   for (const [server, port] of listening) {
-    servers.push(server)
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    servers.push(await listenOn(port, server))
   }
   file = await meshFile(documents())
   mesh = await startMesh({ files: [file] })
@@ -233,8 +233,13 @@ describe('HTTPS at a gateway', () => {
   it('serves curl in both', async () => {
     for (const version of ['2', '1.1']) {
       const { stdout } = await runCommand('curl', [
-        ...['-sk', `--http${version}`, '--resolve', `blog.example:${ports.https}:127.0.0.1`],
-        ...['-w', ' %{http_version}', `https://blog.example:${ports.https}/`],
+        '-sk',
+        `--http${version}`,
+        '--resolve',
+        `blog.example:${ports.https}:127.0.0.1`,
+        '-w',
+        ' %{http_version}',
+        `https://blog.example:${ports.https}/`,
       ])
       assert.match(stdout, new RegExp(`"name":"blog".*"proto":"https"} ${version.replace('.', '\\.')}$`))
     }
@@ -278,13 +283,13 @@ describe('HTTPS at a gateway', () => {
   })
 })
 
-describe('TLS at a gateway', () => {
-  const readAll = async (socket: TLSSocket | Socket): Promise<string> => {
-    let text = ''
-    for await (const bytes of socket) text += String(bytes)
-    return text
-  }
+async function readAll(socket: TLSSocket): Promise<string> {
+  let text = ''
+  for await (const bytes of socket) text += String(bytes)
+  return text
+}
 
+describe('TLS at a gateway', () => {
   it('passes through to a backend with its own certificate', async () => {
     const { certificateChainPem: ca } = certificates.backend
     const socket = await handshake('inner.example', { port: ports.tls, ca, rejectUnauthorized: true })

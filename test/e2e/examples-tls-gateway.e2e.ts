@@ -49,6 +49,21 @@ test('examples/tls-gateway', async (t) => {
       assert.match(shown, /shop-certificate/)
       assert.doesNotMatch(shown, /PRIVATE KEY/)
     })
+    await t.test('each name is served with its own certificate, and none on the connection of the other', async () => {
+      const curl = async (name: string, host = name): Promise<string> => {
+        const url = `https://${name}.example.com:${secure}/`
+        const args = ['-skv', '--resolve', `${name}.example.com:${secure}:127.0.0.1`, '-H', `Host: ${host}.example.com`]
+        const { stdout, stderr } = await runCommand('curl', [...args, '-w', '\n%{http_code}', url])
+        return stdout + stderr
+      }
+      for (const name of ['shop', 'blog']) {
+        const shown = await curl(name)
+        assert.match(shown, new RegExp(`"app":"${name}"`))
+        assert.match(shown, /"x-forwarded-proto":"https"/)
+        assert.match(shown, new RegExp(`subject: CN=${name}\\.example\\.com`))
+      }
+      assert.match(await curl('shop', 'blog'), /^421/m)
+    })
     await t.test('HTTP leads to HTTPS', async () => {
       const { status, headers } = await send({ address, target: '/loom?x=1', headers: { host: 'shop.example.com' } })
       assert.deepEqual([status, headers['location']], [301, 'https://shop.example.com:8445/loom?x=1'])

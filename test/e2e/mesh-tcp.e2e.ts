@@ -2,6 +2,7 @@
 // applications' own; TCPRoute with weights.
 import assert from 'node:assert/strict'
 import { createServer as createHttpServer } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
@@ -10,6 +11,7 @@ import { freePorts } from '../kit/free-ports.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { until } from '../kit/until.ts'
 import { webCertificate } from '../kit/web-certificates.ts'
 
 let mesh: RunningMesh
@@ -31,15 +33,19 @@ spec: { selector: { app: ${name} }, ports: [{ name: main, port: 7000, targetPort
 `
 }
 
+function tlsEcho(): Server {
+  const { certificateChainPem: cert, privateKeyPem: key } = certificate
+  return createTlsServer({ cert, key }, (socket) => socket.on('error', () => {}).pipe(socket))
+}
+
 before(async () => {
-  const [declared = 0, undeclared = 0, secure = 0, left = 0, right = 0, http = 0, page = 0] = await freePorts(7)
-  const tls = createTlsServer({ cert: certificate.certificateChainPem, key: certificate.privateKeyPem }, (socket) =>
-    socket.on('error', () => {}).pipe(socket),
-  )
+  const [declared = 0, undeclared = 0, secure = 0, left = 0, right = 0, http = 0, page = 0, sealed = 0] =
+    await freePorts(8)
   const listening: readonly (readonly [Server, number])[] = [
     [greetingServer('declared'), declared],
     [greetingServer('undeclared'), undeclared],
-    [tls, secure],
+    [tlsEcho(), secure],
+    [tlsEcho(), sealed],
     [greetingServer('left'), left],
     [greetingServer('right'), right],
     [greetingServer('http'), http],
@@ -54,6 +60,7 @@ before(async () => {
     workload('declared', declared, 'tcp'),
     workload('undeclared', undeclared),
     workload('secure', secure, 'tls'),
+    workload('sealed', sealed),
     workload('page', page),
     workload('left', left, 'tcp'),
     workload('right', right, 'tcp'),
@@ -116,6 +123,20 @@ for (const service of ['declared', 'undeclared']) {
         assert.ok(tookMs < promptMs, `${tookMs} ms`)
       }
     })
+    it('is heard through CONNECT in a stream of HTTP/2', async () => {
+      const session = connectHttp2(mesh.workload('client', 'shop').outboundProxy)
+      const streams = [1, 2].map(() => session.request({ ':method': 'CONNECT', ':authority': `${service}:7000` }))
+      const heard = streams.map(async (stream) => {
+        let text = ''
+        stream.on('data', (bytes: Buffer) => (text += String(bytes)))
+        await until('the greeting is here', () => text === `220 ${service}\r\n`, promptMs)
+        stream.end('EHLO\r\n')
+        await until('the echo is here', () => text.endsWith('EHLO\r\n'))
+        await until('the stream is over', () => stream.closed)
+      })
+      await Promise.all(heard)
+      session.close()
+    })
     it('is heard by a workload of another namespace, which has no listener for it', async () => {
       const tookMs = await greetedWithin(await connected(`${service}.shop:7000`, ['stranger', 'other']), service)
       assert.ok(tookMs < promptMs, `${tookMs} ms`)
@@ -151,19 +172,22 @@ function speak(socket: Socket): Promise<string> {
   })
 }
 
-describe("TLS of the applications' own", () => {
-  it('passes through the loopback listener', async () => {
-    const { socket } = await rawClient(portOf('secure'))
-    socket.removeAllListeners('data')
-    assert.equal(await speak(socket), 'hello')
+for (const service of ['secure', 'sealed']) {
+  const how = service === 'secure' ? 'declared' : 'undeclared'
+  describe(`TLS of the applications' own, ${how}`, () => {
+    it('passes through the loopback listener', async () => {
+      const { socket } = await rawClient(portOf(service))
+      socket.removeAllListeners('data')
+      assert.equal(await speak(socket), 'hello')
+    })
+    it('passes through CONNECT', async () => {
+      const client = await connected(`${service}:7000`)
+      await client.waitFor('\r\n\r\n')
+      client.socket.removeAllListeners('data')
+      assert.equal(await speak(client.socket), 'hello')
+    })
   })
-  it('passes through CONNECT', async () => {
-    const client = await connected('secure:7000')
-    await client.waitFor('\r\n\r\n')
-    client.socket.removeAllListeners('data')
-    assert.equal(await speak(client.socket), 'hello')
-  })
-})
+}
 
 describe('TCPRoute of a Service', () => {
   it('splits connections by weight, through the listener and through CONNECT', async () => {

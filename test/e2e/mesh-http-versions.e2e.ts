@@ -1,5 +1,6 @@
 // Versions of HTTP in a running mesh: what the caller speaks, what travels between the sidecars, what the application gets.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
@@ -10,7 +11,9 @@ import type { DecisionRecord } from '../../src/contracts/decision-record.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
+import { runCommand } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { webSocketEcho } from '../kit/web-socket-echo.ts'
 
 let mesh: RunningMesh
 let file = ''
@@ -31,7 +34,7 @@ spec: { selector: { app: ${name} }, ports: [{ name: ${protocol}, port: 80, targe
 }
 
 before(async () => {
-  const [older = 0, newer = 0] = await freePorts(2)
+  const [older = 0, newer = 0, chat = 0] = await freePorts(3)
   servers.push(
     await listenOn(
       older,
@@ -41,12 +44,14 @@ before(async () => {
       newer,
       createHttp2Server(({ httpVersion }, response) => response.end(`HTTP/${httpVersion}`)),
     ),
+    await listenOn(chat, webSocketEcho('chat')),
   )
   const documents = [
     'apiVersion: heddle.dev/v1alpha1\nkind: MeshConfig\nmetadata: { name: mesh }\nspec: { h2UpgradePolicy: UPGRADE }\n',
     'apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: client }\nspec: { serviceAccount: client }\n',
     workload('older', older, 'http'),
     workload('newer', newer, 'http2'),
+    workload('chat', chat, 'http'),
   ]
   file = await meshFile(documents.join('---\n'))
   mesh = await startMesh({ files: [file] })
@@ -90,7 +95,39 @@ async function versions(name: string, caller: keyof typeof callers): Promise<{ a
   return { application, link: record.request.protocol }
 }
 
+/** What comes back for each text, on one WebSocket. */
+async function chatted(texts: readonly string[]): Promise<string[]> {
+  const socket = new WebSocket(`ws://${listener('chat')}/room`)
+  const heard: string[] = []
+  await new Promise<void>((resolve, reject) => {
+    socket.addEventListener('error', () => reject(new Error('the WebSocket failed')))
+    socket.addEventListener('open', () => socket.send(texts[0] ?? ''))
+    socket.addEventListener('message', ({ data }) => {
+      heard.push(String(data))
+      const next = texts[heard.length]
+      if (next === undefined) resolve()
+      else socket.send(next)
+    })
+  })
+  socket.close()
+  return heard
+}
+
+const h2load = spawnSync('h2load', ['--version']).status === 0
+if (!h2load) console.error('NOT TESTED with h2load: install nghttp2-client')
+
 describe('requests through two sidecars', () => {
+  it('come from h2load, many at once', { skip: !h2load && 'nghttp2-client is not installed' }, async () => {
+    for (const name of ['older', 'newer']) {
+      const { stdout } = await runCommand('h2load', ['-n', '500', '-c', '4', '-m', '20', `http://${listener(name)}/`])
+      assert.match(stdout, /requests: 500 total, 500 started, 500 done, 500 succeeded, 0 failed, 0 errored, 0 timeout/)
+    }
+  })
+
+  it('become WebSockets', async () => {
+    assert.deepEqual(await chatted(['one', 'two']), ['one', 'two'])
+  })
+
   it('travel as HTTP/2 whatever the caller speaks, and arrive as the application speaks', async () => {
     for (const caller of ['HTTP/1.1', 'HTTP/2'] as const) {
       assert.deepEqual(await versions('older', caller), { application: 'HTTP/1.1', link: 'HTTP/2' })
@@ -107,6 +144,7 @@ describe('requests through two sidecars', () => {
       assert.deepEqual(await versions('older', 'HTTP/1.1'), { application: 'HTTP/1.1', link: 'HTTP/1.1' })
     }, 5_000)
     assert.deepEqual(await versions('newer', 'HTTP/1.1'), { application: 'HTTP/2.0', link: 'HTTP/1.1' })
+    assert.deepEqual(await chatted(['three']), ['three'])
     assert.deepEqual(await versions('older', 'HTTP/2'), { application: 'HTTP/1.1', link: 'HTTP/2' })
     assert.deepEqual(await versions('newer', 'HTTP/2'), { application: 'HTTP/2.0', link: 'HTTP/2' })
   })

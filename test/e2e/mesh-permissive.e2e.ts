@@ -1,5 +1,6 @@
 // A mesh under PERMISSIVE: callers without a sidecar reach HTTP and servers that speak first, and sidecars lose nothing by it.
 import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
 import type { Server } from 'node:net'
 import { after, before, describe, it } from 'node:test'
@@ -8,9 +9,10 @@ import { freePorts } from '../kit/free-ports.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
 import { rawClient } from '../kit/raw-client.ts'
-import { meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 let mesh: RunningMesh
+let file = ''
 const servers: Server[] = []
 
 function workload(name: string, port: number, protocol: string): string {
@@ -44,7 +46,8 @@ before(async () => {
     workload('undeclared', undeclared, ''),
     workload('declared', declared, ', appProtocol: tcp'),
   ]
-  mesh = await startMesh({ files: [await meshFile(documents.join('---\n'))] })
+  file = await meshFile(documents.join('---\n'))
+  mesh = await startMesh({ files: [file] })
 })
 
 after(async () => {
@@ -93,3 +96,17 @@ for (const name of ['undeclared', 'declared']) {
     })
   })
 }
+
+describe('with TLS switched off while the mesh runs', () => {
+  it('everything goes on, and servers that speak first are heard at once by all', async () => {
+    await writeFile(file, (await readFile(file, 'utf8')).replace('mode: PERMISSIVE', 'mode: DISABLE'))
+    for (const name of ['undeclared', 'declared']) {
+      await eventually(async () => assert.ok((await greetedAfterMs(inbound(name))) < 400), 5_000)
+      assert.ok((await greetedAfterMs(bySidecar(name))) < 400)
+    }
+    for (const address of [inbound('page'), bySidecar('page')]) {
+      const { status, body } = await send({ address, target: '/2', headers: { host: 'page' } })
+      assert.deepEqual([status, body], [200, 'page /2'])
+    }
+  })
+})

@@ -39,13 +39,14 @@ function tlsEcho(): Server {
 }
 
 before(async () => {
-  const [declared = 0, undeclared = 0, secure = 0, left = 0, right = 0, http = 0, page = 0, sealed = 0] =
-    await freePorts(8)
+  const [declared = 0, undeclared = 0, secure = 0, left = 0, right = 0, http = 0, page = 0, sealed = 0, fork = 0] =
+    await freePorts(9)
   const listening: readonly (readonly [Server, number])[] = [
     [greetingServer('declared'), declared],
     [greetingServer('undeclared'), undeclared],
     [tlsEcho(), secure],
     [tlsEcho(), sealed],
+    [greetingServer('fork'), fork],
     [greetingServer('left'), left],
     [greetingServer('right'), right],
     [greetingServer('http'), http],
@@ -65,6 +66,16 @@ before(async () => {
     workload('left', left, 'tcp'),
     workload('right', right, 'tcp'),
     workload('web', http, 'http'),
+    workload('fork', fork, 'tls'),
+    `
+apiVersion: gateway.networking.k8s.io/v1alpha3
+kind: TLSRoute
+metadata: { name: fork, namespace: shop }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: fork, port: 7000 }]
+  hostnames: [secure.example]
+  rules: [{ backendRefs: [{ name: secure, port: 7000 }] }]
+`,
     `
 apiVersion: gateway.networking.k8s.io/v1alpha2
 kind: TCPRoute
@@ -160,9 +171,9 @@ describe('a service of which nothing is declared', () => {
 })
 
 /** TLS, hello, and what comes back. */
-function speak(socket: Socket): Promise<string> {
+function speak(socket: Socket, servername = 'secure.example'): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { socket, servername: 'secure.example', ca: certificate.certificateChainPem }
+    const options = { socket, servername, ca: certificate.certificateChainPem }
     const secured = connectTls(options, () => secured.write('hello'))
     secured.once('data', (bytes: Buffer) => {
       secured.destroy()
@@ -188,6 +199,28 @@ for (const service of ['secure', 'sealed']) {
     })
   })
 }
+
+describe('TLSRoute of a Service', () => {
+  it('leads by SNI, through the listener and through CONNECT', async () => {
+    const open = {
+      listener: async () => rawClient(portOf('fork')),
+      connect: async () => {
+        const client = await connected('fork:7000')
+        await client.waitFor('\r\n\r\n')
+        return client
+      },
+    }
+    for (const dial of Object.values(open)) {
+      const known = await dial()
+      known.socket.removeAllListeners('data')
+      assert.equal(await speak(known.socket), 'hello')
+      // what the route does not speak of
+      const unknown = await dial()
+      unknown.socket.removeAllListeners('data')
+      await assert.rejects(speak(unknown.socket, 'other.example'))
+    }
+  })
+})
 
 describe('TCPRoute of a Service', () => {
   it('splits connections by weight, through the listener and through CONNECT', async () => {

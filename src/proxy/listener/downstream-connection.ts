@@ -58,7 +58,7 @@ export class DownstreamConnection implements StreamOrigin {
   /** One, and those inside CONNECT requests of an HTTP/2 connection. */
   readonly #served = new Set<ServerConnection>()
   /** Inside CONNECT to services that carry anything. */
-  readonly #inner = new Set<DownstreamConnection>()
+  #inner: Set<DownstreamConnection> | undefined
   #drainGraceMs: number | undefined
   #closed = false
   /** What is known of it so far. */
@@ -104,7 +104,7 @@ export class DownstreamConnection implements StreamOrigin {
   drain(graceMs: number): void {
     this.#drainGraceMs = graceMs
     for (const http of this.#served) http.drain(graceMs)
-    for (const inner of this.#inner) inner.drain(graceMs)
+    for (const inner of this.#inner ?? []) inner.drain(graceMs)
   }
 
   destroy(): void {
@@ -156,9 +156,10 @@ export class DownstreamConnection implements StreamOrigin {
 
   #serveInner(chains: ListenerState, connection: Connection, head: Uint8Array, onClosed: () => void): void {
     const inner: DownstreamConnection = new DownstreamConnection(this.#deps, chains, connection, () => {
-      this.#inner.delete(inner)
+      this.#inner?.delete(inner)
       onClosed()
     })
+    this.#inner ??= new Set()
     this.#inner.add(inner)
     inner.start(head)
     if (this.#drainGraceMs !== undefined) inner.drain(this.#drainGraceMs)

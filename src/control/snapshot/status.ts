@@ -108,6 +108,8 @@ function features(names: readonly string[]): Features {
 export const supportedMeshFeatures: Features = features([...meshFeatures, 'Mesh', 'MeshConsumerRoute'])
 export const supportedGatewayFeatures: Features = features([
   ...meshFeatures,
+  'BackendTLSPolicy',
+  'BackendTLSPolicySANValidation',
   'Gateway',
   'GatewayHTTPListenerIsolation',
   'GatewayHTTPSListenerDetectMisdirectedRequests',

@@ -65,7 +65,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     stream.handler = served
     served.start()
   }
-  const serviceChains = new ServiceChains(runtime)
+  const serviceChains = new ServiceChains()
   const listeners: ListenerSet = new ListenerSet({
     io,
     clock,
@@ -82,6 +82,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
 
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
+    serviceChains.update(config)
     listeners.update(config.listeners)
   }
   apply(runtime.value)

@@ -17,7 +17,7 @@ import { webCertificate } from '../kit/web-certificates.ts'
 const certificate = webCertificate('api.example')
 const stranger = webCertificate('api.example')
 const servers: Server[] = []
-const names = ['https', 'h2', 'plain', 'banner', 'unlisted'] as const
+const names = ['https', 'h2', 'plain', 'banner', 'unlisted', 'gateway'] as const
 let ports: Readonly<Record<(typeof names)[number], number>>
 let mesh: RunningMesh
 
@@ -56,7 +56,7 @@ function tls(caCertificate: string, sni = 'api.example'): string {
 }
 
 function documents(): string {
-  const { https, h2, plain, banner } = ports
+  const { https, h2, plain, banner, gateway } = ports
   return [
     'apiVersion: heddle.dev/v1alpha1\nkind: MeshConfig\nmetadata: { name: mesh }\nspec: { outboundTrafficPolicy: { mode: registryOnly } }\n',
     'apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: client }\nspec: { serviceAccount: client }\n',
@@ -93,6 +93,26 @@ metadata: { name: legacy }
 spec:
   targetRefs: [{ group: '', kind: Service, name: legacy }]
   validation: { hostname: api.example, caCertificateRefs: [{ group: '', kind: ConfigMap, name: own }] }
+`,
+    `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  gatewayClassName: heddle
+  listeners: [{ name: http, port: ${gateway}, protocol: HTTP }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: edge }
+spec:
+  parentRefs: [{ name: edge }]
+  rules:
+    - matches: [{ path: { type: PathPrefix, value: /legacy } }]
+      backendRefs: [{ name: legacy, port: 80 }]
+    - matches: [{ path: { type: PathPrefix, value: /modern } }]
+      backendRefs: [{ group: heddle.dev, kind: ExternalService, name: modern, port: 80 }]
+    - backendRefs: [{ group: heddle.dev, kind: ExternalService, name: misnamed, port: 80 }]
 `,
   ].join('---\n')
 }
@@ -166,6 +186,17 @@ describe('TLS towards a server outside the mesh', () => {
   it('is what a BackendTLSPolicy says of a Service', async () => {
     const { status, body } = await get('http://legacy/')
     assert.deepEqual([status, body], [200, 'https 1.1'])
+  })
+})
+
+describe('a gateway', () => {
+  it('opens TLS to servers outside the mesh as sidecars do', async () => {
+    const address = `127.0.0.1:${ports.gateway}`
+    assert.equal((await send({ address, target: '/legacy' })).body, 'https 1.1')
+    assert.equal((await send({ address, target: '/modern' })).body, 'https 2.0')
+    const { status, body } = await send({ address, target: '/' })
+    assert.equal(status, 503)
+    assert.match(body, /not for other\.example/)
   })
 })
 

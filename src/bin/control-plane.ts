@@ -9,6 +9,7 @@ import type { ControlPlaneOptions } from '../cli/roles.ts'
 import type { ControlPlaneMessage } from '../contracts/bootstrap.ts'
 import type { DesiredState } from '../contracts/desired-state.ts'
 import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
+import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
 import { hostPort } from '../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../control/api/admin-token.ts'
 import { startControlApi } from '../control/api/control-api.ts'
@@ -146,7 +147,9 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   const secured = new Server(xdsServerChannelOptions)
   const securedXds = xds.service(
     identifyBySvid(authority.trustDomain, ({ kind, namespace, name }) =>
-      kind === 'gateway' ? name : snapshotNow().workloads.get(`${namespace}/${name}`)?.serviceAccount,
+      kind === 'gateway'
+        ? gatewayServiceAccount(name)
+        : snapshotNow().workloads.get(`${namespace}/${name}`)?.serviceAccount,
     ),
   )
   secured.addService(securedXds.definition, securedXds.implementation)

@@ -12,6 +12,7 @@ import { ServedRequest } from './filter/served-request.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import type { StreamOrigin } from './listener/downstream-connection.ts'
 import { ListenerSet, type ListeningState } from './listener/listener-set.ts'
+import { ServiceChains } from './listener/service-chains.ts'
 import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
 import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
@@ -66,6 +67,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     stream.handler = served
     served.start()
   }
+  const serviceChains = new ServiceChains()
   const listeners: ListenerSet = new ListenerSet({
     io,
     clock,
@@ -76,11 +78,13 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     tcp: { clock, random, clusters, connections, sink, revision: () => runtime.value.revision },
     firstSpeakers: new FirstSpeakers(clock),
     secret,
+    serviceChains: (name) => serviceChains.of(name),
     serve,
   })
 
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
+    serviceChains.update(config)
     listeners.update(config.listeners)
   }
   apply(runtime.value)

@@ -179,7 +179,7 @@ describe('CONNECT', () => {
     const client = await connected('reviews:80')
     client.write(Buffer.from('1603010005010000000000', 'hex'))
     await client.closed()
-    assert.equal(test.refused.at(-1), 'tls inside CONNECT to a service of the mesh')
+    assert.equal(test.refused.at(-1), 'tls inside CONNECT to a service that carries HTTP')
   })
 
   it('to elsewhere: any protocol passes, also when the server speaks first', async () => {

@@ -316,10 +316,29 @@ describe('a port of an undeclared protocol', () => {
     await until('all is closed', () => open === 0 && test.openConnections() === 0)
   })
 
+  it('gives a client half a second to begin TLS where it may, and then lets the server greet it', async () => {
+    const { test, port } = await start([await serve(greets)], { detectTimeoutMs: 60_000 }, [
+      tcpChain('nobody', { transport: 'tls' }),
+      tcpChain('upstream', { transport: 'plaintext' }),
+    ])
+    for (let i = 0; i < 2; i++) {
+      const client = await rawClient(port)
+      const tookMs = await elapsedMs(() => client.waitFor(banner))
+      assert.ok(tookMs > 400 && tookMs < 2_000, `${tookMs} ms`)
+      client.socket.end()
+    }
+    const late = await rawClient(port)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    late.write(Buffer.from('1603010005010000010303', 'hex'))
+    assert.equal(await late.closed(), '')
+    await until('all are told of', () => test.exchanges.length === 3)
+    assert.equal(test.upstreamConnections(), 2)
+  })
+
   it('serves what is unknown when time is up, and closes where nothing serves it', async () => {
     const silent = await start([await serve(greets)], { detectTimeoutMs: 50 }, [
       httpChain({ kind: 'rds', name: 'routes' }, { applicationProtocols: ['http/1.1'] }),
-      // Beside TLS nobody is dialled early.
+      // Beside TLS nobody is dialled at once.
       tcpChain('upstream', { transport: 'tls' }),
       tcpChain('upstream', { transport: 'plaintext' }),
     ])

@@ -10,6 +10,14 @@ import { eventually, startMesh } from '../kit/running-mesh.ts'
 
 const launcher = new URL('../../heddle', import.meta.url).pathname
 
+/** What it says and what it shows; `host` is asked for on the connection for `name`. */
+async function curl(port: string, name: string, host = name): Promise<string> {
+  const url = `https://${name}.example.com:${port}/`
+  const args = ['-skv', '--resolve', `${name}.example.com:${port}:127.0.0.1`, '-H', `Host: ${host}.example.com`]
+  const { stdout, stderr } = await runCommand('curl', [...args, '-w', '\n%{http_code}', url])
+  return stdout + stderr
+}
+
 test('examples/tls-gateway', async (t) => {
   using example = await ExampleCopy.of('tls-gateway')
   const mesh = await startMesh({ files: [example.folder] })
@@ -48,6 +56,15 @@ test('examples/tls-gateway', async (t) => {
       ].join('\n')
       assert.match(shown, /shop-certificate/)
       assert.doesNotMatch(shown, /PRIVATE KEY/)
+    })
+    await t.test('each name is served with its own certificate, and none on the connection of the other', async () => {
+      for (const name of ['shop', 'blog']) {
+        const shown = await curl(secure, name)
+        assert.match(shown, new RegExp(`"app":"${name}"`))
+        assert.match(shown, /"x-forwarded-proto":"https"/)
+        assert.match(shown, new RegExp(`subject: CN=${name}\\.example\\.com`))
+      }
+      assert.match(await curl(secure, 'shop', 'blog'), /^421/m)
     })
     await t.test('HTTP leads to HTTPS', async () => {
       const { status, headers } = await send({ address, target: '/loom?x=1', headers: { host: 'shop.example.com' } })

@@ -41,6 +41,7 @@ export class MeshBuilder {
     peerAuthentication: 'STRICT',
     outboundTrafficPolicy: 'allowAny',
     svidLifetimeMs: 3_600_000,
+    h2UpgradePolicy: 'UPGRADE',
     accessLog: { enabled: true, samplePercent: 1 },
     paths: { normalize: true, mergeSlashes: false, escapedSlashes: 'keep' },
     forwardedHeaders: {

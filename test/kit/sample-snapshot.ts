@@ -53,6 +53,7 @@ export function sampleSnapshot(
       peerAuthentication: 'STRICT',
       outboundTrafficPolicy: 'allowAny',
       svidLifetimeMs: 3_600_000,
+      h2UpgradePolicy: 'UPGRADE',
       accessLog: { enabled: true, samplePercent: 1 },
       paths: { normalize: true, mergeSlashes: false, escapedSlashes: 'keep' },
       forwardedHeaders: {

@@ -24,7 +24,10 @@ export function hostPort(host: string, port: number): string {
 export const forwardProxyListener = 'outbound'
 /** LDS name of the loopback listener that stands for dialling one Service port from a workload. */
 export function serviceListener(host: string, port: number): string {
-  return `service|${hostPort(host, port)}`
+  return serviceListenerOf(hostPort(host, port))
+}
+export function serviceListenerOf(hostAndPort: string): string {
+  return `service|${hostAndPort}`
 }
 /** LDS, RDS and CDS name for one application port behind a sidecar. */
 export function inboundName(port: number): string {

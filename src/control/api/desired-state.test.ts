@@ -141,7 +141,7 @@ describe('buildDesiredState', () => {
     const [sidecar, hosted] = build(snapshot).sidecars
     expect(hosted).toMatchObject({
       kind: 'gateway',
-      spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
+      spiffeId: 'spiffe://mesh.local/ns/default/sa/gateway_web',
       applicationPorts: [],
     })
     expect(hosted?.adminAddress).not.toBe(sidecar?.adminAddress)

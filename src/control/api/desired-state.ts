@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
 
 import type { DesiredApplication, DesiredSidecar, DesiredState } from '../../contracts/desired-state.ts'
-import { formatSpiffeId } from '../../contracts/identity/spiffe-id.ts'
+import { formatSpiffeId, gatewayServiceAccount } from '../../contracts/identity/spiffe-id.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { MeshGateway, MeshSnapshot, MeshWorkload } from '../snapshot/mesh-snapshot.ts'
 import type { PortAllocation } from '../snapshot/port-allocation.ts'
@@ -87,10 +87,13 @@ export function workloadSpiffeId(workload: MeshWorkload, snapshot: MeshSnapshot)
   return formatSpiffeId({ trustDomain, namespace: workload.namespace, serviceAccount: workload.serviceAccount })
 }
 
-/** A Gateway has no service account of its own: its name stands for one. */
 export function gatewaySpiffeId(gateway: MeshGateway, snapshot: MeshSnapshot): string {
   const { trustDomain } = snapshot.settings
-  return formatSpiffeId({ trustDomain, namespace: gateway.namespace, serviceAccount: gateway.name })
+  return formatSpiffeId({
+    trustDomain,
+    namespace: gateway.namespace,
+    serviceAccount: gatewayServiceAccount(gateway.name),
+  })
 }
 
 function adminAddresses(owner: string, ports: PortAllocation): { adminAddress: string; metricsAddress: string } {

@@ -67,6 +67,7 @@ export interface MeshConfigSpec {
   readonly peerAuthentication: PeerAuthenticationSpec
   readonly outboundTrafficPolicy: { readonly mode: 'allowAny' | 'registryOnly' }
   readonly certificates: { readonly workloadLifetime: string }
+  readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
   readonly accessLog: AccessLogSpec
   readonly pathNormalization: PathNormalizationSettings
   readonly forwardedHeaders: ForwardedHeadersSettings
@@ -195,6 +196,7 @@ const meshConfigSpecSchema = z.strictObject({
         .default('1h'),
     })
     .default({ workloadLifetime: '1h' }),
+  h2UpgradePolicy: z.enum(['UPGRADE', 'DO_NOT_UPGRADE']).default('UPGRADE'),
   accessLog: accessLogSchema.default(accessLogSchema.parse({})),
   pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
   forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),

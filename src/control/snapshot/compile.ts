@@ -9,6 +9,7 @@ import { compileGateways } from './gateways.ts'
 import { compileMeshRoutes } from './mesh-routes.ts'
 import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot.ts'
 import { withStreams } from './mesh-streams.ts'
+import { withGatewayAncestors } from './policy-ancestors.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
 import { SecretShelf } from './secrets.ts'
 import { compileServices } from './services.ts'
@@ -41,13 +42,14 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
   const routed = compileMeshRoutes(index, withStreams(index, secured.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf)
+  const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
   const services = withGrpcPorts(routed, attachment.grpcPorts)
   const statuses = new Map<string, DocumentStatus>()
   for (const document of documents) {
     const status =
       meshWide.statuses.get(document.id) ??
       gatewayStatuses.get(document.id) ??
-      secured.statuses.get(document.id) ??
+      policyStatuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
   }

@@ -54,7 +54,6 @@ export function compileGateways(
     if (!isOurs(gateway, index, attachment)) continue
     const { address, fault } = listenAddress(gateway, problems)
     const listeners = draftListeners(gateway, address, index, owners, shelf, problems)
-    if (listeners.some(({ certificates }) => certificates.length > 0)) warnOfNamesake(gateway, index, problems)
     drafts.set(gateway, { address, fault, listeners })
   }
   // of two kinds that want one hostname the older route has it (GRPCRouteSpec.hostnames)
@@ -93,15 +92,6 @@ export function compileGateways(
     statuses.set(gateway.id, gatewayStatus(address, fault, listeners))
   }
   return { gateways, statuses }
-}
-
-/** A Gateway's name stands for its service account: who runs under the same one shows the same SVID, and could ask for its keys. */
-function warnOfNamesake(gateway: Gateway, index: DocumentIndex, problems: ProblemList): void {
-  const namesake = index.allIn('Workload', gateway.namespace).find(({ spec }) => spec.serviceAccount === gateway.name)
-  if (namesake === undefined) return
-  const message = `its service account is ${gateway.id}'s too: it could get the private keys of that gateway`
-  const hint = 'Give the Workload a service account of its own.'
-  problems.add(documentProblem(namesake, 'HDL012', 'warning', ['spec', 'serviceAccount'], message, hint))
 }
 
 function* gatewayParents({ spec }: AnyRoute): Iterable<number> {

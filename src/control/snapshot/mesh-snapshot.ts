@@ -32,6 +32,8 @@ export interface MeshSettings {
   readonly outboundTrafficPolicy: 'allowAny' | 'registryOnly'
   /** Lifetime of X.509-SVIDs. */
   readonly svidLifetimeMs: number
+  /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
+  readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
   readonly accessLog: AccessLogSpec
   readonly paths: PathNormalizationSpec
   /** By where a proxy stands. */

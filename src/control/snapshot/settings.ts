@@ -69,6 +69,7 @@ function toSettings(spec: MeshConfigSpec): MeshSettings {
     peerAuthentication: spec.peerAuthentication.mode,
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
+    h2UpgradePolicy: spec.h2UpgradePolicy,
     accessLog: spec.accessLog,
     paths: toPathNormalizationSpec(spec.pathNormalization),
     forwardedHeaders: {

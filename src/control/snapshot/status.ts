@@ -74,6 +74,8 @@ const meshFeatures = [
   'HTTPRoute303RedirectStatusCode',
   'HTTPRoute307RedirectStatusCode',
   'HTTPRoute308RedirectStatusCode',
+  'HTTPRouteBackendProtocolH2C',
+  'HTTPRouteBackendProtocolWebSocket',
   'HTTPRouteBackendRequestHeaderModification',
   'HTTPRouteBackendTimeout',
   'HTTPRouteCORS',
@@ -92,6 +94,8 @@ const meshFeatures = [
   'HTTPRouteResponseHeaderModification',
   'HTTPRouteSchemeRedirect',
   'ReferenceGrant',
+  'TCPRoute',
+  'TLSRoute',
 ]
 
 type Features = NonNullable<DocumentStatus['supportedFeatures']>
@@ -102,4 +106,13 @@ function features(names: readonly string[]): Features {
 
 /** Names of the Gateway API's feature registry (GEP-2162). */
 export const supportedMeshFeatures: Features = features([...meshFeatures, 'Mesh', 'MeshConsumerRoute'])
-export const supportedGatewayFeatures: Features = features([...meshFeatures, 'Gateway', 'GatewayPort8080'])
+export const supportedGatewayFeatures: Features = features([
+  ...meshFeatures,
+  'BackendTLSPolicy',
+  'BackendTLSPolicySANValidation',
+  'Gateway',
+  'GatewayHTTPListenerIsolation',
+  'GatewayHTTPSListenerDetectMisdirectedRequests',
+  'GatewayPort8080',
+  'TLSRouteModeTerminate',
+])

@@ -11,11 +11,11 @@ import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
-import { adsConfigSource } from '../../policies/peer-authentication/own-secrets.xds.ts'
+import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { encodeRetryBudget } from '../../policies/retries/retries.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
-import type { PortProtocol } from '../snapshot/mesh-snapshot.ts'
+import type { MeshSettings, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 
@@ -40,6 +40,7 @@ export interface ServiceClusterOptions {
   readonly service: { readonly namespace: string; readonly name: string }
   readonly peerSpiffeIds: readonly string[]
   readonly protocol: PortProtocol
+  readonly h2UpgradePolicy: MeshSettings['h2UpgradePolicy']
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: BackendTlsSpec
   /** Hosts to look up by DNS; absent: endpoints come by EDS. */
@@ -47,7 +48,8 @@ export interface ServiceClusterOptions {
 }
 
 export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
-  const { name, service, peerSpiffeIds, protocol, originateTls, dnsEndpoints } = options
+  const { name, service, peerSpiffeIds, protocol, h2UpgradePolicy, originateTls, dnsEndpoints } = options
+  const alpn = h2UpgradePolicy === 'UPGRADE' ? meshAlpn : plainAlpn
   const discovery =
     dnsEndpoints === undefined
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
@@ -57,9 +59,11 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
     ...clusterBase(name, declared(protocol) ?? 'http1'),
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
-    transportSocketMatches: encodeUpstreamTls(peerSpiffeIds),
+    transportSocketMatches: encodeUpstreamTls(peerSpiffeIds, alpn),
     ...encodeBackendTls(originateTls),
-    metadata: { filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name } } },
+    metadata: {
+      filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name, ...carries(protocol) } },
+    },
   }
 }
 
@@ -70,6 +74,12 @@ export function inboundCluster(name: string, application: SocketAddress, protoco
     clusterDiscoveryType: { case: 'type', value: Discovery.STATIC },
     loadAssignment: loadAssignment(name, [{ ...application, weight: 1, tls: false }]),
   }
+}
+
+/** For CONNECT, where the proxy has no listener that would say it. */
+function carries(protocol: PortProtocol): JsonObject {
+  if (protocol === 'auto') return { carries: 'undeclared' }
+  return protocol === 'tcp' || protocol === 'tls' ? { carries: 'bytes' } : {}
 }
 
 function declared(protocol: PortProtocol): HttpProtocol | undefined {

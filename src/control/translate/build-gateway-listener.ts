@@ -66,6 +66,8 @@ function terminatingSocket(
   return { name: tlsTransportSocket, configType: { case: 'typedConfig', value } }
 }
 
+const misdirectedDetail = 'this connection was opened for another name: open one for this\n'
+
 /**
  * A client may send a request for one host over a connection that it opened for another (RFC 9113 9.1.1): where that host has a listener of
  * its own on the port, the connection was not for it, and 421 makes the client open another (GEP-3567).
@@ -85,7 +87,10 @@ export function httpsRouteConfiguration(gateway: MeshGateway, listener: MeshList
         {
           name: 'misdirected',
           match: { pathSpecifier: { case: 'prefix', value: '/' } },
-          action: { case: 'directResponse', value: { status: 421 } },
+          action: {
+            case: 'directResponse',
+            value: { status: 421, body: { specifier: { case: 'inlineString', value: misdirectedDetail } } },
+          },
         },
       ],
     }))

@@ -246,6 +246,7 @@ class MeshResourceView implements ResourceView {
     // a data plane that is not Heddle's has neither the certificate nor the roots
     const peers = node.kind === 'other' ? [] : this.#peerSpiffeIds(port)
     const byDns = usesDns(port)
+    const { h2UpgradePolicy } = this.#snapshot.settings
     return this.#cache.get({
       key: `cluster ${node.kind === 'other' ? 'other' : ''} ${name}`,
       name,
@@ -255,6 +256,7 @@ class MeshResourceView implements ResourceView {
         service.name,
         port.protocol,
         port.originateTls,
+        h2UpgradePolicy,
         peers.join(),
         byDns ? port.endpoints : undefined,
       ],
@@ -264,6 +266,7 @@ class MeshResourceView implements ResourceView {
           service,
           peerSpiffeIds: peers,
           protocol: port.protocol,
+          h2UpgradePolicy,
           ...(port.originateTls === undefined ? {} : { originateTls: port.originateTls }),
           ...(byDns ? { dnsEndpoints: this.#endpoints(port) } : {}),
         }),

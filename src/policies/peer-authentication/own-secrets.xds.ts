@@ -23,6 +23,9 @@ export const tlsTransportSocket = 'envoy.transport_sockets.tls'
 /** What proxies of the mesh speak with each other, most wanted first. */
 export const meshAlpn: readonly string[] = ['h2', 'http/1.1']
 
+/** Where requests in HTTP/1.1 are not to be turned into HTTP/2. */
+export const plainAlpn: readonly string[] = ['http/1.1']
+
 type CommonTlsInit = MessageInitShape<typeof CommonTlsContextSchema>
 
 const trustBundle: MessageInitShape<typeof SdsSecretConfigSchema> = {

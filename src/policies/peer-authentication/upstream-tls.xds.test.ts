@@ -5,7 +5,7 @@ import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { UpstreamTlsContextSchema } from '../../contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { typedConfig } from '../typed-config.xds.ts'
-import { encodeOwnSecrets, meshAlpn } from './own-secrets.xds.ts'
+import { encodeOwnSecrets, meshAlpn, plainAlpn } from './own-secrets.xds.ts'
 import { decodeEndpointTls, decodeUpstreamTls, encodeEndpointTls, encodeUpstreamTls } from './upstream-tls.xds.ts'
 
 function matched(init: Parameters<typeof typedConfig<typeof UpstreamTlsContextSchema>>[1]) {
@@ -26,6 +26,11 @@ describe('TLS towards endpoints over xDS', () => {
         expect(decodeUpstreamTls(message)).toEqual({ peerSpiffeIds: peers, alpn: peers.length === 0 ? [] : meshAlpn })
       }),
     )
+  })
+
+  it('offers HTTP/1.1 alone where HTTP/2 is not wanted', () => {
+    const transportSocketMatches = encodeUpstreamTls(['spiffe://mesh.local/a'], plainAlpn)
+    expect(decodeUpstreamTls(overTheWire(ClusterSchema, { transportSocketMatches })).alpn).toEqual(['http/1.1'])
   })
 
   it('marks the endpoints behind sidecars', () => {

@@ -10,7 +10,7 @@ import { SubjectAltNameMatcher_SanType as SanType } from '../../contracts/xds/ge
 import type { SubjectAltNameMatcher } from '../../contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import { UpstreamTlsContextSchema } from '../../contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import { checkOwnSecrets, encodeOwnSecrets, tlsTransportSocket } from './own-secrets.xds.ts'
+import { checkOwnSecrets, encodeOwnSecrets, meshAlpn, tlsTransportSocket } from './own-secrets.xds.ts'
 
 /** Key of the endpoints' metadata that Envoy compares with `match`. */
 export const transportSocketMatchKey = 'envoy.transport_socket_match'
@@ -26,18 +26,22 @@ export function decodeEndpointTls(filterMetadata: Readonly<Record<string, JsonOb
   return filterMetadata[transportSocketMatchKey]?.['tlsMode'] === behindSidecar['tlsMode']
 }
 
-/** `peerSpiffeIds`: who may answer. Empty: the cluster has no endpoint behind a sidecar. */
+/** `peerSpiffeIds`: who may answer. Empty: the cluster has no endpoint behind a sidecar. `alpn`: what is offered to them. */
 export function encodeUpstreamTls(
   peerSpiffeIds: readonly string[],
+  alpn: readonly string[] = meshAlpn,
 ): MessageInitShape<typeof Cluster_TransportSocketMatchSchema>[] {
   if (peerSpiffeIds.length === 0) return []
   const context = typedConfig(UpstreamTlsContextSchema, {
-    commonTlsContext: encodeOwnSecrets({
-      matchTypedSubjectAltNames: peerSpiffeIds.map((id) => ({
-        sanType: SanType.URI,
-        matcher: { matchPattern: { case: 'exact', value: id } },
-      })),
-    }),
+    commonTlsContext: encodeOwnSecrets(
+      {
+        matchTypedSubjectAltNames: peerSpiffeIds.map((id) => ({
+          sanType: SanType.URI,
+          matcher: { matchPattern: { case: 'exact', value: id } },
+        })),
+      },
+      alpn,
+    ),
   })
   const transportSocket = { name: tlsTransportSocket, configType: { case: 'typedConfig' as const, value: context } }
   return [{ name: 'heddle', match: behindSidecar, transportSocket }]

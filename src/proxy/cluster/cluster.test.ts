@@ -13,30 +13,32 @@ import { Cluster } from './cluster.ts'
 const svid = { certificateChainPem: 'chain', privateKeyPem: 'key', rootsPem: 'roots' }
 const roots: SecretConfig = { kind: 'roots', rootsPem: 'other roots' }
 
-/** How a connection for opaque bytes to its one endpoint is asked for. */
-async function asked(
-  endpoint: Partial<EndpointConfig>,
-  changes: Partial<ClusterConfig> = {},
-): Promise<ConnectOptions | undefined> {
-  const dialled: ConnectOptions[] = []
+function createCluster(config: ClusterConfig, dialled: ConnectOptions[] = []): Cluster {
   const io = {
     connect(options: ConnectOptions) {
       dialled.push(options)
       return Promise.resolve(MemoryConnection.pair()[0])
     },
   } as Partial<IoBackend> as IoBackend
-  const cluster = new Cluster(
-    {
-      io,
-      clock: new ManualClock(),
-      random: createRandom(1),
-      credentials: new WatchableValue(svid),
-      connections: {} as ConnectionSink,
-      secret: (name) => (name === 'roots' ? roots : undefined),
-      resolveHost: () => Promise.reject(new Error('nobody asks')),
-    },
-    clusterOf('one', [{ port: 1, ...endpoint }], changes),
-  )
+  const deps = {
+    io,
+    clock: new ManualClock(),
+    random: createRandom(1),
+    credentials: new WatchableValue(svid),
+    connections: {} as ConnectionSink,
+    secret: (name: string) => (name === 'roots' ? roots : undefined),
+    resolveHost: () => Promise.reject(new Error('nobody asks')),
+  }
+  return new Cluster(deps, config)
+}
+
+/** How a connection for opaque bytes to its one endpoint is asked for. */
+async function asked(
+  endpoint: Partial<EndpointConfig>,
+  changes: Partial<ClusterConfig> = {},
+): Promise<ConnectOptions | undefined> {
+  const dialled: ConnectOptions[] = []
+  const cluster = createCluster(clusterOf('one', [{ port: 1, ...endpoint }], changes), dialled)
   const [only] = cluster.endpoints
   if (only !== undefined) await cluster.connectTcp(only)
   return dialled[0]
@@ -71,5 +73,26 @@ describe('a connection for opaque bytes', () => {
   it('is not opened while the roots are missing', async () => {
     const originateTls = { serverName: 'db.example.com', subjectAltNames: [], rootsSecret: 'gone' }
     await expect(asked({}, { originateTls })).rejects.toThrow('the roots gone are not here')
+  })
+})
+
+describe('a change of configuration', () => {
+  const config = clusterOf('one', [{ port: 1 }])
+
+  it('keeps endpoints, and with them their connections', () => {
+    const cluster = createCluster(config)
+    const [before] = cluster.endpoints
+    cluster.update({ ...config, connectTimeoutMs: 5 })
+    expect(cluster.endpoints[0]).toBe(before)
+  })
+
+  it.each([
+    { originateTls: { serverName: 'db.example.com', subjectAltNames: [] } },
+    { peerSpiffeIds: ['spiffe://mesh.local/ns/default/sa/database'] },
+  ])('uses no connection again that was made with less trust: %o', (changes) => {
+    const cluster = createCluster(config)
+    const [before] = cluster.endpoints
+    cluster.update({ ...config, ...changes })
+    expect(cluster.endpoints[0]).not.toBe(before)
   })
 })

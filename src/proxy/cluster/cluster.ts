@@ -98,8 +98,8 @@ export class Cluster {
     this.#config = config
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
-    // Connections to peers that may no longer be trusted are not used again.
-    if (before.peerSpiffeIds.join(' ') !== config.peerSpiffeIds.join(' ')) this.#drop([...this.#endpoints.keys()])
+    // Connections to peers that may no longer be trusted, or that are to be secured from now on, are not used again.
+    if (trustOf(before) !== trustOf(config)) this.#drop([...this.#endpoints.keys()])
     const { percent, minConcurrency } = config.retryBudget
     if (before.retryBudget.percent !== percent || before.retryBudget.minConcurrency !== minConcurrency) {
       this.#budget = createRetryBudget(config.retryBudget)
@@ -200,6 +200,10 @@ export class Cluster {
     if (secret?.kind !== 'roots') throw new Error(`the roots ${name} are not here`)
     return secret.rootsPem
   }
+}
+
+function trustOf({ peerSpiffeIds, originateTls }: ClusterConfig): string {
+  return JSON.stringify([peerSpiffeIds, originateTls])
 }
 
 function serviceHostOf({ service }: ClusterConfig): string | undefined {

@@ -156,7 +156,7 @@ export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
 
   #act(result: RouteLookupResult): void {
     if (this.#stream.request.method === 'CONNECT' && result.kind !== 'refused') {
-      this.#connect(result.kind === 'routes')
+      this.#connect(result.kind === 'routes' ? result.routes.config.name : undefined)
       return
     }
     switch (result.kind) {
@@ -231,7 +231,7 @@ export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
     }
   }
 
-  #connect(inMesh: boolean): void {
+  #connect(service: string | undefined): void {
     const authority = hostAndPort(this.#stream.request.authority)
     // Not now: the connection is in the middle of reading.
     queueMicrotask(() => {
@@ -239,7 +239,7 @@ export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
       const { connection, head } = this.#stream.takeOver({ status: 200, headers: new HeaderList() })
       this.#origin.continueConnect(connection, head, {
         authority,
-        inMesh,
+        service,
         onTunnelClosed: ({ sentBytes, receivedBytes }, error) => {
           const exchange = this.#exchange
           exchange.cluster = 'passthrough'

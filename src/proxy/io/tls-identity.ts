@@ -73,7 +73,8 @@ function acceptNamed(result: HandshakeResult, { serverName, subjectAltNames }: O
   if (verifyError !== undefined) throw new Error(`its certificate does not verify: ${verifyError}`)
   const names = subjectAltNames.length > 0 ? subjectAltNames : [serverName]
   if (!names.some((name) => isFor(certificate, name))) {
-    throw new Error(`its certificate is not for ${names.join(' or ')}`)
+    const own = certificate.subjectAltName ?? 'nobody'
+    throw new Error(`its certificate is for ${own}, not for ${names.join(' or ')}`)
   }
   return { peerSpiffeId: undefined, notAfterMs: certificate.validToDate.getTime(), alpn, sni: serverName }
 }

@@ -4,8 +4,8 @@ import type { RelayEnd } from '../tcp/relay.ts'
 
 export interface ConnectTarget {
   readonly authority: Authority
-  /** A service of the mesh: only what the proxy understands goes there. */
-  readonly inMesh: boolean
+  /** "host:port" of the service of the mesh that is meant: only what the proxy understands goes there. */
+  readonly service: string | undefined
   /** A tunnel of opaque bytes has ended. */
   onTunnelClosed(totals: Pick<RelayEnd, 'sentBytes' | 'receivedBytes'>, error: Error | undefined): void
 }

@@ -50,7 +50,7 @@ export class ConnectTunnel {
   start(head: Uint8Array): void {
     const { clock, connection, target, firstSpeakers } = this.#options
     const onClosed = (): void => this.#options.onClosed()
-    if (target.inMesh) {
+    if (target.service !== undefined) {
       const timeoutMs = downstreamTimeouts.detectMs
       const onDetected = (facts: ConnectionFacts, bytes: Uint8Array): void => this.#inMesh(facts, bytes)
       new Detector(connection, { clock, inspect, timeoutMs, onDetected, onClosed }).start(head)
@@ -79,7 +79,7 @@ export class ConnectTunnel {
     if (protocol !== undefined) this.#options.onHttp(protocol, head)
     else {
       const found = facts.transport === 'tls' ? 'tls' : 'other'
-      this.#options.onRefused(`${found} inside CONNECT to a service of the mesh`)
+      this.#options.onRefused(`${found} inside CONNECT to a service that carries HTTP`)
     }
   }
 

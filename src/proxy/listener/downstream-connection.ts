@@ -29,6 +29,8 @@ export interface DownstreamDeps {
   readonly firstSpeakers: FirstSpeakers
   /** Of the running configuration. */
   secret(name: string): SecretConfig | undefined
+  /** By "host:port" of a service: its chains, unless it carries HTTP alone. */
+  serviceChains(name: string): ListenerState | undefined
   serve(stream: ServerStream, origin: StreamOrigin): void
 }
 
@@ -55,6 +57,8 @@ export class DownstreamConnection implements StreamOrigin {
   #connection: Connection
   /** One, and those inside CONNECT requests of an HTTP/2 connection. */
   readonly #served = new Set<ServerConnection>()
+  /** Inside CONNECT to services that carry anything. */
+  #inner: Set<DownstreamConnection> | undefined
   #drainGraceMs: number | undefined
   #closed = false
   /** What is known of it so far. */
@@ -72,11 +76,12 @@ export class DownstreamConnection implements StreamOrigin {
     this.#onClosed = onClosed
   }
 
-  start(): void {
+  /** `head`: what somebody before has already read. */
+  start(head: Uint8Array = emptyHead.bytes): void {
     this.#deps.connections.downstreamOpened(this.#name)
     const { inspect, config, greeting } = this.listener
     if (!inspect.tls && !inspect.http) {
-      this.#choose(unknownFacts, emptyHead)
+      this.#choose(unknownFacts, { bytes: head, ended: false })
       return
     }
     const options = {
@@ -89,9 +94,9 @@ export class DownstreamConnection implements StreamOrigin {
       new Detector(this.#connection, {
         ...options,
         onDetected: (facts, bytes, ended) => this.#choose(facts, { bytes, ended }),
-      }).start(emptyHead.bytes)
+      }).start(head)
     } else {
-      this.#detectGreeted(greeting, options)
+      this.#detectGreeted(greeting, options, head)
     }
   }
 
@@ -99,6 +104,7 @@ export class DownstreamConnection implements StreamOrigin {
   drain(graceMs: number): void {
     this.#drainGraceMs = graceMs
     for (const http of this.#served) http.drain(graceMs)
+    for (const inner of this.#inner ?? []) inner.drain(graceMs)
   }
 
   destroy(): void {
@@ -119,13 +125,18 @@ export class DownstreamConnection implements StreamOrigin {
     // A stream of an HTTP/2 connection stands beside the others, and beside the connection itself.
     const isStream = connection !== this.#connection
     if (!isStream) this.#served.clear()
+    const onClosed = isStream ? () => {} : () => this.#gone()
+    const chains = target.service === undefined ? undefined : this.#deps.serviceChains(target.service)
+    if (chains !== undefined) {
+      this.#serveInner(chains, connection, head, onClosed)
+      return
+    }
     const origin: StreamOrigin = {
       listener: this.listener,
       chain: () => this.chain(),
       connectedTo: target.authority,
       continueConnect: (inner, bytes, next) => this.continueConnect(inner, bytes, next),
     }
-    const onClosed = isStream ? () => {} : () => this.#gone()
     const { io, clock, firstSpeakers } = this.#deps
     new ConnectTunnel({
       io,
@@ -143,21 +154,37 @@ export class DownstreamConnection implements StreamOrigin {
     }).start(head)
   }
 
+  #serveInner(chains: ListenerState, connection: Connection, head: Uint8Array, onClosed: () => void): void {
+    const inner: DownstreamConnection = new DownstreamConnection(this.#deps, chains, connection, () => {
+      this.#inner?.delete(inner)
+      onClosed()
+    })
+    this.#inner ??= new Set()
+    this.#inner.add(inner)
+    inner.start(head)
+    if (this.#drainGraceMs !== undefined) inner.drain(this.#drainGraceMs)
+  }
+
   #detectGreeted(
     config: TcpProxyConfig,
     options: Pick<ConstructorParameters<typeof Detector>[1], 'clock' | 'inspect' | 'timeoutMs' | 'onClosed'>,
+    read: Uint8Array,
   ): void {
     const { tcp, firstSpeakers } = this.#deps
     new GreetedDetection<Dialled>(this.#connection, {
       ...options,
       destination: this.#name,
+      besideTls: this.listener.besideTls,
       firstSpeakers,
       dial: () => dialTcp(tcp, config),
-      isOpaque: (facts) => this.listener.chainFor(facts)?.filter === config,
+      isOpaque: (facts) => {
+        const chain = this.listener.chainFor(facts)
+        return chain?.filter === config && chain.tls === undefined
+      },
       onDetected: (facts, head) => this.#choose(facts, head),
       onOpaque: (head, early) => this.#proxy(this.#connection, config).start(head, early),
       onGreeted: (head, dialled, bytes) => this.#proxy(this.#connection, config).startSpoken(head, dialled, bytes),
-    }).start(emptyHead.bytes)
+    }).start(read)
   }
 
   #choose(facts: ConnectionFacts, head: RelayHead): void {

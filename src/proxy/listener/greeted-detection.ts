@@ -8,6 +8,8 @@ import { emptyHead, type RelayHead } from '../tcp/relay.ts'
 
 export interface GreetedDetectionOptions<T extends EarlyOutcome> extends Omit<DetectorOptions, 'onDetected'> {
   readonly firstSpeakers: FirstSpeakers
+  /** The client may be about to begin TLS, which a greeting would spoil. */
+  readonly besideTls?: boolean
   /** Under which `firstSpeakers` remembers. */
   readonly destination: string
   dial(): Promise<T>
@@ -22,6 +24,8 @@ export interface GreetedDetectionOptions<T extends EarlyOutcome> extends Omit<De
 
 /** Where a dial was once for nothing, the client is given so long to speak before another. */
 const clientPatienceMs = 20
+/** Who wants TLS begins at once: long enough for a client and a network that are slow, and short enough for one that waits to be greeted. */
+const tlsPatienceMs = 500
 
 export class GreetedDetection<T extends EarlyOutcome> {
   readonly #connection: Connection
@@ -46,16 +50,16 @@ export class GreetedDetection<T extends EarlyOutcome> {
 
   /** `head`: what somebody before has already read. */
   start(head: Uint8Array): void {
-    const { firstSpeakers, destination, clock } = this.#options
+    const { firstSpeakers, destination, clock, besideTls = false } = this.#options
     const speaker = head.length > 0 ? undefined : firstSpeakers.of(destination)
-    if (speaker === 'server') {
+    if (speaker === 'server' && !besideTls) {
       this.#options.onOpaque(emptyHead, undefined)
       return
     }
     this.#detector.start(head)
     if (this.#over) return
-    if (speaker === undefined) this.#dial()
-    else this.#patience = clock.setTimer(clientPatienceMs, () => this.#dial())
+    if (speaker === undefined && !besideTls) this.#dial()
+    else this.#patience = clock.setTimer(besideTls ? tlsPatienceMs : clientPatienceMs, () => this.#dial())
   }
 
   #dial(): void {

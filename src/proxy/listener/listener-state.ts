@@ -8,6 +8,7 @@ interface Prepared {
   readonly table: FilterChainTable
   readonly inspect: DetectorOptions['inspect']
   readonly greeting: TcpProxyConfig | undefined
+  readonly besideTls: boolean
 }
 
 export class ListenerState {
@@ -34,6 +35,11 @@ export class ListenerState {
     return this.#prepared.greeting
   }
 
+  /** A silent client may as well be about to begin TLS. */
+  get besideTls(): boolean {
+    return this.#prepared.besideTls
+  }
+
   /** The chain for what is known of a connection; undefined: nothing here serves it. */
   chainFor(facts: ConnectionFacts): FilterChainConfig | undefined {
     const { config, table, inspect } = this.#prepared
@@ -43,7 +49,8 @@ export class ListenerState {
 
 function prepare(config: ListenerConfig): Prepared {
   const table = createFilterChainTable(config)
-  return { config, table, inspect: inspectionOf(config), greeting: greetingOf(config, table) }
+  const besideTls = config.filterChains.some(({ match }) => match.transport === 'tls')
+  return { config, table, inspect: inspectionOf(config), greeting: greetingOf(table), besideTls }
 }
 
 function inspectionOf({ inspect, filterChains }: ListenerConfig): DetectorOptions['inspect'] {
@@ -55,9 +62,7 @@ function inspectionOf({ inspect, filterChains }: ListenerConfig): DetectorOption
   return { ...inspect, hello }
 }
 
-/** None beside chains for TLS: a greeting could overtake the ClientHello and be sent to a client that expects TLS. */
-function greetingOf({ filterChains }: ListenerConfig, table: FilterChainTable): TcpProxyConfig | undefined {
-  if (filterChains.some(({ match }) => match.transport === 'tls')) return undefined
+function greetingOf(table: FilterChainTable): TcpProxyConfig | undefined {
   const filter = table.match(unknownFacts)?.filter
   return filter?.kind === 'tcp' ? filter : undefined
 }

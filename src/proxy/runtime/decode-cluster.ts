@@ -26,9 +26,11 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['name']
+  const carries = own?.['carries']
   const config: ClusterConfig = {
     name: cluster.name,
     ...(typeof namespace === 'string' && typeof name === 'string' ? { service: { namespace, name } } : {}),
+    ...(carries === 'bytes' || carries === 'undeclared' ? { carries } : {}),
     connectTimeoutMs:
       cluster.connectTimeout === undefined
         ? defaultConnectTimeoutMs

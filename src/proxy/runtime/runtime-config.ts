@@ -144,6 +144,8 @@ export interface ClusterConfig {
   readonly name: string
   /** What telemetry calls it: "reviews.default.svc.cluster.local"; absent for inbound clusters. */
   readonly service?: { readonly namespace: string; readonly name: string }
+  /** What comes for it besides HTTP: `bytes` are never looked into, `undeclared` on every connection. Absent: nothing. */
+  readonly carries?: 'bytes' | 'undeclared'
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
   readonly retryBudget: RetryBudgetSpec

@@ -8,6 +8,7 @@ import type { ResolveHost } from './cluster/host-addresses.ts'
 import type { ServerStream } from './codec/http-stream.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
+import { StallWatch } from './filter/stall-watch.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import type { StreamOrigin } from './listener/downstream-connection.ts'
 import { ListenerSet, type ListeningState } from './listener/listener-set.ts'
@@ -56,7 +57,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     demand: deps.demand,
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
-  const serveDeps = { clock, random, lookup, clusters, sink, logger }
+  const serveDeps = { clock, random, lookup, clusters, sink, stalls: new StallWatch(clock), logger }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)

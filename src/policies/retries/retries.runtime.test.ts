@@ -72,9 +72,9 @@ describe('without a retry policy', () => {
   })
 
   it('tries what was not processed twice more, the first time at once on a stale connection', () => {
-    expect(decided(undefined, get, outcome('reset', stale), 0)).toMatchObject({ retry: true, delayMs: 0 })
+    expect(decided(undefined, get, outcome('reset', stale), 0)).toMatchObject({ retry: true, delayMs: 0, free: true })
     const second = decided(undefined, get, outcome('reset', stale), 1)
-    expect(second.retry && second.delayMs >= 25).toBe(true)
+    expect(second.retry && second.delayMs >= 25 && !second.free).toBe(true)
     expect(decided(undefined, get, outcome('reset', stale), 2)).toEqual({ retry: false, because: 'no attempts left' })
   })
 })

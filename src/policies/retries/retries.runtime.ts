@@ -24,7 +24,13 @@ export interface AttemptOutcome {
 }
 
 export type RetryDecision =
-  | { readonly retry: true; readonly because: string; readonly delayMs: number }
+  | {
+      readonly retry: true
+      readonly because: string
+      readonly delayMs: number
+      /** It adds nothing to what the backend has to do: the budget need not allow it. */
+      readonly free: boolean
+    }
   | { readonly retry: false; readonly because: string }
 
 /** Without a retry policy, and with one that allows fewer: what was not processed is tried so many times more. */
@@ -60,8 +66,9 @@ export function decideRetry(
   if (retriesDone >= allowed) return { retry: false, because: 'no attempts left' }
   if (!bodyReplayable) return { retry: false, because: 'the body cannot be sent again' }
   // A stale connection says nothing about the peer's health: the next attempt need not wait.
-  const delayMs = because.stale && retriesDone === 0 ? 0 : pauseMs(spec, retriesDone, random)
-  return { retry: true, because: because.text, delayMs }
+  const free = because.stale && retriesDone === 0
+  const delayMs = free ? 0 : pauseMs(spec, retriesDone, random)
+  return { retry: true, because: because.text, delayMs, free }
 }
 
 interface Reason {

@@ -57,6 +57,8 @@ export class DownstreamConnection implements StreamOrigin {
   readonly #served = new Set<ServerConnection>()
   #drainGraceMs: number | undefined
   #closed = false
+  /** Somebody serves it, or secures it. */
+  #settled = false
   /** What is known of it so far. */
   #facts = unknownFacts
   /** How it was secured. */
@@ -99,6 +101,12 @@ export class DownstreamConnection implements StreamOrigin {
   drain(graceMs: number): void {
     this.#drainGraceMs = graceMs
     for (const http of this.#served) http.drain(graceMs)
+    if (this.#settled || this.#closed) return
+    // Opened and not used: as an idle one.
+    const { clock } = this.#deps
+    clock.setTimer(graceMs, () => {
+      if (!this.#settled) this.#connection.destroy()
+    })
   }
 
   destroy(): void {
@@ -198,6 +206,7 @@ export class DownstreamConnection implements StreamOrigin {
   }
 
   async #secure(head: Uint8Array, chain: FilterChainConfig, tls: DownstreamTls): Promise<void> {
+    this.#settled = true
     const { io, credentials: own } = this.#deps
     const { serverName } = this.#facts
     const credentials = serverCredentials(tls, serverName, own.value, (name) => this.#deps.secret(name))
@@ -237,6 +246,7 @@ export class DownstreamConnection implements StreamOrigin {
   }
 
   #proxy(caller: Connection, config: TcpProxyConfig): TcpProxy {
+    this.#settled = true
     return new TcpProxy(this.#deps.tcp, {
       caller,
       listener: this.listener.config,
@@ -257,6 +267,7 @@ export class DownstreamConnection implements StreamOrigin {
     head: Uint8Array,
     onClosed: () => void,
   ): void {
+    this.#settled = true
     const { clock, connections } = this.#deps
     const http = createServerConnection(protocol, connection, {
       clock,

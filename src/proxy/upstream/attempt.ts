@@ -71,14 +71,14 @@ export class Attempt implements Waiter, ClientStreamHandler {
     endpoint.activeRequests++
   }
 
-  /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. */
-  start(timeoutMs: number): void {
+  /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. `fresh`: not on a connection that has been idle. */
+  start(timeoutMs: number, fresh = false): void {
     if (timeoutMs !== Infinity) {
       this.#timer = this.#clock.setTimer(Math.max(0, timeoutMs), () => {
         this.#fail({ kind: 'timeout', message: `no complete response within ${Math.round(timeoutMs)} ms` })
       })
     }
-    this.#pool.acquire(this)
+    this.#pool.acquire(this, fresh)
   }
 
   record(outcome: AttemptRecord['outcome'], retriedBecause?: string): AttemptRecord {

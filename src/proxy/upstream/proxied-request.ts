@@ -47,6 +47,8 @@ export class ProxiedRequest implements AttemptOwner {
   #attempt: Attempt | undefined
   #tried: Set<Endpoint> | undefined
   #retriesDone = 0
+  #budgetedRetries = 0
+  #fresh = false
   #retryTimer: Timer | undefined
   #headSent = false
   #tunnelling = false
@@ -178,7 +180,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#attempt = new Attempt(this.#deps.clock, cluster, endpoint, spoken, outgoing, this)
     const nowMs =
       this.#deadlineMs === Infinity && timeouts.backendRequestMs === undefined ? 0 : this.#deps.clock.monotonicMs()
-    this.#attempt.start(attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs) - nowMs)
+    this.#attempt.start(attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs) - nowMs, this.#fresh)
   }
 
   /** True: another attempt follows. */
@@ -198,7 +200,12 @@ export class ProxiedRequest implements AttemptOwner {
       if (decision.because === 'no attempts left' && this.#retriesDone > 0) this.#exchange.flags.push('URX')
       return false
     }
-    if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs || !this.#budget.tryRetry()) return false
+    if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
+    this.#fresh = decision.free
+    if (!decision.free) {
+      if (!this.#budget.tryRetry()) return false
+      this.#budgetedRetries++
+    }
     this.#exchange.attempts.push(attempt.record(kind === 'refused' ? 'response' : kind, decision.because))
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
@@ -238,7 +245,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#over = true
     this.#retryTimer?.cancel()
     this.#budget.requestFinished()
-    for (let done = 0; done < this.#retriesDone; done++) this.#budget.retryFinished()
+    for (let done = 0; done < this.#budgetedRetries; done++) this.#budget.retryFinished()
     this.#onFinished()
   }
 }

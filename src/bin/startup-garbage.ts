@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void
 
-/** Stops the process for some hundredths of a second, and gives the memory back to the system. */
+/** Stops the process for a tenth of a second or two, and gives the memory back to the system. */
 export function collectStartupGarbage(): void {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as Collect

@@ -173,8 +173,8 @@ export class DownstreamConnection implements StreamOrigin {
     const chain = this.listener.chainFor(facts)
     const silent = head.bytes.length === 0
     const { inspect } = this.listener
-    if (silent && (inspect.tls || inspect.http) && chain?.filter.kind !== 'tcp') {
-      // Opened and never used.
+    if ((silent || head.ended) && (inspect.tls || inspect.http) && chain?.filter.kind !== 'tcp') {
+      // Opened and never used, or ended before it said anything that could be answered.
       this.#connection.destroy()
     } else if (chain === undefined) {
       this.#refuse(refusalOf(facts, this.listener.config.filterChains))
@@ -197,8 +197,8 @@ export class DownstreamConnection implements StreamOrigin {
       clock: this.#deps.clock,
       inspect: { tls: false, http: true, hello: false },
       timeoutMs: downstreamTimeouts.detectMs,
-      onDetected: (facts, bytes) => {
-        if (bytes.length === 0) this.#connection.destroy()
+      onDetected: (facts, bytes, ended) => {
+        if (bytes.length === 0 || ended) this.#connection.destroy()
         else this.#serve(facts.applicationProtocols[0] === 'h2c' ? 'h2' : 'http/1.1', this.#connection, bytes)
       },
       onClosed: () => this.#gone(),

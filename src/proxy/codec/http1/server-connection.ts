@@ -263,7 +263,9 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
   }
 
   #expired(): void {
-    const unread = this.output.blocked && (this.#lingered >= 0 || this.#drainGraceMs === undefined)
+    // A TLS peer that ended its side has gone, and what waits to be written to it may never be told that it failed.
+    const gone = this.#peerEnded && this.connection.tls !== undefined
+    const unread = this.output.blocked && !gone && (this.#lingered >= 0 || this.#drainGraceMs === undefined)
     if (this.#stream !== undefined) this.connection.destroy(new Error('the caller ended its side'))
     else if (unread && this.#lingered >= 0 && !this.#stalled) {
       // The end of our last answer is still here.

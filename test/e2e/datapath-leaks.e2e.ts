@@ -87,7 +87,7 @@ for (const link of ['HTTP/1.1', 'HTTP/2'] as const) {
       })
       const { client, server, port } = pair
       const states = () => [client, server].flatMap(({ line }) => [...line.clusters().values()].flat())
-      const before = handles()
+      const handlesBefore = handles()
       await calls(port, requests)
       await until('all requests are over', () => states().every(({ activeRequests }) => activeRequests === 0), 10_000)
       const { exchanges } = client
@@ -106,7 +106,7 @@ for (const link of ['HTTP/1.1', 'HTTP/2'] as const) {
       await until('the proxies agree', () => server.openConnections() === kept)
       await pair.stop()
       application.closeAllConnections()
-      await until('all sockets are closed', () => handles() <= before - 2, 10_000)
+      await until('all sockets are closed', () => handles() <= handlesBefore - 2, 10_000)
       assert.ok((toApplication as number) <= atOnce)
       assert.equal(client.openConnections() + server.openConnections(), 0)
       for (const { connections } of states()) assert.equal(connections.open, 0)

@@ -77,7 +77,7 @@ test('so is what shows no identity at a sidecar that demands one', async () => {
   const plain = await rawClient(port as number)
   plain.write(`${get1}\r\n`)
   await plain.closed()
-  const nameless = connectTls({ host: '127.0.0.1', port: port as number, rejectUnauthorized: false })
+  const nameless = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })
   nameless.on('error', () => {}).resume()
   await new Promise((resolve) => nameless.once('close', resolve))
   await eventually(async () => {

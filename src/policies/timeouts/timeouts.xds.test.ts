@@ -30,9 +30,10 @@ describe('timeouts over xDS', () => {
   })
 })
 
+const decoded = (init: object): number | undefined =>
+  decodeStreamIdleTimeout(overTheWire(HttpConnectionManagerSchema, init))
+
 it('reads the stream idle timeout: absent is the default, 0 is none', () => {
-  const decoded = (init: object): number | undefined =>
-    decodeStreamIdleTimeout(overTheWire(HttpConnectionManagerSchema, init))
   expect(decoded({})).toBeUndefined()
   expect(decoded({ streamIdleTimeout: { seconds: 2n, nanos: 500_000_000 } })).toBe(2_500)
   expect(decoded({ streamIdleTimeout: { seconds: 0n } })).toBe(Infinity)

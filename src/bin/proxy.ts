@@ -16,6 +16,7 @@ import { inlineMore } from './runtime-flags.ts'
 import { GivenIdentity, ownIdentity } from './sidecar-identity.ts'
 import { SidecarSet } from './sidecar-set.ts'
 import { startSidecar } from './sidecar.ts'
+import { collectStartupGarbage } from './startup-garbage.ts'
 
 export async function runProxy(options: ProxyOptions): Promise<void> {
   boundExpressions()
@@ -28,6 +29,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   const sockets = process.send === undefined ? undefined : new ChannelSockets(tell)
   const given = new Map<string, GivenIdentity>()
   let deadlineMs = finalDrainMs
+  const starting = new Set(bootstrap.sidecars.map(({ kind, namespace, name }) => nodeId(kind, namespace, name)))
   const sidecars = new SidecarSet({
     start: (sidecar) => {
       const key = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
@@ -56,7 +58,11 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
       sidecar
         .stop(deadlineMs)
         .catch((error: unknown) => logger.error('stopping failed', { sidecar: key, error: errorMessage(error) })),
-    ready: (key) => tell({ type: 'ready', sidecar: key }),
+    ready: (key) => {
+      // once, and before anybody relies on it
+      if (starting.delete(key) && starting.size === 0) collectStartupGarbage()
+      tell({ type: 'ready', sidecar: key })
+    },
     stopped: (key) => tell({ type: 'stopped', sidecar: key }),
   })
   let draining = false

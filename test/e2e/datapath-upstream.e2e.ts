@@ -128,6 +128,28 @@ describe('endpoints that fail', () => {
     assert.deepEqual(last().flags, ['NR'])
   })
 
+  it('all idle connections lost at once: every request is repeated on a new one, whatever the budget', async () => {
+    let alive = 0
+    const port = await raw((socket) => {
+      let answered = 0
+      socket.on('data', () => {
+        if (answered++ > 0) socket.resetAndDestroy()
+        // Nobody is answered before all have a connection.
+        else if (alive < callers && ++alive < callers) waiting.push(socket)
+        else
+          for (const one of [socket, ...waiting.splice(0)]) one.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+      })
+    })
+    const callers = 12
+    const waiting: Socket[] = []
+    const call = await front([port])
+    const all = (): Promise<WireResponse[]> => Promise.all(Array.from({ length: callers }, () => call()))
+    for (let round = 0; round < 2; round++) {
+      for (const { status, body } of await all()) assert.equal(status, 200, body)
+    }
+    assert.equal(test?.upstreamConnections(), 2 * callers)
+  })
+
   it('an idle connection closed at the wrong moment: repeated unseen when that is safe', async () => {
     let requests = 0
     const port = await raw((socket) => {

@@ -121,14 +121,19 @@ export async function freePort(): Promise<number> {
 export function listenerOn(
   port: number,
   routes: RouteSource,
-  options: { name?: string; direction?: ListenerConfig['direction']; tls?: FilterChainConfig['tls'] } = {},
+  options: {
+    name?: string
+    direction?: ListenerConfig['direction']
+    tls?: FilterChainConfig['tls']
+    streamIdleTimeoutMs?: number
+  } = {},
 ): ListenerConfig {
-  const { name = 'outbound', direction = 'outbound', tls } = options
+  const { name = 'outbound', direction = 'outbound', tls, streamIdleTimeoutMs } = options
   const chain: FilterChainConfig = {
     name: 'http',
     match: { transport: tls === undefined ? 'plaintext' : 'tls', serverNames: [], applicationProtocols: [] },
     ...(tls === undefined ? {} : { tls }),
-    filter: { kind: 'http', routes },
+    filter: { kind: 'http', routes, streamIdleTimeoutMs },
   }
   const inspect = { tls: true, http: true }
   return { name, direction, host: '127.0.0.1', port, inspect, detectTimeoutMs: Infinity, filterChains: [chain] }

@@ -23,6 +23,7 @@ function outcome(kind: AttemptOutcome['kind'], changes: Partial<AttemptOutcome> 
   const status = {
     'connect-failure': 503,
     refused: 503,
+    unprocessed: 503,
     reset: 503,
     timeout: 504,
     'protocol-error': 502,
@@ -49,6 +50,7 @@ describe('without a retry policy', () => {
   it.each([
     ['a POST that found no connection', post, outcome('connect-failure'), true],
     ['a POST that the peer refused', post, outcome('refused'), true],
+    ['a POST that the peer could not hand on', post, outcome('unprocessed'), true],
     [
       'a POST on an idle connection closed before it was written',
       post,
@@ -72,10 +74,16 @@ describe('without a retry policy', () => {
   })
 
   it('tries what was not processed twice more, the first time at once on a stale connection', () => {
-    expect(decided(undefined, get, outcome('reset', stale), 0)).toMatchObject({ retry: true, delayMs: 0 })
+    expect(decided(undefined, get, outcome('reset', stale), 0)).toMatchObject({ retry: true, delayMs: 0, free: true })
     const second = decided(undefined, get, outcome('reset', stale), 1)
-    expect(second.retry && second.delayMs >= 25).toBe(true)
+    expect(second.retry && second.delayMs >= 25 && !second.free).toBe(true)
     expect(decided(undefined, get, outcome('reset', stale), 2)).toEqual({ retry: false, because: 'no attempts left' })
+  })
+
+  it('asks no budget for the first repeat of what a connection refused, unlike that of what a peer could not hand on', () => {
+    expect(decided(undefined, post, outcome('refused'), 0)).toMatchObject({ retry: true, free: true })
+    expect(decided(undefined, post, outcome('refused'), 1)).toMatchObject({ retry: true, free: false })
+    expect(decided(undefined, post, outcome('unprocessed'), 0)).toMatchObject({ retry: true, free: false })
   })
 })
 
@@ -157,7 +165,7 @@ describe('with a policy that lists gRPC statuses', () => {
 })
 
 it('never repeats what may have been processed, a status listed by the route apart', () => {
-  const kinds = ['connect-failure', 'refused', 'reset', 'timeout', 'protocol-error', 'response'] as const
+  const kinds = ['connect-failure', 'refused', 'unprocessed', 'reset', 'timeout', 'protocol-error', 'response'] as const
   const attempts = fc.record({
     kind: fc.constantFrom(...kinds),
     status: fc.constantFrom(200, 500, 502, 503, 504),
@@ -168,7 +176,7 @@ it('never repeats what may have been processed, a status listed by the route apa
   fc.assert(
     fc.property(attempts, (attempt) => {
       const decision = decided(unlisted, post, attempt)
-      const untouched = attempt.kind === 'connect-failure' || attempt.kind === 'refused' || attempt.sentBytes === 0
+      const untouched = ['connect-failure', 'refused', 'unprocessed'].includes(attempt.kind) || attempt.sentBytes === 0
       if (decision.retry) expect(untouched && !attempt.responseStarted).toBe(true)
     }),
   )

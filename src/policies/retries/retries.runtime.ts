@@ -7,10 +7,10 @@ import type { RetrySpec } from './retries.spec.ts'
 
 export interface AttemptOutcome {
   /**
-   * `refused`: the peer said that it did not process the request (HTTP/2 REFUSED_STREAM, or a GOAWAY below the stream's id). The others as
-   * in an AttemptRecord.
+   * `refused`: HTTP/2 REFUSED_STREAM, or a GOAWAY below the stream's id. `unprocessed`: a peer answered that it could not hand the request
+   * on. The others as in an AttemptRecord.
    */
-  readonly kind: 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error' | 'response'
+  readonly kind: 'connect-failure' | 'refused' | 'unprocessed' | 'reset' | 'timeout' | 'protocol-error' | 'response'
   /** Of the response; for the other kinds the status that the caller would get. */
   readonly status: number
   /** `grpc-status` of a response that is only trailers, known before anything is passed on. */
@@ -24,7 +24,13 @@ export interface AttemptOutcome {
 }
 
 export type RetryDecision =
-  | { readonly retry: true; readonly because: string; readonly delayMs: number }
+  | {
+      readonly retry: true
+      readonly because: string
+      readonly delayMs: number
+      /** Many fail like it at once without a sign of load: the budget need not allow it, and no connection that has been idle is to be trusted. */
+      readonly free: boolean
+    }
   | { readonly retry: false; readonly because: string }
 
 /** Without a retry policy, and with one that allows fewer: what was not processed is tried so many times more. */
@@ -59,9 +65,10 @@ export function decideRetry(
   const allowed = because.unprocessed ? Math.max(unprocessedRetries, spec?.attempts ?? 0) : (spec?.attempts ?? 0)
   if (retriesDone >= allowed) return { retry: false, because: 'no attempts left' }
   if (!bodyReplayable) return { retry: false, because: 'the body cannot be sent again' }
+  const first = retriesDone === 0
   // A stale connection says nothing about the peer's health: the next attempt need not wait.
-  const delayMs = because.stale && retriesDone === 0 ? 0 : pauseMs(spec, retriesDone, random)
-  return { retry: true, because: because.text, delayMs }
+  const delayMs = first && because.stale ? 0 : pauseMs(spec, retriesDone, random)
+  return { retry: true, because: because.text, delayMs, free: first && (because.stale || outcome.kind === 'refused') }
 }
 
 interface Reason {
@@ -81,7 +88,7 @@ function reasonToRetry(spec: RetrySpec | undefined, request: RequestHead, outcom
   }
   if (outcome.responseStarted) return undefined
   if (kind === 'connect-failure') return reason('connect failure', true)
-  if (kind === 'refused') return reason('refused by the peer', true)
+  if (kind === 'refused' || kind === 'unprocessed') return reason('refused by the peer', true)
   const idempotent = isIdempotent(request)
   if (kind === 'reset') {
     if (outcome.sentBytes === 0) return reason('connection closed before the request', true, outcome.reusedConnection)

@@ -1,6 +1,9 @@
 // When a request and each of its attempts must be over, on the caller's monotonic clock (Gateway API HTTPRouteTimeouts, GEP-1742).
 import type { TimeoutsSpec } from './timeouts.spec.ts'
 
+/** How long nothing of a request may move, either way, where nothing else is said (Envoy's default). */
+export const defaultStreamIdleTimeoutMs = 300_000
+
 /** Milliseconds on the same clock as `startMs`; Infinity without a bound. `callerMs`: how long the caller will wait, from `parseGrpcTimeout`. */
 export function requestDeadlineMs(spec: TimeoutsSpec, startMs: number, callerMs: number = Infinity): number {
   return startMs + Math.min(bound(spec.requestMs), callerMs)

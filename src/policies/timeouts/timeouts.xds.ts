@@ -1,8 +1,9 @@
-// Timeouts ↔ envoy.config.route.v3.RouteAction.timeout and RetryPolicy.per_try_timeout.
+// Timeouts ↔ envoy.config.route.v3.RouteAction.timeout and RetryPolicy.per_try_timeout, HttpConnectionManager.stream_idle_timeout.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { DurationSchema } from '@bufbuild/protobuf/wkt'
 
 import type { RouteAction } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { HttpConnectionManager } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import type { TimeoutsSpec } from './timeouts.spec.ts'
 
@@ -33,4 +34,10 @@ export function decodeTimeouts(action: RouteAction): TimeoutsSpec {
     ...(requestMs === 0 ? {} : { requestMs }),
     ...(backendRequestMs === 0 ? {} : { backendRequestMs }),
   }
+}
+
+/** How long nothing of a request may move; Infinity: for ever. */
+export function decodeStreamIdleTimeout({ streamIdleTimeout: timeout }: HttpConnectionManager): number | undefined {
+  if (timeout === undefined) return undefined
+  return decodeDuration(timeout, 'stream_idle_timeout') || Infinity
 }

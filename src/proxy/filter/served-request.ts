@@ -10,11 +10,13 @@ import {
   normalizePath,
   pathRefusal,
 } from '../../policies/path-normalization/path-normalization.runtime.ts'
+import { defaultStreamIdleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
 import type { StreamOrigin } from '../listener/downstream-connection.ts'
 import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
+import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
 import { sendMirror } from '../upstream/mirror.ts'
@@ -24,6 +26,7 @@ import type { Authority } from './authority.ts'
 import { prepareRequest } from './first-hop.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
 import { takeSpoken } from './spoken-protocol.ts'
+import { WatchedRequest } from './watched-request.ts'
 
 export interface ServeDeps extends ForwardDeps {
   readonly lookup: RouteLookup
@@ -32,7 +35,7 @@ export interface ServeDeps extends ForwardDeps {
   readonly logger: Logger
 }
 
-export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
+export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper {
   readonly #deps: ServeDeps
   readonly #stream: ServerStream
   readonly #origin: StreamOrigin
@@ -47,6 +50,7 @@ export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
+    super()
     this.#deps = deps
     this.#stream = stream
     this.#origin = origin
@@ -65,7 +69,7 @@ export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, paths = defaultPaths, forwarding } = chain.filter
+    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs } = chain.filter
     this.#exchange.accessLog = accessLog
     if (tls?.kind === 'terminate') {
       request.scheme = 'https'
@@ -80,6 +84,7 @@ export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
     const { direction } = listener.config
     if (direction === 'inbound') this.#spoken = takeSpoken(this.#stream)
     if (request.method !== 'CONNECT') {
+      this.watch(this.#deps.clock, this.#deps.deadlines, streamIdleTimeoutMs ?? defaultStreamIdleTimeoutMs)
       const path = normalizePath(request.path, paths)
       if (path === undefined) {
         this.#refuse(400, ['DPE'], pathRefusal)
@@ -139,6 +144,31 @@ export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
       if (malformed) this.#exchange.status = error.status
     }
     this.#proxied?.callerGone()
+    this.finish()
+  }
+
+  get progress(): number {
+    const { requestBytes, responseBytes, attempts, status } = this.#exchange
+    return requestBytes + responseBytes + attempts.length + status
+  }
+
+  stalled(timeoutMs: number): void {
+    const exchange = this.#exchange
+    const { status } = exchange
+    // A protocol that was changed to may be as silent as opaque bytes.
+    if (status === 101 && timeoutMs < tcpIdleTimeoutMs) {
+      this.watch(this.#deps.clock, this.#deps.deadlines, tcpIdleTimeoutMs)
+      return
+    }
+    const detail = `nothing has moved for ${Math.round(timeoutMs / 1000)} s`
+    exchange.flags.push('SI')
+    exchange.detail = detail
+    this.#proxied?.callerGone()
+    if (status === 0) {
+      // Another try by the caller would be as long: 504 says that it is not the caller's fault.
+      const { head, body } = textResponse(this.#body.complete ? 504 : 408, detail)
+      sendReply(this.#stream, exchange, head, body, detail)
+    } else this.#stream.abort(new Error(detail))
     this.finish()
   }
 
@@ -279,6 +309,7 @@ export class ServedRequest implements ServerStreamHandler, ExchangeKeeper {
   finish(): void {
     if (this.#finished) return
     this.#finished = true
+    this.#deps.deadlines.remove(this)
     const exchange = this.#exchange
     exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs
     this.#deps.sink.finished(exchange)

@@ -61,6 +61,8 @@ export class DownstreamConnection implements StreamOrigin {
   #inner: Set<DownstreamConnection> | undefined
   #drainGraceMs: number | undefined
   #closed = false
+  /** Somebody serves it, or secures it. */
+  #settled = false
   /** What is known of it so far. */
   #facts = unknownFacts
   /** How it was secured. */
@@ -105,6 +107,12 @@ export class DownstreamConnection implements StreamOrigin {
     this.#drainGraceMs = graceMs
     for (const http of this.#served) http.drain(graceMs)
     for (const inner of this.#inner ?? []) inner.drain(graceMs)
+    if (this.#settled || this.#closed) return
+    // Opened and not used: as an idle one.
+    const { clock } = this.#deps
+    clock.setTimer(graceMs, () => {
+      if (!this.#settled) this.#connection.destroy()
+    })
   }
 
   destroy(): void {
@@ -192,8 +200,8 @@ export class DownstreamConnection implements StreamOrigin {
     const chain = this.listener.chainFor(facts)
     const silent = head.bytes.length === 0
     const { inspect } = this.listener
-    if (silent && (inspect.tls || inspect.http) && chain?.filter.kind !== 'tcp') {
-      // Opened and never used.
+    if ((silent || head.ended) && (inspect.tls || inspect.http) && chain?.filter.kind !== 'tcp') {
+      // Opened and never used, or ended before it said anything that could be answered.
       this.#connection.destroy()
     } else if (chain === undefined) {
       this.#refuse(refusalOf(facts, this.listener.config.filterChains))
@@ -216,8 +224,8 @@ export class DownstreamConnection implements StreamOrigin {
       clock: this.#deps.clock,
       inspect: { tls: false, http: true, hello: false },
       timeoutMs: downstreamTimeouts.detectMs,
-      onDetected: (facts, bytes) => {
-        if (bytes.length === 0) this.#connection.destroy()
+      onDetected: (facts, bytes, ended) => {
+        if (bytes.length === 0 || ended) this.#connection.destroy()
         else this.#serve(facts.applicationProtocols[0] === 'h2c' ? 'h2' : 'http/1.1', this.#connection, bytes)
       },
       onClosed: () => this.#gone(),
@@ -225,6 +233,7 @@ export class DownstreamConnection implements StreamOrigin {
   }
 
   async #secure(head: Uint8Array, chain: FilterChainConfig, tls: DownstreamTls): Promise<void> {
+    this.#settled = true
     const { io, credentials: own } = this.#deps
     const { serverName } = this.#facts
     const credentials = serverCredentials(tls, serverName, own.value, (name) => this.#deps.secret(name))
@@ -264,6 +273,7 @@ export class DownstreamConnection implements StreamOrigin {
   }
 
   #proxy(caller: Connection, config: TcpProxyConfig): TcpProxy {
+    this.#settled = true
     return new TcpProxy(this.#deps.tcp, {
       caller,
       listener: this.listener.config,
@@ -284,6 +294,7 @@ export class DownstreamConnection implements StreamOrigin {
     head: Uint8Array,
     onClosed: () => void,
   ): void {
+    this.#settled = true
     const { clock, connections } = this.#deps
     const http = createServerConnection(protocol, connection, {
       clock,

@@ -20,8 +20,11 @@ export interface ListenerSetDeps extends DownstreamDeps {
 }
 
 const bindBackoff = { baseMs: 100, maxMs: 5_000 }
-/** An idle connection is left open so long, for a request that is already on its way. */
-const idleGraceMs = 1_000
+/**
+ * An idle connection is left open for a part of the time there is: one that is in use meanwhile ends with a response that says so, and
+ * nothing of it can be lost.
+ */
+const idleGrace = { leastMs: 1_000, mostMs: 10_000, ofDeadline: 0.1 }
 /** Connections of a listener that is gone may finish what they carry for so long. */
 const removedDrainMs = 30_000
 
@@ -89,6 +92,7 @@ class OpenListener {
   #retry: Timer | undefined
   #failures = 0
   #leaving = false
+  #graceMs = 0
   #onEmpty: (() => void)[] = []
 
   constructor(deps: ListenerSetDeps, config: ListenerConfig, report: (state: ListeningState) => void) {
@@ -109,9 +113,10 @@ class OpenListener {
   async leave(deadlineMs: number): Promise<void> {
     if (!this.#leaving) {
       this.#leaving = true
+      this.#graceMs = graceMs(deadlineMs)
       this.#retry?.cancel()
       void this.#socket?.close()
-      for (const connection of this.#connections) connection.drain(Math.min(idleGraceMs, deadlineMs))
+      for (const connection of this.#connections) connection.drain(this.#graceMs)
     }
     if (this.#connections.size === 0) return
     const timer = this.#deps.clock.setTimer(
@@ -156,8 +161,13 @@ class OpenListener {
     })
     this.#connections.add(connection)
     connection.start()
-    if (this.#leaving) connection.drain(idleGraceMs)
+    if (this.#leaving) connection.drain(this.#graceMs)
   }
+}
+
+function graceMs(deadlineMs: number): number {
+  const { leastMs, mostMs, ofDeadline } = idleGrace
+  return Math.min(deadlineMs, mostMs, Math.max(leastMs, deadlineMs * ofDeadline))
 }
 
 function isLocalName(host: string): boolean {

@@ -81,8 +81,9 @@ export class EndpointPool {
     }
   }
 
-  acquire(waiter: Waiter): void {
-    const pooled = this.#newestWithRoom()
+  /** `fresh`: a connection that waits here may be as dead as the one before; not asked where one carries many requests. */
+  acquire(waiter: Waiter, fresh = false): void {
+    const pooled = fresh && !this.#multiplexed ? undefined : this.#newestWithRoom()
     if (pooled !== undefined) {
       this.#hand(pooled, waiter)
       return

@@ -17,6 +17,7 @@ import { decodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
 import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
+import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
 import { decodeRouteConfiguration } from './decode-route.ts'
@@ -113,6 +114,7 @@ function decodeConnectionManager(manager: HttpConnectionManager): HttpConnection
     routes: decodeRouteSource(manager),
     paths: decodePathNormalization(manager),
     forwarding: decodeForwardedHeaders(manager),
+    streamIdleTimeoutMs: decodeStreamIdleTimeout(manager),
     accessLog: decodeAccessLog(manager.accessLog),
   }
 }

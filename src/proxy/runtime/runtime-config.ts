@@ -72,6 +72,8 @@ export interface HttpConnectionManagerConfig {
   readonly routes: RouteSource
   /** Absent: `defaultPaths`. */
   readonly paths?: PathNormalizationSpec
+  /** How long nothing of a request may move; Infinity: for ever. Absent: `defaultStreamIdleTimeoutMs`. */
+  readonly streamIdleTimeoutMs?: number | undefined
   /** Absent: `defaultForwarding` of the listener's direction. */
   readonly forwarding?: ForwardedHeadersSpec
   /** Absent: no line. */

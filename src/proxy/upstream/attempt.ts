@@ -82,13 +82,13 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     endpoint.activeRequests++
   }
 
-  /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. */
-  start(timeoutMs: number): void {
+  /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. `fresh`: not on a connection that has been idle. */
+  start(timeoutMs: number, fresh = false): void {
     if (timeoutMs !== Infinity) {
       this.#timeoutMs = timeoutMs
       this.#deadlines.add(this, this.#startMs + timeoutMs)
     }
-    this.#pool.acquire(this)
+    this.#pool.acquire(this, fresh)
   }
 
   record(outcome: AttemptRecord['outcome'], retriedBecause?: string): AttemptRecord {

@@ -53,7 +53,8 @@ export class ProxiedRequest implements AttemptOwner {
   #attempt: Attempt | undefined
   #tried: Set<Endpoint> | undefined
   #retriesDone = 0
-  #retriesInBudget = 0
+  #budgetedRetries = 0
+  #fresh = false
   #retryTimer: Timer | undefined
   #headSent = false
   #tunnelling = false
@@ -131,7 +132,9 @@ export class ProxiedRequest implements AttemptOwner {
     const attempt = this.#attempt as Attempt
     const grpcStatus = this.#grpc ? statusWithoutBody(head, length) : undefined
     const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt)
-    if (refused ? this.#retry('refused', head.status, false) : this.#retry('response', head.status, true, grpcStatus)) {
+    if (
+      refused ? this.#retry('unprocessed', head.status, false) : this.#retry('response', head.status, true, grpcStatus)
+    ) {
       attempt.discard(this.#body.complete)
       return
     }
@@ -194,7 +197,7 @@ export class ProxiedRequest implements AttemptOwner {
     const nowMs =
       this.#deadlineMs === Infinity && timeouts.backendRequestMs === undefined ? 0 : this.#deps.clock.monotonicMs()
     this.#attemptDeadlineMs = attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs)
-    this.#attempt.start(this.#attemptDeadlineMs - nowMs)
+    this.#attempt.start(this.#attemptDeadlineMs - nowMs, this.#fresh)
   }
 
   /** True: another attempt follows. */
@@ -215,13 +218,12 @@ export class ProxiedRequest implements AttemptOwner {
       return false
     }
     if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
-    // A GOAWAY, or a limit that was not known yet, refuses many streams at once: that says nothing about load. But only once.
-    const streamRefused = kind === 'refused' && attempt.status === 0 && this.#retriesDone === 0
-    if (!streamRefused) {
+    this.#fresh = decision.free
+    if (!decision.free) {
       if (!this.#budget.tryRetry()) return false
-      this.#retriesInBudget++
+      this.#budgetedRetries++
     }
-    this.#exchange.attempts.push(attempt.record(kind === 'refused' ? 'response' : kind, decision.because))
+    this.#exchange.attempts.push(attempt.record(kind === 'unprocessed' ? 'response' : kind, decision.because))
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
     this.#attempt = undefined
@@ -267,7 +269,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#over = true
     this.#retryTimer?.cancel()
     this.#budget.requestFinished()
-    for (let done = 0; done < this.#retriesInBudget; done++) this.#budget.retryFinished()
+    for (let done = 0; done < this.#budgetedRetries; done++) this.#budget.retryFinished()
     this.#keeper.finish()
   }
 }

@@ -31,6 +31,8 @@ const lingerBytes = 1_048_576
 const lingerMs = 2_000
 /** A caller that ended its side may still wait for the answer; one that went away looks the same. */
 const halfClosedMs = 2_000
+/** How long a caller may take nothing of an answer that is complete on this side. */
+const stallMs = 300_000
 
 export class Http1ServerConnection implements ConnectionHandler, MessageHandler, StreamHost {
   readonly connection: Connection
@@ -48,6 +50,8 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
   #lingered = -1
   #takenOver = false
   #peerEnded = false
+  /** It was given time to read our last word. */
+  #stalled = false
 
   constructor(connection: Connection, options: ServerConnectionOptions) {
     this.connection = connection
@@ -110,6 +114,7 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
 
   onDrain(): void {
     this.output.unblock()
+    if (this.#stalled) this.#deadline.set(lingerMs)
     this.#stream?.handler.onDrain()
   }
 
@@ -121,7 +126,8 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
   onHead(): Framing {
     const request = this.#parsed as ParsedRequest
     this.#parsed = undefined
-    this.#deadline.clear()
+    if (this.#peerEnded) this.#deadline.set(halfClosedMs)
+    else this.#deadline.clear()
     const stream = new Http1ServerStream(this, request)
     // Without a body the request is complete before anybody answers it.
     stream.requestComplete = request.length === 0
@@ -218,7 +224,7 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
         return
       }
       this.#resetBodyPause()
-      this.#deadline.set(this.#drainGraceMs ?? this.#options.idleTimeoutMs)
+      this.#deadline.set(this.#drainGraceMs ?? (this.output.blocked ? stallMs : this.#options.idleTimeoutMs))
       this.#parser.next()
       // A next request of which the peer has not sent all never comes.
       if (this.#peerEnded && this.#stream === undefined) {
@@ -258,8 +264,18 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
   }
 
   #expired(): void {
-    if (this.#lingered >= 0) this.connection.destroy()
-    else if (this.#stream !== undefined) this.connection.destroy(new Error('the caller ended its side'))
+    // A TLS peer that ended its side has gone, and what waits to be written to it may never be told that it failed.
+    const gone = this.#peerEnded && this.connection.tls !== undefined
+    const unread = this.output.blocked && !gone && (this.#lingered >= 0 || this.#drainGraceMs === undefined)
+    if (this.#stream !== undefined) this.connection.destroy(new Error('the caller ended its side'))
+    else if (unread && this.#lingered >= 0 && !this.#stalled) {
+      // The end of our last answer is still here.
+      this.#stalled = true
+      this.#deadline.set(stallMs)
+    } else if (unread) {
+      this.#options.onRefused('the peer has not read for too long')
+      this.connection.destroy(new Error('the peer has not read for too long'))
+    } else if (this.#lingered >= 0) this.connection.destroy()
     else {
       if (!this.#parser.idle) {
         this.#options.onRefused('the request head took too long')

@@ -14,6 +14,7 @@ import {
 import { errors, serve } from '../../../../test/kit/http2-served.ts'
 import { ManualClock } from '../../../../test/kit/manual-clock.ts'
 import { HeaderList } from '../../../core/header-list.ts'
+import type { ServerStream } from '../http-stream.ts'
 import { Http2ServerConnection } from './server-connection.ts'
 
 describe('floods', () => {
@@ -156,4 +157,29 @@ describe('time', () => {
     clock.advance(600)
     expect(connection.error?.message).toBe('the peer does not answer')
   })
+})
+
+test('a defect behind one stream resets that stream and no other', async () => {
+  const { connection, streams, events, refusals } = serve((stream) => {
+    if (stream.request.headers.has('x-defect')) throw new Error('no such luck')
+  })
+  connection.push(Buffer.concat([get(1), get(3, ['x-defect', '1']), post(5), get(7)]))
+  const { handler } = streams[2] as ServerStream
+  ;(streams[2] as ServerStream).handler = {
+    ...handler,
+    onData() {
+      throw new Error('nor here')
+    },
+  }
+  connection.push(frame(0, 0, 5, Buffer.from('body')))
+  await turn()
+  expect(connection.goawayCode).toBeUndefined()
+  expect(refusals).toEqual(['a defect of the proxy: no such luck', 'a defect of the proxy: nor here'])
+  expect(events.filter((event) => event.includes('defect'))).toHaveLength(2)
+  for (const stream of streams) stream.sendHead({ status: 204, headers: new HeaderList() }, 0)
+  await turn()
+  const of = (type: number): number[] =>
+    connection.frames.filter((one) => one.type === type).map(({ streamId }) => streamId)
+  expect(of(3)).toEqual([3, 5])
+  expect(of(1)).toEqual([1, 7])
 })

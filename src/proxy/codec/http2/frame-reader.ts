@@ -88,6 +88,6 @@ export class FrameReader {
 function frameLength(bytes: Uint8Array, at: number): number {
   const length = readUint24(bytes, at)
   if (length > leastMaxFrameBytes)
-    throw new ConnectionError(errorCodes.frameSizeError, `a frame of ${length} bytes is larger than was allowed`)
+    throw new ConnectionError(errorCodes.frameSizeError, `a frame is larger than was allowed: ${length} bytes`)
   return length
 }

@@ -30,6 +30,8 @@ export interface InboundOwner {
   breakStream(stream: Http2Stream, code: number, reason: string): void
   peerReset(stream: Http2Stream, code: number): void
   setting(id: number, value: number): void
+  /** Something threw that is no fault of the peer. */
+  defect(streamId: number, error: unknown): void
   settingsDone(): void
   pong(payload: Uint8Array): void
   goaway(lastStreamId: number, code: number, reason: string): void
@@ -66,6 +68,16 @@ export class Inbound implements FrameSink {
   }
 
   frame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
+    try {
+      this.#frame(type, flags, streamId, bytes, start, end)
+    } catch (error) {
+      if (error instanceof ConnectionError) throw error
+      // A defect of whoever is behind the stream: it must not stop the frames of the others.
+      this.#owner.defect(streamId, error)
+    }
+  }
+
+  #frame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
     if (this.#blockStream !== 0 && (type !== frameTypes.continuation || streamId !== this.#blockStream))
       protocolError('a header block is interrupted')
     if (!this.#settingsSeen) {

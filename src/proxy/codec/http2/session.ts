@@ -1,5 +1,6 @@
 // What both ends of an HTTP/2 connection share: streams by id, settings, pings, how the connection ends and what ends it.
 import type { Clock } from '../../../core/clock.ts'
+import { errorMessage } from '../../../core/errors.ts'
 import type { HeaderList } from '../../../core/header-list.ts'
 import { readBegins, readEnds } from '../../../core/read-turn.ts'
 import type { Connection, ConnectionHandler } from '../../io/connection.ts'
@@ -199,6 +200,19 @@ export abstract class Http2Session<S extends Http2Stream> implements ConnectionH
     this.closedStreams.add(stream.id, false)
     this.guard.completed++
     this.streamGone()
+  }
+
+  defect(streamId: number, error: unknown): void {
+    this.refused(`a defect of the proxy: ${errorMessage(error)}`)
+    const stream = this.streams.get(streamId)
+    if (stream === undefined) return
+    this.abandon(stream, errorCodes.internalError)
+    if (stream.over) return
+    try {
+      stream.failed('reset', `a defect of the proxy: ${errorMessage(error)}`)
+    } catch {
+      // It is the one that has it: told once.
+    }
   }
 
   /** The peer has done something to the stream that ends it. */

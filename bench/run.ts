@@ -1,5 +1,4 @@
 // `npm run bench -- [--quick] [--json FILE] [--only WORK,...] [--rounds N]`: Heddle beside other proxies, in turns, each on one core.
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { Heddle } from './heddle.ts'
@@ -12,16 +11,14 @@ import { openSession, report } from './session.ts'
 
 const options = readOptions()
 const tree = join(import.meta.dirname, '..')
+/** HTTP/1.1 pools between the sidecars. */
 const http1Link = join(import.meta.dirname, 'mesh', 'http1-link.yaml')
 
 const session = await openSession()
 const { bench } = session
 const proxies = [
   new Heddle({ name: 'heddle', tree }, bench),
-  // Heddle with HTTP/1.1 pools between its sidecars, as soon as there is a document that says so.
-  ...(existsSync(http1Link)
-    ? [new Heddle({ name: 'heddle-http1', tree, documents: http1Link, topologies: ['mtls-hops'] }, bench)]
-    : []),
+  new Heddle({ name: 'heddle-http1', tree, documents: http1Link, topologies: ['mtls-hops'] }, bench),
   new Haproxy(bench, false),
   new Haproxy(bench, true),
   new Nginx(bench),

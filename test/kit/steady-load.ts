@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http'
 
 export interface LoadResult {
   readonly ok: number
-  /** One line per failure: what happened and when, in milliseconds since the start. */
+  /** One line per failure: what happened, and from when to when, since the start. */
   readonly failures: readonly string[]
   /** TCP connections that were opened; with keep-alive never more than `connections` unless one was dropped. */
   readonly connectionsOpened: number
@@ -62,7 +62,10 @@ export class SteadyLoad {
       if (failure === undefined) {
         this.#ok++
         this.#latenciesMs.push(performance.now() - startMs)
-      } else this.#failures.push(`${Math.round(startMs - this.#startMs)} ms: ${failure}`)
+      } else {
+        const [sentMs, failedMs] = [startMs, performance.now()].map((ms) => Math.round(ms - this.#startMs))
+        this.#failures.push(`sent at ${sentMs} ms, failed at ${failedMs} ms: ${failure}`)
+      }
       await new Promise((resolve) => setTimeout(resolve, this.#options.pauseMs))
     }
   }

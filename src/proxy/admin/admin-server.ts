@@ -6,6 +6,7 @@ import type { X509Svid } from '../../contracts/identity/svid.ts'
 import type { ListeningHandle } from '../io/connection.ts'
 import type { ListeningState } from '../listener/listener-set.ts'
 import type { RuntimeConfig } from '../runtime/runtime-config.ts'
+import { prometheusContentType } from '../telemetry/prometheus.ts'
 import { describeCertificates } from './certificate-report.ts'
 import { describeConfig } from './config-dump.ts'
 import { describeListeners } from './listener-report.ts'
@@ -75,7 +76,7 @@ export function createAdminServer(options: AdminServerOptions): Promise<HttpEndp
 export function createMetricsServer(options: MetricsServerOptions): Promise<HttpEndpoint> {
   return serve(options, (_, response, url) => {
     if (url.pathname === '/metrics') {
-      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(options.render())
+      response.writeHead(200, { 'content-type': prometheusContentType }).end(options.render())
     } else if (url.pathname === '/healthz') sendJson(response, { status: 'ok' })
     else sendJson(response, { message: 'not found', paths: ['/metrics', '/healthz'] }, 404)
   })

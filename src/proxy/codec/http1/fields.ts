@@ -1,5 +1,6 @@
 // The header lines of one message: checked, freed of what concerns only this hop, with the facts that framing needs.
 import { HeaderList } from '../../../core/header-list.ts'
+import { forbiddenTrailers } from '../forbidden-trailers.ts'
 import { COLON, CR, HT, isFieldText, isToken, LF, SP } from './characters.ts'
 import { limits } from './limits.ts'
 import { badMessage, HttpParseError } from './parse-error.ts'
@@ -211,16 +212,3 @@ export function parseTrailers(bytes: Buffer): HeaderList {
   for (const name of forbiddenTrailers) headers.delete(name)
   return headers
 }
-
-const forbiddenTrailers = [
-  'content-length',
-  'trailer',
-  'expect',
-  'authorization',
-  'cookie',
-  'set-cookie',
-  'content-encoding',
-  'content-type',
-  'content-range',
-  'cache-control',
-]

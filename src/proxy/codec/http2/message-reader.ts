@@ -1,5 +1,6 @@
 // One decoded header block as a message's head or trailers, checked as RFC 9113 section 8 wants it.
 import { HeaderList } from '../../../core/header-list.ts'
+import { forbiddenTrailers } from '../forbidden-trailers.ts'
 import { isToken } from '../http1/characters.ts'
 import { fieldKinds } from './header-rules.ts'
 import type { FieldSink } from './hpack/decoder.ts'
@@ -10,22 +11,6 @@ export type MessagePart = 'request' | 'response' | 'trailers'
 const targetPattern = /^\/[\x21\x22\x24-\x7e]*$/
 const authorityPattern = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i
 const longestTarget = 16_384
-
-/** These would change framing, routing or authentication after the fact (RFC 9110 section 6.5.1). */
-const forbiddenTrailers: ReadonlySet<string> = new Set([
-  'content-length',
-  'host',
-  'te',
-  'trailer',
-  'expect',
-  'authorization',
-  'cookie',
-  'set-cookie',
-  'content-encoding',
-  'content-type',
-  'content-range',
-  'cache-control',
-])
 
 export class MessageReader implements FieldSink {
   method: string | undefined

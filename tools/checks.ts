@@ -14,6 +14,11 @@ export const checks: readonly Stage[] = [
 
 /** A stage of node:test: every file is a process of its own. */
 export function nodeTest(files: readonly string[]): readonly string[] {
-  const options = ['--test-concurrency=2', '--test-timeout=180000', '--test-reporter=./test/kit/last-line-node-test.ts']
-  return ['node', '--test', ...options, ...files]
+  const options = [
+    '--import=./test/kit/file-deadline.ts',
+    '--test-concurrency=2',
+    '--test-timeout=180000',
+    '--test-reporter=./test/kit/last-line-node-test.ts',
+  ]
+  return ['node', ...options, '--test', ...files]
 }

@@ -1,5 +1,11 @@
 // Runs stages one after the other, all of them whatever fails; the last line is `N passed, N failed[, N skipped]` of what really ran.
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
+
+import { processTree } from '../test/kit/process-tree.ts'
+
+/** A stage that takes longer hangs. */
+const limitMs = (process.env['HEDDLE_LONG'] === undefined ? 20 : 60) * 60_000
 
 export interface Stage {
   readonly name: string
@@ -40,6 +46,7 @@ async function run({ command, counts }: Stage): Promise<Count> {
     process.stdout.write(bytes)
     tail = (tail + bytes.toString()).slice(-200)
   })
+  const timer = setTimeout(() => void giveUp(child, command), limitMs)
   const ok = await new Promise<boolean>((done) => {
     child
       .on('close', (code) => done(code === 0))
@@ -48,6 +55,7 @@ async function run({ command, counts }: Stage): Promise<Count> {
         done(false)
       })
   })
+  clearTimeout(timer)
   if (!counts) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }
   const [, passed = 0, failed = 0, skipped = 0] = (
     /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\n?$/.exec(tail) ?? []
@@ -55,4 +63,17 @@ async function run({ command, counts }: Stage): Promise<Count> {
   // a stage that broke without counting, or counted nothing, is a failure
   const broke = failed === 0 && (!ok || passed === 0)
   return { passed, failed: broke ? 1 : failed, skipped }
+}
+
+async function giveUp(
+  { pid = 0, stdout }: ChildProcessByStdio<null, Readable, null>,
+  command: readonly string[],
+): Promise<void> {
+  console.error(`\nnot ended within ${limitMs / 60_000} minutes: ${command.join(' ')}`)
+  for (const one of [{ pid, command }, ...(await processTree(pid))]) {
+    console.error(`  killed: ${one.pid} ${one.command.join(' ').slice(0, 200)}`)
+    process.kill(one.pid, 'SIGKILL')
+  }
+  // whoever is left may hold its other end
+  stdout.destroy()
 }

@@ -38,7 +38,7 @@ async function measure(url: string): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   await inForce(url, agent, 0, [])
   const failedProbes: string[] = []
-  const load = new SteadyLoad({ url, connections, pauseMs: 10 })
+  await using load = new SteadyLoad({ url, connections, pauseMs: 10 })
   const open = new OpenStreams(`${url}stream`, streams)
   const latenciesMs: number[] = []
   for (let change = 1; change <= changes; change++) {

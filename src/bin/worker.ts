@@ -1,5 +1,6 @@
 // One of several processes of a proxy, as its parent sees it: started again with back-off when it dies, until it is told to leave.
 import { spawn, type ChildProcess, type SendHandle } from 'node:child_process'
+import { once } from 'node:events'
 
 import { socketError } from '../cli/up/kept-sockets.ts'
 import type { ProxyMessage, SocketAddress, SupervisorMessage } from '../contracts/bootstrap.ts'
@@ -48,7 +49,6 @@ export class Worker {
   #child: ChildProcess | undefined
   #failures = 0
   #leaving = false
-  readonly #gone = Promise.withResolvers<void>()
 
   constructor(deps: WorkerDeps, share: number) {
     this.#deps = deps
@@ -69,9 +69,11 @@ export class Worker {
   /** Resolves when its process is gone. A second call shortens the first. */
   async drain(deadlineMs: number): Promise<void> {
     this.#leaving = true
-    if (this.#child === undefined) return
+    const child = this.#child
+    if (child === undefined) return
+    const gone = once(child, 'exit')
     this.tell({ type: 'drain', deadlineMs })
-    await this.#gone.promise
+    await gone
   }
 
   #start(): void {
@@ -93,7 +95,6 @@ export class Worker {
       this.running.clear()
       this.#left = new Map([...this.#left, ...this.#opened])
       this.#opened = new Map()
-      this.#gone.resolve()
       this.#deps.changed()
       if (this.#leaving) return
       this.#failures = clock.monotonicMs() - startedAtMs >= stableAfterMs ? 0 : this.#failures + 1

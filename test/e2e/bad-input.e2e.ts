@@ -225,7 +225,7 @@ test('plaintext to a workload is refused and counted by default, and let in by P
 
 /** Runs `body` while requests go through the mesh: none fails, none gets an answer of a version that should not be in force, no connection drops. */
 async function underLoad(generations: readonly string[], body: () => Promise<void>): Promise<void> {
-  const load = new SteadyLoad({
+  await using load = new SteadyLoad({
     url: `http://${echoAddress}/`,
     connections: 4,
     pauseMs: 10,

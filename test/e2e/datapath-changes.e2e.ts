@@ -80,7 +80,7 @@ describe('a thousand changes', () => {
   it('fail no request and drop no connection, stream or upload', async () => {
     const port = await freePort()
     const test = await start(revisionOf(port, 0))
-    const load = new SteadyLoad({ url: `http://127.0.0.1:${port}/`, connections: 8, pauseMs: 1 })
+    await using load = new SteadyLoad({ url: `http://127.0.0.1:${port}/`, connections: 8, pauseMs: 1 })
     const events = await rawClient(port)
     events.write('GET /events HTTP/1.1\r\nHost: a\r\n\r\n')
     await events.waitFor('data: 1')

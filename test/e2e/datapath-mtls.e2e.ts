@@ -236,7 +236,7 @@ describe('mutual TLS', () => {
       client.credentials.set(authority.issue(web, 2_000))
       server.credentials.set(authority.issue(reviews, 2_000))
     }, 700)
-    const load = new SteadyLoad({ url: `http://127.0.0.1:${outboundPort}/`, connections: 4, pauseMs: 5 })
+    await using load = new SteadyLoad({ url: `http://127.0.0.1:${outboundPort}/`, connections: 4, pauseMs: 5 })
     await new Promise((resolve) => setTimeout(resolve, 5_000))
     const result = await load.stop()
     clearInterval(renewal)

@@ -21,8 +21,8 @@ describe('a mesh under load', () => {
   after(() => mesh.stop())
 
   test('its proxy is restarted five times and nobody notices', async () => {
-    const kept = new SteadyLoad({ url: `http://${address}/kept`, connections: 8, pauseMs: 2 })
-    const fresh = new SteadyLoad({
+    await using kept = new SteadyLoad({ url: `http://${address}/kept`, connections: 8, pauseMs: 2 })
+    await using fresh = new SteadyLoad({
       url: `http://${address}/fresh`,
       headers: { connection: 'close' },
       connections: 4,
@@ -68,7 +68,7 @@ describe('a mesh under load', () => {
   })
 
   test('a client of HTTP/2 keeps its streams through five restarts, and asks the successor', async () => {
-    const caller = new Http2Caller(`http://${address}`)
+    await using caller = new Http2Caller(`http://${address}`)
     caller.ask('/asked', 2)
     const streams: Http2Ticks[] = []
     for (let round = 1; round <= 5; round++) {
@@ -126,7 +126,12 @@ describe('a mesh under load', () => {
 test('proxies of one workload each restart one after the other, and the connections between them lose no request', async () => {
   const mesh = await startMesh({ files: [await streamingMesh()], args: ['--isolate', '--drain-deadline', '60'] })
   try {
-    const load = new SteadyLoad({ url: `http://${serverAddress(mesh)}/`, method: 'POST', connections: 8, pauseMs: 2 })
+    await using load = new SteadyLoad({
+      url: `http://${serverAddress(mesh)}/`,
+      method: 'POST',
+      connections: 8,
+      pauseMs: 2,
+    })
     for (let round = 1; round <= 3; round++) {
       process.kill(mesh.pid, 'SIGUSR2')
       await eventually(() => {

@@ -5,6 +5,7 @@ import { get } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 
 import { send, type WireResponse } from '../kit/http-client.ts'
+import { Http2Caller } from '../kit/http2-caller.ts'
 import { isRunning, processTree } from '../kit/process-tree.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { eventually, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
@@ -61,7 +62,7 @@ describe('a proxy of two workers', () => {
 
   test('counts as one', async () => {
     assert.equal((await workerPids(mesh)).length, 2)
-    const load = new SteadyLoad({
+    await using load = new SteadyLoad({
       url: `http://${address}/`,
       headers: { connection: 'close' },
       connections: 8,
@@ -102,42 +103,54 @@ describe('a proxy of two workers', () => {
   })
 
   test('a worker that dies comes back, and no one is refused', async () => {
-    const [killed] = await workerPids(mesh)
-    process.kill(killed as number, 'SIGKILL')
-    await eventually(async () => assert.ok(!(await isRunning(killed as number))), 5_000)
-    // connections that the other worker has kept are gone, which costs nobody; new ones wait for the next worker, as long as a
-    // connection may take
-    for (const { status, body } of await callers(address, 24)) {
-      assert.ok(status === 200 || body.includes('could not connect'), body)
+    for (const killed of await workerPids(mesh)) {
+      process.kill(killed, 'SIGKILL')
+      await eventually(async () => assert.ok(!(await isRunning(killed))), 5_000)
+      // connections that the other worker has kept are gone, which costs nobody; new ones wait for the next worker, as long as a
+      // connection may take
+      for (const { status, body } of await callers(address, 24)) {
+        assert.ok(status === 200 || body.includes('could not connect'), body)
+      }
+      for (const { status, body } of await callers(address, 24)) assert.equal(status, 200, body)
+      await eventually(async () => {
+        const pids = await workerPids(mesh)
+        assert.equal(pids.length, 2)
+        assert.ok(!pids.includes(killed))
+      }, 10_000)
     }
-    for (const { status, body } of await callers(address, 24)) assert.equal(status, 200, body)
-    await eventually(async () => {
-      const pids = await workerPids(mesh)
-      assert.equal(pids.length, 2)
-      assert.ok(!pids.includes(killed as number))
-    }, 10_000)
   })
 
-  test('is restarted under load, and nobody notices', async () => {
-    const load = new SteadyLoad({ url: `http://${address}/`, connections: 8, pauseMs: 2 })
-    const fresh = new SteadyLoad({
+  test('is restarted under load, and nobody notices', async (t) => {
+    await using load = new SteadyLoad({ url: `http://${address}/`, connections: 8, pauseMs: 2 })
+    await using fresh = new SteadyLoad({
       url: `http://${address}/`,
       headers: { connection: 'close' },
       connections: 4,
       pauseMs: 2,
     })
+    // both workers have died before, and are others now
+    const streaming = Array.from({ length: 4 }, () => new Http2Caller(`http://${address}`))
+    t.after(() => Promise.all(streaming.map((caller) => caller.stop())))
+    const streams = streaming.map((caller) => caller.open('/ticks'))
+    await eventually(() => assert.ok(streams.every(({ count }) => count > 0)), 5_000)
     const predecessors = await workerPids(mesh)
     process.kill(mesh.pid, 'SIGUSR2')
+    await eventually(() => assert.match(mesh.output(), /goes on as process/), 30_000)
+    for (const counted of [load, fresh].map((one) => ({ one, ok: one.ok }))) {
+      await eventually(() => assert.ok(counted.one.ok > counted.ok + 100), 30_000)
+    }
+    const counts = streams.map(({ count }) => count)
+    for (const [n, stream] of streams.entries()) {
+      await eventually(() => assert.ok(stream.count > (counts[n] ?? 0) + 3, `stream ${n} goes on`), 5_000)
+      assert.equal(stream.ended, undefined)
+      stream.stop()
+    }
+    for (const { failures } of [await load.stop(), await fresh.stop()]) assert.deepEqual(failures, [])
     await eventually(async () => {
       const pids = await workerPids(mesh)
       assert.equal(pids.length, 2)
       assert.ok(pids.every((pid) => !predecessors.includes(pid)))
     }, 30_000)
-    for (const asked of [load, fresh]) {
-      const { ok } = asked
-      await eventually(() => assert.ok(asked.ok > ok + 100), 30_000)
-    }
-    for (const { failures } of [await load.stop(), await fresh.stop()]) assert.deepEqual(failures, [])
   })
 })
 

@@ -30,7 +30,7 @@ test('SVIDs of five seconds are renewed under load without a failed request', as
     assert.ok(address !== undefined)
     const inbound = mesh.workload('echo-1').inbound[0]?.address
     assert.ok(inbound !== undefined)
-    const load = new SteadyLoad({ url: `http://${address}/`, connections: 8, pauseMs: 5 })
+    await using load = new SteadyLoad({ url: `http://${address}/`, connections: 8, pauseMs: 5 })
     const serials = new Set<string>()
     const untilMs = performance.now() + runMs
     while (performance.now() < untilMs) {

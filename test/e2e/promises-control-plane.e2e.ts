@@ -17,7 +17,7 @@ test('no request fails while the control plane is dead, and the same proxies tak
   try {
     const address = mesh.workload('client').services.find((service) => service.name === 'echo')?.address
     assert.ok(address !== undefined)
-    const load = new SteadyLoad({ url: `http://${address}/`, connections: 8, pauseMs: 5 })
+    await using load = new SteadyLoad({ url: `http://${address}/`, connections: 8, pauseMs: 5 })
     const proxies = await proxyPids(mesh.pid)
     const untilMs = performance.now() + deadMs
     let killed = 0

@@ -141,7 +141,7 @@ describe('a running mesh', () => {
   })
 
   async function underLoad(body: () => Promise<void>): Promise<LoadResult> {
-    const load = new SteadyLoad({ url: `http://${echoAddress}/`, connections: 4, pauseMs: 5 })
+    await using load = new SteadyLoad({ url: `http://${echoAddress}/`, connections: 4, pauseMs: 5 })
     try {
       await body()
     } finally {

@@ -3,7 +3,11 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 
 const refused = 'refused, and so not processed'
 
-export class Http2Caller {
+/** By then the test has failed. */
+const mostFailures = 1_000
+
+/** `await using` it: asking goes on until `stop`. */
+export class Http2Caller implements AsyncDisposable {
   readonly failures: string[] = []
   ok = 0
   connections = 0
@@ -32,8 +36,12 @@ export class Http2Caller {
     this.#session?.close()
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
   async #askOn(path: string, pauseMs: number): Promise<void> {
-    while (!this.#stopped) {
+    while (!this.#stopped && this.failures.length < mostFailures) {
       let failure = await this.#once(path)
       // Handed to the library before it had read the GOAWAY: it never left (RFC 9113 section 8.7 has the client repeat it).
       if (failure === refused) failure = await this.#once(path)

@@ -1,4 +1,5 @@
 // Steady keep-alive load on one URL: a bounded number of connections, each with one request at a time, every failure kept.
+// `await using` it: a load that outlives the test that failed keeps its process for ever.
 import { Agent, request } from 'node:http'
 
 export interface LoadResult {
@@ -22,7 +23,10 @@ export interface LoadOptions {
   readonly check?: (headers: NodeJS.Dict<string | string[]>, body: string) => string | undefined
 }
 
-export class SteadyLoad {
+/** By then the test has failed. */
+const mostFailures = 1_000
+
+export class SteadyLoad implements AsyncDisposable {
   readonly #options: LoadOptions
   readonly #agent: Agent
   readonly #failures: string[] = []
@@ -55,8 +59,12 @@ export class SteadyLoad {
     }
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
   async #work(): Promise<void> {
-    while (!this.#stopping) {
+    while (!this.#stopping && this.#failures.length < mostFailures) {
       const startMs = performance.now()
       const failure = await this.#once()
       if (failure === undefined) {

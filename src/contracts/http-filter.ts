@@ -1,0 +1,52 @@
+// What an HTTP filter sees of a request before it is routed, and what it may answer it with.
+import type { ResponseFlag } from './decision-record.ts'
+import type { RequestHead } from './http-message.ts'
+
+/** The connection that a request or a stream of bytes came by. */
+export interface PeerFacts {
+  /** SPIFFE ID of the certificate that the peer showed; undefined when it showed none. */
+  readonly principal: string | undefined
+  /** IP address of the peer. */
+  readonly address: string
+  /** IP address of whom the request is from: further back than `address` where proxies in front are trusted. */
+  readonly remoteAddress: string
+  readonly localAddress: string
+  readonly localPort: number
+  readonly sni: string | undefined
+}
+
+/** A JSON Web Token whose signature, issuer, audience and times were found good. */
+export interface VerifiedToken {
+  readonly issuer: string
+  readonly subject: string
+  readonly audiences: readonly string[]
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+export interface FilteredRequest {
+  /** Filters may change its headers. */
+  readonly head: RequestHead
+  /** Of `head.path`, without query. */
+  readonly path: string
+  readonly peer: PeerFacts
+  /** Set by request authentication. */
+  token: VerifiedToken | undefined
+}
+
+/** The request ends here. */
+export interface FilterRefusal {
+  readonly status: number
+  readonly flags: readonly ResponseFlag[]
+  /** For the caller and the decision record; says nothing that the caller should not know. */
+  readonly detail: string
+  /** Names and values in turn. */
+  readonly headers?: readonly string[]
+}
+
+export type FilterResult = FilterRefusal | undefined
+
+export interface HttpFilter {
+  readonly name: string
+  /** Undefined: the request goes on. A promise only where something has to be waited for. A rejection refuses the request. */
+  apply(request: FilteredRequest): FilterResult | Promise<FilterResult>
+}

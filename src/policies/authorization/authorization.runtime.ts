@@ -1,0 +1,175 @@
+// Whether a request or a connection may go on: RBAC filters, compiled when configuration changes (envoy.config.rbac.v3).
+import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { FilteredRequest, FilterRefusal, HttpFilter, PeerFacts } from '../../contracts/http-filter.ts'
+import type { RbacFilterSpec, RbacPolicy, RbacRules } from './authorization.spec.ts'
+import { connectionRules, needsRequest } from './connection-rules.runtime.ts'
+import { createPolicyIndex } from './policy-index.runtime.ts'
+import type { PolicyIndex } from './policy-index.runtime.ts'
+
+export interface AuthorizationVerdict {
+  readonly allowed: boolean
+  /** Name of the rule that decided: "AuthorizationPolicy/default/reviews/0". */
+  readonly policy: string | undefined
+  readonly source: SourceLocation | undefined
+  /** For a person. */
+  readonly reason: string
+  /** Names of the AUDIT rules that match. */
+  readonly audited: readonly string[]
+  /** What the policies in dry run would have said, were they alone. Undefined where there are none. */
+  readonly shadow: { readonly allowed: boolean; readonly policy: string | undefined } | undefined
+}
+
+export interface Authorizer {
+  /** What fails is refused, with the error as reason. */
+  authorize(request: FilteredRequest): AuthorizationVerdict
+  /** What a rule asks of requests counts against the connection. */
+  authorizeConnection(peer: PeerFacts): AuthorizationVerdict
+  /** Some rule asks for something of a request: connections alone cannot be told apart by it. */
+  readonly needsHttp: boolean
+}
+
+/** Throws an Error that names a regular expression or a block of addresses that is none. */
+export function createAuthorizer(filters: readonly RbacFilterSpec[]): Authorizer {
+  const requests = compileFilters(filters, (rules) => rules)
+  const connections = compileFilters(filters, connectionRules)
+  return {
+    authorize: (request) => guarded(requests, request.peer, request),
+    authorizeConnection: (peer) => guarded(connections, peer, undefined),
+    needsHttp: filters.some(({ enforced, shadow }) => asks(enforced) || asks(shadow)),
+  }
+}
+
+function asks(rules: RbacRules | undefined): boolean {
+  return rules !== undefined && needsRequest(rules)
+}
+
+interface CompiledRules {
+  readonly action: RbacRules['action']
+  /** A matching policy's verdict. */
+  readonly index: PolicyIndex<AuthorizationVerdict>
+}
+
+interface CompiledFilters {
+  readonly audits: readonly CompiledRules[]
+  readonly enforced: readonly CompiledRules[]
+  readonly shadows: readonly CompiledRules[]
+}
+
+function compileFilters(filters: readonly RbacFilterSpec[], adapt: (rules: RbacRules) => RbacRules): CompiledFilters {
+  const compiled = (rules: readonly (RbacRules | undefined)[]): CompiledRules[] =>
+    rules.filter((present) => present !== undefined).map((present) => compileRules(adapt(present)))
+  const enforced = compiled(filters.map((filter) => filter.enforced))
+  return {
+    audits: enforced.filter(isLog),
+    enforced: enforced.filter((rules) => !isLog(rules)),
+    shadows: compiled(filters.map((filter) => filter.shadow)).filter((rules) => !isLog(rules)),
+  }
+}
+
+function isLog({ action }: CompiledRules): boolean {
+  return action === 'LOG'
+}
+
+function compileRules({ action, policies }: RbacRules): CompiledRules {
+  return { action, index: createPolicyIndex(policies, (policy) => policyVerdict(policy, action !== 'DENY')) }
+}
+
+function policyVerdict({ name, source }: RbacPolicy, allowed: boolean): AuthorizationVerdict {
+  const reason = `${allowed ? 'allowed' : 'denied'} by ${ruleTitle(name)}`
+  return { allowed, policy: name, source, reason, audited: [], shadow: undefined }
+}
+
+/** People count rules from one. */
+function ruleTitle(name: string): string {
+  const [, document, index] = /^(.*)\/(\d+)$/s.exec(name) ?? []
+  return document === undefined ? name : `${document}, rule ${Number(index) + 1}`
+}
+
+function plainVerdict(allowed: boolean, reason: string): AuthorizationVerdict {
+  return { allowed, policy: undefined, source: undefined, reason, audited: [], shadow: undefined }
+}
+
+const notForbidden = plainVerdict(true, 'no policy forbids it')
+const notAllowed = plainVerdict(false, 'no ALLOW policy matched')
+
+function guarded(
+  filters: CompiledFilters,
+  peer: PeerFacts,
+  request: FilteredRequest | undefined,
+): AuthorizationVerdict {
+  try {
+    const verdict = decide(filters.enforced, peer, request)
+    if (filters.audits.length === 0 && filters.shadows.length === 0) return verdict
+    const audited = allMatches(filters.audits, peer, request)
+    if (filters.shadows.length === 0) return audited.length === 0 ? verdict : { ...verdict, audited }
+    const { allowed, policy } = decide(filters.shadows, peer, request)
+    return { ...verdict, audited, shadow: { allowed, policy } }
+  } catch (error) {
+    return failure(error)
+  }
+}
+
+function decide(
+  rules: readonly CompiledRules[],
+  peer: PeerFacts,
+  request: FilteredRequest | undefined,
+): AuthorizationVerdict {
+  let verdict = notForbidden
+  for (let i = 0; i < rules.length; i++) {
+    const { action, index } = rules[i] as CompiledRules
+    const match = index.first(peer, request, -1)
+    if (action === 'DENY') {
+      if (match !== undefined) return match.value
+      continue
+    }
+    if (match === undefined) return notAllowed
+    verdict = match.value
+  }
+  return verdict
+}
+
+const none: readonly string[] = []
+
+function allMatches(
+  rules: readonly CompiledRules[],
+  peer: PeerFacts,
+  request: FilteredRequest | undefined,
+): readonly string[] {
+  let names: string[] | undefined
+  for (const { index } of rules) {
+    for (
+      let match = index.first(peer, request, -1);
+      match !== undefined;
+      match = index.first(peer, request, match.order)
+    ) {
+      names ??= []
+      names.push(match.value.policy as string)
+    }
+  }
+  return names ?? none
+}
+
+function failure(error: unknown): AuthorizationVerdict {
+  return plainVerdict(false, `authorization failed: ${error instanceof Error ? error.message : String(error)}`)
+}
+
+/** Envoy's words; nothing of the policy is for the caller. */
+const refusal: FilterRefusal = { status: 403, flags: ['UAEX'], detail: 'RBAC: access denied' }
+
+export function authorizationFilter(
+  authorizer: Authorizer,
+  onVerdict: (verdict: AuthorizationVerdict) => void,
+): HttpFilter {
+  return {
+    name: 'envoy.filters.http.rbac',
+    apply(request) {
+      try {
+        const verdict = authorizer.authorize(request)
+        onVerdict(verdict)
+        return verdict.allowed ? undefined : refusal
+      } catch {
+        return refusal
+      }
+    },
+  }
+}

@@ -44,7 +44,7 @@ const operationFields = {
 
 /** An empty list or object would match everything, which hardly anybody means by it. */
 function checkNotEmpty(ctx: z.core.ParsePayload<object>): void {
-  if (Object.keys(ctx.value).length === 0)
+  if (ctx.issues.length === 0 && Object.keys(ctx.value).length === 0)
     ctx.issues.push(
       ruleIssue(ctx.value, [], 'at least one field must be given: leave the list out to match everything'),
     )

@@ -5,7 +5,7 @@ const mappedPrefix = 96
 
 /** Reads one address at a time; the last one stays read, as the rules of one request ask for the same again and again. */
 export class AddressReader {
-  #text = ''
+  #text: string | undefined
   /** Four times 32 bits; IPv4 is mapped. */
   readonly words: Uint32Array = new Uint32Array(4)
   isV4 = false
@@ -13,7 +13,7 @@ export class AddressReader {
   /** Throws an Error when the text is no address: neither a block nor its negation may match then. */
   read(text: string): void {
     if (text === this.#text) return
-    this.#text = ''
+    this.#text = undefined
     const zone = text.indexOf('%')
     if (!parse(zone === -1 ? text : text.slice(0, zone), this.words)) throw new Error(`"${text}" is not an IP address`)
     this.isV4 = isMapped(this.words)

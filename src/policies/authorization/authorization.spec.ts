@@ -130,9 +130,18 @@ export type ClaimValueMatch =
   | { readonly kind: 'or'; readonly values: readonly ClaimValueMatch[] }
   | { readonly kind: 'present' }
 
+/** Of a SPIFFE ID of any trust domain. */
+export interface WorkloadMatch {
+  readonly kind: 'workload'
+  readonly namespace: string
+  /** Undefined: any. */
+  readonly serviceAccount: string | undefined
+}
+
 export type Permission =
   | { readonly kind: 'any' }
-  | { readonly kind: 'and' | 'or'; readonly rules: readonly Permission[] }
+  | { readonly kind: 'and'; readonly rules: readonly Permission[] }
+  | { readonly kind: 'or'; readonly rules: readonly Permission[] }
   | { readonly kind: 'not'; readonly rule: Permission }
   | HeaderMatch
   | PathMatch
@@ -146,10 +155,12 @@ export type Permission =
 
 export type Principal =
   | { readonly kind: 'any' }
-  | { readonly kind: 'and' | 'or'; readonly rules: readonly Principal[] }
+  | { readonly kind: 'and'; readonly rules: readonly Principal[] }
+  | { readonly kind: 'or'; readonly rules: readonly Principal[] }
   | { readonly kind: 'not'; readonly rule: Principal }
   /** Of the SPIFFE ID that the peer's certificate showed. */
   | { readonly kind: 'authenticated'; readonly match: TextMatch }
+  | WorkloadMatch
   | { readonly kind: 'directRemoteIp' | 'remoteIp'; readonly block: IpBlock }
   | HeaderMatch
   | PathMatch

@@ -6,10 +6,18 @@ import type { FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Permission, Principal, RbacPolicy } from './authorization.spec.ts'
 import { createPolicyIndex } from './policy-index.runtime.ts'
-import { compileAny } from './rule-test.runtime.ts'
+import { compileRule } from './rule-test.runtime.ts'
+import type { Rule } from './rule-test.runtime.ts'
 
 const texts = ['/', '/a', '/a/', '/a/b', '/ab', '/b', '/b/a']
-const ids = ['spiffe://a', 'spiffe://b']
+const ids = [
+  'spiffe://a/ns/b/sa/c',
+  'spiffe://a/ns/b/sa/d',
+  'spiffe://a/ns/c/sa/c',
+  'spiffe://b/ns/b/sa/c',
+  'spiffe://b/ns',
+  'x',
+]
 const peer: PeerFacts = {
   principal: undefined,
   address: '192.0.2.1',
@@ -48,6 +56,11 @@ const principal: fc.Arbitrary<Principal> = fc.oneof(
     .record({ kind: fc.constantFrom('exact', 'exact', 'prefix'), value: fc.constantFrom(...ids) })
     .map(({ kind, value }) => ({ kind: 'authenticated' as const, match: { kind, value, ignoreCase: false } })),
   fc.constant<Principal>({ kind: 'any' }),
+  fc.constantFrom<Principal[]>(
+    { kind: 'workload', namespace: 'b', serviceAccount: undefined },
+    { kind: 'workload', namespace: 'b', serviceAccount: 'c' },
+    { kind: 'workload', namespace: 'c', serviceAccount: 'c' },
+  ),
 )
 const policy = fc.record({
   name: fc.constant('p'),
@@ -58,6 +71,10 @@ const policy = fc.record({
 function request(text: string, verb: string, from: PeerFacts): FilteredRequest {
   const head = { method: verb, scheme: 'http' as const, authority: 'a', path: text, headers: HeaderList.of() }
   return { head, path: text, peer: from, token: undefined }
+}
+
+function holds(rules: readonly Rule[], from: PeerFacts, asked: FilteredRequest): boolean {
+  return rules.some((rule) => compileRule(rule, new Map())(from, asked))
 }
 
 it('finds every match, in order', () => {
@@ -71,7 +88,7 @@ it('finds every match, in order', () => {
         const from = { ...peer, principal: id }
         const asked = request(text, verb, from)
         const expected = policies.flatMap(({ permissions, principals }, order) =>
-          compileAny(permissions)(from, asked) && compileAny(principals)(from, asked) ? [order] : [],
+          holds(permissions, from, asked) && holds(principals, from, asked) ? [order] : [],
         )
         const index = createPolicyIndex(policies, () => undefined)
         const found: number[] = []

@@ -1,9 +1,9 @@
 // The first of many policies that matches, in the order in which they were written, without looking at all: a policy is found by the exact
-// paths that it demands, else by principals, else by the beginnings of paths. Those that demand nothing are looked at one by one.
+// paths that it demands, else by who asks, else by the beginnings of paths. Those that demand nothing are looked at one by one.
 import type { FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
-import type { RbacPolicy } from './authorization.spec.ts'
-import { compileAny } from './rule-test.runtime.ts'
-import type { Rule, RuleTest } from './rule-test.runtime.ts'
+import type { RbacPolicy, WorkloadMatch } from './authorization.spec.ts'
+import { compileAll, workloadStart } from './rule-test.runtime.ts'
+import type { CompiledLeaves, Rule, RuleTest } from './rule-test.runtime.ts'
 
 export interface IndexedPolicy<T> {
   readonly order: number
@@ -12,7 +12,10 @@ export interface IndexedPolicy<T> {
   readonly demands: Readonly<Record<Demand, readonly string[] | undefined>>
 }
 
-type Demand = 'path' | 'principal' | 'prefix'
+type Demand = 'path' | 'principal' | 'account' | 'namespace' | 'prefix'
+
+/** In the order of how few policies share one. `account` is namespace and service account, of whatever trust domain. */
+const byDemand: readonly Demand[] = ['path', 'principal', 'account', 'namespace', 'prefix']
 
 /** The first policy after `after` that matches and comes before `best`; else `best`. */
 type Scan<T> = (
@@ -32,23 +35,33 @@ export function createPolicyIndex<T>(
   policies: readonly RbacPolicy[],
   toValue: (policy: RbacPolicy) => T,
 ): PolicyIndex<T> {
+  const leaves: CompiledLeaves = new Map()
   const scan = build(
-    policies.map((policy, order) => compilePolicy(policy, order, toValue(policy))),
-    ['path', 'principal', 'prefix'],
+    policies.map((policy, order) => compilePolicy(policy, order, toValue(policy), leaves)),
+    byDemand,
   )
   return { first: (peer, request, after) => scan(peer, request, after, undefined) }
 }
 
-function compilePolicy<T>({ permissions, principals }: RbacPolicy, order: number, value: T): IndexedPolicy<T> {
-  const permitted = compileAny(permissions)
-  const meant = compileAny(principals)
+function compilePolicy<T>(
+  { permissions, principals }: RbacPolicy,
+  order: number,
+  value: T,
+  leaves: CompiledLeaves,
+): IndexedPolicy<T> {
+  const parts: Rule[] = [
+    { kind: 'or', rules: permissions },
+    { kind: 'or', rules: principals },
+  ]
   return {
     order,
     value,
-    test: (peer, request) => permitted(peer, request) && meant(peer, request),
+    test: compileAll(parts, leaves),
     demands: {
       path: demandOfAny(permissions, 'path'),
       principal: demandOfAny(principals, 'principal'),
+      account: demandOfAny(principals, 'account'),
+      namespace: demandOfAny(principals, 'namespace'),
       prefix: demandOfAny(permissions, 'prefix'),
     },
   }
@@ -62,13 +75,19 @@ function demandOf(rule: Rule, demand: Demand): readonly string[] | undefined {
     return demands.toSorted((a, b) => a.length - b.length)[0]
   }
   if (rule.kind === 'template') return demand === 'prefix' ? [rule.template.split('*', 1)[0] as string] : undefined
+  if (rule.kind === 'workload') return demandOfWorkload(rule, demand)
   if (rule.kind !== 'path' && rule.kind !== 'authenticated') return undefined
   const { match } = rule
   if (match.kind === 'present' || match.kind === 'regex' || match.ignoreCase) return undefined
-  const asked = rule.kind === 'authenticated' ? demand === 'principal' : demand !== 'principal'
+  const asked = rule.kind === 'authenticated' ? demand === 'principal' : demand === 'path' || demand === 'prefix'
   return asked && (match.kind === 'exact' || (match.kind === 'prefix' && demand === 'prefix'))
     ? [match.value]
     : undefined
+}
+
+function demandOfWorkload({ namespace, serviceAccount }: WorkloadMatch, demand: Demand): readonly string[] | undefined {
+  if (demand === 'namespace') return [namespace]
+  return demand === 'account' && serviceAccount !== undefined ? [`${namespace}/sa/${serviceAccount}`] : undefined
 }
 
 function demandOfAny(rules: readonly Rule[], demand: Demand): readonly string[] | undefined {
@@ -117,12 +136,29 @@ function scanList<T>(policies: readonly IndexedPolicy<T>[]): Scan<T> {
   }
 }
 
-function scanKey<T>(scans: ReadonlyMap<string, Scan<T>>, demand: 'path' | 'principal'): Scan<T> {
+function scanKey<T>(scans: ReadonlyMap<string, Scan<T>>, demand: Exclude<Demand, 'prefix'>): Scan<T> {
+  const keyOf = keys[demand]
   return (peer, request, after, best) => {
-    const key = demand === 'path' ? request?.path : peer.principal
+    const key = keyOf(peer, request)
     const scan = key === undefined ? undefined : scans.get(key)
     return scan === undefined ? best : scan(peer, request, after, best)
   }
+}
+
+const keys: Record<
+  Exclude<Demand, 'prefix'>,
+  (peer: PeerFacts, request: FilteredRequest | undefined) => string | undefined
+> = {
+  path: (_, request) => request?.path,
+  principal: ({ principal }) => principal,
+  account({ principal }) {
+    const start = workloadStart(principal)
+    return start === -1 ? undefined : principal?.slice(start)
+  },
+  namespace({ principal }) {
+    const start = workloadStart(principal)
+    return start === -1 ? undefined : principal?.slice(start, principal.indexOf('/', start))
+  },
 }
 
 interface PrefixNode<T> {

@@ -73,6 +73,11 @@ const principal = rules<Principal>(
   path,
   claim,
   record({ kind: fc.constant('authenticated'), match }),
+  record({
+    kind: fc.constant('workload'),
+    namespace: fc.constantFrom('a', 'sa', 'a.b'),
+    serviceAccount: fc.constantFrom('a', 'sa', '.+', undefined),
+  }),
   record({ kind: fc.constantFrom('directRemoteIp', 'remoteIp'), block }),
 )
 

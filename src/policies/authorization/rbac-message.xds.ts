@@ -9,8 +9,9 @@ import type {
   PrincipalSchema,
 } from '../../contracts/xds/gen/envoy/config/rbac/v3/rbac_pb.ts'
 import { UriTemplateMatchConfigSchema } from '../../contracts/xds/gen/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.ts'
+import { escapeRegex, unescapeRegex } from '../route-match/string-matcher.xds.ts'
 import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { Permission, Principal } from './authorization.spec.ts'
+import type { Permission, Principal, TextMatch, WorkloadMatch } from './authorization.spec.ts'
 import {
   decodeClaim,
   decodeHeader,
@@ -72,6 +73,10 @@ export function encodePrincipal(principal: Principal): PrincipalInit {
       return { identifier: { case: 'notId', value: encodePrincipal(principal.rule) } }
     case 'authenticated':
       return { identifier: { case: 'authenticated', value: { principalName: encodeText(principal.match) } } }
+    case 'workload': {
+      const regex = workloadRegex(principal)
+      return encodePrincipal({ kind: 'authenticated', match: { kind: 'regex', value: regex } })
+    }
     case 'directRemoteIp':
     case 'remoteIp':
       return { identifier: { case: principal.kind, value: encodeIpBlock(principal.block) } }
@@ -132,7 +137,9 @@ export function decodePrincipal({ identifier: id }: PrincipalMessage, place: str
       return { kind: 'not', rule: decodePrincipal(id.value, place) }
     case 'authenticated': {
       const name = id.value.principalName
-      return { kind: 'authenticated', match: name === undefined ? { kind: 'present' } : decodeText(name, place) }
+      const match: TextMatch = name === undefined ? { kind: 'present' } : decodeText(name, place)
+      const workload = match.kind === 'regex' ? decodeWorkload(match.value) : undefined
+      return workload ?? { kind: 'authenticated', match }
     }
     case 'sourceIp':
     case 'directRemoteIp':
@@ -150,6 +157,22 @@ export function decodePrincipal({ identifier: id }: PrincipalMessage, place: str
     default:
       throw new Error(`${place}: a principal of type ${id.case ?? 'none'} is not supported`)
   }
+}
+
+function workloadRegex({ namespace, serviceAccount }: WorkloadMatch): string {
+  const rest = serviceAccount === undefined ? '.+' : `sa/${escapeRegex(serviceAccount)}`
+  return `spiffe://[^/]+/ns/${escapeRegex(namespace)}/${rest}`
+}
+
+/** Undefined when the expression means something else. */
+function decodeWorkload(regex: string): WorkloadMatch | undefined {
+  const [namespace = '', account] = regex.replace('spiffe://[^/]+/ns/', '').split(/\/(?:\.\+$|sa\/)/)
+  const workload: WorkloadMatch = {
+    kind: 'workload',
+    namespace: unescapeRegex(namespace),
+    serviceAccount: account === undefined || account === '' ? undefined : unescapeRegex(account),
+  }
+  return workloadRegex(workload) === regex ? workload : undefined
 }
 
 function decodeAny(value: boolean, place: string): { kind: 'any' } {

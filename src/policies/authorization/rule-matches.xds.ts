@@ -149,23 +149,15 @@ function peerPrincipal(value: string, trustDomains: readonly string[]): Principa
 }
 
 function peerNamespace(value: string): Principal {
-  return spiffeIdMatch(`${segment(value)}/.+`)
+  if (!value.includes('*')) return { kind: 'workload', namespace: value, serviceAccount: undefined }
+  const some = value === '*' ? '[^/]+' : value.split('*').map(escapeRegex).join('[^/]*')
+  return { kind: 'authenticated', match: { kind: 'regex', value: `spiffe://[^/]+/ns/${some}/.+` } }
 }
 
 /** "namespace/name", or a name in the policy's own namespace. */
 function peerServiceAccount(value: string, namespace: string): Principal {
   const [name = '', inNamespace = namespace] = value.split('/').toReversed()
-  return spiffeIdMatch(`${escapeRegex(inNamespace)}/sa/${escapeRegex(name)}`)
-}
-
-function spiffeIdMatch(afterNamespaces: string): Principal {
-  return { kind: 'authenticated', match: { kind: 'regex', value: `spiffe://[^/]+/ns/${afterNamespaces}` } }
-}
-
-function segment(value: string): string {
-  if (value === '*') return '[^/]+'
-  if (value.startsWith('*')) return `[^/]*${escapeRegex(value.slice(1))}`
-  return value.endsWith('*') ? `${escapeRegex(value.slice(0, -1))}[^/]*` : escapeRegex(value)
+  return { kind: 'workload', namespace: inNamespace, serviceAccount: name }
 }
 
 /**

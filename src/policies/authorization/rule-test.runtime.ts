@@ -2,7 +2,14 @@
 import type { FilteredRequest, PeerFacts, VerifiedToken } from '../../contracts/http-filter.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
-import type { ClaimMatch, ClaimValueMatch, HeaderMatch, Permission, Principal } from './authorization.spec.ts'
+import type {
+  ClaimMatch,
+  ClaimValueMatch,
+  HeaderMatch,
+  Permission,
+  Principal,
+  WorkloadMatch,
+} from './authorization.spec.ts'
 import { AddressReader, compileIpBlock } from './ip-block.runtime.ts'
 import { compileTemplate, compileText } from './text-match.runtime.ts'
 import type { TextTest } from './text-match.runtime.ts'
@@ -12,19 +19,67 @@ export type Rule = Permission | Principal
 /** `request` is undefined for a connection: rules for connections do not ask for it. */
 export type RuleTest = (peer: PeerFacts, request: FilteredRequest | undefined) => boolean
 
+type Leaf = Exclude<Rule, { readonly kind: 'and' | 'or' | 'not' }>
+
+/** What many rules say alike is compiled once, and stays in the processor's cache. */
+export type CompiledLeaves = Map<string, RuleTest>
+
 /** Throws an Error that names what cannot be compiled. */
-export function compileRule(rule: Rule): RuleTest {
+export function compileRule(rule: Rule, leaves: CompiledLeaves): RuleTest {
+  if (rule.kind === 'and') return compileAll(rule.rules, leaves)
+  if (rule.kind === 'or') return compileAny(rule.rules, leaves)
+  if (rule.kind === 'not') {
+    const test = compileRule(rule.rule, leaves)
+    return (peer, request) => !test(peer, request)
+  }
+  const key = JSON.stringify(rule)
+  const test = leaves.get(key) ?? compileLeaf(rule)
+  leaves.set(key, test)
+  return test
+}
+
+export function compileAll(rules: readonly Rule[], leaves: CompiledLeaves): RuleTest {
+  const tests = rules.flatMap(conjuncts).map((rule) => compileRule(rule, leaves))
+  const [first, second, third] = tests
+  if (first === undefined) return () => true
+  if (second === undefined) return first
+  if (third === undefined) return (peer, request) => first(peer, request) && second(peer, request)
+  return (peer, request) => {
+    for (let i = 0; i < tests.length; i++) if (!(tests[i] as RuleTest)(peer, request)) return false
+    return true
+  }
+}
+
+/** What must hold for the rule to match, each by itself. */
+function conjuncts(rule: Rule): Rule[] {
+  if (rule.kind === 'any') return []
+  if (rule.kind === 'and' || (rule.kind === 'or' && rule.rules.length === 1)) return rule.rules.flatMap(conjuncts)
+  return [rule]
+}
+
+function compileAny(rules: readonly Rule[], leaves: CompiledLeaves): RuleTest {
+  const paths = new Set<string>()
+  const principals = new Set<string>()
+  const tests: RuleTest[] = []
+  for (const rule of rules) {
+    const match = 'match' in rule && typeof rule.match === 'object' ? rule.match : undefined
+    const isExact = match?.kind === 'exact' && !match.ignoreCase
+    if (rule.kind === 'path' && isExact) paths.add(match.value)
+    else if (rule.kind === 'authenticated' && isExact) principals.add(match.value)
+    else tests.push(compileRule(rule, leaves))
+  }
+  if (principals.size > 0) tests.unshift(ofPrincipal((principal) => principals.has(principal)))
+  if (paths.size > 0) tests.unshift(ofPath((path) => paths.has(path)))
+  return (peer, request) => {
+    for (let i = 0; i < tests.length; i++) if ((tests[i] as RuleTest)(peer, request)) return true
+    return false
+  }
+}
+
+function compileLeaf(rule: Leaf): RuleTest {
   switch (rule.kind) {
     case 'any':
       return () => true
-    case 'and':
-      return compileAll(rule.rules)
-    case 'or':
-      return compileAny(rule.rules)
-    case 'not': {
-      const test = compileRule(rule.rule)
-      return (peer, request) => !test(peer, request)
-    }
     case 'header':
       return compileHeader(rule)
     case 'path':
@@ -35,6 +90,8 @@ export function compileRule(rule: Rule): RuleTest {
       return compileClaim(rule)
     case 'authenticated':
       return ofPrincipal(compileText(rule.match))
+    case 'workload':
+      return compileWorkload(rule)
     case 'destinationIp':
     case 'directRemoteIp':
     case 'remoteIp':
@@ -51,37 +108,6 @@ export function compileRule(rule: Rule): RuleTest {
   }
 }
 
-function compileAll(rules: readonly Rule[]): RuleTest {
-  const tests = rules.map(compileRule)
-  const [first, second] = tests
-  if (first !== undefined && second === undefined) return first
-  return (peer, request) => {
-    for (let i = 0; i < tests.length; i++) if (!(tests[i] as RuleTest)(peer, request)) return false
-    return true
-  }
-}
-
-export function compileAny(rules: readonly Rule[]): RuleTest {
-  const paths = new Set<string>()
-  const principals = new Set<string>()
-  const tests: RuleTest[] = []
-  for (const rule of rules) {
-    const exact =
-      'match' in rule && typeof rule.match === 'object' && rule.match.kind === 'exact' ? rule.match : undefined
-    if (rule.kind === 'path' && exact?.ignoreCase === false) paths.add(exact.value)
-    else if (rule.kind === 'authenticated' && exact?.ignoreCase === false) principals.add(exact.value)
-    else tests.push(compileRule(rule))
-  }
-  if (principals.size > 0) tests.unshift(ofPrincipal((principal) => principals.has(principal)))
-  if (paths.size > 0) tests.unshift(ofPath((path) => paths.has(path)))
-  const [first, second] = tests
-  if (first !== undefined && second === undefined) return first
-  return (peer, request) => {
-    for (let i = 0; i < tests.length; i++) if ((tests[i] as RuleTest)(peer, request)) return true
-    return false
-  }
-}
-
 function known(request: FilteredRequest | undefined): FilteredRequest {
   if (request === undefined) throw new Error('a rule for connections asks for something of a request')
   return request
@@ -94,6 +120,26 @@ function ofPath(test: TextTest): RuleTest {
 function ofPrincipal(test: TextTest): RuleTest {
   return ({ principal }) => principal !== undefined && test(principal)
 }
+
+function compileWorkload({ namespace, serviceAccount }: WorkloadMatch): RuleTest {
+  const wanted = serviceAccount === undefined ? `${namespace}/` : `${namespace}/sa/${serviceAccount}`
+  return ({ principal }) => {
+    const start = workloadStart(principal)
+    if (principal === undefined || start === -1 || !principal.startsWith(wanted, start)) return false
+    const isLonger = principal.length > start + wanted.length
+    return serviceAccount === undefined ? isLonger : !isLonger
+  }
+}
+
+/** Where the namespace begins in a SPIFFE ID; -1: it has none. */
+export function workloadStart(principal: string | undefined): number {
+  if (principal === undefined) return -1
+  const slash = principal.indexOf('/', scheme.length)
+  const has = principal.startsWith(scheme) && slash > scheme.length && principal.startsWith('/ns/', slash)
+  return has ? slash + '/ns/'.length : -1
+}
+
+const scheme = 'spiffe://'
 
 function compileHeader({ name, match }: HeaderMatch): RuleTest {
   const read = headerReader(name)

@@ -3,7 +3,6 @@ import { importJWK } from 'jose'
 import type { CryptoKey } from 'jose'
 
 import type { JwtRule } from './request-authentication.spec.ts'
-import { parseStrictJson } from './strict-json.runtime.ts'
 
 export interface VerificationKey {
   readonly kid: string | undefined
@@ -44,12 +43,21 @@ const publicMembers = ['kty', 'crv', 'x', 'y', 'n', 'e'] as const
 
 /** Leaves out keys that cannot verify. Throws an Error, without anything of the text, when it is no key set or none is left. */
 export function parseJwks(text: string): KeySet {
-  const document = parseStrictJson(text)
+  const document = parseJson(text)
   const entries = isObject(document) ? document['keys'] : undefined
   if (!Array.isArray(entries)) throw new Error('not a JSON Web Key Set: a list "keys" is missing')
   const keys = entries.flatMap((entry: unknown) => toVerificationKey(entry) ?? [])
   if (keys.length === 0) throw new Error('the JSON Web Key Set has no public key that could verify a token')
   return { keys }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    // The words of JSON.parse quote the text
+    throw new Error('not a JSON Web Key Set: it is not valid JSON')
+  }
 }
 
 function toVerificationKey(entry: unknown): VerificationKey | undefined {

@@ -183,9 +183,9 @@ it('believes no server of another CA or name', async () => {
   assert.equal(await detailOf(filterFor({ jwksUri }), text), undefined)
 })
 
-it('ends a fetch when it is closed', async () => {
+it('ends a fetch when it is closed', { timeout: 3_000 }, async () => {
   let asked = false
-  const filter = filterFor({ jwksUri: await serve(() => (asked = true)) })
+  const filter = filterFor({ jwksUri: await serve(() => (asked = true)), timeoutMs: 60_000 })
   const result = detailOf(filter, await token('one', one.privateKey))
   await until('the server is asked', () => asked)
   sources[0]?.close()

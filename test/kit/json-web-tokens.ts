@@ -36,6 +36,7 @@ export const jwks: string = JSON.stringify({
     await publicJwk(rsa.publicKey, { kid: 'only-rs256', alg: 'RS256' }),
     await publicJwk(rsa.publicKey, { kid: 'for-encryption', use: 'enc' }),
     await publicJwk(p256.publicKey, { kid: 'p256' }),
+    await publicJwk(p256.publicKey, { kid: 'for-agreement', key_ops: ['deriveBits'] }),
     await publicJwk(p384.publicKey, { kid: 'p384' }),
     await publicJwk(p521.publicKey, { kid: 'p521' }),
     await publicJwk(ed25519.publicKey, { kid: 'ed25519' }),

@@ -210,6 +210,12 @@ describe('a token is found and taken out', () => {
     expect(one.token).toBeUndefined()
   })
 
+  it('whatever is encoded in a parameter', async () => {
+    const one = request([], `/?access_token=${(await jwt()).replaceAll('.', '%2E')}`)
+    expect(await filterOf({}).filter.apply(one)).toBeUndefined()
+    expect(one.token).toBeDefined()
+  })
+
   it('by the longest prefix of several', async () => {
     const fromHeaders = ['', 'Long ', 'Long prefix '].map((prefix) => ({ name: 'x', prefix }))
     const one = request([['x', `long prefix ${await jwt()}`]])

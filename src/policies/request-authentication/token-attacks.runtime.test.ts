@@ -65,6 +65,7 @@ describe('a forged or malformed token is refused:', () => {
     ['alg that the key excludes', jwt(goodClaims, { alg: 'PS256', kid: 'only-rs256' }, rsa.privateKey), 'have key'],
     ['a key for encryption', jwt(goodClaims, { alg: 'RS256', kid: 'for-encryption' }, rsa.privateKey), 'have key'],
     ['a private key that was published', jwt(goodClaims, { kid: 'private' }, stranger.privateKey), 'have key'],
+    ['a key for agreement', signed(headerWith({ kid: 'for-agreement' })), "doesn't have key"],
     ['kid unknown', jwt(goodClaims, { kid: 'other' }), "doesn't have key"],
     ['kid missing', signed('{"alg":"ES256"}'), "doesn't have key"],
     ['kid a path', signed(headerWith({ kid: '../../../dev/null' })), "doesn't have key"],

@@ -39,7 +39,8 @@ export function createHttpAuthorizationClient(options: HttpAuthorizationClientOp
       return await askOnce(options, agent, check, either)
     } catch (thrown) {
       if (!(thrown instanceof StaleConnection)) throw thrown
-      return await askOnce(options, agent, check, either)
+      // On a connection of its own: after a restart of the server the other idle ones are stale too
+      return await askOnce(options, false, check, either)
     }
   }
   return {
@@ -56,7 +57,7 @@ class StaleConnection extends Error {}
 
 function askOnce(
   { host, port, pathPrefix }: HttpAuthorizationClientOptions,
-  agent: Agent,
+  agent: Agent | false,
   check: AuthorizationCheck,
   signal: AbortSignal,
 ): Promise<AuthorizationAnswer> {

@@ -1,0 +1,165 @@
+// Asks a server whether a request may pass, as Envoy's ext_authz filter does. Whoever gets no answer does not pass, unless the policy says so.
+import type { FilteredRequest, FilterRefusal, FilterResult, HttpFilter } from '../../contracts/http-filter.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { HeaderList } from '../../core/header-list.ts'
+import type {
+  AskAuthorization,
+  AuthorizationAnswer,
+  AuthorizationCheck,
+  ExternalAuthorizationSpec,
+  HeaderChange,
+  HttpAuthorizationService,
+} from './external-authorization.spec.ts'
+import { matchesHeader } from './header-pattern.runtime.ts'
+
+export interface ExternalAuthorizationDeps {
+  readonly clock: Clock
+  readonly ask: AskAuthorization
+  /** SPIFFE ID of the workload that the request is for. */
+  readonly principal: string | undefined
+}
+
+export function externalAuthorizationFilter(
+  spec: ExternalAuthorizationSpec,
+  deps: ExternalAuthorizationDeps,
+): HttpFilter {
+  return {
+    name: 'envoy.filters.http.ext_authz',
+    async apply(request) {
+      try {
+        const answer = await askInTime(checkOf(request, spec, deps), spec, deps)
+        return answerRequest(request, interpret(answer, spec))
+      } catch {
+        if (spec.failOpen) return undefined
+        return { status: spec.statusOnError, flags: ['UAEX'], detail: 'no answer from external authorization' }
+      }
+    },
+  }
+}
+
+async function askInTime(
+  check: AuthorizationCheck,
+  { timeoutMs }: ExternalAuthorizationSpec,
+  { clock, ask }: ExternalAuthorizationDeps,
+): Promise<AuthorizationAnswer> {
+  const aborter = new AbortController()
+  const late = Promise.withResolvers<never>()
+  const timer = clock.setTimer(timeoutMs, () => {
+    aborter.abort()
+    late.reject(new Error(`no answer within ${timeoutMs} ms`))
+  })
+  try {
+    return await Promise.race([ask(check, aborter.signal), late.promise])
+  } finally {
+    timer.cancel()
+  }
+}
+
+function checkOf(
+  { head, peer }: FilteredRequest,
+  { headersInCheck, service }: ExternalAuthorizationSpec,
+  { clock, principal }: ExternalAuthorizationDeps,
+): AuthorizationCheck {
+  const all = service.kind === 'grpc' && headersInCheck.length === 0
+  const headers = new Map<string, string>()
+  for (const [written] of head.headers) {
+    const name = written.toLowerCase()
+    const told = all || (service.kind === 'http' && name === 'authorization') || matchesHeader(headersInCheck, name)
+    if (told) headers.set(name, head.headers.get(name) ?? '')
+  }
+  return {
+    source: { address: peer.remoteAddress, principal: peer.principal },
+    destination: { address: peer.localAddress, port: peer.localPort, principal },
+    sni: peer.sni,
+    timeMs: clock.nowMs(),
+    method: head.method,
+    scheme: head.scheme,
+    authority: head.authority,
+    path: head.path,
+    headers,
+  }
+}
+
+type Decision = Exclude<AuthorizationAnswer, { kind: 'http' }>
+
+/** By HTTP 200 allows, and a server's fault is no answer. Throws an Error then. */
+function interpret(answer: AuthorizationAnswer, { service }: ExternalAuthorizationSpec): Decision {
+  if (answer.kind !== 'http') return answer
+  if (service.kind !== 'http') throw new Error('an answer by HTTP to a question by gRPC')
+  const { status, body } = answer
+  if (status >= 500) throw new Error(`the server answered with status ${status}`)
+  if (status === 200) return { kind: 'allowed', changes: upstreamChanges(answer.headers, service), remove: [] }
+  const changes = answer.headers
+    .filter(([name]) => isForCaller(name, service))
+    .map(([name, value]): HeaderChange => ({ name, value, how: 'add' }))
+  return { kind: 'denied', status, changes, body }
+}
+
+function upstreamChanges(
+  headers: readonly (readonly [name: string, value: string])[],
+  { headersToUpstreamOnAllow }: HttpAuthorizationService,
+): HeaderChange[] {
+  const seen = new Set<string>()
+  return headers.flatMap(([name, value]): HeaderChange[] => {
+    if (framingHeaders.has(name) || !matchesHeader(headersToUpstreamOnAllow, name)) return []
+    const how = seen.has(name) ? 'add' : 'set'
+    seen.add(name)
+    return [{ name, value, how }]
+  })
+}
+
+/** Those without which a refusal makes no sense are passed on always. */
+const alwaysForCaller = new Set(['location', 'www-authenticate', 'proxy-authenticate'])
+
+function isForCaller(name: string, { headersToDownstreamOnDeny }: HttpAuthorizationService): boolean {
+  return (
+    headersToDownstreamOnDeny.length === 0 ||
+    alwaysForCaller.has(name) ||
+    matchesHeader(headersToDownstreamOnDeny, name)
+  )
+}
+
+/** They say where a message ends, whom it is for, or how it travels: no other server has a say in that. */
+const framingHeaders = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'upgrade',
+  'date',
+])
+
+const headerName = /^[a-z0-9!#$%&'*+\-.^_`|~]+$/
+
+/** Nothing is changed unless all can be: half of an answer may mean something else. Throws an Error when it cannot. */
+function checkChanges(names: readonly string[]): void {
+  for (const name of names)
+    if (!headerName.test(name) || framingHeaders.has(name)) throw new Error(`the answer changes "${name}"`)
+}
+
+function answerRequest({ head }: FilteredRequest, answer: Decision): FilterResult {
+  if (answer.kind === 'denied') return refusal(answer)
+  checkChanges([...answer.changes.map(({ name }) => name), ...answer.remove])
+  for (const name of answer.remove) head.headers.delete(name)
+  for (const change of answer.changes) applyChange(head.headers, change)
+  return undefined
+}
+
+function applyChange(headers: HeaderList, { name, value, how }: HeaderChange): void {
+  if (how === 'add') headers.add(name, value)
+  else if (how === 'set' || headers.has(name) === (how === 'set-if-present')) headers.set(name, value)
+}
+
+function refusal({ status, changes, body }: Extract<Decision, { kind: 'denied' }>): FilterRefusal {
+  const headers = changes.filter(({ name }) => headerName.test(name) && !framingHeaders.has(name))
+  return {
+    status: status >= 200 && status <= 599 ? status : 403,
+    flags: ['UAEX'],
+    detail: body === '' ? 'denied by external authorization' : body,
+    ...(headers.length === 0 ? {} : { headers: headers.flatMap(({ name, value }) => [name, value]) }),
+  }
+}

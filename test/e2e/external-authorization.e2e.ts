@@ -1,0 +1,249 @@
+// The filter and its clients against real authorization servers: gRPC on grpc-js, HTTP on node:http.
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, it } from 'node:test'
+
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { Server, ServerCredentials, status } from '@grpc/grpc-js'
+import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
+
+import type { FilteredRequest, FilterResult, HttpFilter } from '../../src/contracts/http-filter.ts'
+import {
+  CheckRequestSchema,
+  CheckResponseSchema,
+} from '../../src/contracts/xds/gen/envoy/service/auth/v3/external_auth_pb.ts'
+import type { CheckRequest } from '../../src/contracts/xds/gen/envoy/service/auth/v3/external_auth_pb.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { externalAuthorizationFilter } from '../../src/policies/external-authorization/external-authorization.runtime.ts'
+import type {
+  ExternalAuthorizationSpec,
+  HttpAuthorizationService,
+} from '../../src/policies/external-authorization/external-authorization.spec.ts'
+import { createGrpcAuthorizationClient } from '../../src/policies/external-authorization/grpc-authorization-client.xds.ts'
+import type { AuthorizationClient } from '../../src/policies/external-authorization/grpc-authorization-client.xds.ts'
+import { createHttpAuthorizationClient } from '../../src/policies/external-authorization/http-authorization-client.xds.ts'
+import { request } from '../kit/json-web-tokens.ts'
+import { until } from '../kit/until.ts'
+
+type Call = ServerUnaryCall<CheckRequest, MessageInitShape<typeof CheckResponseSchema>>
+type Reply = sendUnaryData<MessageInitShape<typeof CheckResponseSchema>>
+
+const closers: (() => void)[] = []
+
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+const grpcSpec: ExternalAuthorizationSpec = {
+  service: { kind: 'grpc', cluster: 'auth' },
+  timeoutMs: 5_000,
+  failOpen: false,
+  statusOnError: 403,
+  headersInCheck: [],
+}
+
+function httpSpec(service: Partial<HttpAuthorizationService> = {}): ExternalAuthorizationSpec {
+  const base = { kind: 'http', cluster: 'auth', pathPrefix: '' } as const
+  return { ...grpcSpec, service: { ...base, headersToUpstreamOnAllow: [], headersToDownstreamOnDeny: [], ...service } }
+}
+
+function filterOf(spec: ExternalAuthorizationSpec, client: AuthorizationClient): HttpFilter {
+  closers.push(() => client.close())
+  return externalAuthorizationFilter(spec, { clock: systemClock, ask: client.ask, principal: 'spiffe://m/ns/a/sa/b' })
+}
+
+function apply(filter: HttpFilter, one: FilteredRequest): Promise<FilterResult> {
+  return Promise.resolve(filter.apply(one))
+}
+
+async function grpcServer(check: (call: Call, reply: Reply) => void): Promise<string> {
+  const server = new Server()
+  server.addService(
+    {
+      check: {
+        path: '/envoy.service.auth.v3.Authorization/Check',
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: (message: CheckRequest) => Buffer.from(toBinary(CheckRequestSchema, message)),
+        requestDeserialize: (bytes: Buffer) => fromBinary(CheckRequestSchema, bytes),
+        responseSerialize: (init: MessageInitShape<typeof CheckResponseSchema>) =>
+          Buffer.from(toBinary(CheckResponseSchema, create(CheckResponseSchema, init))),
+        responseDeserialize: (bytes: Buffer) => fromBinary(CheckResponseSchema, bytes),
+      },
+    },
+    { check },
+  )
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound)
+      else reject(error)
+    })
+  })
+  closers.push(() => server.forceShutdown())
+  return `127.0.0.1:${port}`
+}
+
+async function httpServer(answer: RequestListener): Promise<{ port: number }> {
+  const server = createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closers.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { port: (server.address() as AddressInfo).port }
+}
+
+const httpClient = (port: number, pathPrefix = ''): AuthorizationClient =>
+  createHttpAuthorizationClient({ host: '127.0.0.1', port, pathPrefix })
+
+it('asks by gRPC, and does what the answer says', async () => {
+  const address = await grpcServer(({ request: { attributes } }, reply) => {
+    const http = attributes?.request?.http
+    if (http?.headers['x-user'] === 'alice' && attributes?.destination?.principal === 'spiffe://m/ns/a/sa/b') {
+      const headers = [{ header: { key: 'x-group', value: http.path } }]
+      reply(null, { httpResponse: { case: 'okResponse', value: { headers, headersToRemove: ['cookie'] } } })
+    } else {
+      const headers = [{ header: { key: 'www-authenticate', value: 'Basic' } }]
+      const value = { status: { code: 401 }, headers, body: 'who are you?' } as const
+      reply(null, { status: { code: 16 }, httpResponse: { case: 'deniedResponse', value } })
+    }
+  })
+  const filter = filterOf(grpcSpec, createGrpcAuthorizationClient(address))
+  const alice = request(
+    [
+      ['x-user', 'alice'],
+      ['x-group', 'forged'],
+      ['cookie', 'c'],
+    ],
+    '/a?b=c',
+  )
+  assert.equal(await apply(filter, alice), undefined)
+  assert.deepEqual(
+    [...alice.head.headers],
+    [
+      ['x-user', 'alice'],
+      ['x-group', '/a?b=c'],
+    ],
+  )
+  assert.deepEqual(await apply(filter, request([])), {
+    status: 401,
+    flags: ['UAEX'],
+    detail: 'who are you?',
+    headers: ['www-authenticate', 'Basic'],
+  })
+})
+
+it('lets nobody pass while the gRPC server is away, fails, or is silent, and goes on when it is back', async () => {
+  let behaviour: 'allow' | 'fail' | 'silent' = 'fail'
+  let cancelled = false
+  const address = await grpcServer((call, reply) => {
+    if (behaviour === 'allow') reply(null, {})
+    if (behaviour === 'fail') reply({ code: status.INTERNAL, details: 'broken' })
+    if (behaviour === 'silent') call.on('cancelled', () => (cancelled = true))
+  })
+  const client = createGrpcAuthorizationClient(address)
+  const filter = filterOf({ ...grpcSpec, statusOnError: 503 }, client)
+  assert.equal((await apply(filter, request([])))?.status, 503)
+  behaviour = 'silent'
+  assert.equal((await apply(filterOf({ ...grpcSpec, timeoutMs: 50 }, client), request([])))?.status, 403)
+  await until('the server knows that nobody waits', () => cancelled)
+  behaviour = 'allow'
+  assert.equal(await apply(filter, request([])), undefined)
+
+  const nobody = createGrpcAuthorizationClient('127.0.0.1:1')
+  assert.equal((await apply(filterOf(grpcSpec, nobody), request([])))?.status, 403)
+  assert.equal(await apply(filterOf({ ...grpcSpec, failOpen: true }, nobody), request([])), undefined)
+  client.close()
+  assert.equal((await apply(filter, request([])))?.status, 503)
+})
+
+it('asks by HTTP, and does what the answer says', async () => {
+  const seen: IncomingMessage[] = []
+  const { port } = await httpServer((asked, response) => {
+    seen.push(asked)
+    if (asked.headers.authorization === 'good') response.writeHead(200, { 'x-user': 'alice', 'x-other': 'o' }).end()
+    else response.writeHead(302, { location: '/login', 'x-why': 'w' }).end('log in')
+  })
+  const spec = httpSpec({ headersToUpstreamOnAllow: ['x-user'] })
+  const filter = filterOf({ ...spec, headersInCheck: ['*'] }, httpClient(port, '/check'))
+  const headers: [string, string][] = [
+    ['authorization', 'good'],
+    ['x-user', 'forged'],
+    ['content-length', '5'],
+    ['expect', '100-continue'],
+  ]
+  const good = request(headers, '/a?b=c')
+  good.head.method = 'POST'
+  assert.equal(await apply(filter, good), undefined)
+  assert.equal(good.head.headers.get('x-user'), 'alice')
+  assert.equal(good.head.headers.has('x-other'), false)
+  assert.equal(seen[0]?.method, 'POST')
+  assert.equal(seen[0]?.url, '/check/a?b=c')
+  assert.equal(seen[0]?.headers.host, 'shop.example')
+  assert.equal(seen[0]?.headers['content-length'], '0')
+  assert.equal(seen[0]?.headers.expect, undefined)
+
+  const bad = await apply(filter, request([['authorization', 'bad']]))
+  assert.equal(bad?.status, 302)
+  assert.equal(bad?.detail, 'log in')
+  assert.deepEqual(bad?.headers, ['location', '/login', 'x-why', 'w'])
+})
+
+it('lets nobody pass while the HTTP server is away, fails, is silent, or says too much', async () => {
+  let behaviour: 'allow' | 'fail' | 'silent' | 'talk' | 'break' = 'fail'
+  let gone = false
+  const { port } = await httpServer((_, response) => {
+    if (behaviour === 'allow') response.end()
+    if (behaviour === 'fail') response.writeHead(500).end()
+    if (behaviour === 'silent') response.on('close', () => (gone = true))
+    if (behaviour === 'talk') response.writeHead(200).end('a'.repeat(64 * 1024 + 1))
+    if (behaviour === 'break') response.writeHead(200, { 'content-length': 9 }).write('a', () => response.destroy())
+  })
+  const client = httpClient(port)
+  const filter = filterOf(httpSpec(), client)
+  for (const bad of ['fail', 'talk', 'break'] as const) {
+    behaviour = bad
+    assert.equal((await apply(filter, request([])))?.status, 403, bad)
+  }
+  behaviour = 'silent'
+  assert.equal((await apply(filterOf({ ...httpSpec(), timeoutMs: 50 }, client), request([])))?.status, 403)
+  await until('the server sees that nobody waits', () => gone)
+  behaviour = 'allow'
+  assert.equal(await apply(filter, request([])), undefined)
+  client.close()
+  assert.equal((await apply(filter, request([])))?.status, 403)
+  assert.equal((await apply(filterOf(httpSpec(), httpClient(1)), request([])))?.status, 403)
+})
+
+it('asks again when the HTTP server closes idle connections at the very moment', async () => {
+  const served = new WeakSet<object>()
+  let broken = 0
+  const { port } = await httpServer(({ socket }, response) => {
+    if (served.has(socket)) {
+      broken++
+      socket.destroy()
+      return
+    }
+    served.add(socket)
+    response.end()
+  })
+  const filter = filterOf(httpSpec(), httpClient(port))
+  await Promise.all([apply(filter, request([])), apply(filter, request([]))])
+  for (let times = 0; times < 2; times++) assert.equal(await apply(filter, request([])), undefined)
+  assert.equal(broken, 2)
+})
+
+it('ends what is under way when a client is closed', { timeout: 3_000 }, async () => {
+  let asked = 0
+  const address = await grpcServer(() => void asked++)
+  const { port } = await httpServer(() => void asked++)
+  const clients = [createGrpcAuthorizationClient(address), httpClient(port)]
+  const spec = { ...grpcSpec, timeoutMs: 60_000 }
+  const results = Promise.all(clients.map((client) => apply(filterOf(spec, client), request([]))))
+  await until('both are asked', () => asked === 2)
+  for (const client of clients) client.close()
+  for (const result of await results) assert.equal(result?.status, 403)
+})

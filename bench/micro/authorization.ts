@@ -58,7 +58,7 @@ function requestOf(index: number, below: string): FilteredRequest {
     path: path(index) + below,
     headers: HeaderList.of(),
   }
-  return { head, path: head.path, peer, token: undefined }
+  return { head, path: head.path, peer, token: undefined, authorization: undefined }
 }
 
 /** Nanoseconds of CPU a decision, on requests that differ. Every eleventh request is one that no rule matches. */

@@ -5,6 +5,7 @@ import { createSystemRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
 import type { Connection, ConnectionHandler, IoBackend } from '../../src/proxy/io/connection.ts'
 import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
+import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
 import { createRequestLine } from '../../src/proxy/request-line.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
@@ -78,6 +79,7 @@ createRequestLine({
     }),
   ),
   lookup: () => null,
+  jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
   resolveHost: () => Promise.reject(new Error('no names here')),
   demand: () => Promise.resolve(undefined),
   credentials: new WatchableValue(undefined),

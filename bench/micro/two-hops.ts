@@ -6,6 +6,7 @@ import { createSystemRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
 import type { Connection, ConnectionHandler, IoBackend, TlsInfo } from '../../src/proxy/io/connection.ts'
 import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
+import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
 import { createRequestLine } from '../../src/proxy/request-line.ts'
 import type { RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
@@ -89,6 +90,7 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     io: createIo(name),
     runtime: new WatchableValue(config),
     lookup: () => null,
+    jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
     demand: () => Promise.resolve(undefined),
     credentials: new WatchableValue({ certificateChainPem: '', privateKeyPem: '', rootsPem: '' }),
     resolveHost: () => Promise.reject(new Error('no names here')),

@@ -14,6 +14,7 @@ import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { IoBackend, ListeningHandle, TlsCredentials } from '../proxy/io/connection.ts'
+import { createJwksSource } from '../proxy/jwks/jwks-source.ts'
 import { createRequestLine } from '../proxy/request-line.ts'
 import { createRuntimeStore } from '../proxy/runtime/runtime-store.ts'
 import { createAccessLog } from '../proxy/telemetry/access-log.ts'
@@ -115,6 +116,8 @@ export function startSidecar({
   // 3. The request line, and those who read what it did.
   const tap = createTap()
   const accessLog = createAccessLog({ write: writeAccessLog, random })
+  const jwks = createJwksSource({ clock, logger })
+  lifecycle.onStop(() => jwks.close())
   const requestLine = createRequestLine({
     io: listenOnHanded(io, sockets, bootstrap.worker === true),
     runtime: store.runtime,
@@ -127,6 +130,7 @@ export function startSidecar({
     logger,
     sink: composeSinks(metrics, createRecordSink(telemetry, clock, accessLog, tap)),
     connections: metrics,
+    jwks,
     proxyName: telemetry.workload,
   })
 

@@ -1,5 +1,5 @@
 // Completion scripts for shells, made from the declared verbs: static words, no process started while completing.
-import type { Command } from 'commander'
+import type { Command, Option } from 'commander'
 
 export type Shell = 'bash' | 'zsh' | 'fish'
 
@@ -14,13 +14,18 @@ export function completionScript(program: Command, shell: Shell): string {
   const verbs = program.commands.map((command): VerbWords => ({
     name: command.name(),
     description: command.description(),
-    options: command.options.flatMap(({ long, short, description }) =>
-      [long, short].flatMap((flag) => (flag === undefined || flag === null ? [] : [{ flag, description }])),
-    ),
-    words: command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+    options: [command, ...command.commands].flatMap(({ options }) => options.flatMap(flagsOf)),
+    words: [
+      ...command.commands.map((inner) => inner.name()),
+      ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+    ],
   }))
   if (shell === 'fish') return fishScript(verbs)
   return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${bashScript(verbs)}` : bashScript(verbs)
+}
+
+function flagsOf({ long, short, description }: Option): VerbWords['options'] {
+  return [long, short].flatMap((flag) => (flag === undefined || flag === null ? [] : [{ flag, description }]))
 }
 
 function bashScript(verbs: readonly VerbWords[]): string {

@@ -181,6 +181,27 @@ const declareLooking: Declare = (program, context, run) => {
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
 
+  const authz = program.command('authz').description('authorization policies')
+  verb(authz, 'check', 'may this caller make this request? verdict, rule, file and line', [
+    'heddle authz check --from web --to reviews --method GET --path /reviews/1',
+    'heddle authz check --to reviews --path / -f mesh.yaml   # a caller without a certificate; files instead of the mesh',
+    'heddle authz check --from web --to mysql --tcp',
+  ])
+    .requiredOption('--to <workload>', 'who is asked: workload, namespace/workload, or service account')
+    .option('--from <workload>', 'who asks: the same, or a SPIFFE ID; absent: no certificate')
+    .option('--from-address <ip>', 'IP address of who asks', '127.0.0.1')
+    .option('--port <port>', "port of the application; absent: all of the workload's", parsePort)
+    .option('--method <method>', 'method of the request', 'GET')
+    .option('--path <path>', 'path of the request', '/')
+    .option('--host <host>', 'Host of the request; absent: what --to says')
+    .option('--header <name=value>', 'header of the request; may be repeated', collect, [])
+    .option('--claim <name=value>', 'claim of a verified token; may be repeated', collect, [])
+    .option('--tcp', 'a connection of opaque bytes instead of a request', false)
+    .option('-f, --file <path>', 'documents instead of the running mesh; may be repeated', collect)
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/authz-check.ts')).authzCheck(context, options)))
+
   verb(program, 'version', 'show the version', ['heddle version -o json'])
     .addOption(outputOption())
     .action((options: MeshOptions) =>

@@ -39,6 +39,20 @@ export interface AttemptRecord {
   readonly retriedBecause?: string | undefined
 }
 
+/** What authorization policies said of a request or connection. */
+export interface AuthorizationRecord {
+  readonly allowed: boolean
+  /** The deciding rule: "AuthorizationPolicy/default/reviews/0". Undefined: none matched, and the default decided. */
+  readonly policy: string | undefined
+  readonly source: SourceLocation | undefined
+  /** For a person. */
+  readonly reason: string
+  /** Rules with action AUDIT that matched. */
+  readonly audited: readonly string[]
+  /** What the policies with `dryRun` would have said, were they alone; undefined: there are none. */
+  readonly shadow: { readonly allowed: boolean; readonly policy: string | undefined } | undefined
+}
+
 /** Absent facts may be undefined as well: records have one fixed shape. */
 export interface DecisionRecord {
   readonly id: string
@@ -68,6 +82,8 @@ export interface DecisionRecord {
     readonly address?: string | undefined
   }
   readonly listener: string
+  /** Absent where no policies apply. */
+  readonly authorization?: AuthorizationRecord | undefined
   readonly routeConfiguration?: string | undefined
   readonly virtualHost?: string | undefined
   readonly route?: string | undefined

@@ -1,5 +1,5 @@
 // What an HTTP filter sees of a request before it is routed, and what it may answer it with.
-import type { ResponseFlag } from './decision-record.ts'
+import type { AuthorizationRecord, ResponseFlag } from './decision-record.ts'
 import type { RequestHead } from './http-message.ts'
 
 /** The connection that a request or a stream of bytes came by. */
@@ -31,6 +31,8 @@ export interface FilteredRequest {
   readonly peer: PeerFacts
   /** Set by request authentication. */
   token: VerifiedToken | undefined
+  /** Set by authorization. */
+  authorization: AuthorizationRecord | undefined
 }
 
 /** The request ends here. */

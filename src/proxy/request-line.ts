@@ -4,9 +4,11 @@ import { DeadlineList } from '../core/deadline-list.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { Watchable } from '../core/watchable.ts'
+import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
 import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
 import type { ResolveHost } from './cluster/host-addresses.ts'
 import type { ServerStream } from './codec/http-stream.ts'
+import { HttpFilters } from './filter/http-filters.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
@@ -31,6 +33,7 @@ export interface RequestLineDeps {
   readonly logger: Logger
   readonly sink: ExchangeSink
   readonly connections: ConnectionSink
+  readonly jwks: JwksSource
   /** "namespace/name", for the log. */
   readonly proxyName: string
 }
@@ -59,7 +62,8 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
   const deadlines = new DeadlineList(clock)
-  const serveDeps = { clock, random, deadlines, lookup, clusters, sink, logger }
+  const filters = new HttpFilters({ clock, jwks: deps.jwks })
+  const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)
@@ -75,7 +79,15 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     logger,
     credentials,
     connections,
-    tcp: { clock, random, clusters, connections, sink, revision: () => runtime.value.revision },
+    tcp: {
+      clock,
+      random,
+      clusters,
+      connections,
+      sink,
+      revision: () => runtime.value.revision,
+      authorizerOf: (config) => filters.authorizerOf(config),
+    },
     firstSpeakers: new FirstSpeakers(clock),
     secret,
     serviceChains: (name) => serviceChains.of(name),
@@ -84,6 +96,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
 
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
+    filters.update(config.listeners)
     serviceChains.update(config)
     listeners.update(config.listeners)
   }

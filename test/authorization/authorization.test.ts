@@ -38,17 +38,6 @@ it('has more than 300 cases, each with its own name', () => {
   expect(new Set(authorizationCases.map(({ name }) => name)).size).toBe(authorizationCases.length)
 })
 
-it('lets no bytes pass that it would refuse as a request', () => {
-  fc.assert(
-    fc.property(arbitrarySituation, ({ policies, request, settings }) => {
-      const bytes = evaluateByEngine(policies, { ...request, protocol: 'tcp' }, settings)
-      const asRequest = evaluateByEngine(policies, { ...request, protocol: 'http' }, settings)
-      expect(bytes.allowed && !asRequest.allowed).toBe(false)
-    }),
-    { numRuns: long ? 20_000 : 500 },
-  )
-})
-
 it('says the same by engine and by reference', { timeout: long ? 3_600_000 : 60_000 }, () => {
   fc.assert(
     fc.property(arbitrarySituation, ({ policies, request, settings }) => {

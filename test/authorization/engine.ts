@@ -1,10 +1,11 @@
 // A case on the way that policies take in a mesh: document, schema, wire, filters, verdict.
+import type { AuthorizationRecord } from '../../src/contracts/decision-record.ts'
 import type { FilteredRequest, PeerFacts } from '../../src/contracts/http-filter.ts'
 import { FilterSchema } from '../../src/contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { HttpFilterSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { HeaderList } from '../../src/core/header-list.ts'
 import { createAuthorizer } from '../../src/policies/authorization/authorization.runtime.ts'
-import type { Authorizer, AuthorizationVerdict } from '../../src/policies/authorization/authorization.runtime.ts'
+import type { Authorizer } from '../../src/policies/authorization/authorization.runtime.ts'
 import { authorizationSpecSchema } from '../../src/policies/authorization/authorization.schema.ts'
 import type { AppliedPolicy } from '../../src/policies/authorization/authorization.spec.ts'
 import {
@@ -55,7 +56,7 @@ export function evaluateByEngine(
   policies: readonly CasePolicy[],
   request: CaseRequest,
   settings: CaseSettings,
-): AuthorizationVerdict {
+): AuthorizationRecord {
   const authorizer = authorizerOf(policies, request, settings)
   return request.protocol === 'tcp'
     ? authorizer.authorizeConnection(peerFacts(request))
@@ -69,6 +70,7 @@ export function filteredRequest(request: CaseRequest): FilteredRequest {
     path: path.split('?', 1)[0] as string,
     peer: peerFacts(request),
     token,
+    authorization: undefined,
   }
 }
 

@@ -110,6 +110,7 @@ export function request(headers: readonly (readonly [string, string])[], path = 
       sni: undefined,
     },
     token: undefined,
+    authorization: undefined,
   }
 }
 

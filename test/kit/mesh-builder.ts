@@ -17,6 +17,7 @@ import type {
 import type { PortAllocation } from '../../src/control/snapshot/port-allocation.ts'
 import { MeshSecret } from '../../src/control/snapshot/secrets.ts'
 import type { SecretContent } from '../../src/control/snapshot/secrets.ts'
+import { noSecurity } from '../../src/control/snapshot/security.ts'
 import type { RouteMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
 
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
@@ -38,6 +39,8 @@ type ListenerOptions = Pick<MeshListener, 'name' | 'port'> & Partial<MeshListene
 export class MeshBuilder {
   #settings: MeshSettings = {
     trustDomain: 'mesh.local',
+    trustDomainAliases: [],
+    authorizationDefault: 'ALLOW',
     peerAuthentication: 'STRICT',
     outboundTrafficPolicy: 'allowAny',
     svidLifetimeMs: 3_600_000,
@@ -71,6 +74,7 @@ export class MeshBuilder {
       weight: 1,
       env: {},
       uses: [],
+      security: noSecurity,
       source: source(`Workload/${namespace}/${name}`),
       ...changes,
     })
@@ -140,7 +144,14 @@ export class MeshBuilder {
       ...listener,
     }))
     const address = '127.0.0.1'
-    this.#gateways.set(`${namespace}/${name}`, { namespace, name, address, listeners: whole, source: document })
+    this.#gateways.set(`${namespace}/${name}`, {
+      namespace,
+      name,
+      address,
+      listeners: whole,
+      security: noSecurity,
+      source: document,
+    })
     return this
   }
 

@@ -3,10 +3,12 @@ import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
+import type { JwksSource } from '../../src/policies/request-authentication/jwks.runtime.ts'
 import { resolveBySystem } from '../../src/proxy/cluster/dns-resolver.ts'
 import type { ResolveHost } from '../../src/proxy/cluster/host-addresses.ts'
 import type { IoBackend, TlsCredentials } from '../../src/proxy/io/connection.ts'
 import { createIoBackend } from '../../src/proxy/io/create-io-backend.ts'
+import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
 import { createRequestLine, type RequestLine } from '../../src/proxy/request-line.ts'
 import type {
   ClusterConfig,
@@ -43,6 +45,7 @@ export interface TestLineOptions {
   readonly clock?: Clock
   readonly credentials?: TlsCredentials
   readonly resolveHost?: ResolveHost
+  readonly jwks?: JwksSource
   readonly demand?: (candidates: readonly string[]) => Promise<string | undefined>
 }
 
@@ -66,6 +69,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     logger: silentLogger,
     proxyName: 'test/proxy',
     sink: { finished: (exchange) => exchanges.push(exchange) },
+    jwks: options.jwks ?? createJwksSource({ clock: systemClock, logger: silentLogger }),
     connections: {
       downstreamOpened: () => open++,
       downstreamClosed: () => open--,

@@ -23,6 +23,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     sourcePrincipal: undefined,
     mtls: false,
     revision: '7',
+    authorization: undefined,
     routeConfiguration: 'reviews.default.svc.cluster.local:9080',
     virtualHost: 'reviews',
     route: {

@@ -1,5 +1,6 @@
 // A small mesh as a snapshot, for tests of what is built from one.
 import type { MeshService, MeshSnapshot, MeshWorkload } from '../../src/control/snapshot/mesh-snapshot.ts'
+import { noSecurity } from '../../src/control/snapshot/security.ts'
 
 export function sampleWorkload(name: string, changes: Partial<MeshWorkload> = {}): MeshWorkload {
   return {
@@ -12,6 +13,7 @@ export function sampleWorkload(name: string, changes: Partial<MeshWorkload> = {}
     weight: 1,
     env: {},
     uses: [],
+    security: noSecurity,
     source: { document: `Workload/default/${name}`, file: '/mesh/mesh.yaml', line: 1, column: 1 },
     ...changes,
   }
@@ -50,6 +52,8 @@ export function sampleSnapshot(
     revision: '7',
     settings: {
       trustDomain: 'mesh.local',
+      trustDomainAliases: [],
+      authorizationDefault: 'ALLOW',
       peerAuthentication: 'STRICT',
       outboundTrafficPolicy: 'allowAny',
       svidLifetimeMs: 3_600_000,

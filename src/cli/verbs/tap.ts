@@ -101,6 +101,7 @@ function describeRecord({ output: { colors } }: CliContext, record: DecisionReco
     ...(response.flags.length === 0 ? [] : [colors.yellow(response.flags.join(','))]),
     formatLatency(record.durationMs),
     ...(attempts.length > 1 ? [`${attempts.length} attempts`] : []),
+    ...(record.authorization?.allowed === false ? [colors.yellow(record.authorization.reason)] : []),
     // between an application and its own sidecar nothing is encrypted, and nothing has to be
     ...(record.reporter === 'destination' ? [record.mtls ? 'mTLS' : colors.yellow('plaintext')] : []),
   ].join(' ')

@@ -65,6 +65,7 @@ export type ProxyMetric =
   | 'configApplied'
   | 'configRejected'
   | 'certificateExpiry'
+  | 'authorization'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -180,6 +181,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Configurations refused (NACK): the one before goes on.',
     labels: [],
+  },
+  authorization: {
+    name: 'heddle_authorization_total',
+    kind: 'counter',
+    help: 'Verdicts of authorization policies. mode: enforced, dry_run (what policies with dryRun would say), audit. policy: the rule that decided.',
+    labels: ['verdict', 'mode', 'policy'],
   },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sampleService, sampleSnapshot, sampleWorkload } from '../../../test/kit/sample-snapshot.ts'
 import type { MeshGateway, MeshSnapshot } from '../snapshot/mesh-snapshot.ts'
 import type { PortAllocation } from '../snapshot/port-allocation.ts'
+import { noSecurity } from '../snapshot/security.ts'
 import { applicationEnvironment } from './application-environment.ts'
 import { buildDesiredState } from './desired-state.ts'
 import { buildMeshState } from './mesh-state.ts'
@@ -135,6 +136,7 @@ describe('buildDesiredState', () => {
       name: 'web',
       address: '127.0.0.1',
       listeners: [{ name: 'http', port: 8080, protocol: 'HTTP', certificates: [], virtualHosts: [], streams: [] }],
+      security: noSecurity,
       source: { document: 'Gateway/default/web' },
     }
     const snapshot = sampleSnapshot([web], [], { gateways: new Map([['default/web', gateway]]) })

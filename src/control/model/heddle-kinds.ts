@@ -71,6 +71,10 @@ export interface MeshConfigSpec {
   readonly accessLog: AccessLogSpec
   readonly pathNormalization: PathNormalizationSettings
   readonly forwardedHeaders: ForwardedHeadersSettings
+  /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
+  readonly trustDomainAliases: readonly string[]
+  /** What is allowed where no AuthorizationPolicy with action ALLOW applies. */
+  readonly authorization: { readonly defaultAction: 'allow' | 'deny' }
 }
 
 const endpointWeightSchema = z.int().min(1).max(1_000_000).default(1)
@@ -179,12 +183,17 @@ export const externalServiceFields: z.ZodRawShape = {
     }),
 }
 
+const trustDomainSchema = z
+  .string()
+  .max(255)
+  .regex(/^[a-z0-9._-]+$/, 'a trust domain of lower-case letters, digits, ".", "-" and "_"')
+
 const meshConfigSpecSchema = z.strictObject({
-  trustDomain: z
-    .string()
-    .max(255)
-    .regex(/^[a-z0-9._-]+$/, 'a trust domain of lower-case letters, digits, ".", "-" and "_"')
-    .default('mesh.local'),
+  trustDomain: trustDomainSchema.default('mesh.local'),
+  trustDomainAliases: z.array(trustDomainSchema).max(16).default([]),
+  authorization: z
+    .strictObject({ defaultAction: z.enum(['allow', 'deny']).default('allow') })
+    .default({ defaultAction: 'allow' }),
   peerAuthentication: peerAuthenticationSchema.default({ mode: 'STRICT' }),
   outboundTrafficPolicy: z
     .strictObject({ mode: z.enum(['allowAny', 'registryOnly']).default('allowAny') })

@@ -20,6 +20,8 @@ import { backendTlsPolicyFields } from './policy-kinds.ts'
 import type { BackendTlsPolicySpec } from './policy-kinds.ts'
 import { grpcRouteFields, httpRouteFields } from './route-kinds.ts'
 import type { GrpcRouteSpec, HttpRouteSpec } from './route-kinds.ts'
+import { authorizationPolicyFields, requestAuthenticationFields } from './security-kinds.ts'
+import type { AuthorizationPolicyDocument, RequestAuthenticationDocument } from './security-kinds.ts'
 import { tcpRouteFields, tlsRouteFields } from './stream-route-kinds.ts'
 import type { TcpRouteSpec, TlsRouteSpec } from './stream-route-kinds.ts'
 
@@ -43,6 +45,8 @@ export interface SpecOf {
   Workload: WorkloadSpec
   ExternalService: ExternalServiceSpec
   MeshConfig: MeshConfigSpec
+  AuthorizationPolicy: AuthorizationPolicyDocument
+  RequestAuthentication: RequestAuthenticationDocument
 }
 export type KindName = keyof SpecOf
 
@@ -78,6 +82,8 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   Workload: namespaced(heddleGroup, ['v1alpha1'], workloadFields),
   ExternalService: namespaced(heddleGroup, ['v1alpha1'], externalServiceFields),
   MeshConfig: clusterScoped(heddleGroup, ['v1alpha1'], meshConfigFields),
+  AuthorizationPolicy: namespaced(heddleGroup, ['v1alpha1'], authorizationPolicyFields),
+  RequestAuthentication: namespaced(heddleGroup, ['v1alpha1'], requestAuthenticationFields),
 }
 
 export const kindNames: readonly KindName[] = Object.keys(kinds) as KindName[]
@@ -96,8 +102,7 @@ export const ignoredKinds: ReadonlySet<string> = words(
 /** Kinds that configure traffic or security and are not built: leaving one out silently could open a door. */
 export const unsupportedKinds: ReadonlySet<string> = words(
   `
-    AuthorizationPolicy Filter PeerAuthentication RequestAuthentication Rollout Telemetry TrafficPolicy UDPRoute
-    XBackendTrafficPolicy XListenerSet
+    Filter PeerAuthentication Rollout Telemetry TrafficPolicy UDPRoute XBackendTrafficPolicy XListenerSet
   `,
 )
 

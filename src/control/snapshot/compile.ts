@@ -12,6 +12,7 @@ import { withStreams } from './mesh-streams.ts'
 import { withGatewayAncestors } from './policy-ancestors.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
 import { SecretShelf } from './secrets.ts'
+import { SecurityPolicies } from './security.ts'
 import { compileServices } from './services.ts'
 import { compileSettings } from './settings.ts'
 import { badCondition, gatewayControllerName, goodCondition, supportedGatewayFeatures } from './status.ts'
@@ -33,7 +34,8 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   problems.add(...meshWide.problems)
   const drafts = compileServices(index)
   problems.add(...drafts.problems)
-  const compiledWorkloads = compileWorkloads(index, drafts.services)
+  const security = new SecurityPolicies(index, drafts.services, problems)
+  const compiledWorkloads = compileWorkloads(index, drafts.services, security)
   problems.add(...compiledWorkloads.problems)
   const resolver = new BackendResolver(index, drafts.services)
   const attachment = new RouteAttachment(resolver, problems)
@@ -41,7 +43,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
   const routed = compileMeshRoutes(index, withStreams(index, secured.services, streamAttachment), attachment)
-  const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf)
+  const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
   const services = withGrpcPorts(routed, attachment.grpcPorts)
   const statuses = new Map<string, DocumentStatus>()

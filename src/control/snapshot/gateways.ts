@@ -18,6 +18,7 @@ import { inOrderOfPrecedence } from './precedence.ts'
 import type { RankedRoute } from './precedence.ts'
 import type { ProblemList, RefusalReason, RouteAttachment } from './route-attachment.ts'
 import type { SecretShelf } from './secrets.ts'
+import type { SecurityPolicies } from './security.ts'
 import { compareText } from './services.ts'
 import { gatewayControllerName } from './status.ts'
 import type { DocumentStatus } from './status.ts'
@@ -46,6 +47,7 @@ export function compileGateways(
   attachment: RouteAttachment,
   streamAttachment: StreamAttachment,
   shelf: SecretShelf,
+  security: SecurityPolicies,
 ): CompiledGateways {
   const { problems } = attachment
   const drafts = new Map<Gateway, GatewayDraft>()
@@ -87,7 +89,7 @@ export function compileGateways(
   for (const [gateway, { address, fault, listeners }] of drafts) {
     gateways.set(
       `${gateway.namespace}/${gateway.name}`,
-      meshGateway(gateway, address, fault === undefined ? listeners : []),
+      meshGateway(gateway, address, fault === undefined ? listeners : [], security),
     )
     statuses.set(gateway.id, gatewayStatus(address, fault, listeners))
   }
@@ -262,14 +264,23 @@ function intersection(listenerHostname: string, routeHostnames: readonly string[
   return routeHostnames.flatMap((hostname) => intersectHostnames(listenerHostname, hostname) ?? [])
 }
 
-function meshGateway(gateway: Gateway, address: string, drafts: readonly ListenerDraft[]): MeshGateway {
+function meshGateway(
+  gateway: Gateway,
+  address: string,
+  drafts: readonly ListenerDraft[],
+  security: SecurityPolicies,
+): MeshGateway {
   const served = drafts.filter(isServed)
   // a listener that cannot be served keeps its hostname: nobody else answers for it
   const accepted = drafts.filter((draft) => draft.fault === undefined).map((draft) => draft.listener)
+  const { namespace, name, metadata } = gateway
+  // as a Pod of that Gateway would be labelled (GEP-1762)
+  const labels = { ...metadata.labels, 'gateway.networking.k8s.io/gateway-name': name }
   return {
-    namespace: gateway.namespace,
-    name: gateway.name,
+    namespace,
+    name,
     address,
+    security: security.of({ kind: 'Gateway', namespace, name, labels }),
     listeners: served.map(({ listener, certificates, routesByHost, streams }) => ({
       name: listener.name,
       port: listener.port,

@@ -13,6 +13,7 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 import type { MeshSecret } from './secrets.ts'
+import type { AppliedSecurity } from './security.ts'
 
 export interface MeshSnapshot {
   readonly revision: string
@@ -28,6 +29,9 @@ export interface MeshSnapshot {
 
 export interface MeshSettings {
   readonly trustDomain: string
+  readonly trustDomainAliases: readonly string[]
+  /** Where no policy with action ALLOW applies. */
+  readonly authorizationDefault: 'ALLOW' | 'DENY'
   readonly peerAuthentication: PeerAuthenticationMode
   readonly outboundTrafficPolicy: 'allowAny' | 'registryOnly'
   /** Lifetime of X.509-SVIDs. */
@@ -55,6 +59,7 @@ export interface MeshWorkload {
   readonly workingDirectory?: string
   /** Hosts and ports of the Services with a loopback listener: those of its namespace and those that `spec.uses` names. */
   readonly uses: readonly { readonly host: string; readonly port: number }[]
+  readonly security: AppliedSecurity
   readonly source: SourceLocation
 }
 
@@ -165,6 +170,7 @@ export interface MeshGateway {
   /** The IP address that all its listeners have. */
   readonly address: string
   readonly listeners: readonly MeshListener[]
+  readonly security: AppliedSecurity
   readonly source: SourceLocation
 }
 

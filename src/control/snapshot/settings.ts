@@ -66,6 +66,8 @@ export function compileSettings(index: DocumentIndex): CompiledSettings {
 function toSettings(spec: MeshConfigSpec): MeshSettings {
   return {
     trustDomain: spec.trustDomain,
+    trustDomainAliases: spec.trustDomainAliases,
+    authorizationDefault: spec.authorization.defaultAction === 'deny' ? 'DENY' : 'ALLOW',
     peerAuthentication: spec.peerAuthentication.mode,
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),

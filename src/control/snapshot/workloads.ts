@@ -9,6 +9,7 @@ import { nearest } from '../model/nearest.ts'
 import type { DocumentIndex } from './document-index.ts'
 import type { MeshWorkload, MeshWorkloadPort, PortProtocol } from './mesh-snapshot.ts'
 import { declaredProtocol } from './port-protocol.ts'
+import type { SecurityPolicies } from './security.ts'
 import { compareText } from './services.ts'
 import type { ServiceDraft } from './services.ts'
 
@@ -19,6 +20,7 @@ type Use = MeshWorkload['uses'][number]
 export function compileWorkloads(
   index: DocumentIndex,
   services: ReadonlyMap<string, ServiceDraft>,
+  security: SecurityPolicies,
 ): { readonly workloads: ReadonlyMap<string, MeshWorkload>; readonly problems: readonly Problem[] } {
   const problems: Problem[] = []
   const workloads = new Map<string, MeshWorkload>()
@@ -28,7 +30,7 @@ export function compileWorkloads(
     problems.push(...portProblems(workload, portOwners))
     workloads.set(
       `${workload.namespace}/${workload.name}`,
-      meshWorkload(workload, index, services, byServices, problems),
+      meshWorkload(workload, index, services, byServices, security, problems),
     )
   }
   return { workloads, problems }
@@ -39,6 +41,7 @@ function meshWorkload(
   index: DocumentIndex,
   services: ReadonlyMap<string, ServiceDraft>,
   byServices: ReadonlyMap<string, PortProtocol>,
+  security: SecurityPolicies,
   problems: Problem[],
 ): MeshWorkload {
   const { namespace, name, metadata, spec, folder } = workload
@@ -59,6 +62,7 @@ function meshWorkload(
     env: spec.env,
     ...(directory === undefined ? {} : { workingDirectory: directory }),
     uses: usesOf(workload, index, services, problems),
+    security: security.of({ kind: 'Workload', namespace, name, labels: metadata.labels }),
     source: sourceLocation(workload),
   }
 }

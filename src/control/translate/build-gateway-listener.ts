@@ -9,13 +9,21 @@ import { rdsManager, tlsInspector } from './build-listener.ts'
 import type { ListenerInit } from './build-listener.ts'
 import { gatewayRouteConfiguration } from './build-route.ts'
 import type { RouteConfigurationInit, VirtualHostInit } from './build-route.ts'
-import { closingChain, serverNames, streamChain } from './build-stream.ts'
+import { behind, closingChain, serverNames, streamChain } from './build-stream.ts'
 import type { FilterChainInit } from './build-stream.ts'
 import { withListenerPort } from './gateway-virtual-hosts.ts'
 import type { HttpSettings } from './http-settings.ts'
+import { withSecurity } from './listener-security.ts'
+import type { ListenerSecurity } from './listener-security.ts'
 
 /** For a port whose listeners are of protocol HTTPS, TLS or TCP. */
-export function gatewayStreamListener(gateway: MeshGateway, port: number, http: HttpSettings): ListenerInit {
+export function gatewayStreamListener(
+  gateway: MeshGateway,
+  port: number,
+  settings: HttpSettings,
+  security: ListenerSecurity,
+): ListenerInit {
+  const http = withSecurity(settings, security)
   const name = gatewayName(gateway.namespace, gateway.name, port)
   const listeners = gateway.listeners.filter((listener) => listener.port === port)
   const byName = listeners.some(({ protocol }) => protocol !== 'TCP')
@@ -24,7 +32,9 @@ export function gatewayStreamListener(gateway: MeshGateway, port: number, http: 
     address: socketAddress({ host: gateway.address, port }),
     listenerFilters: byName ? [tlsInspector] : [],
     filterChains: listeners.flatMap((listener) =>
-      listener.protocol === 'HTTPS' ? [httpsChain(gateway, listener, http)] : streamChains(listener),
+      listener.protocol === 'HTTPS'
+        ? [httpsChain(gateway, listener, http)]
+        : streamChains(listener).map((chain) => behind(security.network, chain)),
     ),
   }
 }

@@ -25,9 +25,11 @@ import type { MeshStream, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 import type { RouteConfigurationInit } from './build-route.ts'
-import { inboundStream, streamChain } from './build-stream.ts'
+import { behind, inboundStream, streamChain } from './build-stream.ts'
 import type { FilterChainInit } from './build-stream.ts'
 import type { HttpSettings } from './http-settings.ts'
+import { withSecurity } from './listener-security.ts'
+import type { ListenerSecurity } from './listener-security.ts'
 
 export type ListenerInit = MessageInitShape<typeof ListenerSchema>
 type HttpFilterInit = MessageInitShape<typeof HttpFilterSchema>
@@ -153,8 +155,10 @@ export function inboundListener(
   protocol: PortProtocol,
   routes: RouteConfigurationInit,
   source: MeshStream['source'],
-  http: HttpSettings,
+  settings: HttpSettings,
+  security: ListenerSecurity,
 ): ListenerInit {
+  const http = withSecurity(settings, security)
   const manager = connectionManager({
     ...http.manager,
     statPrefix: name,
@@ -165,7 +169,7 @@ export function inboundListener(
   const traffic = undeclared ? { ...httpTraffic, plaintextProtocols: httpProtocols } : httpTraffic
   const requests = opaque ? {} : encodePeerAuthentication({ mode }, traffic)
   const bytes = encodePeerAuthentication({ mode }, opaqueTraffic)
-  const carried = inboundStream(name, source)
+  const carried = behind(security.network, inboundStream(name, source))
   // what the mesh has not marked may be the application's own TLS
   const plainBytes = opaque ? { ...bytes.plaintext, filterChainMatch: {} } : undeclared ? bytes.plaintext : undefined
   const filterChains: FilterChainInit[] = [

@@ -7,6 +7,7 @@ import { hostPort, noCluster } from '../../contracts/xds/names.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshStream } from '../snapshot/mesh-snapshot.ts'
 import { encodeSource } from './build-route.ts'
+import type { ListenerSecurity } from './listener-security.ts'
 
 export type FilterChainInit = Extract<MessageInitShape<typeof FilterChainSchema>, { readonly $typeName?: never }>
 type ClusterSpecifier = NonNullable<MessageInitShape<typeof TcpProxySchema>['clusterSpecifier']>
@@ -24,6 +25,14 @@ export function streamChain(stream: MeshStream): FilterChainInit {
 /** To the application behind a sidecar. */
 export function inboundStream(cluster: string, source: MeshStream['source']): Omit<FilterChainInit, 'name'> {
   return bytesChain('default', [], [{ name: cluster, weight: 1 }], encodeSource(source))
+}
+
+/** What the chain carries passes these filters first. */
+export function behind<Chain extends Pick<FilterChainInit, 'filters'>>(
+  filters: ListenerSecurity['network'],
+  chain: Chain,
+): Chain {
+  return filters.length === 0 ? chain : { ...chain, filters: [...filters, ...(chain.filters ?? [])] }
 }
 
 /** Closes what comes for these names. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import { forward, route, source } from '../../../test/kit/mesh-builder.ts'
 import type { MeshGateway, MeshListener } from '../snapshot/mesh-snapshot.ts'
+import { noSecurity } from '../snapshot/security.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 
 type Listener = Pick<MeshListener, 'name' | 'port' | 'virtualHosts'> & Partial<MeshListener>
@@ -13,6 +14,7 @@ function gateway(...listeners: readonly Listener[]): MeshGateway {
     name: 'public',
     address: '127.0.0.1',
     listeners: whole,
+    security: noSecurity,
     source: source('Gateway/default/public'),
   }
 }

@@ -40,6 +40,7 @@ import { buildSecret } from './build-secret.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
+import { listenerSecurity, withSecurity } from './listener-security.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
@@ -140,21 +141,24 @@ class MeshResourceView implements ResourceView {
     const { port, protocol } = first
     const recipe = { key: `listener ${name}`, name, schema: ListenerSchema }
     const http = this.#http.gateway
-    if (protocol !== 'HTTP') {
-      const inputs = [gateway, http.key]
-      return this.#cache.get({ ...recipe, inputs, build: () => gatewayStreamListener(gateway, port, http) })
-    }
+    const { settings } = this.#snapshot
     return this.#cache.get({
       ...recipe,
-      inputs: [gateway.address, port, http.key],
-      build: () => gatewayListener(name, { host: gateway.address, port }, http),
+      inputs: [gateway, port, settings, http.key],
+      build: () => {
+        const security = listenerSecurity(gateway.security, settings, port)
+        return protocol === 'HTTP'
+          ? gatewayListener(name, { host: gateway.address, port }, withSecurity(http, security))
+          : gatewayStreamListener(gateway, port, http, security)
+      },
     })
   }
 
   #sidecarListener(name: string, node: XdsNode): EncodedResource | undefined {
     const workload = this.#workload(node)
     if (workload === undefined) return undefined
-    const { peerAuthentication: mode, outboundTrafficPolicy } = this.#snapshot.settings
+    const { settings } = this.#snapshot
+    const { peerAuthentication: mode, outboundTrafficPolicy } = settings
     const http = this.#http.sidecar
     const recipe = { key: `listener ${keyOf(node)} ${name}`, name, schema: ListenerSchema }
 
@@ -173,8 +177,11 @@ class MeshResourceView implements ResourceView {
       const routes = () => anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)])
       return this.#cache.get({
         ...recipe,
-        inputs: [address.host, address.port, mode, workload, http.key],
-        build: () => inboundListener(name, address, mode, inbound.protocol, routes(), workload.source, http),
+        inputs: [address.host, address.port, workload, settings, http.key],
+        build: () => {
+          const security = listenerSecurity(workload.security, settings, inbound.port)
+          return inboundListener(name, address, mode, inbound.protocol, routes(), workload.source, http, security)
+        },
       })
     }
     const used = workload.uses.find(({ host, port }) => serviceListener(host, port) === name)

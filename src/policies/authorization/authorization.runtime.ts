@@ -1,46 +1,28 @@
 // Whether a request or a connection may go on: RBAC filters, compiled when configuration changes (envoy.config.rbac.v3).
-import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { AuthorizationRecord } from '../../contracts/decision-record.ts'
 import type { FilteredRequest, FilterRefusal, HttpFilter, PeerFacts } from '../../contracts/http-filter.ts'
 import type { RbacFilterSpec, RbacPolicy, RbacRules } from './authorization.spec.ts'
 import { connectionRules, needsRequest } from './connection-rules.runtime.ts'
 import { createPolicyIndex } from './policy-index.runtime.ts'
 import type { PolicyIndex } from './policy-index.runtime.ts'
 
-export interface AuthorizationVerdict {
-  readonly allowed: boolean
-  /** Name of the rule that decided: "AuthorizationPolicy/default/reviews/0". */
-  readonly policy: string | undefined
-  readonly source: SourceLocation | undefined
-  /** For a person. */
-  readonly reason: string
-  /** Names of the AUDIT rules that match. */
-  readonly audited: readonly string[]
-  /** What the policies in dry run would have said, were they alone. Undefined where there are none. */
-  readonly shadow: { readonly allowed: boolean; readonly policy: string | undefined } | undefined
-}
-
 export interface Authorizer {
   /** What fails is refused, with the error as reason. */
-  authorize(request: FilteredRequest): AuthorizationVerdict
+  authorize(request: FilteredRequest): AuthorizationRecord
   /** What a rule asks of requests counts against the connection. */
-  authorizeConnection(peer: PeerFacts): AuthorizationVerdict
+  authorizeConnection(peer: PeerFacts): AuthorizationRecord
   /** Some rule asks for something of a request: connections alone cannot be told apart by it. */
   readonly needsHttp: boolean
 }
 
 /** Throws an Error that names a regular expression or a block of addresses that is none. */
 export function createAuthorizer(filters: readonly RbacFilterSpec[]): Authorizer {
-  const needsHttp = filters.some(({ enforced, shadow }) => asks(enforced) || asks(shadow))
   const requests = compileFilters(filters, (rules) => rules)
-  let connections = needsHttp ? undefined : requests
+  const connections = compileFilters(filters, connectionRules)
   return {
     authorize: (request) => guarded(requests, request.peer, request),
-    authorizeConnection(peer) {
-      // Seldom asked of such rules, and nothing new can be wrong with them.
-      connections ??= compileFilters(filters, connectionRules)
-      return guarded(connections, peer, undefined)
-    },
-    needsHttp,
+    authorizeConnection: (peer) => guarded(connections, peer, undefined),
+    needsHttp: filters.some(({ enforced, shadow }) => asks(enforced) || asks(shadow)),
   }
 }
 
@@ -51,7 +33,7 @@ function asks(rules: RbacRules | undefined): boolean {
 interface CompiledRules {
   readonly action: RbacRules['action']
   /** A matching policy's verdict. */
-  readonly index: PolicyIndex<AuthorizationVerdict>
+  readonly index: PolicyIndex<AuthorizationRecord>
 }
 
 interface CompiledFilters {
@@ -79,7 +61,7 @@ function compileRules({ action, policies }: RbacRules): CompiledRules {
   return { action, index: createPolicyIndex(policies, (policy) => policyVerdict(policy, action !== 'DENY')) }
 }
 
-function policyVerdict({ name, source }: RbacPolicy, allowed: boolean): AuthorizationVerdict {
+function policyVerdict({ name, source }: RbacPolicy, allowed: boolean): AuthorizationRecord {
   const reason = `${allowed ? 'allowed' : 'denied'} by ${ruleTitle(name)}`
   return { allowed, policy: name, source, reason, audited: [], shadow: undefined }
 }
@@ -90,18 +72,14 @@ function ruleTitle(name: string): string {
   return document === undefined ? name : `${document}, rule ${Number(index) + 1}`
 }
 
-function plainVerdict(allowed: boolean, reason: string): AuthorizationVerdict {
+function plainVerdict(allowed: boolean, reason: string): AuthorizationRecord {
   return { allowed, policy: undefined, source: undefined, reason, audited: [], shadow: undefined }
 }
 
 const notForbidden = plainVerdict(true, 'no policy forbids it')
 const notAllowed = plainVerdict(false, 'no ALLOW policy matched')
 
-function guarded(
-  filters: CompiledFilters,
-  peer: PeerFacts,
-  request: FilteredRequest | undefined,
-): AuthorizationVerdict {
+function guarded(filters: CompiledFilters, peer: PeerFacts, request: FilteredRequest | undefined): AuthorizationRecord {
   try {
     const verdict = decide(filters.enforced, peer, request)
     if (filters.audits.length === 0 && filters.shadows.length === 0) return verdict
@@ -118,7 +96,7 @@ function decide(
   rules: readonly CompiledRules[],
   peer: PeerFacts,
   request: FilteredRequest | undefined,
-): AuthorizationVerdict {
+): AuthorizationRecord {
   let verdict = notForbidden
   for (let i = 0; i < rules.length; i++) {
     const { action, index } = rules[i] as CompiledRules
@@ -154,27 +132,21 @@ function allMatches(
   return names ?? none
 }
 
-function failure(error: unknown): AuthorizationVerdict {
+function failure(error: unknown): AuthorizationRecord {
   return plainVerdict(false, `authorization failed: ${error instanceof Error ? error.message : String(error)}`)
 }
 
 /** Envoy's words; nothing of the policy is for the caller. */
 const refusal: FilterRefusal = { status: 403, flags: ['UAEX'], detail: 'RBAC: access denied' }
 
-export function authorizationFilter(
-  authorizer: Authorizer,
-  onVerdict: (verdict: AuthorizationVerdict) => void,
-): HttpFilter {
+/** Leaves the verdict in the request. */
+export function authorizationFilter(authorizer: Authorizer): HttpFilter {
   return {
     name: 'envoy.filters.http.rbac',
     apply(request) {
-      try {
-        const verdict = authorizer.authorize(request)
-        onVerdict(verdict)
-        return verdict.allowed ? undefined : refusal
-      } catch {
-        return refusal
-      }
+      const verdict = authorizer.authorize(request)
+      request.authorization = verdict
+      return verdict.allowed ? undefined : refusal
     },
   }
 }

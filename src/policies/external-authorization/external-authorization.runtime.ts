@@ -112,6 +112,7 @@ function upstreamChanges(
 const alwaysForCaller = new Set(['location', 'www-authenticate', 'proxy-authenticate'])
 
 function isForCaller(name: string, { headersToDownstreamOnDeny }: HttpAuthorizationService): boolean {
+  if (framingHeaders.has(name)) return false
   return (
     headersToDownstreamOnDeny.length === 0 ||
     alwaysForCaller.has(name) ||

@@ -39,8 +39,7 @@ export function createHttpAuthorizationClient(options: HttpAuthorizationClientOp
       return await askOnce(options, agent, check, either)
     } catch (thrown) {
       if (!(thrown instanceof StaleConnection)) throw thrown
-      // On a connection of its own: after a restart of the server the other idle ones are stale too
-      return await askOnce(options, false, check, either)
+      return await askOnce(options, agent, check, either)
     }
   }
   return {
@@ -57,7 +56,7 @@ class StaleConnection extends Error {}
 
 function askOnce(
   { host, port, pathPrefix }: HttpAuthorizationClientOptions,
-  agent: Agent | false,
+  agent: Agent,
   check: AuthorizationCheck,
   signal: AbortSignal,
 ): Promise<AuthorizationAnswer> {

@@ -1,4 +1,6 @@
 // What a proxy adds to requests that enter the mesh through it, and takes from those that reach a workload.
+import { isIP } from 'node:net'
+
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Random } from '../../core/random.ts'
 import {
@@ -22,6 +24,23 @@ export function prepareRequest(
   stripMeshHeaders(headers)
   markForwarded(request, caller, forwarding, direction)
   if (direction !== 'inbound' && !headers.has('x-request-id')) headers.add('x-request-id', requestId(random))
+}
+
+/**
+ * Whose request it is, as far as that may be believed: a gateway's trusted proxies in front said so, or another proxy of the mesh did.
+ * Call it after `prepareRequest`.
+ */
+export function remoteAddressOf(
+  { headers }: RequestHead,
+  { address }: Caller,
+  direction: ListenerConfig['direction'],
+  { trustedHops }: ForwardedHeadersSpec = defaultForwarding[direction],
+  inMesh: boolean,
+): string {
+  const believed = direction === 'gateway' ? trustedHops > 0 : direction === 'inbound' && inMesh
+  const entries = believed ? headers.get('x-forwarded-for')?.split(',') : undefined
+  const entry = (direction === 'gateway' ? entries?.[0] : entries?.at(-1))?.trim() ?? ''
+  return isIP(entry) === 0 ? address : entry
 }
 
 /** Shaped as a UUID of version 4; unique enough to find one's way in logs, no secret. */

@@ -1,5 +1,6 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
+import type { FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -16,6 +17,7 @@ import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/h
 import { HttpParseError } from '../codec/http1/parse-error.ts'
 import type { StreamOrigin } from '../listener/downstream-connection.ts'
 import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
+import type { HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
@@ -23,13 +25,16 @@ import { sendMirror } from '../upstream/mirror.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import type { Authority } from './authority.ts'
-import { prepareRequest } from './first-hop.ts'
+import { prepareRequest, remoteAddressOf } from './first-hop.ts'
+import { type HttpFilters, runFilters } from './http-filters.ts'
+import { peerFacts } from './peer-facts.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 import { WatchedRequest } from './watched-request.ts'
 
 export interface ServeDeps extends ForwardDeps {
   readonly lookup: RouteLookup
+  readonly filters: HttpFilters
   readonly clusters: ClusterSet
   readonly sink: ExchangeSink
   readonly logger: Logger
@@ -83,6 +88,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     }
     const { direction } = listener.config
     if (direction === 'inbound') this.#spoken = takeSpoken(this.#stream)
+    let remoteAddress = this.#stream.connection.remoteAddress
     if (request.method !== 'CONNECT') {
       this.watch(this.#deps.clock, this.#deps.deadlines, streamIdleTimeoutMs ?? defaultStreamIdleTimeoutMs)
       const path = normalizePath(request.path, paths)
@@ -91,9 +97,55 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
         return
       }
       request.path = path
-      prepareRequest(request, this.#caller(), direction, forwarding, this.#deps.random)
+      const caller = this.#caller()
+      prepareRequest(request, caller, direction, forwarding, this.#deps.random)
+      if (chain.filter.filters !== undefined)
+        remoteAddress = remoteAddressOf(request, caller, direction, forwarding, this.#exchange.mtls)
     }
-    const authority = connectedTo === undefined ? request.authority : hostPort(connectedTo)
+    const result = chain.filter.filters === undefined ? undefined : this.#filter(chain.filter, remoteAddress)
+    if (result instanceof Promise) {
+      this.#stream.pause()
+      void this.#awaitFilters(result, routes)
+    } else if (result === undefined) this.#route(routes)
+    else this.#refuseFiltered(result)
+  }
+
+  #filter(manager: HttpConnectionManagerConfig, remoteAddress: string): FilterResult | Promise<FilterResult> {
+    const { request: head, connection } = this.#stream
+    const query = head.path.indexOf('?')
+    const path = query === -1 ? head.path : head.path.slice(0, query)
+    const peer = peerFacts(connection, remoteAddress)
+    const filtered = { head, path, peer, token: undefined, authorization: undefined }
+    const result = runFilters(this.#deps.filters.of(manager), filtered, (error) =>
+      this.#deps.logger.error('filter failed', { error: errorMessage(error) }),
+    )
+    if (!(result instanceof Promise)) this.#exchange.authorization = filtered.authorization
+    else {
+      return result.then((refusal) => {
+        this.#exchange.authorization = filtered.authorization
+        return refusal
+      })
+    }
+    return result
+  }
+
+  async #awaitFilters(pending: Promise<FilterResult>, routes: RouteSource): Promise<void> {
+    const result = await pending
+    if (this.#finished) return
+    if (result === undefined) this.#route(routes)
+    else this.#refuseFiltered(result)
+    this.#stream.resume()
+  }
+
+  #refuseFiltered({ status, flags, detail, headers = [] }: FilterRefusal): void {
+    const { head, body } = textResponse(status, detail)
+    for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
+    this.#answer(head, body, flags, detail)
+  }
+
+  #route(routes: RouteSource): void {
+    const { connectedTo } = this.#origin
+    const authority = connectedTo === undefined ? this.#stream.request.authority : hostPort(connectedTo)
     const found = this.#deps.lookup.find(routes, authority, 80)
     if (!(found instanceof Promise)) {
       this.#found(found)

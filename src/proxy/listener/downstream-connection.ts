@@ -6,6 +6,7 @@ import { createServerConnection, type ServedProtocol } from '../codec/create-ser
 import type { ServerConnection, ServerStream } from '../codec/http-stream.ts'
 import { type ConnectionFacts, Detector, unknownFacts } from '../detect/detector.ts'
 import type { Authority } from '../filter/authority.ts'
+import { peerFacts } from '../filter/peer-facts.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
 import type { DownstreamTls, FilterChainConfig, SecretConfig, TcpProxyConfig } from '../runtime/runtime-config.ts'
 import { type Dialled, dialTcp } from '../tcp/dial.ts'
@@ -92,7 +93,7 @@ export class DownstreamConnection implements StreamOrigin {
       timeoutMs: Math.min(config.detectTimeoutMs, downstreamTimeouts.detectMs),
       onClosed: () => this.#gone(),
     }
-    if (greeting === undefined) {
+    if (greeting === undefined || !this.#mayCarry(greeting)) {
       new Detector(this.#connection, {
         ...options,
         onDetected: (facts, bytes, ended) => this.#choose(facts, { bytes, ended }),
@@ -100,6 +101,12 @@ export class DownstreamConnection implements StreamOrigin {
     } else {
       this.#detectGreeted(greeting, options, head)
     }
+  }
+
+  /** Nothing is dialled for a caller who may not come. */
+  #mayCarry(config: TcpProxyConfig): boolean {
+    const facts = peerFacts(this.#connection, this.#connection.remoteAddress)
+    return this.#deps.tcp.authorizerOf(config)?.authorizeConnection(facts).allowed ?? true
   }
 
   /** Ends with the next response; within `graceMs` when idle. Opaque bytes go on. */

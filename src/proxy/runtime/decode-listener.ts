@@ -6,16 +6,22 @@ import type { FilterChain } from '../../contracts/xds/gen/envoy/config/listener/
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { Listener } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { JwtAuthenticationSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
+import { RBACSchema as HttpRbacSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpConnectionManager } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { RBACSchema as NetworkRbacSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { TcpProxySchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { decodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
+import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
+import { decodeAuthorization, decodeNetworkAuthorization } from '../../policies/authorization/authorization.xds.ts'
 import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
@@ -24,7 +30,14 @@ import { decodeRouteConfiguration } from './decode-route.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { decodeChainTransport } from './decode-transport.ts'
 import { parseResource, refuseFields, within } from './parse-resource.ts'
-import type { FilterChainConfig, HttpConnectionManagerConfig, ListenerConfig, RouteSource } from './runtime-config.ts'
+import type {
+  FilterChainConfig,
+  HttpConnectionManagerConfig,
+  HttpFilterConfig,
+  ListenerConfig,
+  RouteSource,
+  TcpProxyConfig,
+} from './runtime-config.ts'
 
 /** Throws an Error that says what cannot be served. */
 export function decodeListenerResource(body: Uint8Array): ListenerConfig {
@@ -89,8 +102,8 @@ const unsupportedMatches = [
 ] as const
 
 function decodeFilterChain(chain: FilterChain): FilterChainConfig {
-  const [filter, ...others] = chain.filters
-  if (others.length > 0) throw new Error('only one network filter is supported')
+  const filter = chain.filters.at(-1)
+  const authorization = chain.filters.slice(0, -1).map(decodeNetworkFilter)
   if (chain.filterChainMatch !== undefined) refuseFields(chain.filterChainMatch, unsupportedMatches)
   const config = filter?.configType
   const any = config?.case === 'typedConfig' ? config.value : undefined
@@ -103,15 +116,37 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
     match: { transport, serverNames: serverNames.map((name) => name.toLowerCase()), applicationProtocols },
     ...(tls === undefined ? {} : { tls }),
     filter: isTcp
-      ? decodeTcpProxy(readTypedConfig(any, TcpProxySchema, 'network filter'), chain)
-      : decodeConnectionManager(readTypedConfig(any, HttpConnectionManagerSchema, 'network filter')),
+      ? {
+          ...decodeTcpProxy(readTypedConfig(any, TcpProxySchema, 'network filter'), chain),
+          ...authorizedBy(authorization),
+        }
+      : decodeConnectionManager(readTypedConfig(any, HttpConnectionManagerSchema, 'network filter'), authorization),
   }
 }
 
-function decodeConnectionManager(manager: HttpConnectionManager): HttpConnectionManagerConfig {
+function decodeNetworkFilter(filter: FilterChain['filters'][number]): RbacFilterSpec {
+  const { name, configType } = filter
+  const config = configType.case === 'typedConfig' ? configType.value : undefined
+  if (!isTypedConfig(config, NetworkRbacSchema))
+    throw new Error(`network filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
+  return within(`network filter "${name}"`, () => decodeNetworkAuthorization(filter))
+}
+
+function authorizedBy(authorization: readonly RbacFilterSpec[]): Pick<TcpProxyConfig, 'authorization'> {
+  return authorization.length === 0 ? {} : { authorization }
+}
+
+/** What authorizes connections authorizes each of their requests here: the facts are the same. */
+function decodeConnectionManager(
+  manager: HttpConnectionManager,
+  authorization: readonly RbacFilterSpec[],
+): HttpConnectionManagerConfig {
+  const { routes, filters } = decodeHttpFilters(manager)
+  const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',
-    routes: decodeRouteSource(manager),
+    routes,
+    ...(all.length === 0 ? {} : { filters: all }),
     paths: decodePathNormalization(manager),
     forwarding: decodeForwardedHeaders(manager),
     streamIdleTimeoutMs: decodeStreamIdleTimeout(manager),
@@ -119,19 +154,33 @@ function decodeConnectionManager(manager: HttpConnectionManager): HttpConnection
   }
 }
 
-function decodeRouteSource({ routeSpecifier, httpFilters }: HttpConnectionManager): RouteSource {
+function decodeHttpFilters(manager: HttpConnectionManager): {
+  readonly routes: RouteSource
+  readonly filters: readonly HttpFilterConfig[]
+} {
   let forwardProxy: RouteSource | undefined
-  for (const filter of httpFilters) {
-    const config = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined
+  const filters: HttpFilterConfig[] = []
+  for (const filter of manager.httpFilters) {
+    const { name, configType, isOptional } = filter
+    const config = configType.case === 'typedConfig' ? configType.value : undefined
     if (isTypedConfig(config, ForwardProxySchema)) {
-      const { searchDomains, allowAny } = readTypedConfig(config, ForwardProxySchema, filter.name)
+      const { searchDomains, allowAny } = readTypedConfig(config, ForwardProxySchema, name)
       forwardProxy = { kind: 'forward-proxy', searchDomains, allowAny }
-    } else if (!isTypedConfig(config, RouterSchema) && !isTypedConfig(config, CorsSchema) && !filter.isOptional) {
+    } else if (isTypedConfig(config, JwtAuthenticationSchema)) {
+      const message = readTypedConfig(config, JwtAuthenticationSchema, name)
+      const spec = within(`HTTP filter "${name}"`, () => decodeRequestAuthentication(message))
+      filters.push({ kind: 'request-authentication', spec })
+    } else if (isTypedConfig(config, HttpRbacSchema)) {
+      filters.push({ kind: 'authorization', spec: within(`HTTP filter "${name}"`, () => decodeAuthorization(filter)) })
+    } else if (!isTypedConfig(config, RouterSchema) && !isTypedConfig(config, CorsSchema) && !isOptional) {
       // ignoring one that authorises requests would let everything in
-      throw new Error(`HTTP filter "${filter.name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
+      throw new Error(`HTTP filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
     }
   }
-  if (forwardProxy !== undefined) return forwardProxy
+  return { routes: forwardProxy ?? decodeRoutes(manager), filters }
+}
+
+function decodeRoutes({ routeSpecifier }: HttpConnectionManager): RouteSource {
   if (routeSpecifier.case === 'rds') return { kind: 'rds', name: routeSpecifier.value.routeConfigName }
   if (routeSpecifier.case === 'routeConfig') {
     return { kind: 'inline', routeConfiguration: decodeRouteConfiguration(routeSpecifier.value) }

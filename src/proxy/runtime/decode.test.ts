@@ -172,7 +172,7 @@ describe('listeners', () => {
     ],
     [
       { address, filterChains: [{ name: 'c', filters: [{ name: 'a' }, { name: 'b' }] }] },
-      'filter chain "c": only one network filter',
+      'filter chain "c": network filter "a"',
     ],
   ])('refuses %# with the place', (init, reason) => {
     expect(() => listener(init as ListenerInit)).toThrow(reason)

@@ -1,6 +1,7 @@
 // The configuration a proxy runs: plain immutable data decoded from xDS, swapped whole. Compiled forms live beside it in Runtime.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
@@ -9,6 +10,7 @@ import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balan
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
+import type { RequestAuthenticationSpec } from '../../policies/request-authentication/request-authentication.spec.ts'
 import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
@@ -78,7 +80,13 @@ export interface HttpConnectionManagerConfig {
   readonly forwarding?: ForwardedHeadersSpec
   /** Absent: no line. */
   readonly accessLog?: AccessLogSpec
+  /** What a request passes before it is routed, in this order. */
+  readonly filters?: readonly HttpFilterConfig[]
 }
+
+export type HttpFilterConfig =
+  | { readonly kind: 'request-authentication'; readonly spec: RequestAuthenticationSpec }
+  | { readonly kind: 'authorization'; readonly spec: RbacFilterSpec }
 
 /** Bytes both ways to one of the backends. */
 export interface TcpProxyConfig {
@@ -88,6 +96,8 @@ export interface TcpProxyConfig {
   /** Route it came from: "TCPRoute/default/mysql/0", "default", or the listener's name for what no route speaks of. */
   readonly route: string
   readonly source?: SourceLocation
+  /** What a connection passes before it is carried. */
+  readonly authorization?: readonly RbacFilterSpec[]
 }
 
 export type RouteSource =

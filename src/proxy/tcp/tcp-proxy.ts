@@ -1,7 +1,9 @@
 // One connection of opaque bytes: dialled, relayed, counted, and told to the sink as an exchange when it is over.
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { HeaderList } from '../../core/header-list.ts'
+import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { ConnectionFacts } from '../detect/detector.ts'
+import { peerFacts } from '../filter/peer-facts.ts'
 import type { Connection } from '../io/connection.ts'
 import type { ListenerConfig, TcpProxyConfig } from '../runtime/runtime-config.ts'
 import { beginExchange } from '../telemetry/begin-exchange.ts'
@@ -14,6 +16,8 @@ export interface TcpProxyDeps extends DialDeps {
   readonly sink: ExchangeSink
   /** Of the running configuration. */
   readonly revision: () => string
+  /** Undefined: every connection is carried. */
+  readonly authorizerOf: (config: TcpProxyConfig) => Authorizer | undefined
 }
 
 export interface TcpProxyOptions {
@@ -45,6 +49,10 @@ export class TcpProxy {
 
   /** `head` is what was read of the caller. `early` is a dial that has begun; without one it begins now. */
   start(head: RelayHead, early: Dialled | Promise<Dialled> | undefined): void {
+    if (!this.#authorized()) {
+      void this.#giveUp(early)
+      return
+    }
     const dialled = early ?? dialTcp(this.#deps, this.#options.config)
     if (dialled instanceof Promise) void this.#await(dialled, head)
     else this.#join(dialled, head, nothing)
@@ -52,7 +60,30 @@ export class TcpProxy {
 
   /** The server has spoken first: `bytes` are lent. */
   startSpoken(head: RelayHead, dialled: Dialled, bytes: Uint8Array): void {
-    this.#join(dialled, head, bytes)
+    if (this.#authorized()) this.#join(dialled, head, bytes)
+    else void this.#giveUp(dialled)
+  }
+
+  /** Ends the connection where policies do not allow it. */
+  #authorized(): boolean {
+    const { caller, config, listener } = this.#options
+    const authorizer = this.#deps.authorizerOf(config)
+    if (authorizer === undefined) return true
+    const verdict = authorizer.authorizeConnection(peerFacts(caller, caller.remoteAddress))
+    this.#exchange.authorization = verdict
+    if (verdict.allowed) return true
+    this.#exchange.flags.push('UAEX')
+    this.#exchange.detail = verdict.reason
+    this.#deps.connections.downstreamRefused(listener.name, 'refused by an authorization policy')
+    caller.destroy(new Error('refused by an authorization policy'))
+    this.#finish()
+    return false
+  }
+
+  async #giveUp(early: Dialled | Promise<Dialled> | undefined): Promise<void> {
+    const dialled = await early
+    dialled?.connection?.destroy()
+    dialled?.release()
   }
 
   async #await(pending: Promise<Dialled>, head: RelayHead): Promise<void> {

@@ -30,6 +30,7 @@ export function beginExchange(
     sourcePrincipal,
     mtls: sourcePrincipal !== undefined,
     revision,
+    authorization: undefined,
     routeConfiguration: undefined,
     virtualHost: undefined,
     route: undefined,

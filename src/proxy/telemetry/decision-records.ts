@@ -74,6 +74,7 @@ export function toDecisionRecord(
       address: exchange.destinationAddress,
     },
     listener: exchange.listener,
+    authorization: exchange.authorization,
     routeConfiguration: exchange.routeConfiguration,
     virtualHost: exchange.virtualHost,
     route: route?.name,

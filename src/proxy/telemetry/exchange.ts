@@ -1,6 +1,6 @@
 // The facts of one request as the request line gathers them: one fixed-shape object, written in place. Sinks read it when it is finished;
 // a DecisionRecord is made from it only when somebody asks.
-import type { AttemptRecord, ResponseFlag } from '../../contracts/decision-record.ts'
+import type { AttemptRecord, AuthorizationRecord, ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { Route } from '../runtime/runtime-config.ts'
@@ -19,6 +19,7 @@ export interface Exchange {
   sourcePrincipal: string | undefined
   mtls: boolean
   revision: string
+  authorization: AuthorizationRecord | undefined
   routeConfiguration: string | undefined
   virtualHost: string | undefined
   route: Pick<Route, 'name' | 'source'> | undefined

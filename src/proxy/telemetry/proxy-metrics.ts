@@ -1,4 +1,5 @@
 // What one sidecar counts. Fed by the request line as ExchangeSink and ConnectionSink, by the xDS client and the identity agent.
+import type { AuthorizationRecord } from '../../contracts/decision-record.ts'
 import {
   durationBucketsSeconds,
   noFlagsLabel,
@@ -54,6 +55,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #configTable: SeriesTable
   readonly #configApplied: Counter
   readonly #configRejected: Counter
+  readonly #authorizationTable: SeriesTable
+  readonly #authorization: Counter
+  /** The last verdict counted, and the rows that it counts in. */
+  #verdict: AuthorizationRecord | undefined
+  #verdictRows: readonly number[] = []
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -86,11 +92,14 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#configTable = registry.table([])
     this.#configApplied = this.#configTable.counter(proxyMetrics.configApplied)
     this.#configRejected = this.#configTable.counter(proxyMetrics.configRejected)
+    this.#authorizationTable = registry.table(proxyMetrics.authorization.labels)
+    this.#authorization = this.#authorizationTable.counter(proxyMetrics.authorization)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
 
   finished(exchange: Exchange): void {
+    if (exchange.authorization !== undefined) this.#countVerdict(exchange.authorization)
     // Not a request: it was counted while it lived.
     if (exchange.protocol === 'TCP') return
     const row = this.#requestRow(exchange)
@@ -202,6 +211,23 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       exchange.grpcStatus === undefined ? '' : String(exchange.grpcStatus),
       exchange.flags.length === 0 ? noFlagsLabel : exchange.flags.join(','),
     )
+  }
+
+  #countVerdict(verdict: AuthorizationRecord): void {
+    if (verdict !== this.#verdict) {
+      const { shadow } = verdict
+      this.#verdict = verdict
+      this.#verdictRows = [
+        this.#verdictRow(verdict, 'enforced'),
+        ...(shadow === undefined ? [] : [this.#verdictRow(shadow, 'dry_run')]),
+        ...verdict.audited.map((policy) => this.#verdictRow({ allowed: verdict.allowed, policy }, 'audit')),
+      ]
+    }
+    for (const row of this.#verdictRows) this.#authorization.add(row, 1)
+  }
+
+  #verdictRow({ allowed, policy }: Pick<AuthorizationRecord, 'allowed' | 'policy'>, mode: string): number {
+    return this.#authorizationTable.row(allowed ? 'allowed' : 'refused', mode, policy ?? noFlagsLabel)
   }
 
   #countRetries(exchange: Exchange): void {

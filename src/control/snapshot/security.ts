@@ -1,0 +1,107 @@
+import { serviceHost } from '../../contracts/xds/names.ts'
+// Which AuthorizationPolicies and RequestAuthentications apply to a workload or gateway.
+import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
+import { toJwtRules } from '../../policies/request-authentication/request-authentication.schema.ts'
+import type { JwtRule } from '../../policies/request-authentication/request-authentication.spec.ts'
+import { documentProblem, sourceLocation } from '../model/document.ts'
+import type { ModelDocument } from '../model/document.ts'
+import { gatewayGroup } from '../model/kinds.ts'
+import { nearest } from '../model/nearest.ts'
+import { labelsMatch } from './document-index.ts'
+import type { DocumentIndex } from './document-index.ts'
+import type { ProblemList } from './route-attachment.ts'
+import { compareText } from './services.ts'
+import type { ServiceDraft } from './services.ts'
+
+export interface AppliedSecurity {
+  readonly authorization: readonly AppliedPolicy[]
+  readonly jwtRules: readonly JwtRule[]
+}
+
+export const noSecurity: AppliedSecurity = { authorization: [], jwtRules: [] }
+
+/** What policies choose by. */
+export interface SecuritySubject {
+  readonly kind: 'Workload' | 'Gateway'
+  readonly namespace: string
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** Policies in it that choose nothing apply to the whole mesh. */
+export const rootNamespace = 'heddle-system'
+
+type Policy = ModelDocument<'AuthorizationPolicy'> | ModelDocument<'RequestAuthentication'>
+
+export class SecurityPolicies {
+  readonly #index: DocumentIndex
+  /** By "namespace/name" of a Service: its workloads, as "namespace/name". */
+  readonly #workloadsOf = new Map<string, Set<string>>()
+
+  constructor(index: DocumentIndex, services: ReadonlyMap<string, ServiceDraft>, problems: ProblemList) {
+    this.#index = index
+    for (const kind of ['AuthorizationPolicy', 'RequestAuthentication'] as const)
+      for (const policy of index.all(kind)) this.#resolve(policy, services, problems)
+  }
+
+  of(subject: SecuritySubject): AppliedSecurity {
+    const authorization = this.#applied('AuthorizationPolicy', subject).map((policy): AppliedPolicy => ({
+      name: policy.id,
+      namespace: policy.namespace,
+      source: sourceLocation(policy),
+      ruleSources: (policy.spec.rules ?? []).map((_, rule) =>
+        sourceLocation(policy, ['spec', 'rules', rule], String(rule)),
+      ),
+      spec: policy.spec,
+    }))
+    const jwtRules = this.#applied('RequestAuthentication', subject).flatMap(({ spec }) => toJwtRules(spec))
+    return { authorization, jwtRules }
+  }
+
+  /** Those of the root namespace first. */
+  #applied<K extends Policy['kind']>(kind: K, subject: SecuritySubject): ModelDocument<K>[] {
+    const near = subject.namespace === rootNamespace ? [] : this.#index.allIn(kind, subject.namespace)
+    return [...this.#index.allIn(kind, rootNamespace).toSorted(byId), ...near.toSorted(byId)].filter((policy) =>
+      this.#chooses(policy as unknown as Policy, subject),
+    )
+  }
+
+  #chooses({ namespace, spec }: Policy, subject: SecuritySubject): boolean {
+    const { selector, targetRefs } = spec
+    if (selector !== undefined) return labelsMatch(selector.matchLabels, subject.labels)
+    if (targetRefs === undefined) return true
+    if (namespace !== subject.namespace) return false
+    return targetRefs.some(({ kind, name }) =>
+      kind === 'Gateway'
+        ? subject.kind === 'Gateway' && subject.name === name
+        : subject.kind === 'Workload' &&
+          this.#workloadsOf.get(`${namespace}/${name}`)?.has(`${subject.namespace}/${subject.name}`) === true,
+    )
+  }
+
+  #resolve(policy: Policy, services: ReadonlyMap<string, ServiceDraft>, problems: ProblemList): void {
+    for (const [position, { group, kind, name }] of (policy.spec.targetRefs ?? []).entries()) {
+      const path = ['spec', 'targetRefs', position]
+      const wanted = kind === 'Gateway' ? gatewayGroup : ''
+      if (group !== wanted) {
+        const message = `a ${kind} is of group "${wanted}", not "${group}"`
+        problems.add(
+          documentProblem(policy, 'HDL008', 'error', [...path, 'group'], message, `Write group: "${wanted}".`),
+        )
+      } else if (this.#index.get(kind, policy.namespace, name) === undefined) {
+        const meant = nearest(name, this.#index.names(kind, policy.namespace))
+        const hint = meant === undefined ? undefined : `Did you mean "${meant}"?`
+        const message = `there is no ${kind} "${name}" in namespace ${policy.namespace}`
+        problems.add(documentProblem(policy, 'HDL008', 'error', [...path, 'name'], message, hint))
+      }
+      if (kind !== 'Service') continue
+      const endpoints = services.get(serviceHost(name, policy.namespace))?.ports.flatMap((port) => port.endpoints) ?? []
+      const workloads = endpoints.flatMap((endpoint) => (endpoint.kind === 'workload' ? [endpoint.workload] : []))
+      this.#workloadsOf.set(`${policy.namespace}/${name}`, new Set(workloads))
+    }
+  }
+}
+
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return compareText(a.id, b.id)
+}

@@ -1,0 +1,78 @@
+import type { AuthorizationRecord } from '../contracts/decision-record.ts'
+// What the authorization policies of a listener would say of a request that has not happened: the engine that the proxy runs, asked once.
+import type { FilteredRequest, PeerFacts, VerifiedToken } from '../contracts/http-filter.ts'
+import { formatSpiffeId } from '../contracts/identity/spiffe-id.ts'
+import { inboundName, nodeId, typeUrls } from '../contracts/xds/names.ts'
+import type { MeshSnapshot, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
+import { createResourceView } from '../control/translate/mesh-resource-view.ts'
+import { HeaderList } from '../core/header-list.ts'
+import { createAuthorizer } from '../policies/authorization/authorization.runtime.ts'
+import type { RbacFilterSpec } from '../policies/authorization/authorization.spec.ts'
+import { decodeListenerResource } from '../proxy/runtime/decode-listener.ts'
+import type { ListenerConfig } from '../proxy/runtime/runtime-config.ts'
+
+/** A request; without `method` a connection of opaque bytes. */
+export interface CheckedRequest {
+  /** SPIFFE ID of the caller; absent: plaintext. */
+  readonly principal?: string
+  /** IP address of the caller. */
+  readonly address: string
+  readonly method?: string
+  readonly host: string
+  /** With query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly token?: VerifiedToken
+}
+
+export function checkAuthorization(listener: ListenerConfig, request: CheckedRequest): AuthorizationRecord {
+  const { principal, address, method, host, path, headers, token } = request
+  const kind = method === undefined ? 'tcp' : 'http'
+  const authorizer = createAuthorizer(rulesOf(listener, kind))
+  const peer: PeerFacts = {
+    principal,
+    address,
+    remoteAddress: address,
+    localAddress: listener.host,
+    localPort: listener.port,
+    sni: undefined,
+  }
+  if (method === undefined) return authorizer.authorizeConnection(peer)
+  const filtered: FilteredRequest = {
+    head: {
+      method,
+      scheme: 'http',
+      authority: host.toLowerCase(),
+      path,
+      headers: HeaderList.of(...Object.entries(headers)),
+    },
+    path: path.split('?', 1)[0] as string,
+    peer,
+    token,
+    authorization: undefined,
+  }
+  return authorizer.authorize(filtered)
+}
+
+/** Every chain of a listener has the same. */
+function rulesOf({ filterChains }: ListenerConfig, kind: 'http' | 'tcp'): readonly RbacFilterSpec[] {
+  const filter = filterChains.find((chain) => chain.filter.kind === kind)?.filter
+  if (filter === undefined) return []
+  if (filter.kind === 'tcp') return filter.authorization ?? []
+  return (filter.filters ?? []).flatMap((one) => (one.kind === 'authorization' ? [one.spec] : []))
+}
+
+/** The listener that a sidecar of `workload` would have for a port of its application: snapshot → view → resource → runtime. */
+export function inboundListenerOf(snapshot: MeshSnapshot, workload: MeshWorkload, port: number): ListenerConfig {
+  const { namespace, name } = workload
+  const anywhere = { address: () => ({ host: '127.0.0.1', port }) }
+  const view = createResourceView(snapshot, anywhere)
+  const node = { kind: 'sidecar', id: nodeId('sidecar', namespace, name), namespace, name } as const
+  const resource = view.get(typeUrls.listener, inboundName(port), node)
+  if (resource === undefined) throw new Error(`${namespace}/${name} has no port ${port}`)
+  return decodeListenerResource(resource.body)
+}
+
+export function spiffeIdOf({ settings }: MeshSnapshot, { namespace, serviceAccount }: MeshWorkload): string {
+  return formatSpiffeId({ trustDomain: settings.trustDomain, namespace, serviceAccount })
+}

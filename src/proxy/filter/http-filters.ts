@@ -1,0 +1,103 @@
+// The HTTP filters of each connection manager, built when its configuration comes, and how a request passes them.
+import type { FilteredRequest, FilterRefusal, FilterResult, HttpFilter } from '../../contracts/http-filter.ts'
+import { authorizationFilter, createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
+import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
+import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
+import { requestAuthenticationFilter } from '../../policies/request-authentication/request-authentication.runtime.ts'
+import type { RequestAuthenticationDeps } from '../../policies/request-authentication/request-authentication.runtime.ts'
+import type {
+  HttpConnectionManagerConfig,
+  HttpFilterConfig,
+  ListenerConfig,
+  TcpProxyConfig,
+} from '../runtime/runtime-config.ts'
+
+const none: readonly HttpFilter[] = []
+
+export class HttpFilters {
+  readonly #deps: RequestAuthenticationDeps
+  #managers = new Map<HttpConnectionManagerConfig, readonly HttpFilter[]>()
+  #streams = new Map<TcpProxyConfig, Authorizer>()
+
+  constructor(deps: RequestAuthenticationDeps) {
+    this.#deps = deps
+  }
+
+  /** What has not changed is kept. */
+  update(listeners: ReadonlyMap<string, ListenerConfig>): void {
+    const managers = new Map<HttpConnectionManagerConfig, readonly HttpFilter[]>()
+    const streams = new Map<TcpProxyConfig, Authorizer>()
+    for (const { filterChains } of listeners.values())
+      for (const { filter } of filterChains) {
+        if (filter.kind === 'http' && filter.filters !== undefined)
+          managers.set(filter, this.#managers.get(filter) ?? buildFilters(filter.filters, this.#deps))
+        if (filter.kind === 'tcp' && filter.authorization !== undefined)
+          streams.set(filter, this.#streams.get(filter) ?? createAuthorizer(filter.authorization))
+      }
+    this.#managers = managers
+    this.#streams = streams
+  }
+
+  /** Of a manager that no listener has any more (the connection came before): built anew, since none may be left out. */
+  of(manager: HttpConnectionManagerConfig): readonly HttpFilter[] {
+    if (manager.filters === undefined) return none
+    return this.#managers.get(manager) ?? buildFilters(manager.filters, this.#deps)
+  }
+
+  /** Undefined: every connection is carried. */
+  authorizerOf(config: TcpProxyConfig): Authorizer | undefined {
+    if (config.authorization === undefined) return undefined
+    return this.#streams.get(config) ?? createAuthorizer(config.authorization)
+  }
+}
+
+/** Filters of one kind that follow each other decide together. */
+function buildFilters(configs: readonly HttpFilterConfig[], deps: RequestAuthenticationDeps): HttpFilter[] {
+  const filters: HttpFilter[] = []
+  let rules: RbacFilterSpec[] = []
+  const endRules = (): void => {
+    if (rules.length > 0) filters.push(authorizationFilter(createAuthorizer(rules)))
+    rules = []
+  }
+  for (const config of configs) {
+    if (config.kind === 'authorization') rules.push(config.spec)
+    else {
+      endRules()
+      filters.push(requestAuthenticationFilter(config.spec, deps))
+    }
+  }
+  endRules()
+  return filters
+}
+
+/** A filter that fails refuses. */
+const failed: FilterRefusal = {
+  status: 403,
+  flags: ['UAEX'],
+  detail: 'heddle could not decide whether this is allowed',
+}
+
+/** A promise only where a filter has to wait. `onError` hears of filters that fail. */
+export function runFilters(
+  filters: readonly HttpFilter[],
+  request: FilteredRequest,
+  onError: (error: unknown) => void,
+  from = 0,
+): FilterResult | Promise<FilterResult> {
+  const refuse = (error: unknown): FilterRefusal => {
+    onError(error)
+    return failed
+  }
+  for (let index = from; index < filters.length; index++) {
+    let result: ReturnType<HttpFilter['apply']>
+    try {
+      result = (filters[index] as HttpFilter).apply(request)
+    } catch (error) {
+      return refuse(error)
+    }
+    if (result instanceof Promise)
+      return result.then((refusal) => refusal ?? runFilters(filters, request, onError, index + 1), refuse)
+    if (result !== undefined) return result
+  }
+  return undefined
+}

@@ -90,6 +90,7 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     io: createIo(name),
     runtime: new WatchableValue(config),
     lookup: () => null,
+    spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
     jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
     demand: () => Promise.resolve(undefined),
     credentials: new WatchableValue({ certificateChainPem: '', privateKeyPem: '', rootsPem: '' }),

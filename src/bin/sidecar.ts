@@ -131,6 +131,7 @@ export function startSidecar({
     sink: composeSinks(metrics, createRecordSink(telemetry, clock, accessLog, tap)),
     connections: metrics,
     jwks,
+    spiffeId: sidecar.spiffeId,
     proxyName: telemetry.workload,
   })
 

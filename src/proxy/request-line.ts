@@ -34,6 +34,7 @@ export interface RequestLineDeps {
   readonly sink: ExchangeSink
   readonly connections: ConnectionSink
   readonly jwks: JwksSource
+  readonly spiffeId: string
   /** "namespace/name", for the log. */
   readonly proxyName: string
 }
@@ -62,7 +63,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
   const deadlines = new DeadlineList(clock)
-  const filters = new HttpFilters({ clock, jwks: deps.jwks })
+  const filters = new HttpFilters({ clock, jwks: deps.jwks, deadlines, clusters, principal: deps.spiffeId })
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream

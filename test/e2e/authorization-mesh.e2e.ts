@@ -6,15 +6,24 @@ import type { Server as NetServer } from 'node:net'
 import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
+import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/protobuf'
+import { Server as GrpcServer, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
 import type { DecisionRecord } from '../../src/contracts/decision-record.ts'
+import {
+  CheckRequestSchema,
+  CheckResponseSchema,
+  type CheckRequest,
+} from '../../src/contracts/xds/gen/envoy/service/auth/v3/external_auth_pb.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { send, type WireResponse } from '../kit/http-client.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+
+type Answer = MessageInitShape<typeof CheckResponseSchema>
 
 const launcher = new URL('../../heddle', import.meta.url).pathname
 const patienceMs = 10_000
@@ -25,6 +34,9 @@ let mesh: RunningMesh
 let file = ''
 let page: Server
 let greeter: NetServer
+let guarded: Server
+let httpAuthority: Server
+let grpcAuthority: GrpcServer
 let gatewayPort = 0
 
 before(async () => {
@@ -32,11 +44,20 @@ before(async () => {
     response.end(`${request.url} ${String(request.headers['x-group'] ?? '-')}`),
   )
   greeter = greetingServer('ready')
-  const [pagePort = 0, greeterPort = 0, port = 0] = await freePorts(3)
+  guarded = createServer((request, response) => response.end(`${request.url} ${String(request.headers['x-user'])}`))
+  httpAuthority = createServer((request, response) =>
+    response.writeHead(request.headers.authorization === 'good' ? 200 : 403).end(),
+  )
+  const [pagePort = 0, greeterPort = 0, port = 0, guardedPort = 0, httpPort = 0] = await freePorts(5)
+  await listenOn(guardedPort, guarded)
+  await listenOn(httpPort, httpAuthority)
+  const served = await serveAuthorization()
+  grpcAuthority = served.server
   gatewayPort = port
   await listenOn(pagePort, page)
   await listenOn(greeterPort, greeter)
-  file = await meshFile(await documents(pagePort, greeterPort))
+  const asking = askingDocuments(guardedPort, httpPort, served.port)
+  file = await meshFile((await documents(pagePort, greeterPort)) + asking)
   mesh = await startMesh({ files: [file] })
 })
 
@@ -44,6 +65,9 @@ after(async () => {
   if (mesh !== undefined) assert.equal(await mesh.stop(), 0)
   page.close()
   greeter.close()
+  guarded.close()
+  httpAuthority.close()
+  grpcAuthority.forceShutdown()
   await rm(dirname(file), { recursive: true, force: true })
 })
 
@@ -137,6 +161,34 @@ function askGateway(headers: Record<string, string> = {}): Promise<WireResponse>
   return send({ address: `127.0.0.1:${gatewayPort}`, target: '/open', headers })
 }
 
+function asked(path: string, headers: Record<string, string> = {}): Promise<WireResponse> {
+  return send({ address: serviceOf('web', 'guarded'), target: path, headers: { host: 'guarded', ...headers } })
+}
+
+describe('a server that is asked', () => {
+  it('by gRPC decides, beside the policies, about what the rules match and nothing else', async () => {
+    assert.equal((await asked('/free')).status, 200)
+    const allowed = await asked('/grpc', { 'x-token': 'good', 'x-user': 'forged' })
+    assert.deepEqual([allowed.status, allowed.body], [200, '/grpc alice'])
+    const refused = await asked('/grpc')
+    assert.deepEqual([refused.status, refused.headers['x-why']], [401, 'no token'])
+  })
+
+  it('by HTTP is a workload of the mesh, asked with mutual TLS', async () => {
+    assert.equal((await asked('/http', { authorization: 'good' })).status, 200)
+    assert.equal((await asked('/http', { authorization: 'bad' })).status, 403)
+    const metrics = await send({ address: new URL(mesh.workload('asked').metricsUrl).host, target: '/metrics' })
+    assert.match(
+      metrics.body,
+      /reporter="destination",[^\n]*source_principal="spiffe:\/\/mesh\.local\/ns\/default\/sa\/guarded"/,
+    )
+  })
+
+  it('that is not there refuses', async () => {
+    assert.equal((await asked('/nobody')).status, 403)
+  })
+})
+
 describe('a gateway with tokens', () => {
   it('takes requests with a good token, by its claims, and no others', async () => {
     assert.equal((await askGateway()).status, 403, 'no token')
@@ -220,6 +272,77 @@ spec:
   parentRefs: [{ name: public }]
   rules: [{ backendRefs: [{ name: page, port: 7000 }] }]
 ${callerDocument('web')}${callerDocument('other')}${served('page', pagePort, 'http')}${served('greeter', greeterPort, 'tcp')}`
+}
+
+function askingDocuments(guardedPort: number, httpPort: number, grpcPort: number): string {
+  const policies = ['grpc', 'http', 'nobody'].map(
+    (provider) => `---
+apiVersion: heddle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: { name: ask-${provider} }
+spec:
+  selector: { matchLabels: { app: guarded } }
+  action: CUSTOM
+  provider: { name: ${provider} }
+  rules: [{ to: [{ operation: { paths: [/${provider}*] } }] }]
+`,
+  )
+  return `${served('guarded', guardedPort, 'http')}${served('asked', httpPort, 'http')}${policies.join('')}---
+apiVersion: heddle.dev/v1alpha1
+kind: ExternalService
+metadata: { name: authz }
+spec:
+  hosts: [authz.test]
+  ports: [{ name: grpc, port: ${grpcPort}, protocol: grpc }]
+  endpoints: [{ address: 127.0.0.1 }]
+  resolution: static
+---
+apiVersion: heddle.dev/v1alpha1
+kind: MeshConfig
+metadata: { name: mesh }
+spec:
+  extensionProviders:
+    - name: grpc
+      envoyExtAuthzGrpc: { service: authz.test, port: ${grpcPort} }
+    - name: http
+      envoyExtAuthzHttp: { service: asked.default.svc.cluster.local, port: 7000 }
+`
+}
+
+/** On grpc-js: who brings a token is alice. */
+async function serveAuthorization(): Promise<{ server: GrpcServer; port: number }> {
+  const server = new GrpcServer()
+  const method = {
+    path: '/envoy.service.auth.v3.Authorization/Check',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: (message: CheckRequest) => Buffer.from(toBinary(CheckRequestSchema, message)),
+    requestDeserialize: (bytes: Buffer) => fromBinary(CheckRequestSchema, bytes),
+    responseSerialize: (init: Answer) => Buffer.from(toBinary(CheckResponseSchema, create(CheckResponseSchema, init))),
+    responseDeserialize: (bytes: Buffer) => fromBinary(CheckResponseSchema, bytes),
+  } as const
+  server.addService(
+    { check: method },
+    {
+      check({ request }: ServerUnaryCall<CheckRequest, Answer>, reply: sendUnaryData<Answer>) {
+        if (request.attributes?.request?.http?.headers['x-token'] === 'good') {
+          const headers = [{ header: { key: 'x-user', value: 'alice' } }]
+          reply(null, { httpResponse: { case: 'okResponse', value: { headers } } })
+        } else {
+          const headers = [{ header: { key: 'x-why', value: 'no token' } }]
+          const value = { status: { code: 401 }, headers } as const
+          reply(null, { status: { code: 16 }, httpResponse: { case: 'deniedResponse', value } })
+        }
+      },
+    },
+  )
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound)
+      else reject(error)
+    })
+  })
+  return { server, port }
 }
 
 function callerDocument(name: string): string {

@@ -41,6 +41,7 @@ export class MeshBuilder {
     trustDomain: 'mesh.local',
     trustDomainAliases: [],
     authorizationDefault: 'ALLOW',
+    authorizationServers: new Map(),
     peerAuthentication: 'STRICT',
     outboundTrafficPolicy: 'allowAny',
     svidLifetimeMs: 3_600_000,

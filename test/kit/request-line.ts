@@ -68,6 +68,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     random: createRandom(7),
     logger: silentLogger,
     proxyName: 'test/proxy',
+    spiffeId: 'spiffe://mesh.local/ns/test/sa/proxy',
     sink: { finished: (exchange) => exchanges.push(exchange) },
     jwks: options.jwks ?? createJwksSource({ clock: systemClock, logger: silentLogger }),
     connections: {

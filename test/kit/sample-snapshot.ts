@@ -54,6 +54,7 @@ export function sampleSnapshot(
       trustDomain: 'mesh.local',
       trustDomainAliases: [],
       authorizationDefault: 'ALLOW',
+      authorizationServers: new Map(),
       peerAuthentication: 'STRICT',
       outboundTrafficPolicy: 'allowAny',
       svidLifetimeMs: 3_600_000,

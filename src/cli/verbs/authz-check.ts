@@ -2,6 +2,7 @@
 // rules are asked, of files those that it would get.
 import type { AuthorizationRecord, SourceLocation } from '../../contracts/decision-record.ts'
 import type { VerifiedToken } from '../../contracts/http-filter.ts'
+import { formatProblem } from '../../contracts/problem.ts'
 import { inboundName } from '../../contracts/xds/names.ts'
 import type { ConfigDump } from '../../proxy/admin/config-dump.ts'
 import type { ListenerConfig } from '../../proxy/runtime/runtime-config.ts'
@@ -108,11 +109,8 @@ async function factsOfFiles(context: CliContext, options: AuthzCheckOptions, pat
   const { analyzeFiles } = await import('../../control/configuration.ts')
   const { inboundListenerOf, spiffeIdOf } = await import('../../insight/authorization-check.ts')
   const { snapshot, problems } = analyzeFiles(await readDocumentFiles(context, paths))
-  const [error] = problems.filter(({ severity }) => severity === 'error')
-  if (error !== undefined)
-    throw new CliError(`the documents have errors: ${error.message}`, {
-      hint: `heddle analyze -f ${paths.join(' -f ')}`,
-    })
+  // what is wrong closes only the part that is wrong
+  for (const problem of problems) context.output.note(formatProblem(problem))
   const workloads = [...snapshot.workloads.values()].map((workload) => ({
     ...workload,
     spiffeId: spiffeIdOf(snapshot, workload),

@@ -5,6 +5,8 @@ import { z } from 'zod'
 
 import { accessLogSchema } from '../../policies/access-log/access-log.schema.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import { extensionProvidersSchema } from '../../policies/external-authorization/external-authorization.schema.ts'
+import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
 import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
@@ -73,6 +75,8 @@ export interface MeshConfigSpec {
   readonly forwardedHeaders: ForwardedHeadersSettings
   /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
   readonly trustDomainAliases: readonly string[]
+  /** Servers that AuthorizationPolicies with action CUSTOM ask. */
+  readonly extensionProviders: readonly ExtensionProvider[]
   /** What is allowed where no AuthorizationPolicy with action ALLOW applies. */
   readonly authorization: { readonly defaultAction: 'allow' | 'deny' }
 }
@@ -191,6 +195,7 @@ const trustDomainSchema = z
 const meshConfigSpecSchema = z.strictObject({
   trustDomain: trustDomainSchema.default('mesh.local'),
   trustDomainAliases: z.array(trustDomainSchema).max(16).default([]),
+  extensionProviders: extensionProvidersSchema,
   authorization: z
     .strictObject({ defaultAction: z.enum(['allow', 'deny']).default('allow') })
     .default({ defaultAction: 'allow' }),

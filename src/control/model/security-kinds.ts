@@ -51,9 +51,9 @@ function checkScope(ctx: z.core.ParsePayload<PolicyScope>): void {
 }
 
 function checkSupported(ctx: z.core.ParsePayload<AuthorizationPolicySpec>): void {
-  const { action, reauthorize } = ctx.value
-  if (action === 'CUSTOM')
-    ctx.issues.push(ruleIssue(action, ['action'], 'action CUSTOM is not supported yet: use ALLOW or DENY', 'HDL010'))
+  const { action, dryRun, reauthorize } = ctx.value
+  if (action === 'CUSTOM' && dryRun)
+    ctx.issues.push(ruleIssue(dryRun, ['dryRun'], 'a dry run of action CUSTOM is not supported', 'HDL010'))
   if (reauthorize)
     ctx.issues.push(
       ruleIssue(reauthorize, ['reauthorize'], 'reauthorize is not supported yet: what is open goes on', 'HDL010'),

@@ -34,7 +34,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   problems.add(...meshWide.problems)
   const drafts = compileServices(index)
   problems.add(...drafts.problems)
-  const security = new SecurityPolicies(index, drafts.services, problems)
+  const security = new SecurityPolicies(index, drafts.services, settings, problems)
   const compiledWorkloads = compileWorkloads(index, drafts.services, security)
   problems.add(...compiledWorkloads.problems)
   const resolver = new BackendResolver(index, drafts.services)

@@ -3,6 +3,7 @@ import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
@@ -30,6 +31,8 @@ export interface MeshSnapshot {
 export interface MeshSettings {
   readonly trustDomain: string
   readonly trustDomainAliases: readonly string[]
+  /** Servers that policies with action CUSTOM ask, by name. */
+  readonly authorizationServers: ReadonlyMap<string, ExternalAuthorizationSpec>
   /** Where no policy with action ALLOW applies. */
   readonly authorizationDefault: 'ALLOW' | 'DENY'
   readonly peerAuthentication: PeerAuthenticationMode

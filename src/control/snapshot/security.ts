@@ -9,6 +9,7 @@ import { gatewayGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import { labelsMatch } from './document-index.ts'
 import type { DocumentIndex } from './document-index.ts'
+import type { MeshSettings } from './mesh-snapshot.ts'
 import type { ProblemList } from './route-attachment.ts'
 import { compareText } from './services.ts'
 import type { ServiceDraft } from './services.ts'
@@ -38,8 +39,21 @@ export class SecurityPolicies {
   /** By "namespace/name" of a Service: its workloads, as "namespace/name". */
   readonly #workloadsOf = new Map<string, Set<string>>()
 
-  constructor(index: DocumentIndex, services: ReadonlyMap<string, ServiceDraft>, problems: ProblemList) {
+  constructor(
+    index: DocumentIndex,
+    services: ReadonlyMap<string, ServiceDraft>,
+    { authorizationServers }: Pick<MeshSettings, 'authorizationServers'>,
+    problems: ProblemList,
+  ) {
     this.#index = index
+    for (const policy of index.all('AuthorizationPolicy')) {
+      const { provider } = policy.spec
+      if (provider === undefined || authorizationServers.has(provider.name)) continue
+      const meant = nearest(provider.name, [...authorizationServers.keys()])
+      const message = `no extension provider of the MeshConfig is called "${provider.name}": what the policy matches is refused`
+      const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
+      problems.add(documentProblem(policy, 'HDL008', 'error', ['spec', 'provider', 'name'], message, hint))
+    }
     for (const kind of ['AuthorizationPolicy', 'RequestAuthentication'] as const)
       for (const policy of index.all(kind)) this.#resolve(policy, services, problems)
   }

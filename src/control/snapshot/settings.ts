@@ -1,5 +1,11 @@
 // Mesh-wide settings: XMesh (GEP-3949) points to a MeshConfig; without an XMesh the only MeshConfig there is applies.
 import type { Problem } from '../../contracts/problem.ts'
+import { hostPort } from '../../contracts/xds/names.ts'
+import { toExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.schema.ts'
+import type {
+  AuthorizationServer,
+  ExtensionProvider,
+} from '../../policies/external-authorization/external-authorization.schema.ts'
 import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
@@ -67,6 +73,12 @@ function toSettings(spec: MeshConfigSpec): MeshSettings {
   return {
     trustDomain: spec.trustDomain,
     trustDomainAliases: spec.trustDomainAliases,
+    authorizationServers: new Map(
+      spec.extensionProviders.map((provider) => [
+        provider.name,
+        toExternalAuthorizationSpec(provider, serverClusterOf(provider)),
+      ]),
+    ),
     authorizationDefault: spec.authorization.defaultAction === 'deny' ? 'DENY' : 'ALLOW',
     peerAuthentication: spec.peerAuthentication.mode,
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
@@ -79,6 +91,12 @@ function toSettings(spec: MeshConfigSpec): MeshSettings {
       sidecar: toForwardedHeadersSpec(spec.forwardedHeaders, 'sidecar'),
     },
   }
+}
+
+/** "namespace/" in front of the service says nothing that its whole name does not. */
+function serverClusterOf({ envoyExtAuthzGrpc, envoyExtAuthzHttp }: ExtensionProvider): string {
+  const { service, port } = (envoyExtAuthzGrpc ?? envoyExtAuthzHttp) as AuthorizationServer
+  return hostPort(service.slice(service.indexOf('/') + 1), port)
 }
 
 function byName(a: { readonly id: string }, b: { readonly id: string }): number {

@@ -3,7 +3,13 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type { FilterSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
-import { encodeAuthorization, encodeNetworkAuthorization } from '../../policies/authorization/authorization.xds.ts'
+import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
+import {
+  encodeAuthorization,
+  encodeAuthorizationQuestion,
+  encodeNetworkAuthorization,
+} from '../../policies/authorization/authorization.xds.ts'
+import { encodeExternalAuthorization } from '../../policies/external-authorization/external-authorization.xds.ts'
 import { encodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 import type { AppliedSecurity } from '../snapshot/security.ts'
@@ -16,23 +22,52 @@ export interface ListenerSecurity {
   readonly network: readonly MessageInitShape<typeof FilterSchema>[]
 }
 
-type Settings = Pick<MeshSettings, 'trustDomain' | 'trustDomainAliases' | 'authorizationDefault'>
+type Settings = Pick<
+  MeshSettings,
+  'trustDomain' | 'trustDomainAliases' | 'authorizationDefault' | 'authorizationServers'
+>
 
 /** `port`: the one that policies know, of the application or of the Gateway's listener. */
 export function listenerSecurity(
   { authorization, jwtRules }: AppliedSecurity,
-  { trustDomain, trustDomainAliases, authorizationDefault }: Settings,
+  { trustDomain, trustDomainAliases, authorizationDefault, authorizationServers }: Settings,
   port: number,
 ): ListenerSecurity {
   const place = { port, defaultAction: authorizationDefault, trustDomains: [trustDomain, ...trustDomainAliases] }
   const authentication = encodeRequestAuthentication(jwtRules)
+  const asking = Map.groupBy(
+    authorization.filter(({ spec }) => spec.action === 'CUSTOM'),
+    ({ spec }) => spec.provider?.name ?? '',
+  )
+  const questions = [...asking].flatMap(([provider, policies]) => {
+    const server = authorizationServers.get(provider)
+    if (server === undefined) return []
+    const prefix = `ext_authz_${provider}_`
+    const question = encodeAuthorizationQuestion(policies, { ...place, protocol: 'http' }, prefix)
+    return [question, encodeExternalAuthorization(server, prefix)]
+  })
+  const known = authorization.map((policy) => withoutServer(policy, authorizationServers))
   return {
     http: [
       ...(authentication === undefined ? [] : [authentication]),
-      ...encodeAuthorization(authorization, { ...place, protocol: 'http' }),
+      ...questions,
+      ...encodeAuthorization(known, { ...place, protocol: 'http' }),
     ],
-    network: encodeNetworkAuthorization(authorization, { ...place, protocol: 'tcp' }),
+    // bytes have no question that a server could be asked
+    network: encodeNetworkAuthorization(
+      authorization.map((policy) => withoutServer(policy, noServers)),
+      { ...place, protocol: 'tcp' },
+    ),
   }
+}
+
+const noServers: ReadonlyMap<string, unknown> = new Map()
+
+/** Where nobody can be asked, what is asked about is refused. */
+function withoutServer(policy: AppliedPolicy, servers: ReadonlyMap<string, unknown>): AppliedPolicy {
+  const { action, provider } = policy.spec
+  if (action !== 'CUSTOM' || servers.has(provider?.name ?? '')) return policy
+  return { ...policy, spec: { ...policy.spec, action: 'DENY' } }
 }
 
 export function withSecurity(http: HttpSettings, { http: filters }: ListenerSecurity): HttpSettings {

@@ -48,6 +48,20 @@ export function encodeNetworkAuthorization(
   }))
 }
 
+/**
+ * Decides only whether somebody else is asked (ext_authz): where a rule matches, the filter leaves its name under
+ * `<prefix>shadow_effective_policy_id`.
+ */
+export function encodeAuthorizationQuestion(
+  policies: readonly AppliedPolicy[],
+  place: AuthorizationPlace,
+  prefix: string,
+): HttpFilterInit {
+  const shadowRules = encodeRules(compileRules('DENY', policies, place))
+  const value = typedConfig(HttpRbacSchema, { shadowRules, shadowRulesStatPrefix: prefix })
+  return { name: authorizationFilterName, configType: { case: 'typedConfig', value } }
+}
+
 /** An HTTP filter or a network filter of a listener. */
 interface FilterMessage {
   readonly configType: { readonly case: string | undefined; readonly value?: unknown }
@@ -59,6 +73,11 @@ export function decodeAuthorization(filter: FilterMessage): RbacFilterSpec {
     readTypedConfig(configOf(filter), HttpRbacSchema, authorizationFilterName),
     authorizationFilterName,
   )
+}
+
+/** Under which name the filter leaves what its shadow rules find; "" for no name of its own. */
+export function shadowPrefixOf(filter: FilterMessage): string {
+  return readTypedConfig(configOf(filter), HttpRbacSchema, authorizationFilterName).shadowRulesStatPrefix
 }
 
 /** Throws an Error that says what cannot be served. */

@@ -13,6 +13,7 @@ import {
   decodeExternalAuthorization,
   encodeExternalAuthorization,
   externalAuthorizationFilterName,
+  questionPrefixOf,
 } from './external-authorization.xds.ts'
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,9}$/)
@@ -66,10 +67,12 @@ describe('external authorization over xDS', () => {
   it('decodes what it encodes', () => {
     fc.assert(
       fc.property(spec, (one) => {
-        const filter = overTheWire(HttpFilterSchema, encodeExternalAuthorization(one))
+        const filter = overTheWire(HttpFilterSchema, encodeExternalAuthorization(one, 'ask_'))
         expect(filter.name).toBe(externalAuthorizationFilterName)
         const any = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined
-        expect(decodeExternalAuthorization(readTypedConfig(any, ExtAuthzSchema, 'test'))).toEqual(one)
+        const message = readTypedConfig(any, ExtAuthzSchema, 'test')
+        expect(decodeExternalAuthorization(message)).toEqual(one)
+        expect(questionPrefixOf(message)).toBe('ask_')
       }),
     )
   })
@@ -90,6 +93,12 @@ describe('external authorization over xDS', () => {
     })
   })
 
+  it('refuses to be switched by anything but a matching rule', () => {
+    const message = create(ExtAuthzSchema, { filterEnabledMetadata: { filter: 'other' } })
+    expect(() => questionPrefixOf(message)).toThrow('filter_enabled_metadata')
+    expect(questionPrefixOf(create(ExtAuthzSchema))).toBeUndefined()
+  })
+
   it.each<[string, Init]>([
     ['grpc_service or http_service is required', { services: { case: undefined } }],
     ['has to be envoy_grpc', { services: { case: 'grpcService', value: {} } }],
@@ -105,7 +114,6 @@ describe('external authorization over xDS', () => {
     ['with_request_body', { withRequestBody: { maxRequestBytes: 1 } }],
     ['failure_mode_allow_header_add', { failureModeAllowHeaderAdd: true }],
     ['filter_enabled', { filterEnabled: {} }],
-    ['filter_enabled_metadata', { filterEnabledMetadata: {} }],
     ['deny_at_disable', { denyAtDisable: {} }],
     ['metadata_context_namespaces', { metadataContextNamespaces: ['a'] }],
     ['route_metadata_context_namespaces', { routeMetadataContextNamespaces: ['a'] }],

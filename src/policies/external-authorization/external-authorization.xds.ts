@@ -15,6 +15,7 @@ import type {
   StringMatcherSchema,
 } from '../../contracts/xds/gen/envoy/type/matcher/v3/string_pb.ts'
 import type { StatusCode } from '../../contracts/xds/gen/envoy/type/v3/http_status_pb.ts'
+import { authorizationFilterName } from '../authorization/authorization.xds.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import { typedConfig } from '../typed-config.xds.ts'
 import type {
@@ -31,14 +32,21 @@ const forbidden = 403
 
 type ServicesInit = NonNullable<MessageInitShape<typeof ExtAuthzSchema>['services']>
 
+/** `questionPrefix`: of the RBAC filter in front that says which requests are asked about. */
 export function encodeExternalAuthorization(
   spec: ExternalAuthorizationSpec,
+  questionPrefix: string,
 ): MessageInitShape<typeof HttpFilterSchema> {
   const config = typedConfig(ExtAuthzSchema, {
     services: encodeService(spec),
     transportApiVersion: ApiVersion.V3,
     failureModeAllow: spec.failOpen,
     statusOnError: { code: spec.statusOnError as StatusCode },
+    filterEnabledMetadata: {
+      filter: authorizationFilterName,
+      path: [{ segment: { case: 'key', value: questionPrefix + matchedRule } }],
+      value: { matchPattern: { case: 'presentMatch', value: true } },
+    },
     ...(spec.headersInCheck.length === 0 ? {} : { allowedHeaders: encodePatterns(spec.headersInCheck) }),
   })
   return { name: externalAuthorizationFilterName, configType: { case: 'typedConfig', value: config } }
@@ -77,6 +85,20 @@ function encodePattern(pattern: HeaderPattern): MessageInitShape<typeof StringMa
   if (lower.endsWith('*')) return { matchPattern: { case: 'prefix', value: lower.slice(0, -1) } }
   if (lower.startsWith('*')) return { matchPattern: { case: 'suffix', value: lower.slice(1) } }
   return { matchPattern: { case: 'exact', value: lower } }
+}
+
+/** What an RBAC filter calls the shadow rule that matched. */
+const matchedRule = 'shadow_effective_policy_id'
+
+/** Undefined: every request is asked about. Throws an Error when something else decides about that. */
+export function questionPrefixOf({ filterEnabledMetadata }: ExtAuthz): string | undefined {
+  if (filterEnabledMetadata === undefined) return undefined
+  const { filter, path, value, invert } = filterEnabledMetadata
+  const key = path.length === 1 ? path[0]?.segment.value : undefined
+  const anyRule = value?.matchPattern.case === 'presentMatch' && value.matchPattern.value && !invert
+  if (filter !== authorizationFilterName || key?.endsWith(matchedRule) !== true || !anyRule)
+    throw new Error('ext_authz: filter_enabled_metadata may only ask whether a shadow rule of an RBAC filter matched')
+  return key.slice(0, -matchedRule.length)
 }
 
 /** Throws an Error that says what cannot be served. */
@@ -136,7 +158,6 @@ function refuseUnsupported(message: ExtAuthz): void {
     with_request_body: message.withRequestBody !== undefined,
     failure_mode_allow_header_add: message.failureModeAllowHeaderAdd,
     filter_enabled: message.filterEnabled !== undefined,
-    filter_enabled_metadata: message.filterEnabledMetadata !== undefined,
     deny_at_disable: message.denyAtDisable !== undefined,
     metadata_context_namespaces:
       message.metadataContextNamespaces.length + message.typedMetadataContextNamespaces.length > 0,

@@ -3,6 +3,7 @@ import type { FilteredRequest, FilterRefusal, FilterResult, HttpFilter } from '.
 import { authorizationFilter, createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
+import { externalAuthorizationFilter } from '../../policies/external-authorization/external-authorization.runtime.ts'
 import { requestAuthenticationFilter } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type { RequestAuthenticationDeps } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type {
@@ -11,15 +12,21 @@ import type {
   ListenerConfig,
   TcpProxyConfig,
 } from '../runtime/runtime-config.ts'
+import { createAskAuthorization, type AskDeps } from './ask-authorization.ts'
+
+export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps {
+  /** SPIFFE ID of the workload or gateway that the requests are for. */
+  readonly principal: string
+}
 
 const none: readonly HttpFilter[] = []
 
 export class HttpFilters {
-  readonly #deps: RequestAuthenticationDeps
+  readonly #deps: HttpFilterDeps
   #managers = new Map<HttpConnectionManagerConfig, readonly HttpFilter[]>()
   #streams = new Map<TcpProxyConfig, Authorizer>()
 
-  constructor(deps: RequestAuthenticationDeps) {
+  constructor(deps: HttpFilterDeps) {
     this.#deps = deps
   }
 
@@ -52,7 +59,7 @@ export class HttpFilters {
 }
 
 /** Filters of one kind that follow each other decide together. */
-function buildFilters(configs: readonly HttpFilterConfig[], deps: RequestAuthenticationDeps): HttpFilter[] {
+function buildFilters(configs: readonly HttpFilterConfig[], deps: HttpFilterDeps): HttpFilter[] {
   const filters: HttpFilter[] = []
   let rules: RbacFilterSpec[] = []
   const endRules = (): void => {
@@ -63,11 +70,33 @@ function buildFilters(configs: readonly HttpFilterConfig[], deps: RequestAuthent
     if (config.kind === 'authorization') rules.push(config.spec)
     else {
       endRules()
-      filters.push(requestAuthenticationFilter(config.spec, deps))
+      filters.push(
+        config.kind === 'request-authentication'
+          ? requestAuthenticationFilter(config.spec, deps)
+          : externalAuthorization(config, deps),
+      )
     }
   }
   endRules()
   return filters
+}
+
+function externalAuthorization(
+  { spec, asked }: Extract<HttpFilterConfig, { kind: 'external-authorization' }>,
+  deps: HttpFilterDeps,
+): HttpFilter {
+  const { clock, principal } = deps
+  const filter = externalAuthorizationFilter(spec, {
+    clock,
+    principal,
+    ask: createAskAuthorization(spec.service, deps),
+  })
+  if (asked === undefined) return filter
+  const question = createAuthorizer([{ enforced: { ...asked, action: 'DENY' } }])
+  return {
+    name: filter.name,
+    apply: (request) => (question.authorize(request).allowed ? undefined : filter.apply(request)),
+  }
 }
 
 /** A filter that fails refuses. */

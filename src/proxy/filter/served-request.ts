@@ -139,6 +139,9 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
 
   #refuseFiltered({ status, flags, detail, headers = [] }: FilterRefusal): void {
     const { head, body } = textResponse(status, detail)
+    // of a body that is somebody else's
+    if (headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type'))
+      head.headers.delete('content-type')
     for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
     this.#answer(head, body, flags, detail)
   }

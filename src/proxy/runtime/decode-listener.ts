@@ -6,6 +6,7 @@ import type { FilterChain } from '../../contracts/xds/gen/envoy/config/listener/
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { Listener } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { ExtAuthzSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import { JwtAuthenticationSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -17,8 +18,16 @@ import { RBACSchema as NetworkRbacSchema } from '../../contracts/xds/gen/envoy/e
 import { TcpProxySchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { decodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
-import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
-import { decodeAuthorization, decodeNetworkAuthorization } from '../../policies/authorization/authorization.xds.ts'
+import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
+import {
+  decodeAuthorization,
+  decodeNetworkAuthorization,
+  shadowPrefixOf,
+} from '../../policies/authorization/authorization.xds.ts'
+import {
+  decodeExternalAuthorization,
+  questionPrefixOf,
+} from '../../policies/external-authorization/external-authorization.xds.ts'
 import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
@@ -160,6 +169,8 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
 } {
   let forwardProxy: RouteSource | undefined
   const filters: HttpFilterConfig[] = []
+  /** What an RBAC filter in front has said of the requests that a server is asked about. */
+  const questions = new Map<string, RbacRules>()
   for (const filter of manager.httpFilters) {
     const { name, configType, isOptional } = filter
     const config = configType.case === 'typedConfig' ? configType.value : undefined
@@ -171,12 +182,30 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
       const spec = within(`HTTP filter "${name}"`, () => decodeRequestAuthentication(message))
       filters.push({ kind: 'request-authentication', spec })
     } else if (isTypedConfig(config, HttpRbacSchema)) {
-      filters.push({ kind: 'authorization', spec: within(`HTTP filter "${name}"`, () => decodeAuthorization(filter)) })
+      const spec = within(`HTTP filter "${name}"`, () => decodeAuthorization(filter))
+      const prefix = shadowPrefixOf(filter)
+      if (prefix === '' || spec.shadow === undefined) filters.push({ kind: 'authorization', spec })
+      else {
+        questions.set(prefix, spec.shadow)
+        if (spec.enforced !== undefined) filters.push({ kind: 'authorization', spec: { enforced: spec.enforced } })
+      }
+    } else if (isTypedConfig(config, ExtAuthzSchema)) {
+      const message = readTypedConfig(config, ExtAuthzSchema, name)
+      const { spec, prefix } = within(`HTTP filter "${name}"`, () => ({
+        spec: decodeExternalAuthorization(message),
+        prefix: questionPrefixOf(message),
+      }))
+      // rules that nobody has stated match nothing in Envoy, which would let everything pass unasked
+      const asked = prefix === undefined ? undefined : questions.get(prefix)
+      if (prefix !== undefined) questions.delete(prefix)
+      filters.push({ kind: 'external-authorization', spec, ...(asked === undefined ? {} : { asked }) })
     } else if (!isTypedConfig(config, RouterSchema) && !isTypedConfig(config, CorsSchema) && !isOptional) {
       // ignoring one that authorises requests would let everything in
       throw new Error(`HTTP filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
     }
   }
+  // a name of its own, and nobody who is asked by it: a dry run
+  for (const shadow of questions.values()) filters.push({ kind: 'authorization', spec: { shadow } })
   return { routes: forwardProxy ?? decodeRoutes(manager), filters }
 }
 

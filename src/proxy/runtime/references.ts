@@ -8,11 +8,14 @@ export function routeConfigurationNames({ filterChains }: ListenerConfig): strin
   )
 }
 
-/** Clusters that a listener names itself: of routes that it holds, and of TCP proxies. */
+/** Clusters that a listener names itself: of routes that it holds, of TCP proxies, and of servers that are asked. */
 export function inlineClusterNames({ filterChains }: ListenerConfig): string[] {
   return filterChains.flatMap(({ filter }) => {
     if (filter.kind === 'tcp') return filter.backends.flatMap(({ cluster }) => (cluster === '' ? [] : [cluster]))
-    return filter.routes.kind === 'inline' ? clusterNames(filter.routes.routeConfiguration) : []
+    const asked = (filter.filters ?? []).flatMap((one) =>
+      one.kind === 'external-authorization' ? [one.spec.service.cluster] : [],
+    )
+    return filter.routes.kind === 'inline' ? [...clusterNames(filter.routes.routeConfiguration), ...asked] : asked
   })
 }
 

@@ -1,8 +1,9 @@
 // The configuration a proxy runs: plain immutable data decoded from xDS, swapped whole. Compiled forms live beside it in Runtime.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
-import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
+import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
@@ -87,6 +88,12 @@ export interface HttpConnectionManagerConfig {
 export type HttpFilterConfig =
   | { readonly kind: 'request-authentication'; readonly spec: RequestAuthenticationSpec }
   | { readonly kind: 'authorization'; readonly spec: RbacFilterSpec }
+  /** `asked`: about which requests, those that one of these rules matches; absent: about all. */
+  | {
+      readonly kind: 'external-authorization'
+      readonly spec: ExternalAuthorizationSpec
+      readonly asked?: RbacRules
+    }
 
 /** Bytes both ways to one of the backends. */
 export interface TcpProxyConfig {

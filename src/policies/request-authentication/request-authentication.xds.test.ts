@@ -139,6 +139,11 @@ describe('request authentication over xDS', () => {
     ['require_expiration', { providers: { p: { ...provider, requireExpiration: true } } }],
     ['max_lifetime', { providers: { p: { ...provider, maxLifetime: { seconds: 1n } } } }],
     ['pad_forward_payload_header', { providers: { p: { ...provider, padForwardPayloadHeader: true } } }],
+    ['"Host" cannot be written to', { providers: { p: { ...provider, forwardPayloadHeader: 'Host' } } }],
+    [
+      '"x a" cannot be written to',
+      { providers: { p: { ...provider, claimToHeaders: [{ headerName: 'x a', claimName: 'a' }] } } },
+    ],
     ['clock_skew_seconds', { providers: { p: { ...provider, clockSkewSeconds: 10 } } }],
     ['local_jwks or remote_jwks', { providers: { p: { issuer: 'a' } } }],
     [

@@ -25,6 +25,7 @@ function received(rules: readonly JwtRule[]): JwtAuthentication {
 }
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,9}$/)
+const outputHeader = name.map((rest) => `x-${rest}`)
 const text = fc.string({ minLength: 1, maxLength: 20 })
 const keys = fc.oneof(
   fc.record({ jwks: text, timeoutMs: fc.constant(5000) }),
@@ -46,9 +47,9 @@ const rule: fc.Arbitrary<JwtRule> = fc
         fromHeaders: fc.array(fc.record({ name, prefix: fc.string() }, { noNullPrototype: true })),
         fromParams: fc.array(name),
         fromCookies: fc.array(name),
-        outputPayloadToHeader: name,
+        outputPayloadToHeader: outputHeader,
         forwardOriginalToken: fc.boolean(),
-        outputClaimToHeaders: fc.array(fc.record({ header: name, claim: text }, { noNullPrototype: true })),
+        outputClaimToHeaders: fc.array(fc.record({ header: outputHeader, claim: text }, { noNullPrototype: true })),
       },
       {
         noNullPrototype: true,
@@ -139,6 +140,11 @@ describe('request authentication over xDS', () => {
     ['require_expiration', { providers: { p: { ...provider, requireExpiration: true } } }],
     ['max_lifetime', { providers: { p: { ...provider, maxLifetime: { seconds: 1n } } } }],
     ['pad_forward_payload_header', { providers: { p: { ...provider, padForwardPayloadHeader: true } } }],
+    ['"Host" cannot be written to', { providers: { p: { ...provider, forwardPayloadHeader: 'Host' } } }],
+    [
+      '"x a" cannot be written to',
+      { providers: { p: { ...provider, claimToHeaders: [{ headerName: 'x a', claimName: 'a' }] } } },
+    ],
     ['clock_skew_seconds', { providers: { p: { ...provider, clockSkewSeconds: 10 } } }],
     ['local_jwks or remote_jwks', { providers: { p: { issuer: 'a' } } }],
     [

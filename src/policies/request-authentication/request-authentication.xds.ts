@@ -166,7 +166,13 @@ function refuseUnsupported(provider: JwtProvider, place: string): void {
   }
   for (const [field, isSet] of Object.entries(unsupported))
     if (isSet) throw new Error(`${place}: ${field} is not supported`)
+  for (const name of [provider.forwardPayloadHeader, ...provider.claimToHeaders.map(({ headerName }) => headerName)])
+    if (framingHeader.test(name)) throw new Error(`${place}: the header "${name}" cannot be written to`)
 }
+
+/** Where a message ends and whom it is for is not for a token to say. */
+const framingHeader =
+  /^(?:host|content-length|transfer-encoding|connection|te|trailer|upgrade)$|[^A-Za-z0-9!#$%&'*+\-.^_`|~]/i
 
 function decodeKeys(
   { jwksSourceSpecifier }: JwtProvider,

@@ -51,12 +51,12 @@ before(async () => {
   const [pagePort = 0, greeterPort = 0, port = 0, guardedPort = 0, httpPort = 0] = await freePorts(5)
   await listenOn(guardedPort, guarded)
   await listenOn(httpPort, httpAuthority)
-  const served = await serveAuthorization()
-  grpcAuthority = served.server
+  const { server, port: grpcPort } = await serveAuthorization()
+  grpcAuthority = server
   gatewayPort = port
   await listenOn(pagePort, page)
   await listenOn(greeterPort, greeter)
-  const asking = askingDocuments(guardedPort, httpPort, served.port)
+  const asking = askingDocuments(guardedPort, httpPort, grpcPort)
   file = await meshFile((await documents(pagePort, greeterPort)) + asking)
   mesh = await startMesh({ files: [file] })
 })

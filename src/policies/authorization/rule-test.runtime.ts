@@ -1,16 +1,9 @@
 // Permissions and principals, compiled to closures on the facts of a request and of the connection that it came by.
-import type { FilteredRequest, PeerFacts, VerifiedToken } from '../../contracts/http-filter.ts'
+import type { FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
-import type {
-  ClaimMatch,
-  ClaimValueMatch,
-  HeaderMatch,
-  Permission,
-  Principal,
-  TextMatch,
-  WorkloadMatch,
-} from './authorization.spec.ts'
+import type { HeaderMatch, Permission, Principal, TextMatch, WorkloadMatch } from './authorization.spec.ts'
+import { compileClaim } from './claim-test.runtime.ts'
 import { AddressReader, compileIpBlock } from './ip-block.runtime.ts'
 import { compileTemplate, compileText } from './text-match.runtime.ts'
 import type { TextTest } from './text-match.runtime.ts'
@@ -87,8 +80,13 @@ function compileLeaf(rule: Leaf): RuleTest {
       return compilePath(rule.match)
     case 'template':
       return ofPath(compileTemplate(rule.template))
-    case 'claim':
-      return compileClaim(rule)
+    case 'claim': {
+      const test = compileClaim(rule)
+      return (_, request) => {
+        const { token } = known(request)
+        return token !== undefined && test(token)
+      }
+    }
     case 'authenticated':
       return compilePrincipal(rule.match)
     case 'workload':
@@ -212,65 +210,3 @@ const addressFacts = {
   directRemoteIp: [new AddressReader(), 'address'],
   remoteIp: [new AddressReader(), 'remoteAddress'],
 } as const
-
-function compileClaim({ path, value }: ClaimMatch): RuleTest {
-  const test = compileClaimValue(value)
-  const [name, ...inner] = path
-  const read = claimReader(name ?? '', inner.length === 0)
-  return (_, request) => {
-    const token = known(request).token
-    if (token === undefined) return false
-    let claim = read(token)
-    for (const key of inner) {
-      if (!isObject(claim) || !Object.hasOwn(claim, key)) return false
-      claim = claim[key]
-    }
-    return claim !== undefined && test(claim)
-  }
-}
-
-function claimReader(name: string, last: boolean): (token: VerifiedToken) => unknown {
-  const own = ({ claims }: VerifiedToken): unknown => (Object.hasOwn(claims, name) ? claims[name] : undefined)
-  if (!last) return own
-  switch (name) {
-    case 'iss':
-      return ({ issuer }) => issuer
-    case 'sub':
-      return ({ subject }) => subject
-    case 'aud':
-      return ({ audiences }) => audiences
-    case 'scope':
-    case 'permission':
-      // Lists in one text (RFC 8693 section 4.2).
-      return (token) => {
-        const claim = own(token)
-        return typeof claim === 'string' ? claim.split(' ') : claim
-      }
-    default:
-      return own
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function compileClaimValue(value: ClaimValueMatch): (claim: unknown) => boolean {
-  switch (value.kind) {
-    case 'present':
-      return () => true
-    case 'text': {
-      const test = compileText(value.match)
-      return (claim) => typeof claim === 'string' && test(claim)
-    }
-    case 'element': {
-      const test = compileClaimValue(value.value)
-      return (claim) => Array.isArray(claim) && claim.some(test)
-    }
-    case 'or':
-    default: {
-      const tests = value.values.map(compileClaimValue)
-      return (claim) => tests.some((test) => test(claim))
-    }
-  }
-}

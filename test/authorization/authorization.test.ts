@@ -9,6 +9,7 @@ import { applied, evaluateByEngine } from './engine.ts'
 import { evaluateByReference } from './reference.ts'
 
 const long = process.env['HEDDLE_LONG'] === '1'
+const timeout = long ? 3_600_000 : 60_000
 
 describe.each([
   ['engine', evaluateByEngine],
@@ -38,7 +39,18 @@ it('has more than 300 cases, each with its own name', () => {
   expect(new Set(authorizationCases.map(({ name }) => name)).size).toBe(authorizationCases.length)
 })
 
-it('says the same by engine and by reference', { timeout: long ? 3_600_000 : 60_000 }, () => {
+it('lets no bytes pass that it would refuse as a request', { timeout }, () => {
+  fc.assert(
+    fc.property(arbitrarySituation, ({ policies, request, settings }) => {
+      const bytes = evaluateByEngine(policies, { ...request, protocol: 'tcp' }, settings)
+      const asRequest = evaluateByEngine(policies, { ...request, protocol: 'http' }, settings)
+      expect(bytes.allowed && !asRequest.allowed).toBe(false)
+    }),
+    { numRuns: long ? 20_000 : 500 },
+  )
+})
+
+it('says the same by engine and by reference', { timeout }, () => {
   fc.assert(
     fc.property(arbitrarySituation, ({ policies, request, settings }) => {
       const verdict = evaluateByEngine(policies, request, settings)

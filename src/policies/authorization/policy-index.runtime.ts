@@ -126,6 +126,12 @@ function addTo<T>(groups: Map<string, T[]>, key: string, item: T): void {
 }
 
 function scanList<T>(policies: readonly IndexedPolicy<T>[]): Scan<T> {
+  const [only] = policies
+  if (only !== undefined && policies.length === 1) {
+    const { order, test } = only
+    return (peer, request, after, best) =>
+      order > after && (best === undefined || order < best.order) && test(peer, request) ? only : best
+  }
   return (peer, request, after, best) => {
     for (let i = 0; i < policies.length; i++) {
       const policy = policies[i] as IndexedPolicy<T>

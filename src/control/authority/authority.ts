@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
 import { certificatesToPem } from '../../contracts/identity/pem.ts'
+import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { TrustBundle, X509Svid } from '../../contracts/identity/svid.ts'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -92,6 +93,13 @@ class EmbeddedAuthority implements Authority {
       throw new SigningRefused(
         'denied',
         `the certificate request is for ${JSON.stringify(request.spiffeId)}, but the caller is ${spiffeId}: ask for your own identity`,
+      )
+    }
+    // whoever was granted an identity before the trust domain was changed
+    if (parseSpiffeId(spiffeId)?.trustDomain !== this.trustDomain) {
+      throw new SigningRefused(
+        'denied',
+        `${spiffeId} is no workload of trust domain "${this.trustDomain}": join again with a new token`,
       )
     }
     return this.#issue(request.publicKey, spiffeId)

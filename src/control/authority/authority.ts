@@ -1,20 +1,26 @@
-// The mesh's certificate authority: a root that signs intermediates, an intermediate that signs X.509-SVIDs. Keys lie in <stateDir>/ca.
-import { X509Certificate, createPublicKey, generateKeyPairSync } from 'node:crypto'
+// The mesh's certificate authority: signs X.509-SVIDs below a root, and changes its root and intermediate without anybody noticing. Its keys and
+// how far a rotation has come lie in <stateDir>/ca.
+import { X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 
+import type { AuthorityCertificate, RotationKind, RotationPhase } from '../../contracts/control-api.ts'
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
 import { certificatesToPem } from '../../contracts/identity/pem.ts'
 import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { TrustBundle, X509Svid } from '../../contracts/identity/svid.ts'
+import { trustFingerprint } from '../../contracts/identity/trust-fingerprint.ts'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
 import type { Clock } from '../../core/clock.ts'
-import { buildCertificate, subjectOf } from './certificate-builder.ts'
-import type { CertificateContent } from './certificate-builder.ts'
-import { createSigner, readSigner, replaceSigner } from './signer-files.ts'
-import type { Signer } from './signer-files.ts'
+import { WatchableValue } from '../../core/watchable.ts'
+import type { Watchable } from '../../core/watchable.ts'
+import { EmbeddedSigner, backDatedMs, newKeyPair, signedBy } from './embedded-signer.ts'
+import { IssuedSvids } from './issued-svids.ts'
+import { firstPhase, nextPhase, readRotation, writeRotation } from './rotation-state.ts'
+import type { RotationState } from './rotation-state.ts'
 import { SigningRefused, parseSigningRequest } from './signing-request.ts'
+import type { SigningCertificate } from './upstream-signer.ts'
 
 export interface AuthorityOptions {
   readonly stateDir: string
@@ -44,47 +50,72 @@ export interface Authority {
   sign(csrDer: Uint8Array, spiffeId: string): SignedSvid
   /** A fresh key and certificate for the control plane itself. */
   issueServerSvid(): X509Svid
+  /** Of what `sign` hands out now; another one after each step of a rotation. */
+  readonly trustFingerprint: Watchable<string>
+  /** Root and intermediate, and the next or the last root while a rotation is under way. */
+  certificates(): readonly AuthorityCertificate[]
 }
 
-const dayMs = 86_400_000
-const rootLifetimeMs = 3650 * dayMs
-const intermediateLifetimeMs = 365 * dayMs
-/** Peers whose clocks are this much behind still accept a certificate at once. */
-const backDatedMs = 60_000
+/** The part that is rotated. */
+export interface RotatableAuthority extends Authority {
+  /** Undefined when none is under way. */
+  readonly rotation: RotationState | undefined
+  /** Throws RotationUnderWay. */
+  startRotation(kind: RotationKind): void
+  /** Takes the next step, for good; the caller has seen that everybody is ready for it. Nothing happens when none is under way. */
+  advanceRotation(): void
+}
+
+export class RotationUnderWay extends Error {}
 
 /** Creates the root and the intermediate where there are none. Throws when what is there cannot be used, with the way out. */
-export function createAuthority(options: AuthorityOptions): Authority {
+export function createAuthority(options: AuthorityOptions): RotatableAuthority {
   return new EmbeddedAuthority(options)
 }
 
-class EmbeddedAuthority implements Authority {
+class EmbeddedAuthority implements RotatableAuthority {
   readonly trustDomain: string
-  readonly trustBundle: TrustBundle
   readonly trustBundleFile: string
+  readonly trustFingerprint: WatchableValue<string> = new WatchableValue('')
   readonly #options: AuthorityOptions
-  readonly #root: Signer
-  readonly #intermediateFile: string
-  #intermediate: Signer
+  readonly #files: {
+    readonly root: string
+    readonly nextRoot: string
+    readonly intermediate: string
+    readonly rotation: string
+  }
+  readonly #issued: IssuedSvids
+  #rotation: RotationState | undefined
+  #present: EmbeddedSigner
+  /** While the root is rotated. */
+  #next: EmbeddedSigner | undefined
 
   constructor(options: AuthorityOptions) {
-    const { trustDomain, clock } = options
     this.#options = options
-    this.trustDomain = trustDomain
+    this.trustDomain = options.trustDomain
     const folder = join(options.stateDir, 'ca')
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     chmodSync(folder, 0o700)
-    this.#intermediateFile = join(folder, 'intermediate.pem')
     this.trustBundleFile = join(folder, 'trust-bundle.pem')
+    this.#files = {
+      root: join(folder, 'root.pem'),
+      nextRoot: join(folder, 'next-root.pem'),
+      intermediate: join(folder, 'intermediate.pem'),
+      rotation: join(folder, 'rotation.json'),
+    }
+    this.#issued = new IssuedSvids(join(folder, 'issued.json'))
+    this.#present = this.#signerOf(this.#files.root)
+    this.#rotation = readRotation(this.#files.rotation)
+    if (this.#rotation?.kind === 'root') this.#resumeRoot(this.#rotation)
+    this.#takeEffect()
+  }
 
-    const rootFile = join(folder, 'root.pem')
-    this.#root = readSigner(rootFile) ?? createSigner(rootFile, newRoot(trustDomain, clock.nowMs()))
-    checkRoot(rootFile, this.#root.certificate, trustDomain, clock.nowMs())
-    this.trustBundle = { trustDomain, rootsPem: certificatesToPem([this.#root.certificate.raw]) }
-    writeFileAtomic(this.trustBundleFile, this.trustBundle.rootsPem)
+  get trustBundle(): TrustBundle {
+    return { trustDomain: this.trustDomain, rootsPem: certificatesToPem(this.#bundle().map(({ raw }) => raw)) }
+  }
 
-    this.#intermediate =
-      readSigner(this.#intermediateFile) ?? createSigner(this.#intermediateFile, this.#newIntermediate())
-    this.#currentIntermediate()
+  get rotation(): RotationState | undefined {
+    return this.#rotation
   }
 
   sign(csrDer: Uint8Array, spiffeId: string): SignedSvid {
@@ -119,87 +150,143 @@ class EmbeddedAuthority implements Authority {
     }
   }
 
+  certificates(): readonly AuthorityCertificate[] {
+    const next = this.#next?.root
+    const signs = this.#rotation?.phase === 'distribute' || next === undefined ? this.#present.root : next
+    const roots = this.#bundle().map((root) =>
+      describe(root, 'root', root === signs ? 'signing' : root === next ? 'next' : 'retiring'),
+    )
+    return [...roots, describe(this.#signer().signing().certificate, 'intermediate', 'signing')]
+  }
+
+  startRotation(kind: RotationKind): void {
+    if (this.#rotation !== undefined) {
+      throw new RotationUnderWay(`the ${this.#rotation.kind} is being rotated: wait until that is done`)
+    }
+    // before the state: a root that nobody knows of yet is taken up by the next attempt
+    if (kind === 'root') this.#next = this.#signerOf(this.#files.nextRoot)
+    this.#enter({
+      kind,
+      phase: firstPhase(kind),
+      startedAtMs: this.#options.clock.nowMs(),
+      ...(kind === 'intermediate' && {
+        replacedIntermediate: this.#present.signing().certificate.fingerprint256,
+      }),
+    })
+  }
+
+  advanceRotation(): void {
+    if (this.#rotation === undefined) return
+    const phase = nextPhase(this.#rotation)
+    if (phase === undefined) this.#finish()
+    else this.#enter({ ...this.#rotation, phase })
+  }
+
+  #enter(state: Omit<RotationState, 'phaseSinceMs' | 'phaseEndsByMs'> & { readonly phase: RotationPhase }): void {
+    const phaseSinceMs = this.#options.clock.nowMs()
+    const entered = { ...state, phaseSinceMs, phaseEndsByMs: Math.max(phaseSinceMs, this.#issued.endByMs) }
+    writeRotation(this.#files.rotation, entered)
+    this.#rotation = entered
+    this.#takeEffect()
+  }
+
+  /** Each step leaves what the constructor can go on from. */
+  #finish(): void {
+    if (this.#next !== undefined) {
+      renameSync(this.#files.nextRoot, this.#files.root)
+      this.#present = this.#next
+      this.#next = undefined
+    }
+    writeRotation(this.#files.rotation, undefined)
+    this.#rotation = undefined
+    this.#takeEffect()
+  }
+
+  #resumeRoot({ phase }: RotationState): void {
+    if (existsSync(this.#files.nextRoot)) {
+      this.#next = this.#signerOf(this.#files.nextRoot)
+    } else if (phase === 'retire') {
+      // it had already taken the place of the old one
+      this.#finish()
+    } else {
+      throw new Error(
+        `${this.#files.rotation} tells of a new root, but ${this.#files.nextRoot} is not there: restore it from a backup`,
+      )
+    }
+  }
+
+  /** From now on what is in force is what the fields say. */
+  #takeEffect(): void {
+    const replaced = this.#rotation?.replacedIntermediate
+    if (replaced !== undefined && this.#present.signing().certificate.fingerprint256 === replaced) {
+      this.#present.replaceIntermediate()
+    }
+    writeFileAtomic(this.trustBundleFile, this.trustBundle.rootsPem)
+    this.#tellFingerprint(this.#signer().signing())
+  }
+
+  #tellFingerprint({ certificate, issuers }: SigningCertificate): void {
+    const above = [certificate, ...issuers].map(({ raw }) => raw)
+    this.trustFingerprint.set(
+      trustFingerprint(
+        above,
+        this.#bundle().map(({ raw }) => raw),
+      ),
+    )
+  }
+
+  #signerOf(rootFile: string): EmbeddedSigner {
+    const { trustDomain, clock } = this.#options
+    return new EmbeddedSigner({ rootFile, intermediateFile: this.#files.intermediate, trustDomain, clock })
+  }
+
+  /** Who signs now. */
+  #signer(): EmbeddedSigner {
+    return this.#rotation?.phase === 'distribute' ? this.#present : (this.#next ?? this.#present)
+  }
+
+  /** The root that signs comes first. */
+  #bundle(): readonly X509Certificate[] {
+    if (this.#next === undefined || this.#rotation === undefined) return [this.#present.root]
+    if (this.#rotation.phase === 'distribute') return [this.#present.root, this.#next.root]
+    return this.#rotation.phase === 'switch' ? [this.#next.root, this.#present.root] : [this.#next.root]
+  }
+
   #issue(publicKey: KeyObject, spiffeId: string): SignedSvid {
-    const intermediate = this.#currentIntermediate()
+    const signing = this.#signer().signing()
+    const { certificate, issuers } = signing
     const nowMs = this.#options.clock.nowMs()
-    const der = signedBy(intermediate, {
+    const lifetimeMs = this.#options.svidLifetimeMs()
+    const der = signedBy(signing, {
       publicKey,
       // a chain is only valid where all of it is
-      notBeforeMs: Math.max(nowMs - backDatedMs, intermediate.certificate.validFromDate.getTime()),
-      notAfterMs: Math.min(nowMs + this.#options.svidLifetimeMs(), intermediate.certificate.validToDate.getTime()),
+      notBeforeMs: Math.max(nowMs - backDatedMs, certificate.validFromDate.getTime()),
+      notAfterMs: Math.min(nowMs + lifetimeMs, certificate.validToDate.getTime()),
       uri: spiffeId,
       kind: { role: 'leaf' },
     })
+    const notAfterMs = new X509Certificate(der).validToDate.getTime()
+    this.#issued.willEnd(notAfterMs, lifetimeMs)
+    // an intermediate that was replaced for its age is news, too
+    this.#tellFingerprint(signing)
     return {
-      chainDer: [der, intermediate.certificate.raw],
-      bundleDer: [this.#root.certificate.raw],
-      notAfterMs: new X509Certificate(der).validToDate.getTime(),
+      chainDer: [der, certificate.raw, ...issuers.map(({ raw }) => raw)],
+      bundleDer: this.#bundle().map(({ raw }) => raw),
+      notAfterMs,
     }
   }
+}
 
-  /** Makes the next intermediate when a third of the present one's life is left; SVIDs carry theirs with them, so nobody notices. */
-  #currentIntermediate(): Signer {
-    const { certificate } = this.#intermediate
-    const root = this.#root.certificate
-    const ageing = this.#options.clock.nowMs() >= certificate.validToDate.getTime() - intermediateLifetimeMs / 3
-    // an intermediate that already lives as long as the root cannot be bettered
-    const renewable = certificate.validToDate.getTime() < root.validToDate.getTime()
-    if ((ageing && renewable) || !certificate.verify(root.publicKey)) {
-      this.#intermediate = this.#newIntermediate()
-      replaceSigner(this.#intermediateFile, this.#intermediate)
-    }
-    return this.#intermediate
+function describe(
+  certificate: X509Certificate,
+  role: AuthorityCertificate['role'],
+  use: AuthorityCertificate['use'],
+): AuthorityCertificate {
+  return {
+    role,
+    use,
+    serialNumber: certificate.serialNumber,
+    notBeforeMs: certificate.validFromDate.getTime(),
+    notAfterMs: certificate.validToDate.getTime(),
   }
-
-  #newIntermediate(): Signer {
-    const { publicKey, privateKey } = newKeyPair()
-    const { trustDomain, clock } = this.#options
-    const nowMs = clock.nowMs()
-    const der = signedBy(this.#root, {
-      publicKey,
-      notBeforeMs: Math.max(nowMs - backDatedMs, this.#root.certificate.validFromDate.getTime()),
-      notAfterMs: Math.min(nowMs + intermediateLifetimeMs, this.#root.certificate.validToDate.getTime()),
-      uri: `spiffe://${trustDomain}`,
-      kind: { role: 'signer', commonName: 'Heddle intermediate', trustDomain, pathLength: 0 },
-    })
-    return { privateKey, certificate: new X509Certificate(der) }
-  }
-}
-
-function newRoot(trustDomain: string, nowMs: number): Signer {
-  const { publicKey, privateKey } = newKeyPair()
-  const der = buildCertificate(
-    {
-      publicKey,
-      notBeforeMs: nowMs - backDatedMs,
-      notAfterMs: nowMs + rootLifetimeMs,
-      uri: `spiffe://${trustDomain}`,
-      kind: { role: 'signer', commonName: 'Heddle root', trustDomain, pathLength: 1 },
-    },
-    { privateKey, publicKey, subjectDer: undefined },
-  )
-  return { privateKey, certificate: new X509Certificate(der) }
-}
-
-function checkRoot(file: string, root: X509Certificate, trustDomain: string, nowMs: number): void {
-  const wayOut = `remove the folder ${join(file, '..')} to begin anew; every proxy must then join again`
-  if (root.subjectAltName !== `URI:spiffe://${trustDomain}`) {
-    throw new Error(
-      `the certificate authority in ${file} is for ${root.subjectAltName ?? 'no trust domain'}, not for trust domain "${trustDomain}": ` +
-        `set the trust domain back, or ${wayOut}`,
-    )
-  }
-  if (nowMs >= root.validToDate.getTime()) throw new Error(`the root certificate in ${file} has expired: ${wayOut}`)
-}
-
-function signedBy(signer: Signer, content: CertificateContent): Buffer {
-  return buildCertificate(content, {
-    privateKey: signer.privateKey,
-    publicKey: createPublicKey(signer.privateKey),
-    subjectDer: subjectOf(signer.certificate.raw),
-  })
-}
-
-function newKeyPair(): { publicKey: KeyObject; privateKey: KeyObject } {
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' })
 }

@@ -30,7 +30,8 @@ export function openControlPlaneChannel(options: ControlPlaneChannelOptions): Cl
   const { credentials, controlPlaneSpiffeId } = options
   // a context of its own: grpc-js resumes no TLS session, so every handshake comes to checkServerIdentity
   const context = createSecureContext({
-    ca: readTrustBundle(options.trustBundleFile),
+    // the file is where the proxy joined, its own bundle is what it was told since: while a root is rotated either may be the newer
+    ca: [readTrustBundle(options.trustBundleFile), ...(credentials === undefined ? [] : [credentials.rootsPem])],
     minVersion: 'TLSv1.3',
     ...(credentials && { cert: credentials.certificateChainPem, key: credentials.privateKeyPem }),
   })

@@ -24,6 +24,7 @@ import { createJoinTokens } from '../control/authority/join-tokens.ts'
 import { Rotation } from '../control/authority/rotation.ts'
 import { createControlPlaneServerCredentials } from '../control/authority/server-credentials.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
+import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
 import { createConfiguration } from '../control/configuration.ts'
 import { documentTexts } from '../control/model/document.ts'
 import { Model } from '../control/model/model.ts'
@@ -93,6 +94,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     trustDomain: snapshotNow().settings.trustDomain,
     clock,
     svidLifetimeMs,
+    upstreamFiles: options.certificateAuthority,
   })
   const tokens = createJoinTokens({ store, clock })
 
@@ -177,6 +179,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     logger,
   })
   lifecycle.onStop(() => rotation.stop())
+  if (options.certificateAuthority !== undefined) {
+    const reload = (): void => {
+      authority.reload()
+      rotation.check()
+    }
+    lifecycle.onStop(watchUpstreamFiles({ files: options.certificateAuthority, reload, clock, logger }))
+  }
   lifecycle.onStop(desired.subscribe(() => rotation.check()))
   const server = createControlPlaneServerCredentials({ authority, clock, logger })
   lifecycle.onStop(() => server.stop())

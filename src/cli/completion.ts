@@ -17,7 +17,10 @@ export function completionScript(program: Command, shell: Shell): string {
     options: command.options.flatMap(({ long, short, description }) =>
       [long, short].flatMap((flag) => (flag === undefined || flag === null ? [] : [{ flag, description }])),
     ),
-    words: command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+    words: [
+      ...command.commands.map((below) => below.name()),
+      ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+    ],
   }))
   if (shell === 'fish') return fishScript(verbs)
   return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${bashScript(verbs)}` : bashScript(verbs)

@@ -34,6 +34,11 @@ const declareRunning: Declare = (program, context, run) => {
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
     .option('--no-dashboard', 'serve no dashboard')
+    .option(
+      '--ca-cert <file>',
+      'your own certificate authority: its certificate and those above it, PEM, the root last',
+    )
+    .option('--ca-key <file>', 'its key, PEM')
     .option('--isolate', 'one proxy process per workload', false)
     .option('--workers <count>', 'processes that share the ports of each proxy', parseCount, 1)
     .option(
@@ -64,6 +69,11 @@ const declareRunning: Declare = (program, context, run) => {
     .addOption(stateDirOption())
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
+    .option(
+      '--ca-cert <file>',
+      'your own certificate authority: its certificate and those above it, PEM, the root last',
+    )
+    .option('--ca-key <file>', 'its key, PEM')
     .option('--parent-watch', 'stop when the process that started this one is gone', false)
     .option('-v, --verbose', 'log more', false)
     .action((options) => run(async () => (await import('./verbs/roles.ts')).controlPlane(context, options)))

@@ -113,13 +113,18 @@ function build(
     subjectDer: issuer.der && subjectOf(issuer.der),
   })
   if (change === undefined) return good
-  const certificate = AsnConvert.parse(good, Certificate)
+  return changedCertificate(new X509Certificate(good), issuer.privateKey, change).raw
+}
+
+/** The certificate with the change, signed again by its issuer. */
+export function changedCertificate(good: X509Certificate, issuerKey: KeyObject, change: Change): X509Certificate {
+  const certificate = AsnConvert.parse(good.raw, Certificate)
   change(certificate.tbsCertificate)
   const signed = Buffer.from(AsnConvert.serialize(certificate.tbsCertificate))
-  certificate.signatureValue = new Uint8Array(sign('sha256', signed, issuer.privateKey)).buffer
+  certificate.signatureValue = new Uint8Array(sign('sha256', signed, issuerKey)).buffer
   // @peculiar keeps the bytes that were parsed
   delete (certificate as { tbsCertificateRaw?: unknown }).tbsCertificateRaw
-  const der = Buffer.from(AsnConvert.serialize(certificate))
-  if (!new X509Certificate(der).verify(createPublicKey(issuer.privateKey))) throw new Error('signed wrongly')
-  return der
+  const changed = new X509Certificate(Buffer.from(AsnConvert.serialize(certificate)))
+  if (!changed.verify(createPublicKey(issuerKey))) throw new Error('signed wrongly')
+  return changed
 }

@@ -2,7 +2,7 @@
 // how far a rotation has come lie in <stateDir>/ca.
 import { X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { AuthorityCertificate, RotationKind, RotationPhase } from '../../contracts/control-api.ts'
@@ -15,12 +15,16 @@ import { writeFileAtomic } from '../../core/atomic-file.ts'
 import type { Clock } from '../../core/clock.ts'
 import { WatchableValue } from '../../core/watchable.ts'
 import type { Watchable } from '../../core/watchable.ts'
-import { EmbeddedSigner, backDatedMs, newKeyPair, signedBy } from './embedded-signer.ts'
+import type { UpstreamFiles } from './file-upstream.ts'
+import { Intermediate } from './intermediate.ts'
 import { IssuedSvids } from './issued-svids.ts'
+import { newKeyPair } from './key-pair.ts'
 import { firstPhase, nextPhase, readRotation, writeRotation } from './rotation-state.ts'
 import type { RotationState } from './rotation-state.ts'
+import type { Signer } from './signer-files.ts'
 import { SigningRefused, parseSigningRequest } from './signing-request.ts'
-import type { SigningCertificate } from './upstream-signer.ts'
+import { backDatedMs, signedBy } from './upstream-signer.ts'
+import { Upstreams } from './upstreams.ts'
 
 export interface AuthorityOptions {
   readonly stateDir: string
@@ -28,6 +32,8 @@ export interface AuthorityOptions {
   readonly clock: Clock
   /** Asked at each signature, so that a changed setting holds from the next certificate on. */
   readonly svidLifetimeMs: () => number
+  /** The user's own certificate authority in place of the embedded root. */
+  readonly upstreamFiles?: UpstreamFiles | undefined
 }
 
 export interface SignedSvid {
@@ -60,53 +66,50 @@ export interface Authority {
 export interface RotatableAuthority extends Authority {
   /** Undefined when none is under way. */
   readonly rotation: RotationState | undefined
-  /** Throws RotationUnderWay. */
+  /** The user's own certificate authority has another root than the one that is trusted: start a rotation. */
+  readonly isNewRootWanted: boolean
+  /** Takes what the user's own certificate authority is now. Throws, and changes nothing, when it cannot be used. */
+  reload(): void
+  /** Throws RotationRefused, or why there is no new root. */
   startRotation(kind: RotationKind): void
   /** Takes the next step, for good; the caller has seen that everybody is ready for it. Nothing happens when none is under way. */
   advanceRotation(): void
 }
 
-export class RotationUnderWay extends Error {}
+export class RotationRefused extends Error {}
 
 /** Creates the root and the intermediate where there are none. Throws when what is there cannot be used, with the way out. */
 export function createAuthority(options: AuthorityOptions): RotatableAuthority {
-  return new EmbeddedAuthority(options)
+  return new UpstreamAuthority(options)
 }
 
-class EmbeddedAuthority implements RotatableAuthority {
+class UpstreamAuthority implements RotatableAuthority {
   readonly trustDomain: string
   readonly trustBundleFile: string
   readonly trustFingerprint: WatchableValue<string> = new WatchableValue('')
   readonly #options: AuthorityOptions
-  readonly #files: {
-    readonly root: string
-    readonly nextRoot: string
-    readonly intermediate: string
-    readonly rotation: string
-  }
+  readonly #rotationFile: string
+  readonly #intermediateFile: string
   readonly #issued: IssuedSvids
+  readonly #upstreams: Upstreams
   #rotation: RotationState | undefined
-  #present: EmbeddedSigner
-  /** While the root is rotated. */
-  #next: EmbeddedSigner | undefined
+  #intermediate: Intermediate
 
   constructor(options: AuthorityOptions) {
+    const { stateDir, trustDomain, clock, upstreamFiles } = options
     this.#options = options
-    this.trustDomain = options.trustDomain
-    const folder = join(options.stateDir, 'ca')
+    this.trustDomain = trustDomain
+    const folder = join(stateDir, 'ca')
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     chmodSync(folder, 0o700)
     this.trustBundleFile = join(folder, 'trust-bundle.pem')
-    this.#files = {
-      root: join(folder, 'root.pem'),
-      nextRoot: join(folder, 'next-root.pem'),
-      intermediate: join(folder, 'intermediate.pem'),
-      rotation: join(folder, 'rotation.json'),
-    }
+    this.#rotationFile = join(folder, 'rotation.json')
+    this.#intermediateFile = join(folder, 'intermediate.pem')
     this.#issued = new IssuedSvids(join(folder, 'issued.json'))
-    this.#present = this.#signerOf(this.#files.root)
-    this.#rotation = readRotation(this.#files.rotation)
+    this.#upstreams = new Upstreams({ folder, trustDomain, clock, files: upstreamFiles })
+    this.#rotation = readRotation(this.#rotationFile)
     if (this.#rotation?.kind === 'root') this.#resumeRoot(this.#rotation)
+    this.#intermediate = this.#intermediateNow()
     this.#takeEffect()
   }
 
@@ -151,26 +154,38 @@ class EmbeddedAuthority implements RotatableAuthority {
   }
 
   certificates(): readonly AuthorityCertificate[] {
-    const next = this.#next?.root
-    const signs = this.#rotation?.phase === 'distribute' || next === undefined ? this.#present.root : next
+    const { upstream } = this.#intermediate
+    const { present, next } = this.#upstreams
     const roots = this.#bundle().map((root) =>
-      describe(root, 'root', root === signs ? 'signing' : root === next ? 'next' : 'retiring'),
+      describe(root, 'root', root === upstream.root ? 'signing' : root === present.root ? 'retiring' : 'next'),
     )
-    return [...roots, describe(this.#signer().signing().certificate, 'intermediate', 'signing')]
+    const { certificate } = this.#intermediate.current()
+    const below = [certificate, ...upstream.issuers].map((one) => describe(one, 'intermediate', 'signing'))
+    const coming = upstream === next ? [] : (next?.issuers ?? []).map((one) => describe(one, 'intermediate', 'next'))
+    return [...roots, ...below, ...coming]
+  }
+
+  get isNewRootWanted(): boolean {
+    return this.#upstreams.isNewRootWanted
+  }
+
+  reload(): void {
+    this.#upstreams.reload()
+    this.#takeEffect()
   }
 
   startRotation(kind: RotationKind): void {
     if (this.#rotation !== undefined) {
-      throw new RotationUnderWay(`the ${this.#rotation.kind} is being rotated: wait until that is done`)
+      throw new RotationRefused(`the ${this.#rotation.kind} is being rotated: wait until that is done`)
     }
     // before the state: a root that nobody knows of yet is taken up by the next attempt
-    if (kind === 'root') this.#next = this.#signerOf(this.#files.nextRoot)
+    if (kind === 'root') this.#upstreams.prepareNext()
     this.#enter({
       kind,
       phase: firstPhase(kind),
       startedAtMs: this.#options.clock.nowMs(),
       ...(kind === 'intermediate' && {
-        replacedIntermediate: this.#present.signing().certificate.fingerprint256,
+        replacedIntermediate: this.#intermediate.current().certificate.fingerprint256,
       }),
     })
   }
@@ -185,76 +200,69 @@ class EmbeddedAuthority implements RotatableAuthority {
   #enter(state: Omit<RotationState, 'phaseSinceMs' | 'phaseEndsByMs'> & { readonly phase: RotationPhase }): void {
     const phaseSinceMs = this.#options.clock.nowMs()
     const entered = { ...state, phaseSinceMs, phaseEndsByMs: Math.max(phaseSinceMs, this.#issued.endByMs) }
-    writeRotation(this.#files.rotation, entered)
+    writeRotation(this.#rotationFile, entered)
     this.#rotation = entered
     this.#takeEffect()
   }
 
   /** Each step leaves what the constructor can go on from. */
   #finish(): void {
-    if (this.#next !== undefined) {
-      renameSync(this.#files.nextRoot, this.#files.root)
-      this.#present = this.#next
-      this.#next = undefined
-    }
-    writeRotation(this.#files.rotation, undefined)
-    this.#rotation = undefined
+    this.#upstreams.promoteNext()
+    this.#forgetRotation()
     this.#takeEffect()
   }
 
   #resumeRoot({ phase }: RotationState): void {
-    if (existsSync(this.#files.nextRoot)) {
-      this.#next = this.#signerOf(this.#files.nextRoot)
-    } else if (phase === 'retire') {
-      // it had already taken the place of the old one
-      this.#finish()
-    } else {
+    if (this.#upstreams.resumeNext(phase === 'distribute')) return
+    if (phase !== 'retire') {
       throw new Error(
-        `${this.#files.rotation} tells of a new root, but ${this.#files.nextRoot} is not there: restore it from a backup`,
+        `${this.#rotationFile} tells of a new root, but it is not there: restore the folder from a backup`,
       )
     }
+    this.#forgetRotation()
+  }
+
+  #forgetRotation(): void {
+    writeRotation(this.#rotationFile, undefined)
+    this.#rotation = undefined
   }
 
   /** From now on what is in force is what the fields say. */
   #takeEffect(): void {
+    this.#intermediate = this.#intermediateNow()
     const replaced = this.#rotation?.replacedIntermediate
-    if (replaced !== undefined && this.#present.signing().certificate.fingerprint256 === replaced) {
-      this.#present.replaceIntermediate()
+    if (replaced !== undefined && this.#intermediate.current().certificate.fingerprint256 === replaced) {
+      this.#intermediate.replace()
     }
     writeFileAtomic(this.trustBundleFile, this.trustBundle.rootsPem)
-    this.#tellFingerprint(this.#signer().signing())
+    this.#tellFingerprint(this.#intermediate.current())
   }
 
-  #tellFingerprint({ certificate, issuers }: SigningCertificate): void {
-    const above = [certificate, ...issuers].map(({ raw }) => raw)
-    this.trustFingerprint.set(
-      trustFingerprint(
-        above,
-        this.#bundle().map(({ raw }) => raw),
-      ),
-    )
+  #tellFingerprint({ certificate }: Signer): void {
+    const above = [certificate, ...this.#intermediate.upstream.issuers].map(({ raw }) => raw)
+    const bundle = this.#bundle().map(({ raw }) => raw)
+    this.trustFingerprint.set(trustFingerprint(above, bundle))
   }
 
-  #signerOf(rootFile: string): EmbeddedSigner {
-    const { trustDomain, clock } = this.#options
-    return new EmbeddedSigner({ rootFile, intermediateFile: this.#files.intermediate, trustDomain, clock })
-  }
-
-  /** Who signs now. */
-  #signer(): EmbeddedSigner {
-    return this.#rotation?.phase === 'distribute' ? this.#present : (this.#next ?? this.#present)
+  /** Below whoever signs now. */
+  #intermediateNow(): Intermediate {
+    const { present, next } = this.#upstreams
+    const upstream = this.#rotation?.phase === 'distribute' ? present : (next ?? present)
+    return new Intermediate(upstream, this.#intermediateFile, this.#options.clock)
   }
 
   /** The root that signs comes first. */
   #bundle(): readonly X509Certificate[] {
-    if (this.#next === undefined || this.#rotation === undefined) return [this.#present.root]
-    if (this.#rotation.phase === 'distribute') return [this.#present.root, this.#next.root]
-    return this.#rotation.phase === 'switch' ? [this.#next.root, this.#present.root] : [this.#next.root]
+    const { present, next } = this.#upstreams
+    if (next === undefined || this.#rotation === undefined) return [present.root]
+    if (this.#rotation.phase === 'distribute') return [present.root, next.root]
+    return this.#rotation.phase === 'switch' ? [next.root, present.root] : [next.root]
   }
 
   #issue(publicKey: KeyObject, spiffeId: string): SignedSvid {
-    const signing = this.#signer().signing()
-    const { certificate, issuers } = signing
+    const signing = this.#intermediate.current()
+    const { certificate } = signing
+    const { issuers } = this.#intermediate.upstream
     const nowMs = this.#options.clock.nowMs()
     const lifetimeMs = this.#options.svidLifetimeMs()
     const der = signedBy(signing, {

@@ -10,7 +10,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { createRequest } from '../../../test/kit/signing-requests.ts'
 import type { RotationKind } from '../../contracts/control-api.ts'
 import { certificatesFromPem } from '../../contracts/identity/pem.ts'
-import { createAuthority, RotationUnderWay } from './authority.ts'
+import { createAuthority, RotationRefused } from './authority.ts'
 import type { RotatableAuthority } from './authority.ts'
 import { Rotation } from './rotation.ts'
 
@@ -194,7 +194,7 @@ describe('a rotation', () => {
     'of the %s is refused while another is under way',
     (kind: RotationKind) => {
       rotation.start('root')
-      expect(() => rotation.start(kind)).toThrow(RotationUnderWay)
+      expect(() => rotation.start(kind)).toThrow(RotationRefused)
       expect(() => rotation.start(kind)).toThrow('the root is being rotated: wait until that is done')
     },
   )
@@ -213,7 +213,7 @@ describe('a rotation', () => {
   it('says what to do when its files are gone or broken', () => {
     rotation.start('root')
     rmSync(join(stateDir, 'ca', 'next-root.pem'))
-    expect(restart).toThrow(/tells of a new root, but .*next-root\.pem is not there: restore it from a backup/)
+    expect(restart).toThrow(/tells of a new root, but it is not there: restore the folder from a backup/)
     writeFileSync(join(stateDir, 'ca', 'rotation.json'), '{"kind":"root","phase":"x"}')
     expect(restart).toThrow(/cannot go on with the rotation in .*: it names no phase of a rotation; restore/)
   })

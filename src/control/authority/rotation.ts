@@ -27,7 +27,7 @@ export class Rotation {
     this.check()
   }
 
-  /** Throws RotationUnderWay. */
+  /** Throws what `startRotation` of the authority does. */
   start(kind: RotationKind): void {
     const { authority, logger } = this.#options
     authority.startRotation(kind)
@@ -55,6 +55,7 @@ export class Rotation {
     this.#timer?.cancel()
     try {
       for (;;) {
+        if (authority.rotation === undefined && authority.isNewRootWanted) authority.startRotation('root')
         const { rotation } = authority
         if (rotation === undefined) return
         const leftMs = rotation.phaseEndsByMs - clock.nowMs()

@@ -213,7 +213,14 @@ class UpstreamAuthority implements RotatableAuthority {
   }
 
   #resumeRoot({ phase }: RotationState): void {
-    if (this.#upstreams.resumeNext(phase === 'distribute')) return
+    if (this.#upstreams.resumeNext()) {
+      // nothing hangs on it yet: the next rotation is to what the files hold now
+      if (phase === 'distribute' && this.#upstreams.isNextOutdated) {
+        this.#upstreams.dropNext()
+        this.#forgetRotation()
+      }
+      return
+    }
     if (phase !== 'retire') {
       throw new Error(
         `${this.#rotationFile} tells of a new root, but it is not there: restore the folder from a backup`,

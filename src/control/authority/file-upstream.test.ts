@@ -53,8 +53,14 @@ const changed = (change: Change): UserAuthority => {
   const mine = userAuthority()
   return { ...mine, chain: [changedCertificate(mine.chain[0] as X509Certificate, mine.key, change)] }
 }
+interface Running {
+  readonly log: string[]
+  readonly rotation: Rotation
+  readonly stop: () => void
+}
+
 /** As in a control plane; `isCurrent` says what all proxies do. */
-function run(authority: RotatableAuthority, isCurrent: () => boolean): { log: string[]; rotation: Rotation } {
+function run(authority: RotatableAuthority, isCurrent: () => boolean): Running {
   const log: string[] = []
   const logger = recordingLogger(log)
   const rotation = new Rotation({ authority, proxies: () => ['p'], isCurrent, clock, logger })
@@ -63,8 +69,12 @@ function run(authority: RotatableAuthority, isCurrent: () => boolean): { log: st
     authority.reload()
     rotation.check()
   }
-  watchUpstreamFiles({ files, reload, clock, logger })
-  return { log, rotation }
+  const unwatch = watchUpstreamFiles({ files, reload, clock, logger })
+  const stop = (): void => {
+    unwatch()
+    rotation.stop()
+  }
+  return { log, rotation, stop }
 }
 
 describe("a certificate authority of the user's own", () => {
@@ -187,14 +197,14 @@ describe("the files of a user's authority", () => {
     const authority = authorityOf(first)
     expect(issued(authority).roots).toEqual([rootOf(first)])
     let agree = false
-    const { rotation } = run(authority, () => agree)
+    const { stop } = run(authority, () => agree)
     writeAuthority(folder, second)
     clock.advance(1_000)
     expect([authority.rotation?.phase, issued(authority).roots]).toEqual([
       'distribute',
       [rootOf(first), rootOf(second)],
     ])
-    rotation.stop()
+    stop()
 
     const again = authorityOf(second)
     expect(again.rotation?.phase).toBe('distribute')
@@ -208,6 +218,28 @@ describe("the files of a user's authority", () => {
     expect(() => resumed.start('root')).toThrow(
       /the root comes from .*ca\.crt: put the new certificate authority there/,
     )
+  })
+
+  it('may change once more on the way, over a restart too', () => {
+    const [first, second, third] = [userAuthority(), userAuthority(), userAuthority()]
+    const authority = authorityOf(first)
+    expect(issued(authority).roots).toEqual([rootOf(first)])
+    const { stop } = run(authority, () => false)
+    writeAuthority(folder, second)
+    clock.advance(1_000)
+    expect(issued(authority).roots).toEqual([rootOf(first), rootOf(second)])
+    stop()
+    const again = authorityOf(third)
+    run(again, () => false)
+    expect([again.rotation?.phase, issued(again).roots]).toEqual(['distribute', [rootOf(first), rootOf(third)]])
+    expect(issued(again).chain[1]?.verify(first.chain[0]!.publicKey)).toBe(true)
+
+    // while it runs, what was begun is finished first
+    writeAuthority(folder, second)
+    clock.advance(1_000)
+    expect(issued(again).roots).toEqual([rootOf(first), rootOf(third)])
+    clock.advance(4 * hourMs)
+    expect(issued(again).roots).toContain(rootOf(second))
   })
 
   it('take over from the embedded root by a rotation', () => {

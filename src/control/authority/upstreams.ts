@@ -78,20 +78,26 @@ export class Upstreams {
     if (this.#wanted !== undefined) writeChain(this.#nextFile, this.#wanted)
   }
 
-  /** After a restart. False when it had already taken the place of the present one. Throws when it is gone. */
-  resumeNext(mustSign: boolean): boolean {
+  /** After a restart. False when there is no next one any more. */
+  resumeNext(): boolean {
     if (!existsSync(this.#nextFile)) return false
     if (this.#wanted === undefined) this.#next = this.#embedded(this.#nextFile)
     else {
       const kept = keptUpstream(readCertificates(this.#nextFile))
       this.#next = isSameRoot(kept, this.#wanted) ? this.#wanted : kept
-      if (this.#next === kept && mustSign) {
-        throw new Error(
-          `a rotation to another root is under way: put the certificate authority of ${this.#nextFile} back until it is done`,
-        )
-      }
     }
     return true
+  }
+
+  /** The user's files hold yet another root than the next one: it will never be able to sign. */
+  get isNextOutdated(): boolean {
+    return this.#next !== undefined && this.#wanted !== undefined && !isSameRoot(this.#next, this.#wanted)
+  }
+
+  /** Before it has signed anything. */
+  dropNext(): void {
+    this.#next = undefined
+    rmSync(this.#nextFile, { force: true })
   }
 
   /** One rename: the next one is the present one. */

@@ -10,7 +10,7 @@ import type { ControlPlaneMessage } from '../contracts/bootstrap.ts'
 import type { DesiredState } from '../contracts/desired-state.ts'
 import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
 import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
-import { hostPort } from '../contracts/xds/names.ts'
+import { hostPort, nodeId } from '../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../control/api/admin-token.ts'
 import { startControlApi } from '../control/api/control-api.ts'
 import { buildDesiredState } from '../control/api/desired-state.ts'
@@ -21,7 +21,10 @@ import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { createAuthority } from '../control/authority/authority.ts'
 import { createCertificateService } from '../control/authority/certificate-service.ts'
 import { createJoinTokens } from '../control/authority/join-tokens.ts'
+import { Rotation } from '../control/authority/rotation.ts'
 import { createControlPlaneServerCredentials } from '../control/authority/server-credentials.ts'
+import { TrustWatch } from '../control/authority/trust-watch.ts'
+import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
 import { createConfiguration } from '../control/configuration.ts'
 import { documentTexts } from '../control/model/document.ts'
 import { Model } from '../control/model/model.ts'
@@ -85,11 +88,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   const snapshotNow = (): MeshSnapshot => configuration.snapshot.value
 
   // 2. Identity.
+  const svidLifetimeMs = (): number => snapshotNow().settings.svidLifetimeMs
   const authority = createAuthority({
     stateDir: options.stateDir,
     trustDomain: snapshotNow().settings.trustDomain,
     clock,
-    svidLifetimeMs: () => snapshotNow().settings.svidLifetimeMs,
+    svidLifetimeMs,
+    upstreamFiles: options.certificateAuthority,
   })
   const tokens = createJoinTokens({ store, clock })
 
@@ -157,6 +162,31 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
   const certificates = createCertificateService({ authority, tokens, authorizedIdentity: isWanted, clock, logger })
   secured.addService(certificates.definition, certificates.implementation)
+  /** SPIFFE ID by node id. */
+  const proxies = (): ReadonlyMap<string, string> =>
+    new Map(
+      desired.value.sidecars.map(({ kind, namespace, name, spiffeId }) => [nodeId(kind, namespace, name), spiffeId]),
+    )
+  const trust: TrustWatch = new TrustWatch({ authority, proxies, svidLifetimeMs, changed: () => rotation.check() })
+  lifecycle.onStop(() => trust.stop())
+  const trustService = trust.service()
+  secured.addService(trustService.definition, trustService.implementation)
+  const rotation = new Rotation({
+    authority,
+    proxies: () => proxies().keys(),
+    isCurrent: (node) => trust.isCurrent(node),
+    clock,
+    logger,
+  })
+  lifecycle.onStop(() => rotation.stop())
+  if (options.certificateAuthority !== undefined) {
+    const reload = (): void => {
+      authority.reload()
+      rotation.check()
+    }
+    lifecycle.onStop(watchUpstreamFiles({ files: options.certificateAuthority, reload, clock, logger }))
+  }
+  lifecycle.onStop(desired.subscribe(() => rotation.check()))
   const server = createControlPlaneServerCredentials({ authority, clock, logger })
   lifecycle.onStop(() => server.stop())
   const xdsTlsAddress = await listen(secured, addressOf('xds-tls'), server.credentials, lifecycle)
@@ -190,6 +220,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
         expiresAtMs: clock.nowMs() + joinTokenTtlMs,
       }),
       workloadStatuses,
+      authority: rotation,
     },
     apiAddress.host,
     apiAddress.port,

@@ -77,6 +77,7 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
         random: createSystemRandom(),
         logger,
         greeting: () => [wanted(), ...[...shared].map(([key, one]) => credentials(key, one))],
+        renew: (key, withinMs) => shared.get(key)?.identity.renewWithin(withinMs),
         changed,
       },
       share,

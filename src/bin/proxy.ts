@@ -34,7 +34,10 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
     start: (sidecar) => {
       const key = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
       const own = logger.child({ sidecar: key })
-      const identity = bootstrap.worker === true ? new GivenIdentity() : ownIdentity(bootstrap, sidecar, own)
+      const identity =
+        bootstrap.worker === true
+          ? new GivenIdentity((withinMs) => tell({ type: 'renew', sidecar: key, withinMs }))
+          : ownIdentity(bootstrap, sidecar, own)
       if (identity instanceof GivenIdentity) given.set(key, identity)
       const started = startSidecar({
         bootstrap,

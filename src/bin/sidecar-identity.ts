@@ -27,6 +27,12 @@ export class GivenIdentity implements IdentityAgent {
     undefined,
   )
   notAfterMs: number | undefined
+  readonly renewWithin: (withinMs: number) => void
+
+  /** `renewWithin` tells the parent. */
+  constructor(renewWithin: (withinMs: number) => void) {
+    this.renewWithin = renewWithin
+  }
 
   received(credentials: TlsCredentials | undefined, notAfterMs: number | undefined): void {
     this.notAfterMs = notAfterMs

@@ -13,6 +13,7 @@ import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../pr
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
+import { watchTrust } from '../proxy/identity/trust-watch.ts'
 import type { IoBackend, ListeningHandle, TlsCredentials } from '../proxy/io/connection.ts'
 import { createJwksSource } from '../proxy/jwks/jwks-source.ts'
 import { createRequestLine } from '../proxy/request-line.ts'
@@ -75,11 +76,15 @@ export function startSidecar({
     trustBundleFile: bootstrap.trustBundleFile,
   }
 
+  const node = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
+  let stopWatching: (() => void) | undefined
+  lifecycle.onStop(() => stopWatching?.())
+
   // 2. Configuration: resources arrive, are decoded and checked, and become one immutable RuntimeConfig.
   const store = createRuntimeStore({ clock, logger })
   const xds = createXdsClient({
     node: {
-      id: nodeId(sidecar.kind, sidecar.namespace, sidecar.name),
+      id: node,
       metadata: {
         [nodeMetadata.namespace]: sidecar.namespace,
         [nodeMetadata.name]: sidecar.name,
@@ -89,7 +94,10 @@ export function startSidecar({
     open: () => {
       const credentials = identity.credentials.value
       if (credentials === undefined) throw new Error('no certificate yet')
-      return openControlPlaneChannel({ ...controlPlane, credentials, channelOptions: xdsChannelOptions })
+      stopWatching?.()
+      const channel = openControlPlaneChannel({ ...controlPlane, credentials, channelOptions: xdsChannelOptions })
+      stopWatching = watchTrust(channel, { node, identity, clock })
+      return channel
     },
     clock,
     random,

@@ -19,6 +19,8 @@ export interface WorkerDeps {
   readonly logger: Logger
   /** A new process knows nothing: what it is told first. */
   readonly greeting: () => readonly SupervisorMessage[]
+  /** The control plane asks for a new certificate. */
+  readonly renew: (sidecar: string, withinMs: number) => void
   /** Which sidecars are ready, stopped or have which ports has changed. */
   readonly changed: () => void
 }
@@ -117,6 +119,9 @@ export class Worker {
         return
       case 'close':
         this.#close({ host: message.host, port: message.port, share: this.share })
+        return
+      case 'renew':
+        this.#deps.renew(message.sidecar, message.withinMs)
         return
       case 'ready':
         this.ready.add(message.sidecar)

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { defaultPortBase } from '../contracts/ports.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
 import { outputFormats } from './output.ts'
+import type { RotateOptions } from './verbs/certs-authority.ts'
 import { packageVersion } from './version.ts'
 
 /** `run` gets the work of the verb that was called. */
@@ -33,6 +34,11 @@ const declareRunning: Declare = (program, context, run) => {
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
     .option('--no-dashboard', 'serve no dashboard')
+    .option(
+      '--ca-cert <file>',
+      'your own certificate authority: its certificate and those above it, PEM, the root last',
+    )
+    .option('--ca-key <file>', 'its key, PEM')
     .option('--isolate', 'one proxy process per workload', false)
     .option('--workers <count>', 'processes that share the ports of each proxy', parseCount, 1)
     .option(
@@ -63,6 +69,11 @@ const declareRunning: Declare = (program, context, run) => {
     .addOption(stateDirOption())
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
+    .option(
+      '--ca-cert <file>',
+      'your own certificate authority: its certificate and those above it, PEM, the root last',
+    )
+    .option('--ca-key <file>', 'its key, PEM')
     .option('--parent-watch', 'stop when the process that started this one is gone', false)
     .option('-v, --verbose', 'log more', false)
     .action((options) => run(async () => (await import('./verbs/roles.ts')).controlPlane(context, options)))
@@ -176,10 +187,7 @@ const declareLooking: Declare = (program, context, run) => {
       run(async () => (await import('./verbs/proxy-config.ts')).proxyConfig(context, proxy, part, options)),
     )
 
-  verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', ['heddle certs'])
-    .addOption(stateDirOption())
-    .addOption(outputOption())
-    .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
+  declareCerts(program, context, run)
 
   const authz = program.command('authz').description('authorization policies')
   verb(authz, 'check', 'may this caller make this request? verdict, rule, file and line', [
@@ -211,6 +219,40 @@ const declareLooking: Declare = (program, context, run) => {
         else await context.output.structured(options.output, { version })
         return 0
       }),
+    )
+}
+
+const declareCerts: Declare = (program, context, run) => {
+  const certs = verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', [
+    'heddle certs',
+    'heddle certs rotate --root',
+  ])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
+
+  // `certs` itself takes the options that both have, wherever they stand
+  verb(certs, 'authority', 'show the certificates that sign the others', ['heddle certs authority -o json'])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((_, command: Command) =>
+      run(async () =>
+        (await import('./verbs/certs-authority.ts')).certsAuthority(context, command.optsWithGlobals<MeshOptions>()),
+      ),
+    )
+
+  verb(certs, 'rotate', 'replace root or intermediate while everything runs, and wait until it is done', [
+    'heddle certs rotate --root',
+    'heddle certs rotate --intermediate',
+  ])
+    .option('--root', 'the root, and with it the intermediate', false)
+    .option('--intermediate', 'only the intermediate', false)
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((_, command: Command) =>
+      run(async () =>
+        (await import('./verbs/certs-authority.ts')).certsRotate(context, command.optsWithGlobals<RotateOptions>()),
+      ),
     )
 }
 

@@ -1,4 +1,5 @@
 // The long-running parts that some verbs start in this process. bin/ gives them: the CLI knows their options only.
+import type { CertificateAuthorityFiles } from './certificate-authority.ts'
 
 export interface ControlPlaneOptions {
   readonly stateDir: string
@@ -7,6 +8,8 @@ export interface ControlPlaneOptions {
   readonly portBase: number
   /** The dashboard's port; absent: none is served. */
   readonly dashboardPort?: number
+  /** The user's own certificate authority, absolute; absent: the embedded one. */
+  readonly certificateAuthority?: CertificateAuthorityFiles
   /** Stop when the channel to the process that started this one closes. */
   readonly parentWatch: boolean
   readonly verbose: boolean

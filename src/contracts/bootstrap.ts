@@ -45,6 +45,8 @@ export type ProxyMessage =
   | { readonly type: 'stopped'; readonly sidecar: string }
   /** Where its two ports really are. */
   | { readonly type: 'endpoints'; readonly sidecar: string; readonly admin: string; readonly metrics: string }
+  /** Of a worker: the control plane wants the sidecar's certificate renewed within so many milliseconds. */
+  | { readonly type: 'renew'; readonly sidecar: string; readonly withinMs: number }
   | ({ readonly type: 'open'; readonly request: number } & SocketAddress)
   /** It accepts there no more. */
   | ({ readonly type: 'close' } & SocketAddress)

@@ -68,3 +68,40 @@ export interface ApiError {
   readonly hint?: string
   readonly problems?: readonly Problem[]
 }
+
+export type RotationKind = 'root' | 'intermediate'
+
+/**
+ * `distribute`: every proxy learns to trust the new root. `switch`: every proxy renews its certificate under what is new. `retire`: every proxy
+ * forgets the old root.
+ */
+export type RotationPhase = 'distribute' | 'switch' | 'retire'
+
+export interface AuthorityCertificate {
+  readonly role: 'root' | 'intermediate'
+  /** `next`: trusted, and does not sign yet. `retiring`: trusted, and signs no more. */
+  readonly use: 'signing' | 'next' | 'retiring'
+  /** Hexadecimal, upper case. */
+  readonly serialNumber: string
+  /** Milliseconds since the Unix epoch. */
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+}
+
+export interface AuthorityStatus {
+  readonly trustDomain: string
+  readonly certificates: readonly AuthorityCertificate[]
+  /** Absent when none is under way. */
+  readonly rotation?: RotationStatus
+}
+
+export interface RotationStatus {
+  readonly kind: RotationKind
+  readonly phase: RotationPhase
+  readonly startedAtMs: number
+  readonly phaseSinceMs: number
+  /** The phase waits no longer than until then: what a proxy that is away holds has ended. */
+  readonly phaseEndsByMs: number
+  /** Proxies that are not there yet ("sidecar~default~web"). */
+  readonly waitingFor: readonly string[]
+}

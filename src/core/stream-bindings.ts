@@ -46,7 +46,8 @@ export interface TlsHandle extends StreamHandle {
   /** Of a server: what was read from the connection before it was wrapped. */
   receive(bytes: Uint8Array): void
   verifyError(): (Error & { code?: string }) | null
-  getPeerCertificate(abbreviated: boolean): { readonly raw?: Buffer } | undefined
+  /** With `detailed`, its issuers come with it as `issuerCertificate`. */
+  getPeerCertificate(detailed: boolean): { readonly raw?: Buffer } | undefined
   getALPNNegotiatedProtocol(): string | false | undefined
   getServername(): string | false | undefined
   destroySSL(): void

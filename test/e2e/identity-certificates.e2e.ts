@@ -164,7 +164,7 @@ test('a control plane with the wrong SPIFFE ID is not talked to', async (t) => {
   const credentials = await credentialsOf(plane, web)
   for (let i = 0; i < 3; i++) {
     assert.equal(await whoAmI(plane, credentials), `URI:${web}`)
-    await assert.rejects(whoAmI(plane, credentials, payment), /is .*control-plane, not .*payment/)
+    await assert.rejects(whoAmI(plane, credentials, payment), /it is .*control-plane, not .*payment/)
   }
 })
 

@@ -2,10 +2,12 @@
 import type {
   ApiError,
   ApplyResult,
+  AuthorityStatus,
   DocumentKey,
   DocumentView,
   JoinToken,
   ProxyStatus,
+  RotationKind,
 } from '../../contracts/control-api.ts'
 import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
@@ -78,6 +80,14 @@ export class ControlPlaneClient {
 
   async workloadStatuses(): Promise<readonly WorkloadStatus[]> {
     return (await this.#json<{ workloads: readonly WorkloadStatus[] }>('/v1/workload-statuses')).workloads
+  }
+
+  authority(): Promise<AuthorityStatus> {
+    return this.#json('/v1/authority')
+  }
+
+  startRotation(kind: RotationKind): Promise<AuthorityStatus> {
+    return this.#json('/v1/authority/rotations', { method: 'POST', body: jsonBody({ kind }) })
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 import { formatProblem } from '../../contracts/problem.ts'
+import { certificateAuthorityArguments } from '../certificate-authority.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
 import { connect, readMeshState } from '../mesh/running-mesh.ts'
@@ -65,6 +66,7 @@ function attachedArguments(workingDirectory: string, stateDir: string, options: 
     '--port-base',
     String(options.portBase),
     ...options.file.flatMap((file) => ['--file', resolve(workingDirectory, file)]),
+    ...certificateAuthorityArguments(options, workingDirectory),
     ...(options.dashboardPort === undefined ? [] : ['--dashboard-port', String(options.dashboardPort)]),
     ...(options.dashboard ? [] : ['--no-dashboard']),
     '--workers',

@@ -199,6 +199,9 @@ export class ProxyProcess {
       case 'endpoints':
         // they are where the bootstrap says
         break
+      case 'renew':
+        // a worker's word to its parent
+        break
     }
   }
 

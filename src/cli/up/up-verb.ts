@@ -6,6 +6,11 @@ import { formatProblem, type Problem } from '../../contracts/problem.ts'
 import { PortAllocator } from '../../control/ports/port-allocator.ts'
 import { claimPortBase } from '../../control/ports/port-base.ts'
 import { probePort } from '../../control/ports/port-probe.ts'
+import {
+  certificateAuthorityArguments,
+  certificateAuthorityFiles,
+  type CertificateAuthorityOptions,
+} from '../certificate-authority.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
 import { EdgeWatch } from '../stat/edge-watch.ts'
@@ -17,7 +22,7 @@ import { Progress } from './progress.ts'
 import { lockStateDir } from './state-lock.ts'
 import { Supervisor, type SupervisorOptions } from './supervisor.ts'
 
-export interface UpOptions {
+export interface UpOptions extends CertificateAuthorityOptions {
   readonly file: readonly string[]
   readonly stateDir: string
   readonly portBase: number
@@ -46,6 +51,7 @@ export async function up(context: CliContext, options: UpOptions): Promise<ExitC
     if (existsSync(resolve(host.workingDirectory, file))) continue
     throw new CliError(`HDL001: there is no file or folder ${file}`, { hint: 'check the path given to -f' })
   }
+  certificateAuthorityFiles(options, host.workingDirectory)
   const stateDir = resolve(host.workingDirectory, options.stateDir)
   if (options.detach) return detach(context, stateDir, options)
   const lock = lockStateDir(stateDir, host.pid)
@@ -75,6 +81,7 @@ function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOp
       '--port-base',
       String(options.portBase),
       ...dashboard,
+      ...certificateAuthorityArguments(options, host.workingDirectory),
       ...files,
     ],
     proxyCommand: [...host.selfCommand, 'proxy', '--workers', String(options.workers)],

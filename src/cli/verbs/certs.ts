@@ -1,11 +1,12 @@
+// `heddle certs`: the certificates that the proxies use right now, from their own admin APIs, and those that signed them.
 import { errorMessage } from '../../core/errors.ts'
-// `heddle certs`: the certificates that the proxies use right now, from their own admin APIs.
 import type { CertificateReport } from '../../proxy/admin/certificate-report.ts'
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatAge, formatTime } from '../format.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { connect, readMeshState } from '../mesh/running-mesh.ts'
 import { SidecarClient, proxyEndpoints } from '../mesh/sidecar-client.ts'
+import { authorityTable, describeRotation } from './certs-authority.ts'
 
 /** Exits with 1 when a proxy shows no certificate or one that has expired. */
 export async function certs(context: CliContext, options: MeshOptions): Promise<ExitCode> {
@@ -47,5 +48,22 @@ export async function certs(context: CliContext, options: MeshOptions): Promise<
     }),
     empty: 'no proxies',
   }))
+  if (options.output === 'table') await showAuthority(context, options, nowMs)
   return entries.every((entry) => !('error' in entry) && entry.notAfterMs > nowMs) ? 0 : 1
+}
+
+/** The proxies' certificates can be seen without the control plane. */
+async function showAuthority(context: CliContext, options: MeshOptions, nowMs: number): Promise<void> {
+  const { output } = context
+  const client = connect(context, options)
+  try {
+    const status = await client.authority()
+    output.line()
+    output.table(authorityTable(status, nowMs))
+    if (status.rotation !== undefined) output.line(describeRotation(status, nowMs))
+  } catch (error) {
+    output.note(errorMessage(error))
+  } finally {
+    client.close()
+  }
 }

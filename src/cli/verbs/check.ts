@@ -10,11 +10,14 @@ import { formatAge } from '../format.ts'
 import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
 import { readMeshState } from '../mesh/running-mesh.ts'
 import { SidecarClient, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
+import { checkAuthority } from './check-authority.ts'
 import { shortType } from './proxy-status.ts'
 
-interface Finding {
+export interface Finding {
   readonly check: string
   readonly ok: boolean
+  /** It is true now, and will not stay so. */
+  readonly warning?: boolean
   readonly detail: string
 }
 
@@ -22,22 +25,25 @@ export async function check(context: CliContext, options: MeshOptions): Promise<
   const known = readMeshState(context, options)
   const controlPlane = new ControlPlaneClient(known.adminUrl, known.adminToken)
   const sidecars = new SidecarClient(known.adminToken)
-  const findings = [
-    ...(await checkControlPlane(controlPlane)),
-    ...(await checkProxies(known, sidecars, context.host.clock.nowMs())),
-  ]
+  const nowMs = context.host.clock.nowMs()
+  const findings = [...(await checkControlPlane(controlPlane, nowMs)), ...(await checkProxies(known, sidecars, nowMs))]
   controlPlane.close()
   sidecars.close()
   const ok = findings.every((finding) => finding.ok)
   await context.output.answer(options.output, { ok, findings }, () => ({
     columns: [{ header: 'CHECK' }, { header: 'OK' }, { header: 'DETAIL' }],
-    rows: findings.map((finding) => [finding.check, finding.ok ? 'yes' : 'no', finding.detail]),
+    rows: findings.map((finding) => [finding.check, answerOf(finding), finding.detail]),
     empty: '',
   }))
   return ok ? 0 : 1
 }
 
-async function checkControlPlane(client: ControlPlaneClient): Promise<Finding[]> {
+function answerOf({ ok, warning }: Finding): string {
+  if (!ok) return 'no'
+  return warning === true ? 'warning' : 'yes'
+}
+
+async function checkControlPlane(client: ControlPlaneClient, nowMs: number): Promise<Finding[]> {
   let mesh: MeshState
   try {
     mesh = await client.mesh()
@@ -46,6 +52,7 @@ async function checkControlPlane(client: ControlPlaneClient): Promise<Finding[]>
   }
   const { revision, proxies } = await client.proxies()
   const problems = await client.problems()
+  const { certificates } = await client.authority()
   const expected = proxyEndpoints(mesh).map(({ kind, namespace, name }) => `${kind}~${namespace}~${name}`)
   const byId = new Map(proxies.map((proxy) => [proxy.id, proxy]))
   const away = expected.filter((id) => byId.get(id)?.connected !== true)
@@ -63,6 +70,7 @@ async function checkControlPlane(client: ControlPlaneClient): Promise<Finding[]>
     checked('no configuration refused', nacks, 'none'),
     checked('workloads ready', notReady, `${mesh.workloads.length} of ${mesh.workloads.length}`),
     checked('documents and workloads without problems', problems.map(formatProblem), 'none'),
+    checkAuthority(certificates, nowMs),
   ]
 }
 

@@ -1,11 +1,12 @@
 // `heddle control-plane` and `heddle proxy`: the parts that `heddle up` starts, each also by itself.
 import { resolve } from 'node:path'
 
+import { certificateAuthorityFiles, type CertificateAuthorityOptions } from '../certificate-authority.ts'
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
 import type { ProxyOptions } from '../roles.ts'
 
-export interface ControlPlaneVerbOptions {
+export interface ControlPlaneVerbOptions extends CertificateAuthorityOptions {
   readonly file: readonly string[]
   readonly stateDir: string
   readonly portBase: number
@@ -15,11 +16,13 @@ export interface ControlPlaneVerbOptions {
 }
 
 export async function controlPlane({ host, roles }: CliContext, options: ControlPlaneVerbOptions): Promise<ExitCode> {
+  const certificateAuthority = certificateAuthorityFiles(options, host.workingDirectory)
   await roles.controlPlane({
     stateDir: resolve(host.workingDirectory, options.stateDir),
     files: options.file.map((file) => resolve(host.workingDirectory, file)),
     portBase: options.portBase,
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
+    ...(certificateAuthority && { certificateAuthority }),
     parentWatch: options.parentWatch,
     verbose: options.verbose,
   })

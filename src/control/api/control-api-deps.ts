@@ -6,6 +6,7 @@ import type { Problem } from '../../contracts/problem.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Watchable } from '../../core/watchable.ts'
+import type { AuthorityPort } from './authority-routes.ts'
 import type { WorkloadStatuses } from './workload-statuses.ts'
 
 /** Everything the API shows or changes; the composition root gives each function from the part that owns it. */
@@ -23,6 +24,7 @@ export interface ControlApiDeps {
   readonly documents: DocumentsPort
   /** A single-use token for that SPIFFE ID. */
   readonly createJoinToken: (spiffeId: string) => Promise<JoinToken>
+  readonly authority: AuthorityPort
   /** The supervisor's newest word on the workloads it runs. */
   readonly workloadStatuses: WorkloadStatuses
 }

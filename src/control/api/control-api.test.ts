@@ -38,6 +38,7 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
     },
     createJoinToken: (spiffeId) => Promise.resolve({ token: `for ${spiffeId}`, expiresAtMs: 5 }),
     workloadStatuses: new WorkloadStatuses(),
+    authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
   })
   return { app, clock, desired }
 }

@@ -6,6 +6,7 @@ import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { ApiError } from '../../contracts/control-api.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { ApiFailure } from './api-failure.ts'
+import { registerAuthorityRoutes } from './authority-routes.ts'
 import type { ControlApiDeps } from './control-api-deps.ts'
 import { registerDocumentRoutes } from './document-routes.ts'
 import { registerSupervisorRoutes } from './supervisor-routes.ts'
@@ -50,6 +51,7 @@ export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
   app.get('/v1/proxies', () => ({ revision: deps.desired.value.revision, proxies: deps.proxies() }))
   registerDocumentRoutes(app, deps)
   registerSupervisorRoutes(app, deps)
+  registerAuthorityRoutes(app, deps.authority)
   return app
 }
 

@@ -151,7 +151,7 @@ describe('the certificate authority', () => {
     )
     const ca = join(stateDir, 'ca')
     expect(statSync(ca).mode & 0o777).toBe(0o700)
-    expect(readdirSync(ca).toSorted()).toEqual(['intermediate.pem', 'root.pem', 'trust-bundle.pem'])
+    expect(readdirSync(ca).toSorted()).toEqual(['intermediate.pem', 'issued.json', 'root.pem', 'trust-bundle.pem'])
     for (const file of readdirSync(ca)) expect(statSync(join(ca, file)).mode & 0o777).toBe(0o600)
     expect(readFileSync(join(ca, 'trust-bundle.pem'), 'utf8')).toBe(
       certificatesToPem([before[2]?.raw ?? Buffer.alloc(0)]),

@@ -1,19 +1,30 @@
-// The mesh's certificate authority: a root that signs intermediates, an intermediate that signs X.509-SVIDs. Keys lie in <stateDir>/ca.
-import { X509Certificate, createPublicKey, generateKeyPairSync } from 'node:crypto'
+// The mesh's certificate authority: signs X.509-SVIDs below a root, and changes its root and intermediate without anybody noticing. Its keys and
+// how far a rotation has come lie in <stateDir>/ca.
+import { X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
+import type { AuthorityCertificate, RotationKind, RotationPhase } from '../../contracts/control-api.ts'
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
 import { certificatesToPem } from '../../contracts/identity/pem.ts'
+import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { TrustBundle, X509Svid } from '../../contracts/identity/svid.ts'
+import { trustFingerprint } from '../../contracts/identity/trust-fingerprint.ts'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
 import type { Clock } from '../../core/clock.ts'
-import { buildCertificate, subjectOf } from './certificate-builder.ts'
-import type { CertificateContent } from './certificate-builder.ts'
-import { createSigner, readSigner, replaceSigner } from './signer-files.ts'
+import { WatchableValue } from '../../core/watchable.ts'
+import type { Watchable } from '../../core/watchable.ts'
+import type { UpstreamFiles } from './file-upstream.ts'
+import { Intermediate } from './intermediate.ts'
+import { IssuedSvids } from './issued-svids.ts'
+import { newKeyPair } from './key-pair.ts'
+import { firstPhase, nextPhase, readRotation, writeRotation } from './rotation-state.ts'
+import type { RotationState } from './rotation-state.ts'
 import type { Signer } from './signer-files.ts'
 import { SigningRefused, parseSigningRequest } from './signing-request.ts'
+import { backDatedMs, signedBy } from './upstream-signer.ts'
+import { Upstreams } from './upstreams.ts'
 
 export interface AuthorityOptions {
   readonly stateDir: string
@@ -21,6 +32,8 @@ export interface AuthorityOptions {
   readonly clock: Clock
   /** Asked at each signature, so that a changed setting holds from the next certificate on. */
   readonly svidLifetimeMs: () => number
+  /** The user's own certificate authority in place of the embedded root. */
+  readonly upstreamFiles?: UpstreamFiles | undefined
 }
 
 export interface SignedSvid {
@@ -43,47 +56,69 @@ export interface Authority {
   sign(csrDer: Uint8Array, spiffeId: string): SignedSvid
   /** A fresh key and certificate for the control plane itself. */
   issueServerSvid(): X509Svid
+  /** Of what `sign` hands out now; another one after each step of a rotation. */
+  readonly trustFingerprint: Watchable<string>
+  /** Root and intermediate, and the next or the last root while a rotation is under way. */
+  certificates(): readonly AuthorityCertificate[]
 }
 
-const dayMs = 86_400_000
-const rootLifetimeMs = 3650 * dayMs
-const intermediateLifetimeMs = 365 * dayMs
-/** Peers whose clocks are this much behind still accept a certificate at once. */
-const backDatedMs = 60_000
+/** The part that is rotated. */
+export interface RotatableAuthority extends Authority {
+  /** Undefined when none is under way. */
+  readonly rotation: RotationState | undefined
+  /** The user's own certificate authority has another root than the one that is trusted: start a rotation. */
+  readonly isNewRootWanted: boolean
+  /** Takes what the user's own certificate authority is now. Throws, and changes nothing, when it cannot be used. */
+  reload(): void
+  /** Throws RotationRefused, or why there is no new root. */
+  startRotation(kind: RotationKind): void
+  /** Takes the next step, for good; the caller has seen that everybody is ready for it. Nothing happens when none is under way. */
+  advanceRotation(): void
+}
+
+export class RotationRefused extends Error {}
 
 /** Creates the root and the intermediate where there are none. Throws when what is there cannot be used, with the way out. */
-export function createAuthority(options: AuthorityOptions): Authority {
-  return new EmbeddedAuthority(options)
+export function createAuthority(options: AuthorityOptions): RotatableAuthority {
+  return new UpstreamAuthority(options)
 }
 
-class EmbeddedAuthority implements Authority {
+class UpstreamAuthority implements RotatableAuthority {
   readonly trustDomain: string
-  readonly trustBundle: TrustBundle
   readonly trustBundleFile: string
+  readonly trustFingerprint: WatchableValue<string> = new WatchableValue('')
   readonly #options: AuthorityOptions
-  readonly #root: Signer
+  readonly #rotationFile: string
   readonly #intermediateFile: string
-  #intermediate: Signer
+  readonly #issued: IssuedSvids
+  readonly #upstreams: Upstreams
+  #rotation: RotationState | undefined
+  #intermediate: Intermediate
 
   constructor(options: AuthorityOptions) {
-    const { trustDomain, clock } = options
+    const { stateDir, trustDomain, clock, upstreamFiles } = options
     this.#options = options
     this.trustDomain = trustDomain
-    const folder = join(options.stateDir, 'ca')
+    const folder = join(stateDir, 'ca')
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     chmodSync(folder, 0o700)
-    this.#intermediateFile = join(folder, 'intermediate.pem')
     this.trustBundleFile = join(folder, 'trust-bundle.pem')
+    this.#rotationFile = join(folder, 'rotation.json')
+    this.#intermediateFile = join(folder, 'intermediate.pem')
+    this.#issued = new IssuedSvids(join(folder, 'issued.json'))
+    this.#upstreams = new Upstreams({ folder, trustDomain, clock, files: upstreamFiles })
+    this.#rotation = readRotation(this.#rotationFile)
+    if (this.#rotation?.kind === 'root') this.#resumeRoot(this.#rotation)
+    this.#intermediate = this.#intermediateNow()
+    this.#takeEffect()
+  }
 
-    const rootFile = join(folder, 'root.pem')
-    this.#root = readSigner(rootFile) ?? createSigner(rootFile, newRoot(trustDomain, clock.nowMs()))
-    checkRoot(rootFile, this.#root.certificate, trustDomain, clock.nowMs())
-    this.trustBundle = { trustDomain, rootsPem: certificatesToPem([this.#root.certificate.raw]) }
-    writeFileAtomic(this.trustBundleFile, this.trustBundle.rootsPem)
+  get trustBundle(): TrustBundle {
+    return { trustDomain: this.trustDomain, rootsPem: certificatesToPem(this.#bundle().map(({ raw }) => raw)) }
+  }
 
-    this.#intermediate =
-      readSigner(this.#intermediateFile) ?? createSigner(this.#intermediateFile, this.#newIntermediate())
-    this.#currentIntermediate()
+  get rotation(): RotationState | undefined {
+    return this.#rotation
   }
 
   sign(csrDer: Uint8Array, spiffeId: string): SignedSvid {
@@ -92,6 +127,13 @@ class EmbeddedAuthority implements Authority {
       throw new SigningRefused(
         'denied',
         `the certificate request is for ${JSON.stringify(request.spiffeId)}, but the caller is ${spiffeId}: ask for your own identity`,
+      )
+    }
+    // whoever was granted an identity before the trust domain was changed
+    if (parseSpiffeId(spiffeId)?.trustDomain !== this.trustDomain) {
+      throw new SigningRefused(
+        'denied',
+        `${spiffeId} is no workload of trust domain "${this.trustDomain}": join again with a new token`,
       )
     }
     return this.#issue(request.publicKey, spiffeId)
@@ -111,87 +153,155 @@ class EmbeddedAuthority implements Authority {
     }
   }
 
+  certificates(): readonly AuthorityCertificate[] {
+    const { upstream } = this.#intermediate
+    const { present, next } = this.#upstreams
+    const roots = this.#bundle().map((root) =>
+      describe(root, 'root', root === upstream.root ? 'signing' : root === present.root ? 'retiring' : 'next'),
+    )
+    const { certificate } = this.#intermediate.current()
+    const below = [certificate, ...upstream.issuers].map((one) => describe(one, 'intermediate', 'signing'))
+    const coming = upstream === next ? [] : (next?.issuers ?? []).map((one) => describe(one, 'intermediate', 'next'))
+    return [...roots, ...below, ...coming]
+  }
+
+  get isNewRootWanted(): boolean {
+    return this.#upstreams.isNewRootWanted
+  }
+
+  reload(): void {
+    this.#upstreams.reload()
+    this.#takeEffect()
+  }
+
+  startRotation(kind: RotationKind): void {
+    if (this.#rotation !== undefined) {
+      throw new RotationRefused(`the ${this.#rotation.kind} is being rotated: wait until that is done`)
+    }
+    // before the state: a root that nobody knows of yet is taken up by the next attempt
+    if (kind === 'root') this.#upstreams.prepareNext()
+    this.#enter({
+      kind,
+      phase: firstPhase(kind),
+      startedAtMs: this.#options.clock.nowMs(),
+      ...(kind === 'intermediate' && {
+        replacedIntermediate: this.#intermediate.current().certificate.fingerprint256,
+      }),
+    })
+  }
+
+  advanceRotation(): void {
+    if (this.#rotation === undefined) return
+    const phase = nextPhase(this.#rotation)
+    if (phase === undefined) this.#finish()
+    else this.#enter({ ...this.#rotation, phase })
+  }
+
+  #enter(state: Omit<RotationState, 'phaseSinceMs' | 'phaseEndsByMs'> & { readonly phase: RotationPhase }): void {
+    const phaseSinceMs = this.#options.clock.nowMs()
+    const entered = { ...state, phaseSinceMs, phaseEndsByMs: Math.max(phaseSinceMs, this.#issued.endByMs) }
+    writeRotation(this.#rotationFile, entered)
+    this.#rotation = entered
+    this.#takeEffect()
+  }
+
+  /** Each step leaves what the constructor can go on from. */
+  #finish(): void {
+    this.#upstreams.promoteNext()
+    this.#forgetRotation()
+    this.#takeEffect()
+  }
+
+  #resumeRoot({ phase }: RotationState): void {
+    if (this.#upstreams.resumeNext()) {
+      // nothing hangs on it yet: the next rotation is to what the files hold now
+      if (phase === 'distribute' && this.#upstreams.isNextOutdated) {
+        this.#upstreams.dropNext()
+        this.#forgetRotation()
+      }
+      return
+    }
+    if (phase !== 'retire') {
+      throw new Error(
+        `${this.#rotationFile} tells of a new root, but it is not there: restore the folder from a backup`,
+      )
+    }
+    this.#forgetRotation()
+  }
+
+  #forgetRotation(): void {
+    writeRotation(this.#rotationFile, undefined)
+    this.#rotation = undefined
+  }
+
+  /** From now on what is in force is what the fields say. */
+  #takeEffect(): void {
+    this.#intermediate = this.#intermediateNow()
+    const replaced = this.#rotation?.replacedIntermediate
+    if (replaced !== undefined && this.#intermediate.current().certificate.fingerprint256 === replaced) {
+      this.#intermediate.replace()
+    }
+    writeFileAtomic(this.trustBundleFile, this.trustBundle.rootsPem)
+    this.#tellFingerprint(this.#intermediate.current())
+  }
+
+  #tellFingerprint({ certificate }: Signer): void {
+    const above = [certificate, ...this.#intermediate.upstream.issuers].map(({ raw }) => raw)
+    const bundle = this.#bundle().map(({ raw }) => raw)
+    this.trustFingerprint.set(trustFingerprint(above, bundle))
+  }
+
+  /** Below whoever signs now. */
+  #intermediateNow(): Intermediate {
+    const { present, next } = this.#upstreams
+    const upstream = this.#rotation?.phase === 'distribute' ? present : (next ?? present)
+    return new Intermediate(upstream, this.#intermediateFile, this.#options.clock)
+  }
+
+  /** The root that signs comes first. */
+  #bundle(): readonly X509Certificate[] {
+    const { present, next } = this.#upstreams
+    if (next === undefined || this.#rotation === undefined) return [present.root]
+    if (this.#rotation.phase === 'distribute') return [present.root, next.root]
+    return this.#rotation.phase === 'switch' ? [next.root, present.root] : [next.root]
+  }
+
   #issue(publicKey: KeyObject, spiffeId: string): SignedSvid {
-    const intermediate = this.#currentIntermediate()
+    const signing = this.#intermediate.current()
+    const { certificate } = signing
+    const { issuers } = this.#intermediate.upstream
     const nowMs = this.#options.clock.nowMs()
-    const der = signedBy(intermediate, {
+    const lifetimeMs = this.#options.svidLifetimeMs()
+    const der = signedBy(signing, {
       publicKey,
       // a chain is only valid where all of it is
-      notBeforeMs: Math.max(nowMs - backDatedMs, intermediate.certificate.validFromDate.getTime()),
-      notAfterMs: Math.min(nowMs + this.#options.svidLifetimeMs(), intermediate.certificate.validToDate.getTime()),
+      notBeforeMs: Math.max(nowMs - backDatedMs, certificate.validFromDate.getTime()),
+      notAfterMs: Math.min(nowMs + lifetimeMs, certificate.validToDate.getTime()),
       uri: spiffeId,
       kind: { role: 'leaf' },
     })
+    const notAfterMs = new X509Certificate(der).validToDate.getTime()
+    this.#issued.willEnd(notAfterMs, lifetimeMs)
+    // an intermediate that was replaced for its age is news, too
+    this.#tellFingerprint(signing)
     return {
-      chainDer: [der, intermediate.certificate.raw],
-      bundleDer: [this.#root.certificate.raw],
-      notAfterMs: new X509Certificate(der).validToDate.getTime(),
+      chainDer: [der, certificate.raw, ...issuers.map(({ raw }) => raw)],
+      bundleDer: this.#bundle().map(({ raw }) => raw),
+      notAfterMs,
     }
   }
+}
 
-  /** Makes the next intermediate when a third of the present one's life is left; SVIDs carry theirs with them, so nobody notices. */
-  #currentIntermediate(): Signer {
-    const { certificate } = this.#intermediate
-    const root = this.#root.certificate
-    const ageing = this.#options.clock.nowMs() >= certificate.validToDate.getTime() - intermediateLifetimeMs / 3
-    // an intermediate that already lives as long as the root cannot be bettered
-    const renewable = certificate.validToDate.getTime() < root.validToDate.getTime()
-    if ((ageing && renewable) || !certificate.verify(root.publicKey)) {
-      this.#intermediate = this.#newIntermediate()
-      replaceSigner(this.#intermediateFile, this.#intermediate)
-    }
-    return this.#intermediate
+function describe(
+  certificate: X509Certificate,
+  role: AuthorityCertificate['role'],
+  use: AuthorityCertificate['use'],
+): AuthorityCertificate {
+  return {
+    role,
+    use,
+    serialNumber: certificate.serialNumber,
+    notBeforeMs: certificate.validFromDate.getTime(),
+    notAfterMs: certificate.validToDate.getTime(),
   }
-
-  #newIntermediate(): Signer {
-    const { publicKey, privateKey } = newKeyPair()
-    const { trustDomain, clock } = this.#options
-    const nowMs = clock.nowMs()
-    const der = signedBy(this.#root, {
-      publicKey,
-      notBeforeMs: Math.max(nowMs - backDatedMs, this.#root.certificate.validFromDate.getTime()),
-      notAfterMs: Math.min(nowMs + intermediateLifetimeMs, this.#root.certificate.validToDate.getTime()),
-      uri: `spiffe://${trustDomain}`,
-      kind: { role: 'signer', commonName: 'Heddle intermediate', trustDomain, pathLength: 0 },
-    })
-    return { privateKey, certificate: new X509Certificate(der) }
-  }
-}
-
-function newRoot(trustDomain: string, nowMs: number): Signer {
-  const { publicKey, privateKey } = newKeyPair()
-  const der = buildCertificate(
-    {
-      publicKey,
-      notBeforeMs: nowMs - backDatedMs,
-      notAfterMs: nowMs + rootLifetimeMs,
-      uri: `spiffe://${trustDomain}`,
-      kind: { role: 'signer', commonName: 'Heddle root', trustDomain, pathLength: 1 },
-    },
-    { privateKey, publicKey, subjectDer: undefined },
-  )
-  return { privateKey, certificate: new X509Certificate(der) }
-}
-
-function checkRoot(file: string, root: X509Certificate, trustDomain: string, nowMs: number): void {
-  const wayOut = `remove the folder ${join(file, '..')} to begin anew; every proxy must then join again`
-  if (root.subjectAltName !== `URI:spiffe://${trustDomain}`) {
-    throw new Error(
-      `the certificate authority in ${file} is for ${root.subjectAltName ?? 'no trust domain'}, not for trust domain "${trustDomain}": ` +
-        `set the trust domain back, or ${wayOut}`,
-    )
-  }
-  if (nowMs >= root.validToDate.getTime()) throw new Error(`the root certificate in ${file} has expired: ${wayOut}`)
-}
-
-function signedBy(signer: Signer, content: CertificateContent): Buffer {
-  return buildCertificate(content, {
-    privateKey: signer.privateKey,
-    publicKey: createPublicKey(signer.privateKey),
-    subjectDer: subjectOf(signer.certificate.raw),
-  })
-}
-
-function newKeyPair(): { publicKey: KeyObject; privateKey: KeyObject } {
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' })
 }

@@ -55,7 +55,7 @@ export interface CertificateContent {
 }
 
 export interface Issuer {
-  /** P-256. */
+  /** ECDSA or RSA. */
   readonly privateKey: KeyObject
   readonly publicKey: KeyObject
   /** Subject of the issuer's certificate, DER; undefined: the certificate signs itself. */
@@ -63,6 +63,7 @@ export interface Issuer {
 }
 
 const ecdsaWithSha256 = '1.2.840.10045.4.3.2'
+const rsaWithSha256 = '1.2.840.113549.1.1.11'
 const commonNameType = '2.5.4.3'
 const organizationType = '2.5.4.10'
 
@@ -70,7 +71,11 @@ const organizationType = '2.5.4.10'
 export function buildCertificate(content: CertificateContent, issuer: Issuer): Buffer {
   const subject =
     content.kind.role === 'signer' ? signerName(content.kind.commonName, content.kind.trustDomain) : new Name()
-  const signatureAlgorithm = new AlgorithmIdentifier({ algorithm: ecdsaWithSha256 })
+  const signatureAlgorithm =
+    issuer.privateKey.asymmetricKeyType === 'rsa'
+      ? // its parameters are NULL (RFC 4055, section 5)
+        new AlgorithmIdentifier({ algorithm: rsaWithSha256, parameters: null })
+      : new AlgorithmIdentifier({ algorithm: ecdsaWithSha256 })
   const validity = new Validity()
   validity.notBefore = new Time(content.notBeforeMs)
   validity.notAfter = new Time(content.notAfterMs)

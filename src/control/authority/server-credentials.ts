@@ -28,6 +28,7 @@ export function createControlPlaneServerCredentials(options: {
   let svid = authority.issueServerSvid()
   const credentials = new RenewedServerCredentials(contextOf(svid, authority))
   const renew = (): void => {
+    timer.cancel()
     try {
       svid = authority.issueServerSvid()
       credentials.update(contextOf(svid, authority))
@@ -42,7 +43,15 @@ export function createControlPlaneServerCredentials(options: {
   }
   let timer: Timer
   schedule()
-  return { credentials, stop: () => timer.cancel() }
+  // who it trusts, and whose certificate it shows
+  const unsubscribe = authority.trustFingerprint.subscribe(renew)
+  return {
+    credentials,
+    stop() {
+      unsubscribe()
+      timer.cancel()
+    },
+  }
 }
 
 function contextOf(svid: X509Svid, authority: Authority): SecureContextOptions {

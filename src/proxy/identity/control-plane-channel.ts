@@ -1,15 +1,15 @@
 // The proxy's TLS connection to its control plane: verified by trust bundle and SPIFFE ID, showing the newest SVID if there is one.
-import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
+import { createSecureContext, type DetailedPeerCertificate } from 'node:tls'
 
 import { ChannelCredentials, Client } from '@grpc/grpc-js'
 import type { ChannelOptions } from '@grpc/grpc-js'
 
-import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
 import { controlPlaneServerName } from '../../contracts/identity/control-plane-identity.ts'
+import { readLeafSvid, signingCertificateFault } from '../../contracts/identity/x509-svid.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { TlsCredentials } from '../io/connection.ts'
+import { intermediatesOf } from '../io/tls-identity.ts'
 
 export interface ControlPlaneChannelOptions {
   /** "127.0.0.1:15012". */
@@ -30,15 +30,15 @@ export function openControlPlaneChannel(options: ControlPlaneChannelOptions): Cl
   const { credentials, controlPlaneSpiffeId } = options
   // a context of its own: grpc-js resumes no TLS session, so every handshake comes to checkServerIdentity
   const context = createSecureContext({
-    ca: readTrustBundle(options.trustBundleFile),
+    // the file is where the proxy joined, its own bundle is what it was told since: while a root is rotated either may be the newer
+    ca: [readTrustBundle(options.trustBundleFile), ...(credentials === undefined ? [] : [credentials.rootsPem])],
     minVersion: 'TLSv1.3',
     ...(credentials && { cert: credentials.certificateChainPem, key: credentials.privateKeyPem }),
   })
   const channelCredentials = ChannelCredentials.createFromSecureContext(context, {
-    checkServerIdentity: (_serverName, { raw }) => {
-      const shown = spiffeIdOf(new X509Certificate(raw))
-      if (shown === controlPlaneSpiffeId) return undefined
-      return new Error(`${options.address} is ${shown ?? 'nobody with a SPIFFE ID'}, not ${controlPlaneSpiffeId}`)
+    checkServerIdentity: (_serverName, certificate) => {
+      const fault = serverFault(certificate as DetailedPeerCertificate, controlPlaneSpiffeId)
+      return fault === undefined ? undefined : new Error(`${options.address} is not the control plane: ${fault}`)
     },
   })
   return new Client(options.address, channelCredentials, {
@@ -48,6 +48,15 @@ export function openControlPlaneChannel(options: ControlPlaneChannelOptions): Cl
     'grpc.service_config_disable_resolution': 1,
     'grpc.ssl_target_name_override': controlPlaneServerName,
   })
+}
+
+function serverFault(shown: DetailedPeerCertificate, expected: string): string | undefined {
+  const { spiffeId, fault } = readLeafSvid(shown.raw)
+  if (fault !== undefined) return fault
+  if (spiffeId !== expected) return `it is ${spiffeId}, not ${expected}`
+  return intermediatesOf(shown)
+    .map(signingCertificateFault)
+    .find((found) => found !== undefined)
 }
 
 function readTrustBundle(file: string): string {

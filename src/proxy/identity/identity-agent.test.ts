@@ -69,6 +69,23 @@ describe('the identity agent', () => {
     }
   }
 
+  it('renews within the time that it is asked to, unless it would sooner anyway', async () => {
+    agent.start()
+    await settle()
+    agent.renewWithin(10_000)
+    agent.renewWithin(10_000)
+    await pass(10_000, 1_000)
+    expect(proofs()).toEqual(['token', 'svid'])
+    await pass(hourMs / 4, 60_000)
+    agent.renewWithin(10 * hourMs)
+    await pass(hourMs / 4 + 10 * 60_000, 60_000)
+    expect(proofs()).toEqual(['token', 'svid', 'svid'])
+    agent.stop()
+    agent.renewWithin(0)
+    await pass(1_000, 1_000)
+    expect(asked).toHaveLength(3)
+  })
+
   const proofs = (): string[] => asked.map(({ proof }) => proof.kind)
 
   it('joins with the token, then renews with its certificate around half-life', async () => {

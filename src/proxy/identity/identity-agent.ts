@@ -46,6 +46,8 @@ export interface IdentityAgent {
   /** When the present certificate ends, milliseconds since the Unix epoch; undefined without one. */
   readonly notAfterMs: number | undefined
   start(): void
+  /** Renews at a random time within so many milliseconds, unless it would sooner anyway. */
+  renewWithin(withinMs: number): void
   stop(): void
 }
 
@@ -65,6 +67,8 @@ class SvidKeeper implements IdentityAgent {
   #failures = 0
   #lastFailure = ''
   #next: Timer | undefined
+  #nextAtMs = 0
+  #renewing = false
   #expiry: Timer | undefined
   #stopped = false
 
@@ -76,27 +80,45 @@ class SvidKeeper implements IdentityAgent {
     void this.#renew()
   }
 
+  renewWithin(withinMs: number): void {
+    const { clock, random } = this.#options
+    // whoever asks sees what comes of the one under way, and asks again
+    if (this.#stopped || this.#renewing) return
+    const delayMs = withinMs * random.next()
+    if (clock.nowMs() + delayMs < this.#nextAtMs) this.#schedule(delayMs)
+  }
+
   stop(): void {
     this.#stopped = true
     this.#next?.cancel()
     this.#expiry?.cancel()
   }
 
+  #schedule(delayMs: number): void {
+    const { clock } = this.#options
+    this.#next?.cancel()
+    this.#nextAtMs = clock.nowMs() + delayMs
+    this.#next = clock.setTimer(delayMs, () => void this.#renew())
+  }
+
   async #renew(): Promise<void> {
-    const { spiffeId, sign, clock, random } = this.#options
+    const { spiffeId, sign, random } = this.#options
+    this.#renewing = true
     this.#request ??= createCertificateRequest(spiffeId)
     let proof: CertificateProof | undefined
     try {
       proof = await this.#proof()
       const signed = await sign(this.#request.csrDer, proof)
+      this.#renewing = false
       if (this.#stopped) return
       this.#install(signed, this.#request.privateKeyPem)
     } catch (error) {
+      this.#renewing = false
       if (this.#stopped) return
       // next time with the token if the SVID was refused, and the other way round while there is one
       this.#svidRefused = proof?.kind === 'svid' && error instanceof CertificateRefused
       this.#logFailure(errorMessage(error))
-      this.#next = clock.setTimer(backoffMs(backoff, this.#failures++, random), () => void this.#renew())
+      this.#schedule(backoffMs(backoff, this.#failures++, random))
     }
   }
 
@@ -119,7 +141,7 @@ class SvidKeeper implements IdentityAgent {
     this.#expiry?.cancel()
     this.#expiry = clock.setTimer(lifetimeMs, () => this.#expire())
     // ± 10 %, so that proxies that started together do not renew together
-    this.#next = clock.setTimer((lifetimeMs / 2) * (0.9 + 0.2 * random.next()), () => void this.#renew())
+    this.#schedule((lifetimeMs / 2) * (0.9 + 0.2 * random.next()))
     logger.debug('has a new certificate', { spiffeId, notAfterMs })
     this.credentials.set({
       certificateChainPem: certificatesToPem(signed.chainDer),

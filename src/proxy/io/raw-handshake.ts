@@ -9,7 +9,13 @@ import type { ClientTls, ServerTls, TlsInfo } from './connection.ts'
 import type { RawConnection, RawIo } from './raw-connection.ts'
 import { endOfFile, systemError } from './system-error.ts'
 import { clientContext, serverContext } from './tls-contexts.ts'
-import { acceptServer, type HandshakeResult, tlsInfo } from './tls-identity.ts'
+import {
+  acceptServer,
+  type CertificateWithIssuer,
+  type HandshakeResult,
+  intermediatesOf,
+  tlsInfo,
+} from './tls-identity.ts'
 
 /** Resolves when `connection` is secured. Otherwise it is closed, and this rejects. */
 export function startClient(io: RawIo, connection: RawConnection, tls: ClientTls): Promise<void> {
@@ -118,10 +124,13 @@ class Handshake {
 
   #result(): HandshakeResult {
     const { handle } = this
-    const raw = handle.getPeerCertificate(true)?.raw
+    const shown = handle.getPeerCertificate(true)
+    // an empty object when the peer showed none
+    const peer = shown?.raw === undefined ? undefined : (shown as CertificateWithIssuer)
     const verifyError = handle.verifyError()
     return {
-      certificate: raw === undefined ? undefined : new X509Certificate(raw),
+      certificate: peer && new X509Certificate(peer.raw),
+      intermediatesDer: peer === undefined ? [] : intermediatesOf(peer),
       verifyError: verifyError === null ? undefined : (verifyError.code ?? verifyError.message),
       alpn: handle.getALPNNegotiatedProtocol() || undefined,
       sni: handle.getServername() || undefined,

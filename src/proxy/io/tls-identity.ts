@@ -3,7 +3,8 @@ import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
+import { splitSpiffeId } from '../../contracts/identity/spiffe-id.ts'
+import { readLeafSvid, signingCertificateFault } from '../../contracts/identity/x509-svid.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { ClientTls, MeshTls, OriginatedTls, TlsCredentials, TlsInfo } from './connection.ts'
 
@@ -20,6 +21,8 @@ export function ownCertificate(credentials: TlsCredentials): X509Certificate {
 /** What a finished handshake tells of the peer. */
 export interface HandshakeResult {
   readonly certificate: X509Certificate | undefined
+  /** The intermediates between it and its root, DER. */
+  readonly intermediatesDer: readonly Uint8Array[]
   /** Why the certificate does not verify against our roots; undefined when it does. */
   readonly verifyError: string | undefined
   readonly alpn: string | undefined
@@ -27,15 +30,33 @@ export interface HandshakeResult {
 }
 
 export function handshakeResult(socket: TLSSocket): HandshakeResult {
+  const certificate = socket.getPeerX509Certificate()
   return {
-    certificate: socket.getPeerX509Certificate(),
+    certificate,
+    intermediatesDer: certificate === undefined ? [] : intermediatesOf(certificate),
     verifyError: socket.authorized ? undefined : String(socket.authorizationError),
     alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
     sni: typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined,
   }
 }
 
-/** Throws when the certificate is no X.509-SVID of our trust domain (X509-SVID, sections 2, 4.1 and 5.2). */
+/** A certificate with its issuers, as both back ends tell it. */
+export interface CertificateWithIssuer {
+  readonly raw: Buffer
+  /** A root is its own, or has none. */
+  readonly issuerCertificate?: CertificateWithIssuer | undefined
+}
+
+export function intermediatesOf(leaf: CertificateWithIssuer): Uint8Array[] {
+  const found: Uint8Array[] = []
+  for (let issuer = leaf.issuerCertificate; issuer !== undefined; issuer = issuer.issuerCertificate) {
+    if (issuer.issuerCertificate?.raw.equals(issuer.raw) === true) break
+    found.push(issuer.raw)
+  }
+  return found
+}
+
+/** Throws when the certificate is no X.509-SVID of our trust domain (X509-SVID, sections 2 to 5). */
 export function tlsInfo(result: HandshakeResult, credentials: TlsCredentials, requireCertificate: boolean): TlsInfo {
   const { certificate, verifyError, alpn, sni } = result
   const own = ownCertificate(credentials)
@@ -43,9 +64,12 @@ export function tlsInfo(result: HandshakeResult, credentials: TlsCredentials, re
   const ownEndMs = own.validToDate.getTime()
   if (certificate === undefined) return { peerSpiffeId: undefined, notAfterMs: ownEndMs, alpn, sni }
   if (verifyError !== undefined) throw new Error(`its certificate does not verify: ${verifyError}`)
-  if (certificate.ca) throw new Error('it showed a signing certificate')
   const peerSpiffeId = spiffeIdOf(certificate)
-  if (trustDomainOf(peerSpiffeId) !== trustDomainOf(spiffeIdOf(own))) {
+  for (const der of result.intermediatesDer) {
+    const fault = signingCertificateFault(der)
+    if (fault !== undefined) throw new Error(`its certificate is signed by one that may not: ${fault}`)
+  }
+  if (splitSpiffeId(peerSpiffeId).trustDomain !== splitSpiffeId(spiffeIdOf(own)).trustDomain) {
     throw new Error(`${peerSpiffeId} is of another trust domain`)
   }
   return { peerSpiffeId, notAfterMs: Math.min(ownEndMs, certificate.validToDate.getTime()), alpn, sni }
@@ -87,15 +111,7 @@ function isFor(certificate: X509Certificate, name: string): boolean {
 }
 
 function spiffeIdOf(certificate: X509Certificate): string {
-  // Node quotes values that could be mistaken for several names; a SPIFFE ID never needs quoting.
-  const uris = (certificate.subjectAltName ?? '').split(', ').filter((name) => name.startsWith('URI:'))
-  const id = uris[0]?.slice('URI:'.length)
-  if (id === undefined || uris.length > 1 || !id.startsWith('spiffe://')) {
-    throw new Error('its certificate does not carry exactly one SPIFFE ID')
-  }
-  return id
-}
-
-function trustDomainOf(spiffeId: string): string | undefined {
-  return parseSpiffeId(spiffeId)?.trustDomain ?? /^spiffe:\/\/([^/]+)/.exec(spiffeId)?.[1]
+  const { spiffeId, fault } = readLeafSvid(certificate.raw)
+  if (spiffeId === undefined) throw new Error(`its certificate is no X.509-SVID: ${fault}`)
+  return spiffeId
 }

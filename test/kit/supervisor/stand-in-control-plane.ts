@@ -64,6 +64,7 @@ const { url } = await startControlApi(
     createJoinToken: (spiffeId) =>
       Promise.resolve({ token: `${process.pid}-${++tokens} ${spiffeId}`, expiresAtMs: Date.now() + 60_000 }),
     workloadStatuses,
+    authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
   },
   '127.0.0.1',
   port,

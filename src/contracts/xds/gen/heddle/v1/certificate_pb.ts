@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/v1/certificate.proto.
  */
 export const file_heddle_v1_certificate: GenFile = /*@__PURE__*/
-  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwiUgoXU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwybgoSQ2VydGlmaWNhdGVTZXJ2aWNlElgKD1NpZ25DZXJ0aWZpY2F0ZRIhLmhlZGRsZS52MS5TaWduQ2VydGlmaWNhdGVSZXF1ZXN0GiIuaGVkZGxlLnYxLlNpZ25DZXJ0aWZpY2F0ZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwiUgoXU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwiNgoLVHJ1c3RSZXBvcnQSDAoEbm9kZRgBIAEoCRIZChF0cnVzdF9maW5nZXJwcmludBgCIAEoCSIjCg5SZW5ld2FsUmVxdWVzdBIRCgl3aXRoaW5fbXMYASABKA0yswEKEkNlcnRpZmljYXRlU2VydmljZRJYCg9TaWduQ2VydGlmaWNhdGUSIS5oZWRkbGUudjEuU2lnbkNlcnRpZmljYXRlUmVxdWVzdBoiLmhlZGRsZS52MS5TaWduQ2VydGlmaWNhdGVSZXNwb25zZRJDCgpXYXRjaFRydXN0EhYuaGVkZGxlLnYxLlRydXN0UmVwb3J0GhkuaGVkZGxlLnYxLlJlbmV3YWxSZXF1ZXN0KAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message heddle.v1.SignCertificateRequest
@@ -58,6 +58,51 @@ export const SignCertificateResponseSchema: GenMessage<SignCertificateResponse> 
   messageDesc(file_heddle_v1_certificate, 1);
 
 /**
+ * @generated from message heddle.v1.TrustReport
+ */
+export type TrustReport = Message<"heddle.v1.TrustReport"> & {
+  /**
+   * Node id, as in xDS: "sidecar~default~web".
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * Of the certificates that signed its own, and of its trust bundle; the empty text when it has none at the moment.
+   *
+   * @generated from field: string trust_fingerprint = 2;
+   */
+  trustFingerprint: string;
+};
+
+/**
+ * Describes the message heddle.v1.TrustReport.
+ * Use `create(TrustReportSchema)` to create a new message.
+ */
+export const TrustReportSchema: GenMessage<TrustReport> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 2);
+
+/**
+ * @generated from message heddle.v1.RenewalRequest
+ */
+export type RenewalRequest = Message<"heddle.v1.RenewalRequest"> & {
+  /**
+   * Renew at a random time within so many milliseconds.
+   *
+   * @generated from field: uint32 within_ms = 1;
+   */
+  withinMs: number;
+};
+
+/**
+ * Describes the message heddle.v1.RenewalRequest.
+ * Use `create(RenewalRequestSchema)` to create a new message.
+ */
+export const RenewalRequestSchema: GenMessage<RenewalRequest> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 3);
+
+/**
  * Signs workload certificates. The key never leaves the caller; what travels is a PKCS#10 request.
  *
  * @generated from service heddle.v1.CertificateService
@@ -72,6 +117,17 @@ export const CertificateService: GenService<{
     methodKind: "unary";
     input: typeof SignCertificateRequestSchema;
     output: typeof SignCertificateResponseSchema;
+  },
+  /**
+   * Open for as long as the proxy runs (mutual TLS): it reports what its certificate and trust bundle are, anew after each change, and is told
+   * when a newer one should be fetched before its time.
+   *
+   * @generated from rpc heddle.v1.CertificateService.WatchTrust
+   */
+  watchTrust: {
+    methodKind: "bidi_streaming";
+    input: typeof TrustReportSchema;
+    output: typeof RenewalRequestSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_heddle_v1_certificate, 0);

@@ -1,0 +1,90 @@
+// Takes a rotation from phase to phase: onwards when every proxy has in force what the phase is about, or nothing from before it is valid any more.
+import type { AuthorityStatus, RotationKind } from '../../contracts/control-api.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import { errorMessage } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { RotatableAuthority } from './authority.ts'
+
+export interface RotationOptions {
+  readonly authority: RotatableAuthority
+  /** Node ids of the proxies that the mesh has. */
+  readonly proxies: () => Iterable<string>
+  /** Whether what a renewal would give now is what the proxy has in force. */
+  readonly isCurrent: (node: string) => boolean
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+const retryMs = 1_000
+
+export class Rotation {
+  readonly #options: RotationOptions
+  #timer: Timer | undefined
+
+  /** Goes on with what was under way. */
+  constructor(options: RotationOptions) {
+    this.#options = options
+    this.check()
+  }
+
+  /** Throws what `startRotation` of the authority does. */
+  start(kind: RotationKind): void {
+    const { authority, logger } = this.#options
+    authority.startRotation(kind)
+    logger.info('rotation starts', { kind })
+    this.check()
+  }
+
+  status(): AuthorityStatus {
+    const { authority } = this.#options
+    const { trustDomain, rotation } = authority
+    const certificates = authority.certificates()
+    if (rotation === undefined) return { trustDomain, certificates }
+    const { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs } = rotation
+    const waitingFor = this.#waitingFor()
+    return {
+      trustDomain,
+      certificates,
+      rotation: { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs, waitingFor },
+    }
+  }
+
+  /** Call it whenever a proxy came, went, or reported. */
+  check(): void {
+    const { authority, clock, logger } = this.#options
+    this.#timer?.cancel()
+    try {
+      for (;;) {
+        if (authority.rotation === undefined && authority.isNewRootWanted) authority.startRotation('root')
+        const { rotation } = authority
+        if (rotation === undefined) return
+        const leftMs = rotation.phaseEndsByMs - clock.nowMs()
+        const waitingFor = this.#waitingFor()
+        if (waitingFor.length > 0 && leftMs > 0) {
+          this.#timer = clock.setTimer(leftMs, () => this.check())
+          return
+        }
+        authority.advanceRotation()
+        const { kind, phase } = rotation
+        logger.info('rotation goes on', {
+          kind,
+          after: phase,
+          to: authority.rotation?.phase ?? 'done',
+          left: waitingFor,
+        })
+      }
+    } catch (error) {
+      logger.error('the rotation cannot go on', { reason: errorMessage(error) })
+      this.#timer = clock.setTimer(retryMs, () => this.check())
+    }
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  #waitingFor(): string[] {
+    const { proxies, isCurrent } = this.#options
+    return [...proxies()].filter((node) => !isCurrent(node)).toSorted()
+  }
+}

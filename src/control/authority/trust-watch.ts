@@ -1,0 +1,118 @@
+// heddle.v1.CertificateService.WatchTrust: which certificates the connected proxies have in force, and who is asked to renew before its time.
+import { fromBinary, toBinary, create } from '@bufbuild/protobuf'
+import { status } from '@grpc/grpc-js'
+import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+
+import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
+import {
+  CertificateService,
+  RenewalRequestSchema,
+  TrustReportSchema,
+} from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
+import type { RenewalRequest, TrustReport } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
+import type { Authority } from './authority.ts'
+
+export interface TrustWatchOptions {
+  readonly authority: Pick<Authority, 'trustFingerprint'>
+  /** SPIFFE ID of each proxy that the mesh has, by node id. */
+  readonly proxies: () => ReadonlyMap<string, string>
+  readonly svidLifetimeMs: () => number
+  /** Somebody came, went, or reported. */
+  readonly changed: () => void
+}
+
+type Call = ServerDuplexStream<TrustReport, RenewalRequest>
+
+/** Proxies that are asked at once do not all come at once: a signature and its connection take a few milliseconds. */
+const spreadPerProxyMs = 20
+/** Of an SVID's life. */
+const mostSpreadShare = 1 / 4
+
+export class TrustWatch {
+  readonly #options: TrustWatchOptions
+  readonly #streams = new Map<Call, TrustReport>()
+  readonly #byNode = new Map<string, Set<Call>>()
+  readonly #unsubscribe: () => void
+
+  constructor(options: TrustWatchOptions) {
+    this.#options = options
+    this.#unsubscribe = options.authority.trustFingerprint.subscribe(() => {
+      for (const [call, report] of this.#streams) this.#askUnlessCurrent(call, report)
+    })
+  }
+
+  /** For `grpc.Server.addService`, beside the rest of the service. */
+  service(): { readonly definition: ServiceDefinition; readonly implementation: UntypedServiceImplementation } {
+    return { definition: { WatchTrust: method }, implementation: { WatchTrust: (call: Call) => this.#accept(call) } }
+  }
+
+  /** Of all its processes; a proxy that is not connected is not current. */
+  isCurrent(node: string): boolean {
+    const calls = [...(this.#byNode.get(node) ?? [])]
+    return calls.length > 0 && calls.every((call) => this.#isCurrent(this.#streams.get(call) as TrustReport))
+  }
+
+  /** Ends all streams; proxies come back. */
+  stop(): void {
+    this.#unsubscribe()
+    for (const call of this.#streams.keys()) call.end()
+  }
+
+  #accept(call: Call): void {
+    const peer = call.getAuthContext().sslPeerCertificate
+    const spiffeId = peer && spiffeIdOf(peer)
+    call.on('data', (report: TrustReport) => {
+      const { node } = report
+      if (spiffeId === undefined || this.#options.proxies().get(node) !== spiffeId) {
+        const details = `${spiffeId ?? 'who shows no X.509-SVID'} may not report for ${JSON.stringify(node)}`
+        call.emit('error', { code: status.PERMISSION_DENIED, details })
+        return
+      }
+      this.#forget(call)
+      this.#streams.set(call, report)
+      let calls = this.#byNode.get(node)
+      if (calls === undefined) this.#byNode.set(node, (calls = new Set()))
+      calls.add(call)
+      this.#askUnlessCurrent(call, report)
+      this.#options.changed()
+    })
+    const gone = (): void => {
+      if (this.#forget(call)) this.#options.changed()
+    }
+    call.on('end', () => call.end())
+    call.on('cancelled', gone)
+    call.on('close', gone)
+    call.on('error', gone)
+  }
+
+  #forget(call: Call): boolean {
+    const known = this.#streams.get(call)
+    if (known === undefined) return false
+    this.#streams.delete(call)
+    const calls = this.#byNode.get(known.node)
+    calls?.delete(call)
+    if (calls?.size === 0) this.#byNode.delete(known.node)
+    return true
+  }
+
+  #isCurrent({ trustFingerprint }: TrustReport): boolean {
+    return trustFingerprint === this.#options.authority.trustFingerprint.value
+  }
+
+  #askUnlessCurrent(call: Call, report: TrustReport): void {
+    if (this.#isCurrent(report)) return
+    const mostMs = this.#options.svidLifetimeMs() * mostSpreadShare
+    const withinMs = Math.round(Math.min(mostMs, this.#streams.size * spreadPerProxyMs))
+    call.write(create(RenewalRequestSchema, { withinMs }))
+  }
+}
+
+const method = {
+  path: `/${CertificateService.typeName}/${CertificateService.method.watchTrust.name}`,
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: (message: TrustReport): Buffer => Buffer.from(toBinary(TrustReportSchema, message)),
+  requestDeserialize: (bytes: Buffer): TrustReport => fromBinary(TrustReportSchema, bytes),
+  responseSerialize: (message: RenewalRequest): Buffer => Buffer.from(toBinary(RenewalRequestSchema, message)),
+  responseDeserialize: (bytes: Buffer): RenewalRequest => fromBinary(RenewalRequestSchema, bytes),
+} as const

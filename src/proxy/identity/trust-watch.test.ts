@@ -1,0 +1,84 @@
+import { EventEmitter } from 'node:events'
+
+import { status } from '@grpc/grpc-js'
+import type { Client } from '@grpc/grpc-js'
+import { describe, expect, it } from 'vitest'
+
+import { ManualClock } from '../../../test/kit/manual-clock.ts'
+import { CarelessAuthority } from '../../../test/kit/svid-with-faults.ts'
+import { certificatesFromPem } from '../../contracts/identity/pem.ts'
+import { trustFingerprint } from '../../contracts/identity/trust-fingerprint.ts'
+import { WatchableValue } from '../../core/watchable.ts'
+import type { TlsCredentials } from '../io/connection.ts'
+import { watchTrust } from './trust-watch.ts'
+
+class Call extends EventEmitter {
+  readonly reports: string[] = []
+  cancelled = false
+
+  write(report: { node: string; trustFingerprint: string }): void {
+    this.reports.push(`${report.node} ${report.trustFingerprint}`)
+  }
+
+  cancel(): void {
+    this.cancelled = true
+    this.emit('status', { code: status.CANCELLED })
+  }
+}
+
+function start(): {
+  readonly calls: Call[]
+  readonly clock: ManualClock
+  readonly credentials: WatchableValue<TlsCredentials | undefined>
+  readonly renewals: number[]
+  readonly stop: () => void
+} {
+  const calls: Call[] = []
+  const clock = new ManualClock()
+  const credentials = new WatchableValue<TlsCredentials | undefined>(undefined)
+  const renewals: number[] = []
+  const client = {
+    makeBidiStreamRequest() {
+      calls.push(new Call())
+      return calls.at(-1)
+    },
+  } as unknown as Client
+  const identity = { credentials, renewWithin: (withinMs: number): void => void renewals.push(withinMs) }
+  const stop = watchTrust(client, { node: 'n', identity, clock })
+  return { calls, clock, credentials, renewals, stop }
+}
+
+describe('the watch over trust, in the proxy', () => {
+  it('reports what is in force, anew after each change, and renews when asked', () => {
+    const { calls, credentials, renewals } = start()
+    const authority = new CarelessAuthority()
+    const issued = authority.issue()
+    credentials.set(issued)
+    credentials.set(undefined)
+    const [, ...issuers] = certificatesFromPem(issued.certificateChainPem)
+    const fingerprint = trustFingerprint(issuers, certificatesFromPem(authority.rootsPem))
+    expect(calls.map(({ reports }) => reports)).toEqual([['n ', `n ${fingerprint}`, 'n ']])
+    calls[0]?.emit('data', { withinMs: 500 })
+    expect(renewals).toEqual([500])
+  })
+
+  it('comes back when the stream ends, unless it is stopped', () => {
+    const { calls, clock, stop } = start()
+    calls[0]?.emit('status', { code: status.OK })
+    clock.advance(1_000)
+    expect(calls).toHaveLength(2)
+    expect(calls[1]?.reports).toHaveLength(1)
+    stop()
+    expect(calls[1]?.cancelled).toBe(true)
+    clock.advance(10_000)
+    expect([calls.length, clock.pendingCount]).toEqual([2, 0])
+  })
+
+  it('lets xDS servers be that know nothing of it', () => {
+    const { calls, clock } = start()
+    calls[0]?.emit('error', new Error('unimplemented'))
+    calls[0]?.emit('status', { code: status.UNIMPLEMENTED })
+    clock.advance(60_000)
+    expect(calls).toHaveLength(1)
+  })
+})

@@ -1,0 +1,85 @@
+// A mesh below its user's own certificate authority: it starts, takes another one over while requests flow, and says at once what it cannot use.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import type { AuthorityStatus } from '../../src/contracts/control-api.ts'
+import { markedMesh } from '../kit/marked-mesh.ts'
+import { eventually, startMesh } from '../kit/running-mesh.ts'
+import { SteadyLoad } from '../kit/steady-load.ts'
+import { userAuthority, writeAuthority } from '../kit/user-authority.ts'
+
+const heddle = new URL('../../heddle', import.meta.url).pathname
+
+test('a new authority in the files takes over under load', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'heddle-user-ca-'))
+  const [first, second] = [userAuthority({ below: userAuthority({ keyType: 'rsa' }) }), userAuthority()]
+  const files = writeAuthority(folder, first)
+  const args = ['--ca-cert', files.certificateFile, '--ca-key', files.keyFile]
+  const mesh = await startMesh({ files: [await markedMesh()], args })
+  try {
+    const address = mesh.workload('client').services.find((service) => service.name === 'echo')?.address
+    await using load = new SteadyLoad({
+      url: `http://${address}/`,
+      connections: 4,
+      pauseMs: 5,
+      headers: { connection: 'close' },
+    })
+    const serials = async (): Promise<string[]> => {
+      const { stdout } = await run('certs', 'authority', '-o', 'json', '--state-dir', mesh.stateDir)
+      return (JSON.parse(stdout) as AuthorityStatus).certificates.map(({ serialNumber }) => serialNumber)
+    }
+    const before = await serials()
+    assert.deepEqual([before[0], before[2]], [first.chain[1]?.serialNumber, first.chain[0]?.serialNumber])
+    const refused = await run('certs', 'rotate', '--root', '--state-dir', mesh.stateDir)
+    assert.deepEqual([refused.code, /the root comes from .*put the new .* there/.test(refused.stderr)], [2, true])
+
+    writeAuthority(folder, second)
+    await eventually(async () => {
+      const now = await serials()
+      assert.deepEqual([now[0], now.length], [second.chain[0]?.serialNumber, 2])
+    }, 20_000)
+    const bundle = await readFile(join(mesh.stateDir, 'ca', 'trust-bundle.pem'), 'utf8')
+    assert.equal(bundle.trim(), String(second.chain[0]).trim())
+    const { failures, ok } = await load.stop()
+    assert.deepEqual(failures, [])
+    assert.ok(ok > 50)
+  } finally {
+    await mesh.stop()
+    await rm(folder, { recursive: true })
+  }
+})
+
+test('what cannot be used is said at once', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'heddle-user-ca-'))
+  const file = await markedMesh()
+  const { certificateFile, keyFile } = writeAuthority(folder, userAuthority({ uri: 'spiffe://other.local' }))
+  const start = (...args: string[]): ReturnType<typeof run> =>
+    run('up', '-f', file, '--no-dashboard', '--state-dir', join(folder, 'state'), ...args)
+  const wrong = await start('--ca-cert', certificateFile, '--ca-key', keyFile)
+  assert.equal(wrong.code, 1)
+  assert.match(
+    wrong.stderr,
+    /ca\.crt: its certificate: it is for spiffe:\/\/other\.local, not for trust domain "mesh\.local"/,
+  )
+  const half = await start('--ca-cert', certificateFile)
+  assert.deepEqual([half.code, /--ca-cert and --ca-key belong together/.test(half.stderr)], [2, true])
+  const missing = await start('--ca-cert', certificateFile, '--ca-key', join(folder, 'nothing'))
+  assert.deepEqual([missing.code, /there is no file .*nothing/.test(missing.stderr)], [2, true])
+  await rm(folder, { recursive: true })
+})
+
+function run(
+  ...args: readonly string[]
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(heddle, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let [stdout, stderr] = ['', '']
+    child.stdout.on('data', (bytes: Buffer) => (stdout += bytes.toString()))
+    child.stderr.on('data', (bytes: Buffer) => (stderr += bytes.toString()))
+    child.once('close', (code) => resolve({ code, stdout, stderr }))
+  })
+}

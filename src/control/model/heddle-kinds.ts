@@ -1,4 +1,4 @@
-// Heddle's own kinds (heddle.dev/v1alpha1): Workload, ExternalService, MeshConfig.
+// Heddle's own kinds (heddle.dev/v1alpha1): Workload, ExternalService, PeerAuthentication, MeshConfig.
 import { isIP } from 'node:net'
 
 import { z } from 'zod'
@@ -9,7 +9,10 @@ import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forward
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
 import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
-import { peerAuthenticationSchema } from '../../policies/peer-authentication/peer-authentication.schema.ts'
+import {
+  peerAuthenticationDocumentSchema,
+  peerAuthenticationSchema,
+} from '../../policies/peer-authentication/peer-authentication.schema.ts'
 import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import {
   durationMs,
@@ -177,6 +180,10 @@ export const externalServiceFields: z.ZodRawShape = {
             ),
           )
     }),
+}
+
+export const peerAuthenticationFields: z.ZodRawShape = {
+  spec: peerAuthenticationDocumentSchema.default(peerAuthenticationDocumentSchema.parse({})),
 }
 
 const meshConfigSpecSchema = z.strictObject({

@@ -123,10 +123,18 @@ export class DownstreamConnection implements StreamOrigin {
     const { config } = this.listener
     if (config !== this.#chainOf) {
       const chain = this.listener.chainFor(this.#facts)
-      this.#chain = chain?.tls?.kind === this.#tls ? chain : undefined
+      this.#chain = chain?.tls?.kind === this.#tls ? chain : this.#unsecuredChain()
       this.#chainOf = config
     }
     return this.#chain
+  }
+
+  /** Where mutual TLS is no longer taken, what came by it stays until its caller knows: that it is secured harms nobody. */
+  #unsecuredChain(): FilterChainConfig | undefined {
+    if (this.#tls !== 'mesh') return undefined
+    const applicationProtocols = this.#facts.applicationProtocols.map((name) => (name === 'h2' ? 'h2c' : name))
+    const chain = this.listener.chainFor({ ...unknownFacts, applicationProtocols })
+    return chain?.tls === undefined ? chain : undefined
   }
 
   continueConnect(connection: Connection, head: Uint8Array, target: ConnectTarget): void {

@@ -21,6 +21,7 @@ import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
 import { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
+import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { renderPrometheus } from '../proxy/telemetry/prometheus.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../proxy/telemetry/tap.ts'
@@ -115,6 +116,8 @@ export function startSidecar({
   // 3. The request line, and those who read what it did.
   const tap = createTap()
   const accessLog = createAccessLog({ write: writeAccessLog, random })
+  const plaintextCallers = new PlaintextCallers(clock)
+  lifecycle.onStop(store.runtime.subscribe((config) => plaintextCallers.update(config)))
   const requestLine = createRequestLine({
     io: listenOnHanded(io, sockets, bootstrap.worker === true),
     runtime: store.runtime,
@@ -125,8 +128,9 @@ export function startSidecar({
     clock,
     random,
     logger,
-    sink: composeSinks(metrics, createRecordSink(telemetry, clock, accessLog, tap)),
+    sink: composeSinks(metrics, plaintextCallers, createRecordSink(telemetry, clock, accessLog, tap)),
     connections: metrics,
+    plaintextCallers,
     proxyName: telemetry.workload,
   })
 
@@ -199,6 +203,7 @@ export function startSidecar({
         svid: () => svidOf(sidecar.spiffeId, identity.credentials.value),
         clusters: () => Object.fromEntries(requestLine.clusters()),
         stats: () => ({ revision: store.runtime.value.revision }),
+        plaintextCallers: () => plaintextCallers.report(),
         tap,
       }),
     ),

@@ -12,6 +12,8 @@ export function createProgram(context: CliContext, run: (work: Work) => Promise<
     .description('A service mesh in one command: control plane, sidecars, mutual TLS, routing.')
     .version(packageVersion(), '-V, --version')
     .helpCommand('help [verb]', 'explain a verb')
+    // options behind a verb of a verb belong to that one
+    .enablePositionalOptions()
     .showHelpAfterError('(heddle help shows the verbs)')
   declareRunning(program, context, run)
   declareDocuments(program, context, run)
@@ -176,10 +178,24 @@ const declareLooking: Declare = (program, context, run) => {
       run(async () => (await import('./verbs/proxy-config.ts')).proxyConfig(context, proxy, part, options)),
     )
 
-  verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', ['heddle certs'])
+  const certs = verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', [
+    'heddle certs',
+    'heddle certs plaintext-callers',
+  ])
+    .enablePositionalOptions()
     .addOption(stateDirOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
+
+  verb(certs, 'plaintext-callers', 'who comes without mutual TLS; exits with 1 when STRICT would break somebody', [
+    'heddle certs plaintext-callers',
+    'heddle certs plaintext-callers -o json',
+  ])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) =>
+      run(async () => (await import('./verbs/plaintext-callers.ts')).plaintextCallers(context, options)),
+    )
 
   verb(program, 'version', 'show the version', ['heddle version -o json'])
     .addOption(outputOption())

@@ -17,6 +17,7 @@ import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
 import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
+import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
 
 export interface RequestLineDeps {
   readonly io: IoBackend
@@ -31,6 +32,7 @@ export interface RequestLineDeps {
   readonly logger: Logger
   readonly sink: ExchangeSink
   readonly connections: ConnectionSink
+  readonly plaintextCallers: PlaintextSink
   /** "namespace/name", for the log. */
   readonly proxyName: string
 }
@@ -75,6 +77,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     logger,
     credentials,
     connections,
+    plaintextCallers: deps.plaintextCallers,
     tcp: { clock, random, clusters, connections, sink, revision: () => runtime.value.revision },
     firstSpeakers: new FirstSpeakers(clock),
     secret,

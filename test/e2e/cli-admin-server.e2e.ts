@@ -35,6 +35,7 @@ async function start(t: TestContext, changes: Partial<AdminServerOptions> = {}):
     svid: () => undefined,
     clusters: () => ({ live: true }),
     stats: () => ({ requests: 3 }),
+    plaintextCallers: () => [],
     tap,
     ...changes,
   })

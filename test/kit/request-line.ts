@@ -20,6 +20,7 @@ import type {
   SecretConfig,
 } from '../../src/proxy/runtime/runtime-config.ts'
 import type { Exchange } from '../../src/proxy/telemetry/exchange.ts'
+import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { freePorts } from './free-ports.ts'
 import { until } from './until.ts'
 
@@ -66,6 +67,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     logger: silentLogger,
     proxyName: 'test/proxy',
     sink: { finished: (exchange) => exchanges.push(exchange) },
+    plaintextCallers: new PlaintextCallers(systemClock),
     connections: {
       downstreamOpened: () => open++,
       downstreamClosed: () => open--,

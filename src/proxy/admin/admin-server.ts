@@ -6,6 +6,7 @@ import type { X509Svid } from '../../contracts/identity/svid.ts'
 import type { ListeningHandle } from '../io/connection.ts'
 import type { ListeningState } from '../listener/listener-set.ts'
 import type { RuntimeConfig } from '../runtime/runtime-config.ts'
+import type { PlaintextCallersOfListener } from '../telemetry/plaintext-callers.ts'
 import { prometheusContentType } from '../telemetry/prometheus.ts'
 import { describeCertificates } from './certificate-report.ts'
 import { describeConfig } from './config-dump.ts'
@@ -29,6 +30,8 @@ export interface AdminServerOptions {
   readonly clusters: () => unknown
   /** Counters by name, as JSON. */
   readonly stats: () => unknown
+  /** Of the listeners under PERMISSIVE. */
+  readonly plaintextCallers: () => readonly PlaintextCallersOfListener[]
   readonly tap: TapSource
 }
 
@@ -56,6 +59,7 @@ export function createAdminServer(options: AdminServerOptions): Promise<HttpEndp
     '/clusters': (_, response) => sendJson(response, options.clusters()),
     '/certs': (_, response) => sendJson(response, describeCertificates(options.svid())),
     '/stats': (_, response) => sendJson(response, options.stats()),
+    '/plaintext_callers': (_, response) => sendJson(response, options.plaintextCallers()),
     '/tap': (_, response, url) => streamTap(options.tap, url.searchParams, response),
   }
   return serve(options, (request, response, url) => {

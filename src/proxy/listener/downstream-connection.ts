@@ -13,6 +13,7 @@ import type { FirstSpeakers } from '../tcp/first-speakers.ts'
 import { emptyHead, type RelayHead } from '../tcp/relay.ts'
 import { TcpProxy, type TcpProxyDeps } from '../tcp/tcp-proxy.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
+import type { PlaintextSink } from '../telemetry/plaintext-callers.ts'
 import type { ConnectTarget } from './connect-target.ts'
 import { ConnectTunnel } from './connect-tunnel.ts'
 import { downstreamTimeouts } from './downstream-timeouts.ts'
@@ -25,6 +26,7 @@ export interface DownstreamDeps {
   readonly clock: Clock
   readonly credentials: Watchable<TlsCredentials | undefined>
   readonly connections: ConnectionSink
+  readonly plaintextCallers: PlaintextSink
   readonly tcp: TcpProxyDeps
   readonly firstSpeakers: FirstSpeakers
   /** Of the running configuration. */
@@ -67,6 +69,8 @@ export class DownstreamConnection implements StreamOrigin {
   #facts = unknownFacts
   /** How it was secured. */
   #tls: DownstreamTls['kind'] | undefined
+  /** Its address, when it was told as one that is not secured. */
+  #plaintextCaller: string | undefined
   #chain: FilterChainConfig | undefined
   #chainOf: ListenerState['config'] | undefined
 
@@ -223,6 +227,7 @@ export class DownstreamConnection implements StreamOrigin {
   }
 
   #servePlaintext({ applicationProtocols: [protocol] }: ConnectionFacts, head: Uint8Array): void {
+    this.#tellPlaintext()
     if (protocol !== undefined || this.listener.inspect.http) {
       // What is not even HTTP gets its answer from the codec.
       this.#serve(protocol === 'h2c' ? 'h2' : 'http/1.1', this.#connection, head)
@@ -282,6 +287,7 @@ export class DownstreamConnection implements StreamOrigin {
 
   #proxy(caller: Connection, config: TcpProxyConfig): TcpProxy {
     this.#settled = true
+    if (this.#tls === undefined) this.#tellPlaintext()
     return new TcpProxy(this.#deps.tcp, {
       caller,
       listener: this.listener.config,
@@ -327,9 +333,16 @@ export class DownstreamConnection implements StreamOrigin {
     this.#gone()
   }
 
+  #tellPlaintext(): void {
+    this.#plaintextCaller = this.#connection.remoteAddress
+    this.#deps.plaintextCallers.plaintextOpened(this.#name, this.#plaintextCaller)
+  }
+
   #gone(): void {
     if (this.#closed) return
     this.#closed = true
+    const caller = this.#plaintextCaller
+    if (caller !== undefined) this.#deps.plaintextCallers.plaintextClosed(this.#name, caller)
     this.#deps.connections.downstreamClosed(this.#name)
     this.#onClosed()
   }

@@ -197,6 +197,7 @@ export function startSidecar({
         address: sidecar.adminAddress,
         handle,
         token: bootstrap.adminToken,
+        clock,
         isReady,
         config: () => store.runtime.value,
         listening: () => requestLine.listening.value,

@@ -4,6 +4,7 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import type { SidecarBootstrap } from '../contracts/bootstrap.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import { refuseAtDoor } from '../proxy/admin/admin-door.ts'
 import { sumMetrics } from '../proxy/telemetry/metrics-sum.ts'
 import { mergePlaintextCallers, type PlaintextCallersOfListener } from '../proxy/telemetry/plaintext-callers.ts'
 import { type HandedSockets, onHanded } from './handed-sockets.ts'
@@ -62,6 +63,7 @@ export class WorkerFront {
   }
 
   #admin(request: IncomingMessage, response: ServerResponse): void {
+    if (refuseAtDoor(request, response)) return
     const path = request.url?.split('?', 1)[0]
     if (path === '/ready') {
       const ready = this.#options.isReady()
@@ -76,6 +78,7 @@ export class WorkerFront {
   }
 
   async #metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (refuseAtDoor(request, response)) return
     const answers = await this.#all(request, ({ metrics }) => metrics)
     const [one] = answers
     if (one === undefined) send(response, nobody)

@@ -15,7 +15,7 @@ export async function runCli(args: readonly string[], host: CliHost, roles: Role
   const program = createProgram({ host, output, roles }, async (work) => {
     exitCode = await work()
   })
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => output.write(text),
       writeErr: (text) => host.stderr.write(text),

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 import { defaultPortBase } from '../contracts/ports.ts'
+import { apiRoles } from '../control/api/api-roles.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
 import { outputFormats } from './output.ts'
 import { packageVersion } from './version.ts'
@@ -196,6 +197,24 @@ const declareLooking: Declare = (program, context, run) => {
     .action((options) =>
       run(async () => (await import('./verbs/plaintext-callers.ts')).plaintextCallers(context, options)),
     )
+
+  const token = verb(program, 'token', 'tokens of the control-plane API, each with a role', ['heddle token list'])
+  verb(token, 'create', 'make a token and print it: it cannot be shown again', [
+    'heddle token create ci --role operator',
+  ])
+    .argument('<name>')
+    .addOption(new Option('--role <role>', 'what it may do').choices(apiRoles).makeOptionMandatory())
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((name, options) => run(async () => (await import('./verbs/token.ts')).createToken(context, name, options)))
+  verb(token, 'list', 'show the names and roles of the tokens there are', ['heddle token list -o json'])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/token.ts')).listTokens(context, options)))
+  verb(token, 'delete', 'take a token back', ['heddle token delete ci'])
+    .argument('<name>')
+    .addOption(stateDirOption())
+    .action((name, options) => run(async () => (await import('./verbs/token.ts')).deleteToken(context, name, options)))
 
   verb(program, 'version', 'show the version', ['heddle version -o json'])
     .addOption(outputOption())

@@ -1,6 +1,8 @@
 // The control plane's HTTP API, typed.
 import type {
   ApiError,
+  ApiRole,
+  ApiToken,
   ApplyResult,
   DocumentKey,
   DocumentView,
@@ -78,6 +80,21 @@ export class ControlPlaneClient {
 
   async workloadStatuses(): Promise<readonly WorkloadStatus[]> {
     return (await this.#json<{ workloads: readonly WorkloadStatus[] }>('/v1/workload-statuses')).workloads
+  }
+
+  createToken(
+    name: string,
+    role: ApiRole,
+  ): Promise<{ readonly name: string; readonly role: ApiRole; readonly token: string }> {
+    return this.#json('/v1/tokens', { method: 'POST', body: jsonBody({ name, role }) })
+  }
+
+  async tokens(): Promise<readonly ApiToken[]> {
+    return (await this.#json<{ tokens: readonly ApiToken[] }>('/v1/tokens')).tokens
+  }
+
+  async deleteToken(name: string): Promise<void> {
+    failUnlessOk(await this.#ask(`/v1/tokens/${encodeURIComponent(name)}`, { method: 'DELETE' }))
   }
 
   close(): void {

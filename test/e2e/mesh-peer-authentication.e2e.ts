@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { Agent, createServer, request } from 'node:http'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -121,9 +121,9 @@ async function curl(address: string): Promise<string> {
 }
 
 async function openssl(address: string, args: readonly string[]): Promise<string> {
-  const request = `printf 'GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'`
+  const asks = `printf 'GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'`
   const client = `openssl s_client -quiet -connect ${address} -alpn http/1.1 ${args.join(' ')}`
-  const { stdout } = await runCommand('sh', ['-c', `${request} | ${client}`])
+  const { stdout } = await runCommand('sh', ['-c', `${asks} | ${client}`])
   return /from \w+/.exec(stdout)?.[0] ?? 'refused'
 }
 
@@ -178,6 +178,28 @@ describe('while documents change', () => {
       const { failures, connectionsOpened } = await load.stop()
       assert.deepEqual(failures, [])
       assert.equal(connectionsOpened, 4)
+    }
+  })
+
+  it('a connection that is no longer allowed gets no further request served', async () => {
+    await setClosed('PERMISSIVE')
+    await eventually(async () => assert.equal(await curl(inbound('closed')), 'from closed'), 5_000)
+    const [host, port] = inbound('closed').split(':') as [string, string]
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const ask = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const sent = request({ agent, host, port }, (response) => {
+          response.resume().once('end', () => resolve(response.statusCode ?? 0))
+        })
+        sent.once('error', reject).end()
+      })
+    try {
+      assert.equal(await ask(), 200)
+      await setClosed('UNSET')
+      await eventually(async () => assert.equal(await curl(inbound('closed')), 'refused'), 5_000)
+      assert.equal(await ask(), 403)
+    } finally {
+      agent.destroy()
     }
   })
 

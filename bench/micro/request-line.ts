@@ -10,6 +10,7 @@ import { createRequestLine } from '../../src/proxy/request-line.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
 import { MetricRegistry } from '../../src/proxy/telemetry/metric-registry.ts'
+import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../../src/proxy/telemetry/tap.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
@@ -90,6 +91,7 @@ createRequestLine({
   proxyName: 'bench/proxy',
   sink: composeSinks(metrics, createRecordSink(identity, systemClock, createTap())),
   connections: metrics,
+  plaintextCallers: new PlaintextCallers(systemClock),
 })
 
 await new Promise((resolve) => setImmediate(resolve))

@@ -12,6 +12,7 @@ import type { RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
 import { MetricRegistry } from '../../src/proxy/telemetry/metric-registry.ts'
+import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../../src/proxy/telemetry/tap.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
@@ -101,6 +102,7 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     proxyName: name,
     sink: composeSinks(metrics, createRecordSink(identity, systemClock, createTap())),
     connections: metrics,
+    plaintextCallers: new PlaintextCallers(systemClock),
   })
 }
 

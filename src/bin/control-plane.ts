@@ -12,6 +12,8 @@ import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identi
 import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
 import { hostPort, nodeId } from '../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../control/api/admin-token.ts'
+import { createApiTokens } from '../control/api/api-tokens.ts'
+import { openAuditLog } from '../control/api/audit-log.ts'
 import { startControlApi } from '../control/api/control-api.ts'
 import { buildDesiredState } from '../control/api/desired-state.ts'
 import { createDocumentsPort } from '../control/api/documents-port.ts'
@@ -199,7 +201,9 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     {
       clock,
       logger,
-      token,
+      tokens: await createApiTokens({ store, clock, adminToken: token }),
+      audit: openAuditLog({ file: join(options.stateDir, 'audit.jsonl'), clock, logger }),
+      revision: () => snapshotNow().revision,
       desired,
       mesh: () =>
         buildMeshState(snapshotNow(), addresses, {

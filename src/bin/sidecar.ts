@@ -23,6 +23,7 @@ import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
 import { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
+import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { renderPrometheus } from '../proxy/telemetry/prometheus.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../proxy/telemetry/tap.ts'
@@ -126,6 +127,8 @@ export function startSidecar({
   const accessLog = createAccessLog({ write: writeAccessLog, random })
   const jwks = createJwksSource({ clock, logger })
   lifecycle.onStop(() => jwks.close())
+  const plaintextCallers = new PlaintextCallers(clock)
+  lifecycle.onStop(store.runtime.subscribe((config) => plaintextCallers.update(config)))
   const requestLine = createRequestLine({
     io: listenOnHanded(io, sockets, bootstrap.worker === true),
     runtime: store.runtime,
@@ -136,10 +139,11 @@ export function startSidecar({
     clock,
     random,
     logger,
-    sink: composeSinks(metrics, createRecordSink(telemetry, clock, accessLog, tap)),
+    sink: composeSinks(metrics, plaintextCallers, createRecordSink(telemetry, clock, accessLog, tap)),
     connections: metrics,
     jwks,
     spiffeId: sidecar.spiffeId,
+    plaintextCallers,
     proxyName: telemetry.workload,
   })
 
@@ -206,12 +210,14 @@ export function startSidecar({
         address: sidecar.adminAddress,
         handle,
         token: bootstrap.adminToken,
+        clock,
         isReady,
         config: () => store.runtime.value,
         listening: () => requestLine.listening.value,
         svid: () => svidOf(sidecar.spiffeId, identity.credentials.value),
         clusters: () => Object.fromEntries(requestLine.clusters()),
         stats: () => ({ revision: store.runtime.value.revision }),
+        plaintextCallers: () => plaintextCallers.report(),
         tap,
       }),
     ),

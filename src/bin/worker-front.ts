@@ -4,7 +4,9 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import type { SidecarBootstrap } from '../contracts/bootstrap.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import { refuseAtDoor } from '../proxy/admin/admin-door.ts'
 import { sumMetrics } from '../proxy/telemetry/metrics-sum.ts'
+import { mergePlaintextCallers, type PlaintextCallersOfListener } from '../proxy/telemetry/plaintext-callers.ts'
 import { type HandedSockets, onHanded } from './handed-sockets.ts'
 import { socketAddress } from './sidecar.ts'
 import type { WorkerEndpoints } from './worker.ts'
@@ -61,24 +63,22 @@ export class WorkerFront {
   }
 
   #admin(request: IncomingMessage, response: ServerResponse): void {
+    if (refuseAtDoor(request, response)) return
     const path = request.url?.split('?', 1)[0]
     if (path === '/ready') {
       const ready = this.#options.isReady()
       send(response, { status: ready ? 200 : 503, type: 'application/json', body: `${JSON.stringify({ ready })}\n` })
     } else if (path === '/tap') this.#tap(request, response)
-    else void this.#ask(request, response, path === '/clusters' ? mergeClusters : first)
+    else void this.#ask(request, response, path === undefined ? first : (merges[path] ?? first))
   }
 
-  async #ask(
-    request: IncomingMessage,
-    response: ServerResponse,
-    merge: (answers: readonly Answer[]) => Answer,
-  ): Promise<void> {
+  async #ask(request: IncomingMessage, response: ServerResponse, merge: Merge): Promise<void> {
     const answers = await this.#all(request, ({ admin }) => admin)
     send(response, answers.length === 0 ? nobody : merge(answers))
   }
 
   async #metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (refuseAtDoor(request, response)) return
     const answers = await this.#all(request, ({ metrics }) => metrics)
     const [one] = answers
     if (one === undefined) send(response, nobody)
@@ -121,12 +121,21 @@ function first(answers: readonly Answer[]): Answer {
   return answers[0] ?? nobody
 }
 
-/** Requests and connections of each endpoint, added up. */
-function mergeClusters(answers: readonly Answer[]): Answer {
-  const one = first(answers)
-  if (one.status !== 200) return one
-  const sum: unknown = answers.map(({ body }) => JSON.parse(body) as unknown).reduce(addUp)
-  return { ...one, body: `${JSON.stringify(sum)}\n` }
+type Merge = (answers: readonly Answer[]) => Answer
+
+const merges: Readonly<Record<string, Merge>> = {
+  // requests and connections of each endpoint
+  '/clusters': mergeJson((clusters) => clusters.reduce(addUp)),
+  '/plaintext_callers': mergeJson((reports) => mergePlaintextCallers(reports as PlaintextCallersOfListener[][])),
+}
+
+function mergeJson(merge: (bodies: readonly unknown[]) => unknown): Merge {
+  return (answers) => {
+    const one = first(answers)
+    if (one.status !== 200) return one
+    const merged = merge(answers.map(({ body }) => JSON.parse(body) as unknown))
+    return { ...one, body: `${JSON.stringify(merged)}\n` }
+  }
 }
 
 /** Numbers are added, lists joined by `address`, objects by name; of the rest the first stays. */

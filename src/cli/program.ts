@@ -2,9 +2,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 import { defaultPortBase } from '../contracts/ports.ts'
+import { apiRoles } from '../control/api/api-roles.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
 import { outputFormats } from './output.ts'
-import type { RotateOptions } from './verbs/certs-authority.ts'
 import { packageVersion } from './version.ts'
 
 /** `run` gets the work of the verb that was called. */
@@ -13,11 +13,14 @@ export function createProgram(context: CliContext, run: (work: Work) => Promise<
     .description('A service mesh in one command: control plane, sidecars, mutual TLS, routing.')
     .version(packageVersion(), '-V, --version')
     .helpCommand('help [verb]', 'explain a verb')
+    // options behind a verb of a verb belong to that one
+    .enablePositionalOptions()
     .showHelpAfterError('(heddle help shows the verbs)')
   declareRunning(program, context, run)
   declareDocuments(program, context, run)
   declareAnalysis(program, context, run)
   declareLooking(program, context, run)
+  declareSecurity(program, context, run)
   declareOther(program, context, run)
   return program
 }
@@ -187,7 +190,53 @@ const declareLooking: Declare = (program, context, run) => {
       run(async () => (await import('./verbs/proxy-config.ts')).proxyConfig(context, proxy, part, options)),
     )
 
-  declareCerts(program, context, run)
+  verb(program, 'version', 'show the version', ['heddle version -o json'])
+    .addOption(outputOption())
+    .action((options: MeshOptions) =>
+      run(async () => {
+        const version = packageVersion()
+        if (options.output === 'table') context.output.line(`heddle ${version}`)
+        else await context.output.structured(options.output, { version })
+        return 0
+      }),
+    )
+}
+
+const declareSecurity: Declare = (program, context, run) => {
+  const certs = verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', [
+    'heddle certs',
+    'heddle certs rotate --root',
+    'heddle certs plaintext-callers',
+  ])
+    .enablePositionalOptions()
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
+
+  verb(certs, 'authority', 'show the certificates that sign the others', ['heddle certs authority -o json'])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/certs-authority.ts')).certsAuthority(context, options)))
+
+  verb(certs, 'rotate', 'replace root or intermediate while everything runs, and wait until it is done', [
+    'heddle certs rotate --root',
+    'heddle certs rotate --intermediate',
+  ])
+    .option('--root', 'the root, and with it the intermediate', false)
+    .option('--intermediate', 'only the intermediate', false)
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/certs-authority.ts')).certsRotate(context, options)))
+
+  verb(certs, 'plaintext-callers', 'who comes without mutual TLS; exits with 1 when STRICT would break somebody', [
+    'heddle certs plaintext-callers',
+    'heddle certs plaintext-callers -o json',
+  ])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) =>
+      run(async () => (await import('./verbs/plaintext-callers.ts')).plaintextCallers(context, options)),
+    )
 
   const authz = program.command('authz').description('authorization policies')
   verb(authz, 'check', 'may this caller make this request? verdict, rule, file and line', [
@@ -210,50 +259,23 @@ const declareLooking: Declare = (program, context, run) => {
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/authz-check.ts')).authzCheck(context, options)))
 
-  verb(program, 'version', 'show the version', ['heddle version -o json'])
-    .addOption(outputOption())
-    .action((options: MeshOptions) =>
-      run(async () => {
-        const version = packageVersion()
-        if (options.output === 'table') context.output.line(`heddle ${version}`)
-        else await context.output.structured(options.output, { version })
-        return 0
-      }),
-    )
-}
-
-const declareCerts: Declare = (program, context, run) => {
-  const certs = verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', [
-    'heddle certs',
-    'heddle certs rotate --root',
+  const token = verb(program, 'token', 'tokens of the control-plane API, each with a role', ['heddle token list'])
+  verb(token, 'create', 'make a token and print it: it cannot be shown again', [
+    'heddle token create ci --role operator',
   ])
+    .argument('<name>')
+    .addOption(new Option('--role <role>', 'what it may do').choices(apiRoles).makeOptionMandatory())
     .addOption(stateDirOption())
     .addOption(outputOption())
-    .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
-
-  // `certs` itself takes the options that both have, wherever they stand
-  verb(certs, 'authority', 'show the certificates that sign the others', ['heddle certs authority -o json'])
+    .action((name, options) => run(async () => (await import('./verbs/token.ts')).createToken(context, name, options)))
+  verb(token, 'list', 'show the names and roles of the tokens there are', ['heddle token list -o json'])
     .addOption(stateDirOption())
     .addOption(outputOption())
-    .action((_, command: Command) =>
-      run(async () =>
-        (await import('./verbs/certs-authority.ts')).certsAuthority(context, command.optsWithGlobals<MeshOptions>()),
-      ),
-    )
-
-  verb(certs, 'rotate', 'replace root or intermediate while everything runs, and wait until it is done', [
-    'heddle certs rotate --root',
-    'heddle certs rotate --intermediate',
-  ])
-    .option('--root', 'the root, and with it the intermediate', false)
-    .option('--intermediate', 'only the intermediate', false)
+    .action((options) => run(async () => (await import('./verbs/token.ts')).listTokens(context, options)))
+  verb(token, 'delete', 'take a token back', ['heddle token delete ci'])
+    .argument('<name>')
     .addOption(stateDirOption())
-    .addOption(outputOption())
-    .action((_, command: Command) =>
-      run(async () =>
-        (await import('./verbs/certs-authority.ts')).certsRotate(context, command.optsWithGlobals<RotateOptions>()),
-      ),
-    )
+    .action((name, options) => run(async () => (await import('./verbs/token.ts')).deleteToken(context, name, options)))
 }
 
 const declareOther: Declare = (program, context, run) => {

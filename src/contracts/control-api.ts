@@ -61,6 +61,17 @@ export interface JoinToken {
   readonly expiresAtMs: number
 }
 
+/** What a token of the API may do: read; also apply and delete documents; also make tokens and join proxies. */
+export type ApiRole = 'viewer' | 'operator' | 'admin'
+
+/** A token of the API as it is listed: the token itself is shown once, when it is made. */
+export interface ApiToken {
+  readonly name: string
+  readonly role: ApiRole
+  /** Milliseconds since the Unix epoch. */
+  readonly createdAtMs: number
+}
+
 /** Body of every answer that is not 2xx. */
 export interface ApiError {
   readonly code: string

@@ -19,6 +19,7 @@ import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
 import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
+import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
 
 export interface RequestLineDeps {
   readonly io: IoBackend
@@ -35,6 +36,7 @@ export interface RequestLineDeps {
   readonly connections: ConnectionSink
   readonly jwks: JwksSource
   readonly spiffeId: string
+  readonly plaintextCallers: PlaintextSink
   /** "namespace/name", for the log. */
   readonly proxyName: string
 }
@@ -80,6 +82,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     logger,
     credentials,
     connections,
+    plaintextCallers: deps.plaintextCallers,
     tcp: {
       clock,
       random,

@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { HttpClient } from '../../src/cli/mesh/http-client.ts'
 import { SidecarClient, type ProxyEndpoint } from '../../src/cli/mesh/sidecar-client.ts'
 import type { DecisionRecord } from '../../src/contracts/decision-record.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { createAdminServer, createMetricsServer, type AdminServerOptions } from '../../src/proxy/admin/admin-server.ts'
 import type { ListeningState } from '../../src/proxy/listener/listener-set.ts'
 import type { ListenerConfig } from '../../src/proxy/runtime/runtime-config.ts'
@@ -29,12 +30,14 @@ async function start(t: TestContext, changes: Partial<AdminServerOptions> = {}):
   const server = await createAdminServer({
     address: '127.0.0.1:0',
     token,
+    clock: systemClock,
     isReady: () => true,
     config: () => configOf({}, '7'),
     listening: () => new Map(),
     svid: () => undefined,
     clusters: () => ({ live: true }),
     stats: () => ({ requests: 3 }),
+    plaintextCallers: () => [],
     tap,
     ...changes,
   })

@@ -22,6 +22,7 @@ import type {
   SecretConfig,
 } from '../../src/proxy/runtime/runtime-config.ts'
 import type { Exchange } from '../../src/proxy/telemetry/exchange.ts'
+import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { freePorts } from './free-ports.ts'
 import { until } from './until.ts'
 
@@ -71,6 +72,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     spiffeId: 'spiffe://mesh.local/ns/test/sa/proxy',
     sink: { finished: (exchange) => exchanges.push(exchange) },
     jwks: options.jwks ?? createJwksSource({ clock: systemClock, logger: silentLogger }),
+    plaintextCallers: new PlaintextCallers(systemClock),
     connections: {
       downstreamOpened: () => open++,
       downstreamClosed: () => open--,

@@ -1,6 +1,8 @@
 // The control plane's HTTP API, typed.
 import type {
   ApiError,
+  ApiRole,
+  ApiToken,
   ApplyResult,
   AuthorityStatus,
   DocumentKey,
@@ -88,6 +90,21 @@ export class ControlPlaneClient {
 
   startRotation(kind: RotationKind): Promise<AuthorityStatus> {
     return this.#json('/v1/authority/rotations', { method: 'POST', body: jsonBody({ kind }) })
+  }
+
+  createToken(
+    name: string,
+    role: ApiRole,
+  ): Promise<{ readonly name: string; readonly role: ApiRole; readonly token: string }> {
+    return this.#json('/v1/tokens', { method: 'POST', body: jsonBody({ name, role }) })
+  }
+
+  async tokens(): Promise<readonly ApiToken[]> {
+    return (await this.#json<{ tokens: readonly ApiToken[] }>('/v1/tokens')).tokens
+  }
+
+  async deleteToken(name: string): Promise<void> {
+    failUnlessOk(await this.#ask(`/v1/tokens/${encodeURIComponent(name)}`, { method: 'DELETE' }))
   }
 
   close(): void {

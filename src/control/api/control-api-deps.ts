@@ -6,6 +6,8 @@ import type { Problem } from '../../contracts/problem.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Watchable } from '../../core/watchable.ts'
+import type { ApiTokens } from './api-tokens.ts'
+import type { AuditLog } from './audit-log.ts'
 import type { AuthorityPort } from './authority-routes.ts'
 import type { WorkloadStatuses } from './workload-statuses.ts'
 
@@ -13,8 +15,10 @@ import type { WorkloadStatuses } from './workload-statuses.ts'
 export interface ControlApiDeps {
   readonly clock: Clock
   readonly logger: Logger
-  /** Bearer token of every request but `/v1/healthz`. */
-  readonly token: string
+  readonly tokens: ApiTokens
+  readonly audit: AuditLog
+  /** Of the configuration. */
+  readonly revision: () => string
   /** A new value with each revision. */
   readonly desired: Watchable<DesiredState>
   readonly mesh: () => MeshState
@@ -32,8 +36,11 @@ export interface ControlApiDeps {
 /** The documents in force, and the store behind `apply` and `delete`. */
 export interface DocumentsPort {
   list(filter: Partial<DocumentKey>): readonly DocumentView[]
-  /** `yaml`: one or more documents. With `dryRun` only says what would happen. Rejects only when the store fails. */
-  apply(yaml: string, options: { readonly dryRun: boolean }): Promise<ApplyResult>
+  /**
+   * `yaml`: one or more documents. With `dryRun` only says what would happen. Without `mayRunPrograms` a Workload with a command is a
+   * problem. Rejects only when the store fails.
+   */
+  apply(yaml: string, options: { readonly dryRun: boolean; readonly mayRunPrograms: boolean }): Promise<ApplyResult>
   /** Undefined: no such document. A document that comes from a file is a problem in the result, and stays. */
   delete(key: DocumentKey): Promise<ApplyResult | undefined>
 }

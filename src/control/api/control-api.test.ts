@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, it } from 'vitest'
 
+import { apiAccess } from '../../../test/kit/api-access.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import type { DesiredState } from '../../contracts/desired-state.ts'
 import { silentLogger } from '../../core/logger.ts'
@@ -25,7 +26,8 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
   const app = buildControlApi({
     clock,
     logger: silentLogger,
-    token,
+    ...apiAccess({ admin: token }),
+    revision: () => desired.value.revision,
     desired,
     mesh: () => ({ adminUrl: 'u', adminToken: token, xdsAddress: 'x', revision: '1', gateways: [], workloads: [] }),
     problems: () => [],
@@ -145,7 +147,7 @@ describe('control-plane API', () => {
     const headers = { authorization, 'content-type': 'application/yaml' }
     const answer = await app.inject({ method: 'PUT', url: '/v1/documents?dryRun=true', headers, payload: 'kind: X' })
     expect(answer.statusCode).toBe(422)
-    expect(seen).toEqual(['kind: X', { dryRun: true }])
+    expect(seen).toEqual(['kind: X', { dryRun: true, mayRunPrograms: true }])
   })
 
   it('says what is wrong with a body it cannot read', async () => {

@@ -1,15 +1,18 @@
-// The control plane's HTTP API on loopback: how the CLI, the supervisor and the dashboard ask and tell. fastify, bearer token.
-import { createHash, timingSafeEqual } from 'node:crypto'
-
+// The control plane's HTTP API on loopback: how the CLI, the supervisor and the dashboard ask and tell. fastify.
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 
 import type { ApiError } from '../../contracts/control-api.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { ApiFailure } from './api-failure.ts'
+import { guardApi, yamlTypes } from './api-guard.ts'
 import { registerAuthorityRoutes } from './authority-routes.ts'
 import type { ControlApiDeps } from './control-api-deps.ts'
 import { registerDocumentRoutes } from './document-routes.ts'
 import { registerSupervisorRoutes } from './supervisor-routes.ts'
+import { registerTokenRoutes } from './token-routes.ts'
+
+const jsonBodyBytes = 1024 * 1024
+const yamlBodyBytes = 16 * 1024 * 1024
 
 export interface ControlApi {
   /** "http://127.0.0.1:15014". */
@@ -26,32 +29,26 @@ export async function startControlApi(deps: ControlApiDeps, host: string, port: 
 
 /** Without a socket, for tests: `inject` asks it. */
 export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
-  const app = fastify({ logger: false, bodyLimit: 16 * 1024 * 1024, forceCloseConnections: true })
-  const expected = digest(`Bearer ${deps.token}`)
-  app.addHook('onRequest', async (request) => {
-    if (request.routeOptions.url === '/v1/healthz') return
-    if (timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) return
-    throw new ApiFailure(401, {
-      code: 'unauthorized',
-      message: 'this API needs the bearer token of the mesh',
-      hint: 'take adminToken from mesh.json in the state directory',
-    })
-  })
+  const app = fastify({ logger: false, bodyLimit: jsonBodyBytes, forceCloseConnections: true })
+  guardApi(app, deps)
   app.setErrorHandler((error: FastifyError | ApiFailure, request, reply) => answerError(deps, error, request, reply))
   app.setNotFoundHandler((request) => {
     throw new ApiFailure(404, { code: 'not-found', message: `nothing at ${request.method} ${request.url}` })
   })
-  // YAML arrives as text, whatever the caller names it
-  app.addContentTypeParser(['application/yaml', 'text/yaml', 'text/plain'], { parseAs: 'string' }, (_, body, done) =>
+  app.addContentTypeParser([...yamlTypes], { parseAs: 'string', bodyLimit: yamlBodyBytes }, (_, body, done) =>
     done(null, body),
   )
   app.get('/v1/healthz', () => ({ status: 'ok', revision: deps.desired.value.revision }))
-  app.get('/v1/mesh', () => deps.mesh())
+  app.get('/v1/mesh', ({ caller }) => {
+    const mesh = deps.mesh()
+    return caller?.role === 'admin' ? mesh : { ...mesh, adminToken: '' }
+  })
   app.get('/v1/problems', () => ({ problems: [...deps.problems(), ...deps.workloadStatuses.problems()] }))
   app.get('/v1/proxies', () => ({ revision: deps.desired.value.revision, proxies: deps.proxies() }))
   registerDocumentRoutes(app, deps)
   registerSupervisorRoutes(app, deps)
   registerAuthorityRoutes(app, deps.authority)
+  registerTokenRoutes(app, deps.tokens)
   return app
 }
 
@@ -70,9 +67,4 @@ async function answerError(
   if (status < 500) return { code: 'bad-request', message: error.message }
   deps.logger.error('API request failed', { method: request.method, url: request.url, error: errorMessage(error) })
   return { code: 'internal', message: errorMessage(error), hint: "see the control plane's log" }
-}
-
-/** Of equal length whatever was sent, so that the comparison takes the same time. */
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

@@ -1,8 +1,10 @@
 // /v1/documents: get, apply, delete, and (with dryRun) diff.
 import type { FastifyInstance } from 'fastify'
 
-import type { DocumentKey, DocumentView } from '../../contracts/control-api.ts'
+import type { ApplyResult, DocumentKey, DocumentView } from '../../contracts/control-api.ts'
+import { documentId } from '../model/document.ts'
 import { ApiFailure } from './api-failure.ts'
+import type { AuditedChange } from './audit-log.ts'
 import type { ControlApiDeps } from './control-api-deps.ts'
 
 export function registerDocumentRoutes(app: FastifyInstance, deps: Pick<ControlApiDeps, 'documents'>): void {
@@ -16,21 +18,35 @@ export function registerDocumentRoutes(app: FastifyInstance, deps: Pick<ControlA
     return found
   })
 
-  app.put<{ Body: unknown; Querystring: { dryRun?: string } }>('/v1/documents', async ({ body, query }, reply) => {
-    if (typeof body !== 'string') {
-      throw new ApiFailure(415, { code: 'bad-request', message: 'documents are sent as application/yaml' })
-    }
-    const result = await deps.documents.apply(body, { dryRun: query.dryRun === 'true' })
-    if (result.problems.some(({ severity }) => severity === 'error')) reply.code(422)
+  app.put<{ Body: string; Querystring: { dryRun?: string } }>('/v1/documents', async (request, reply) => {
+    const { body, query, caller } = request
+    const result = await deps.documents.apply(body, {
+      dryRun: query.dryRun === 'true',
+      mayRunPrograms: caller?.role === 'admin',
+    })
+    if (hasErrors(result)) reply.code(422)
+    else request.audited = changesOf(result)
     return result
   })
 
-  app.delete<{ Params: DocumentKey }>('/v1/documents/:kind/:namespace/:name', async ({ params }, reply) => {
+  app.delete<{ Params: DocumentKey }>('/v1/documents/:kind/:namespace/:name', async (request, reply) => {
+    const { params } = request
     const result = await deps.documents.delete(keyOf(params))
     if (result === undefined) throw missing(params)
-    if (result.problems.some(({ severity }) => severity === 'error')) reply.code(409)
+    if (hasErrors(result)) reply.code(409)
+    else request.audited = changesOf(result)
     return result
   })
+}
+
+function hasErrors({ problems }: ApplyResult): boolean {
+  return problems.some(({ severity }) => severity === 'error')
+}
+
+function changesOf({ documents }: ApplyResult): AuditedChange[] {
+  return documents
+    .filter(({ action }) => action !== 'unchanged')
+    .map(({ kind, namespace, name, action }) => ({ object: documentId(kind, namespace, name), action }))
 }
 
 /** "-" stands for the empty namespace of kinds that have none. */

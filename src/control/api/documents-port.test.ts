@@ -37,7 +37,10 @@ async function newPort(): Promise<{ port: DocumentsPort; applied: AppliedDocumen
 describe('documents of the API', () => {
   it('keep what was applied as it was written, and show which values nobody wrote', async () => {
     const { port, applied } = await newPort()
-    const { documents } = await port.apply(`${inFile.replace('web', 'a')}---${reviews}`, { dryRun: false })
+    const { documents } = await port.apply(`${inFile.replace('web', 'a')}---${reviews}`, {
+      dryRun: false,
+      mayRunPrograms: true,
+    })
     expect(documents.map(({ name, action }) => [name, action])).toEqual([
       ['a', 'created'],
       ['reviews', 'created'],
@@ -53,7 +56,8 @@ describe('documents of the API', () => {
   it('say that a Secret has changed when what it holds has, and show nothing of it', async () => {
     const { port, applied } = await newPort()
     const head = 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n'
-    const apply = (password: string) => port.apply(`${head}stringData: {password: ${password}}\n`, { dryRun: false })
+    const apply = (password: string) =>
+      port.apply(`${head}stringData: {password: ${password}}\n`, { dryRun: false, mayRunPrograms: true })
     const created = await apply('hunter2')
     const same = await apply('hunter2')
     const changed = await apply('hunter3')
@@ -65,18 +69,29 @@ describe('documents of the API', () => {
 
   it('change nothing on a dry run or when anything is wrong, and say all that is', async () => {
     const { port, applied } = await newPort()
-    expect((await port.apply(reviews, { dryRun: true })).documents).toHaveLength(1)
+    expect((await port.apply(reviews, { dryRun: true, mayRunPrograms: true })).documents).toHaveLength(1)
     const bad = await port.apply(
       `${reviews}---${reviews}---${inFile}---\napiVersion: v1\nkind: Servise\nmetadata: {name: x}\n`,
-      { dryRun: false },
+      { dryRun: false, mayRunPrograms: true },
     )
     expect(bad.problems.map(({ code }) => code)).toEqual(expect.arrayContaining(['HDL003', 'HDL007', 'HDL012']))
     expect(applied.list()).toEqual([])
   })
 
+  it('start programs for administrators alone', async () => {
+    const { port, applied } = await newPort()
+    const runs = 'apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: {name: w}\nspec:\n  command: [sh]\n'
+    const refused = await port.apply(runs, { dryRun: false, mayRunPrograms: false })
+    expect(refused.problems).toMatchObject([{ code: 'HDL005', severity: 'error', path: 'spec.command' }])
+    expect(refused.problems[0]?.position).toMatchObject({ line: 5 })
+    expect(applied.list()).toEqual([])
+    const allowed = await port.apply(runs, { dryRun: false, mayRunPrograms: true })
+    expect(allowed.documents).toMatchObject([{ action: 'created' }])
+  })
+
   it('delete what was applied, and leave to files what stands in files', async () => {
     const { port, applied } = await newPort()
-    await port.apply(reviews, { dryRun: false })
+    await port.apply(reviews, { dryRun: false, mayRunPrograms: true })
     await expect.poll(() => applied.list().length).toBe(1)
     const key = { kind: 'Service', namespace: 'default' }
     expect((await port.delete({ ...key, name: 'reviews' }))?.documents).toMatchObject([{ action: 'deleted' }])

@@ -37,11 +37,12 @@ export function createDocumentsPort({ configuration, files, applied }: Documents
         .filter((document) => fits(document, filter))
         .map((document) => view(document, configuration)),
 
-    async apply(yaml, { dryRun }) {
+    async apply(yaml, { dryRun, mayRunPrograms }) {
       const { written, problems: faults } = readApplied(yaml)
       const problems = [
         ...faults,
         ...written.flatMap(({ document }) => writtenInFile(document, find(document.id))),
+        ...(mayRunPrograms ? [] : written.flatMap(({ document }) => runsProgram(document))),
         ...newProblems(files(), written),
       ]
       const documents = written.map(({ document }) => change(document, find(document.id)))
@@ -112,6 +113,14 @@ function writtenInFile(document: ModelDocument, present: ModelDocument | undefin
       document: document.id,
     },
   ]
+}
+
+/** What a Workload starts runs as the mesh's own user, who may read the administrator's token. */
+function runsProgram(document: ModelDocument): Problem[] {
+  if (document.kind !== 'Workload' || document.spec.command === undefined) return []
+  const hint = 'Let an administrator apply it, or write it in a file of the mesh.'
+  const message = '"command" needs the role admin: what it starts runs as the user of the mesh'
+  return [documentProblem(document, 'HDL005', 'error', ['spec', 'command'], message, hint)]
 }
 
 interface WrittenDocument {

@@ -14,11 +14,12 @@ export function registerSupervisorRoutes(app: FastifyInstance, deps: ControlApiD
     query.after === deps.desired.value.revision ? nextState(deps, reply) : deps.desired.value,
   )
 
-  app.post<{ Body: { spiffeId?: unknown } | null }>('/v1/join-tokens', ({ body }) => {
-    const spiffeId = body?.spiffeId
+  app.post<{ Body: { spiffeId?: unknown } | null }>('/v1/join-tokens', (request) => {
+    const spiffeId = request.body?.spiffeId
     if (typeof spiffeId !== 'string' || parseSpiffeId(spiffeId) === undefined) {
       throw new ApiFailure(400, { code: 'bad-request', message: 'spiffeId must be a SPIFFE ID of a workload' })
     }
+    request.audited = [{ object: `join-token/${spiffeId}`, action: 'created' }]
     return deps.createJoinToken(spiffeId)
   })
 

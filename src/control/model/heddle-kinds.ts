@@ -1,4 +1,4 @@
-// Heddle's own kinds (heddle.dev/v1alpha1): Workload, ExternalService, MeshConfig.
+// Heddle's own kinds (heddle.dev/v1alpha1): Workload, ExternalService, PeerAuthentication, MeshConfig.
 import { isIP } from 'node:net'
 
 import { z } from 'zod'
@@ -11,7 +11,10 @@ import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forward
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
 import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
-import { peerAuthenticationSchema } from '../../policies/peer-authentication/peer-authentication.schema.ts'
+import {
+  peerAuthenticationDocumentSchema,
+  peerAuthenticationSchema,
+} from '../../policies/peer-authentication/peer-authentication.schema.ts'
 import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import {
   durationMs,
@@ -191,6 +194,9 @@ const trustDomainSchema = z
   .string()
   .max(255)
   .regex(/^[a-z0-9._-]+$/, 'a trust domain of lower-case letters, digits, ".", "-" and "_"')
+export const peerAuthenticationFields: z.ZodRawShape = {
+  spec: peerAuthenticationDocumentSchema.default(peerAuthenticationDocumentSchema.parse({})),
+}
 
 const meshConfigSpecSchema = z.strictObject({
   trustDomain: trustDomainSchema.default('mesh.local'),

@@ -1,6 +1,7 @@
 // Which kinds there are: group, versions, scope and schema of each; and those that are known but not used.
 import { z } from 'zod'
 
+import type { PeerAuthenticationDocumentSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { namespaceNameSchema, objectNameSchema } from '../../policies/scalars.schema.ts'
 import {
   endpointSliceFields,
@@ -12,7 +13,7 @@ import {
 import type { EndpointSliceSpec, ServiceSpec } from './core-kinds.ts'
 import { controllerFields, gatewayFields, referenceGrantFields } from './gateway-kinds.ts'
 import type { ControllerSpec, GatewaySpec, ReferenceGrantSpec } from './gateway-kinds.ts'
-import { externalServiceFields, meshConfigFields, workloadFields } from './heddle-kinds.ts'
+import { externalServiceFields, meshConfigFields, peerAuthenticationFields, workloadFields } from './heddle-kinds.ts'
 import type { ExternalServiceSpec, MeshConfigSpec, WorkloadSpec } from './heddle-kinds.ts'
 import { checkSecret, configMapFields, secretFields } from './key-kinds.ts'
 import type { ConfigMapSpec, SecretSpec } from './key-kinds.ts'
@@ -44,6 +45,7 @@ export interface SpecOf {
   XMesh: ControllerSpec
   Workload: WorkloadSpec
   ExternalService: ExternalServiceSpec
+  PeerAuthentication: PeerAuthenticationDocumentSpec
   MeshConfig: MeshConfigSpec
   AuthorizationPolicy: AuthorizationPolicyDocument
   RequestAuthentication: RequestAuthenticationDocument
@@ -81,6 +83,7 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   XMesh: clusterScoped('gateway.networking.x-k8s.io', ['v1alpha1'], controllerFields),
   Workload: namespaced(heddleGroup, ['v1alpha1'], workloadFields),
   ExternalService: namespaced(heddleGroup, ['v1alpha1'], externalServiceFields),
+  PeerAuthentication: namespaced(heddleGroup, ['v1alpha1'], peerAuthenticationFields),
   MeshConfig: clusterScoped(heddleGroup, ['v1alpha1'], meshConfigFields),
   AuthorizationPolicy: namespaced(heddleGroup, ['v1alpha1'], authorizationPolicyFields),
   RequestAuthentication: namespaced(heddleGroup, ['v1alpha1'], requestAuthenticationFields),
@@ -102,7 +105,7 @@ export const ignoredKinds: ReadonlySet<string> = words(
 /** Kinds that configure traffic or security and are not built: leaving one out silently could open a door. */
 export const unsupportedKinds: ReadonlySet<string> = words(
   `
-    Filter PeerAuthentication Rollout Telemetry TrafficPolicy UDPRoute XBackendTrafficPolicy XListenerSet
+    Filter Rollout Telemetry TrafficPolicy UDPRoute XBackendTrafficPolicy XListenerSet
   `,
 )
 

@@ -9,6 +9,7 @@ import { compileGateways } from './gateways.ts'
 import { compileMeshRoutes } from './mesh-routes.ts'
 import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot.ts'
 import { withStreams } from './mesh-streams.ts'
+import { withPeerAuthentication } from './peer-authentication.ts'
 import { withGatewayAncestors } from './policy-ancestors.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
 import { SecretShelf } from './secrets.ts'
@@ -30,13 +31,14 @@ export interface CompiledMesh {
 export function compileMesh(documents: readonly ModelDocument[], revision: string): CompiledMesh {
   const index = new DocumentIndex(documents)
   const problems = new ProblemList()
-  const { settings, ...meshWide } = compileSettings(index)
+  const meshWide = compileSettings(index)
   problems.add(...meshWide.problems)
   const drafts = compileServices(index)
   problems.add(...drafts.problems)
-  const security = new SecurityPolicies(index, drafts.services, settings, problems)
+  const security = new SecurityPolicies(index, drafts.services, meshWide.settings, problems)
   const compiledWorkloads = compileWorkloads(index, drafts.services, security)
   problems.add(...compiledWorkloads.problems)
+  const peers = withPeerAuthentication(index, meshWide.settings, compiledWorkloads.workloads, problems)
   const resolver = new BackendResolver(index, drafts.services)
   const attachment = new RouteAttachment(resolver, problems)
   const streamAttachment = new StreamAttachment(resolver, problems)
@@ -52,14 +54,15 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       meshWide.statuses.get(document.id) ??
       gatewayStatuses.get(document.id) ??
       policyStatuses.get(document.id) ??
+      peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
   }
   return {
     snapshot: {
       revision,
-      settings,
-      workloads: compiledWorkloads.workloads,
+      settings: peers.settings,
+      workloads: peers.workloads,
       services,
       gateways,
       secrets: shelf.toMap(),

@@ -71,6 +71,8 @@ export interface MeshWorkloadPort {
   readonly port: number
   /** As the Workload declares it, else as the Services that lead there do. */
   readonly protocol: PortProtocol
+  /** Absent: the mesh's. */
+  readonly peerAuthentication?: PeerAuthenticationMode
 }
 
 /**

@@ -1,3 +1,4 @@
+import { rootNamespace } from '../../contracts/root-namespace.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 // Which AuthorizationPolicies and RequestAuthentications apply to a workload or gateway.
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
@@ -28,9 +29,6 @@ export interface SecuritySubject {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
 }
-
-/** Policies in it that choose nothing apply to the whole mesh. */
-export const rootNamespace = 'heddle-system'
 
 type Policy = ModelDocument<'AuthorizationPolicy'> | ModelDocument<'RequestAuthentication'>
 

@@ -2,9 +2,12 @@ import { fromBinary } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 
 import { MeshBuilder, forward, route, sequentialPorts, serviceName } from '../../../test/kit/mesh-builder.ts'
+import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { typeUrls } from '../../contracts/xds/names.ts'
+import { decodeEndpointTls, decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { createResourceView } from './mesh-resource-view.ts'
 import type { ResourceView, XdsNode } from './resource-view.ts'
 
@@ -118,6 +121,31 @@ describe('resource view', () => {
     expect(other.get(typeUrls.listener, 'outbound', web)?.version).not.toBe(
       second.get(typeUrls.listener, 'outbound', web)?.version,
     )
+  })
+
+  it('leads in plaintext to the ports that take no TLS, and in mutual TLS to the others', () => {
+    const port = { name: 'http', port: 9080, protocol: 'http' } as const
+    const snapshot = mesh()
+      .workload('default', 'v2', { ports: [{ ...port, peerAuthentication: 'DISABLE' }] })
+      .service('default', 'api', { workloads: ['v1', 'v2'] })
+      .build()
+    const view = createResourceView(snapshot, sequentialPorts())
+    const name = serviceName('api')
+    const endpoints = view.get(typeUrls.clusterLoadAssignment, name, web)?.body ?? new Uint8Array()
+    const marks = fromBinary(ClusterLoadAssignmentSchema, endpoints).endpoints[0]?.lbEndpoints.map(({ metadata }) =>
+      decodeEndpointTls(metadata?.filterMetadata ?? {}),
+    )
+    expect(marks).toEqual([true, false])
+    const cluster = view.get(typeUrls.cluster, name, web)?.body ?? new Uint8Array()
+    expect(decodeUpstreamTls(fromBinary(ClusterSchema, cluster)).peerSpiffeIds).toEqual([
+      'spiffe://mesh.local/ns/default/sa/v1',
+    ])
+    const transports = ['v1', 'v2'].map((workload) => {
+      const { body } = view.get(typeUrls.listener, 'inbound|9080', sidecar('default', workload)) ?? {}
+      const { filterChains } = fromBinary(ListenerSchema, body ?? new Uint8Array())
+      return [...new Set(filterChains.map(({ filterChainMatch }) => filterChainMatch?.transportProtocol))]
+    })
+    expect(transports).toEqual([['tls'], ['raw_buffer']])
   })
 
   it('lists only what a node has: its own listeners, none for a stranger', () => {

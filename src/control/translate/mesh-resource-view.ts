@@ -15,6 +15,7 @@ import {
   typeUrls,
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
+import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
   MeshEndpoint,
   MeshGateway,
@@ -158,7 +159,7 @@ class MeshResourceView implements ResourceView {
     const workload = this.#workload(node)
     if (workload === undefined) return undefined
     const { settings } = this.#snapshot
-    const { peerAuthentication: mode, outboundTrafficPolicy } = settings
+    const { outboundTrafficPolicy } = settings
     const http = this.#http.sidecar
     const recipe = { key: `listener ${keyOf(node)} ${name}`, name, schema: ListenerSchema }
 
@@ -174,10 +175,11 @@ class MeshResourceView implements ResourceView {
     const inbound = workload.ports.find(({ port }) => inboundName(port) === name)
     if (inbound !== undefined) {
       const address = this.#address(node, `inbound|${inbound.port}`)
+      const mode = this.#modeOf(workload, inbound.port)
       const routes = () => anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)])
       return this.#cache.get({
         ...recipe,
-        inputs: [address.host, address.port, workload, settings, http.key],
+        inputs: [address.host, address.port, mode, workload, settings, http.key],
         build: () => {
           const security = listenerSecurity(workload.security, settings, inbound.port)
           return inboundListener(name, address, mode, inbound.protocol, routes(), workload.source, http, security)
@@ -330,7 +332,6 @@ class MeshResourceView implements ResourceView {
   }
 
   #endpoints(port: MeshServicePort): ResolvedEndpoint[] {
-    const tls = this.#snapshot.settings.peerAuthentication !== 'DISABLE'
     return this.#serving(port.endpoints).flatMap((endpoint: MeshEndpoint): ResolvedEndpoint[] => {
       const { weight } = endpoint
       if (endpoint.kind === 'address') return [{ host: endpoint.host, port: endpoint.port, weight, tls: false }]
@@ -338,6 +339,7 @@ class MeshResourceView implements ResourceView {
       if (workload === undefined) return []
       const address = this.#ports.address(endpoint.workload, `inbound|${endpoint.port}`)
       const { namespace, name } = workload
+      const tls = this.#modeOf(workload, endpoint.port) !== 'DISABLE'
       return [{ host: address.host, port: address.port, weight, tls, workload: { namespace, name } }]
     })
   }
@@ -351,14 +353,18 @@ class MeshResourceView implements ResourceView {
       : endpoints
   }
 
-  /** Who may answer for the port: the identities of all workloads behind it. Sorted. */
+  #modeOf({ ports }: MeshWorkload, port: number): PeerAuthenticationMode {
+    const own = ports.find((candidate) => candidate.port === port)?.peerAuthentication
+    return own ?? this.#snapshot.settings.peerAuthentication
+  }
+
+  /** Who may answer for the port: the identities of all workloads behind it that take mutual TLS. Sorted. */
   #peerSpiffeIds(port: MeshServicePort): string[] {
-    const { trustDomain, peerAuthentication } = this.#snapshot.settings
-    if (peerAuthentication === 'DISABLE') return []
+    const { trustDomain } = this.#snapshot.settings
     const ids = new Set<string>()
     for (const endpoint of port.endpoints) {
       const workload = endpoint.kind === 'workload' ? this.#snapshot.workloads.get(endpoint.workload) : undefined
-      if (workload === undefined) continue
+      if (workload === undefined || this.#modeOf(workload, endpoint.port) === 'DISABLE') continue
       const { namespace, serviceAccount } = workload
       ids.add(formatSpiffeId({ trustDomain, namespace, serviceAccount }))
     }

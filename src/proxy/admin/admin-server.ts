@@ -1,12 +1,16 @@
 // The two ports that tell about one sidecar: admin (token) and metrics (open), both on loopback and off the data path.
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 
 import type { X509Svid } from '../../contracts/identity/svid.ts'
+import type { Clock } from '../../core/clock.ts'
+import { FailureLimit } from '../../core/failure-limit.ts'
+import { sameDigest, secretDigest } from '../../core/secret-digest.ts'
 import type { ListeningHandle } from '../io/connection.ts'
 import type { ListeningState } from '../listener/listener-set.ts'
 import type { RuntimeConfig } from '../runtime/runtime-config.ts'
+import type { PlaintextCallersOfListener } from '../telemetry/plaintext-callers.ts'
 import { prometheusContentType } from '../telemetry/prometheus.ts'
+import { refuseAtDoor } from './admin-door.ts'
 import { describeCertificates } from './certificate-report.ts'
 import { describeConfig } from './config-dump.ts'
 import { describeListeners } from './listener-report.ts'
@@ -19,6 +23,7 @@ export interface AdminServerOptions {
   readonly handle?: ListeningHandle | undefined
   /** Bearer token of every path but `/ready`. */
   readonly token: string
+  readonly clock: Clock
   readonly isReady: () => boolean
   readonly config: () => RuntimeConfig
   /** By listener; one that is just being opened is absent. */
@@ -29,6 +34,8 @@ export interface AdminServerOptions {
   readonly clusters: () => unknown
   /** Counters by name, as JSON. */
   readonly stats: () => unknown
+  /** Of the listeners under PERMISSIVE. */
+  readonly plaintextCallers: () => readonly PlaintextCallersOfListener[]
   readonly tap: TapSource
 }
 
@@ -45,25 +52,30 @@ export interface HttpEndpoint {
   stop(): Promise<void>
 }
 
+/** Answered with 401 in a minute; beyond, 429. A right token always serves: locking its holder out would be an attack too. */
+const mostFailures = 30
+
 type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => void
 
 /** Rejects with the system's error (EADDRINUSE) when the address cannot be had. */
 export function createAdminServer(options: AdminServerOptions): Promise<HttpEndpoint> {
-  const expected = digest(`Bearer ${options.token}`)
+  const expected = secretDigest(`Bearer ${options.token}`)
+  const limit = new FailureLimit(options.clock, mostFailures)
   const routes: Record<string, Handler> = {
     '/config_dump': (_, response) => sendJson(response, describeConfig(options.config())),
     '/listeners': (_, response) => sendJson(response, describeListeners(options.config(), options.listening())),
     '/clusters': (_, response) => sendJson(response, options.clusters()),
     '/certs': (_, response) => sendJson(response, describeCertificates(options.svid())),
     '/stats': (_, response) => sendJson(response, options.stats()),
+    '/plaintext_callers': (_, response) => sendJson(response, options.plaintextCallers()),
     '/tap': (_, response, url) => streamTap(options.tap, url.searchParams, response),
   }
   return serve(options, (request, response, url) => {
     if (url.pathname === '/ready') {
       const ready = options.isReady()
       sendJson(response, { ready }, ready ? 200 : 503)
-    } else if (!timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) {
-      sendJson(response, { message: 'this API needs the bearer token of the mesh' }, 401)
+    } else if (!sameDigest(secretDigest(request.headers.authorization ?? ''), expected)) {
+      refuseToken(response, limit.failed())
     } else {
       const handler = routes[url.pathname]
       if (handler === undefined) sendJson(response, { message: 'not found', paths: Object.keys(routes) }, 404)
@@ -87,6 +99,7 @@ function serve(
   answer: Handler,
 ): Promise<HttpEndpoint> {
   const server = createServer((request, response) => {
+    if (refuseAtDoor(request, response)) return
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendJson(response, { message: 'only GET' }, 405)
       return
@@ -114,11 +127,15 @@ function close(server: Server): Promise<void> {
   })
 }
 
-function sendJson(response: ServerResponse, value: unknown, status = 200): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(value)}\n`)
+function refuseToken(response: ServerResponse, waitMs: number | undefined): void {
+  if (waitMs === undefined) {
+    sendJson(response, { message: 'this API needs the bearer token of the mesh: adminToken in mesh.json' }, 401)
+    return
+  }
+  response.setHeader('retry-after', Math.ceil(waitMs / 1000))
+  sendJson(response, { message: 'too many requests without a valid token' }, 429)
 }
 
-/** Of equal length whatever was sent, so that the comparison takes the same time. */
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+function sendJson(response: ServerResponse, value: unknown, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(value)}\n`)
 }

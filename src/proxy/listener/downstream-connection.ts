@@ -14,6 +14,7 @@ import type { FirstSpeakers } from '../tcp/first-speakers.ts'
 import { emptyHead, type RelayHead } from '../tcp/relay.ts'
 import { TcpProxy, type TcpProxyDeps } from '../tcp/tcp-proxy.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
+import type { PlaintextSink } from '../telemetry/plaintext-callers.ts'
 import type { ConnectTarget } from './connect-target.ts'
 import { ConnectTunnel } from './connect-tunnel.ts'
 import { downstreamTimeouts } from './downstream-timeouts.ts'
@@ -26,6 +27,7 @@ export interface DownstreamDeps {
   readonly clock: Clock
   readonly credentials: Watchable<TlsCredentials | undefined>
   readonly connections: ConnectionSink
+  readonly plaintextCallers: PlaintextSink
   readonly tcp: TcpProxyDeps
   readonly firstSpeakers: FirstSpeakers
   /** Of the running configuration. */
@@ -68,6 +70,8 @@ export class DownstreamConnection implements StreamOrigin {
   #facts = unknownFacts
   /** How it was secured. */
   #tls: DownstreamTls['kind'] | undefined
+  /** Its address, when it was told as one that is not secured. */
+  #plaintextCaller: string | undefined
   #chain: FilterChainConfig | undefined
   #chainOf: ListenerState['config'] | undefined
 
@@ -130,10 +134,18 @@ export class DownstreamConnection implements StreamOrigin {
     const { config } = this.listener
     if (config !== this.#chainOf) {
       const chain = this.listener.chainFor(this.#facts)
-      this.#chain = chain?.tls?.kind === this.#tls ? chain : undefined
+      this.#chain = chain?.tls?.kind === this.#tls ? chain : this.#unsecuredChain()
       this.#chainOf = config
     }
     return this.#chain
+  }
+
+  /** Where mutual TLS is no longer taken, what came by it stays until its caller knows: that it is secured harms nobody. */
+  #unsecuredChain(): FilterChainConfig | undefined {
+    if (this.#tls !== 'mesh') return undefined
+    const applicationProtocols = this.#facts.applicationProtocols.map((name) => (name === 'h2' ? 'h2c' : name))
+    const chain = this.listener.chainFor({ ...unknownFacts, applicationProtocols })
+    return chain?.tls === undefined ? chain : undefined
   }
 
   continueConnect(connection: Connection, head: Uint8Array, target: ConnectTarget): void {
@@ -222,6 +234,7 @@ export class DownstreamConnection implements StreamOrigin {
   }
 
   #servePlaintext({ applicationProtocols: [protocol] }: ConnectionFacts, head: Uint8Array): void {
+    this.#tellPlaintext()
     if (protocol !== undefined || this.listener.inspect.http) {
       // What is not even HTTP gets its answer from the codec.
       this.#serve(protocol === 'h2c' ? 'h2' : 'http/1.1', this.#connection, head)
@@ -281,6 +294,7 @@ export class DownstreamConnection implements StreamOrigin {
 
   #proxy(caller: Connection, config: TcpProxyConfig): TcpProxy {
     this.#settled = true
+    if (this.#tls === undefined) this.#tellPlaintext()
     return new TcpProxy(this.#deps.tcp, {
       caller,
       listener: this.listener.config,
@@ -326,9 +340,16 @@ export class DownstreamConnection implements StreamOrigin {
     this.#gone()
   }
 
+  #tellPlaintext(): void {
+    this.#plaintextCaller = this.#connection.remoteAddress
+    this.#deps.plaintextCallers.plaintextOpened(this.#name, this.#plaintextCaller)
+  }
+
   #gone(): void {
     if (this.#closed) return
     this.#closed = true
+    const caller = this.#plaintextCaller
+    if (caller !== undefined) this.#deps.plaintextCallers.plaintextClosed(this.#name, caller)
     this.#deps.connections.downstreamClosed(this.#name)
     this.#onClosed()
   }

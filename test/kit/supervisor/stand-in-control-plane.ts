@@ -11,6 +11,7 @@ import { WorkloadStatuses } from '../../../src/control/api/workload-statuses.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { silentLogger } from '../../../src/core/logger.ts'
 import { WatchableValue } from '../../../src/core/watchable.ts'
+import { apiAccess } from '../api-access.ts'
 
 const [stateDir = '', desiredFile = ''] = process.argv.slice(2)
 const read = (): DesiredState => JSON.parse(readFileSync(desiredFile, 'utf8')) as DesiredState
@@ -51,7 +52,8 @@ const { url } = await startControlApi(
   {
     clock: systemClock,
     logger: silentLogger,
-    token: adminToken,
+    ...apiAccess({ admin: adminToken }),
+    revision: () => desired.value.revision,
     desired,
     mesh,
     problems: () => [],

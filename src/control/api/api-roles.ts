@@ -1,0 +1,30 @@
+// Who may do what: the role that each route of the API asks for.
+import type { ApiRole } from '../../contracts/control-api.ts'
+
+const rank: Readonly<Record<ApiRole, number>> = { viewer: 0, operator: 1, admin: 2 }
+
+export const apiRoles: readonly ['viewer', 'operator', 'admin'] = ['viewer', 'operator', 'admin']
+
+const roleOfRoute: Readonly<Record<string, ApiRole>> = {
+  'GET /v1/mesh': 'viewer',
+  'GET /v1/problems': 'viewer',
+  'GET /v1/proxies': 'viewer',
+  'GET /v1/documents': 'viewer',
+  'GET /v1/documents/:kind/:namespace/:name': 'viewer',
+  'GET /v1/workload-statuses': 'viewer',
+  'GET /v1/authority': 'viewer',
+  'POST /v1/authority/rotations': 'operator',
+  'PUT /v1/documents': 'operator',
+  'DELETE /v1/documents/:kind/:namespace/:name': 'operator',
+}
+
+/** `url` is the route's pattern. What is not in the table is the administrator's: the supervisor's calls, tokens, whatever was forgotten. */
+export function requiredRole(method: string, url: string | undefined): ApiRole {
+  // there is nothing to be had
+  if (url === undefined) return 'viewer'
+  return roleOfRoute[`${method === 'HEAD' ? 'GET' : method} ${url}`] ?? 'admin'
+}
+
+export function mayAct(role: ApiRole, required: ApiRole): boolean {
+  return rank[role] >= rank[required]
+}

@@ -1,0 +1,122 @@
+// Tokens and the audit log on a real mesh: what each role may do, what is written down, and who may read it.
+import assert from 'node:assert/strict'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+
+import { HttpClient, type HttpAnswer } from '../../src/cli/mesh/http-client.ts'
+import { runCommand, type CommandResult } from '../kit/run-command.ts'
+import { meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+
+let mesh: RunningMesh
+const http = new HttpClient()
+
+before(async () => {
+  mesh = await startMesh({
+    files: [await meshFile('apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: a }\nspec: {}\n')],
+    args: ['--workers', '2'],
+  })
+})
+
+after(async () => {
+  http.close()
+  if (mesh !== undefined) assert.equal(await mesh.stop(), 0)
+})
+
+function heddle(...args: string[]): Promise<CommandResult> {
+  return runCommand('./heddle', [...args, '--state-dir', mesh.stateDir])
+}
+
+function apply(token: string, name: string): Promise<HttpAnswer> {
+  return put(token, `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { ports: [{ port: 80 }] }\n`)
+}
+
+function put(token: string, text: string): Promise<HttpAnswer> {
+  return http.ask(`${mesh.state.adminUrl}/v1/documents`, {
+    method: 'PUT',
+    token,
+    body: { contentType: 'application/yaml', text },
+  })
+}
+
+async function audit(): Promise<Record<string, unknown>[]> {
+  const lines = (await readFile(join(mesh.stateDir, 'audit.jsonl'), 'utf8')).trimEnd().split('\n')
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
+test('a token does what its role may do, until it is taken back; all of it is written down', async () => {
+  const made = await Promise.all(['viewer', 'operator'].map((role) => heddle('token', 'create', role, '--role', role)))
+  assert.deepEqual(
+    made.map(({ exitCode }) => exitCode),
+    [0, 0],
+  )
+  const [viewer = '', operator = ''] = made.map(({ stdout }) => stdout.trim())
+  assert.equal((await apply(viewer, 'one')).status, 403)
+  assert.equal((await apply(operator, 'one')).status, 200)
+  assert.equal((await http.ask(`${mesh.state.adminUrl}/v1/documents`, { token: viewer })).status, 200)
+  assert.doesNotMatch((await http.ask(`${mesh.state.adminUrl}/v1/mesh`, { token: operator })).text, adminToken())
+
+  const runs = 'apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: b }\nspec: { command: [id] }\n'
+  const refused = await put(operator, runs)
+  assert.equal(refused.status, 422)
+  assert.match(refused.text, /needs the role admin/)
+
+  const listed = JSON.parse((await heddle('token', 'list', '-o', 'json')).stdout) as { name: string; role: string }[]
+  assert.deepEqual(
+    new Map(listed.map(({ name, role }) => [name, role])),
+    new Map([
+      ['viewer', 'viewer'],
+      ['operator', 'operator'],
+    ]),
+  )
+  assert.equal((await heddle('token', 'create', 'viewer', '--role', 'admin')).exitCode, 2)
+  assert.equal((await heddle('token', 'create', 'other', '--role', 'root')).exitCode, 2)
+  assert.equal((await heddle('token', 'delete', 'operator')).exitCode, 0)
+  assert.equal((await heddle('token', 'delete', 'operator')).exitCode, 1)
+  assert.equal((await apply(operator, 'two')).status, 401)
+
+  const entries = (await audit()).filter(({ request }) => request !== 'POST /v1/join-tokens')
+  const applied = entries.filter(({ request, status }) => request === 'PUT /v1/documents' && status !== 422)
+  assert.deepEqual(
+    applied.map(({ token, role, from, status, changes }) => ({ token, role, from, status, changes })),
+    [
+      { token: 'viewer', role: 'viewer', from: '127.0.0.1', status: 403, changes: [] },
+      {
+        token: 'operator',
+        role: 'operator',
+        from: '127.0.0.1',
+        status: 200,
+        changes: [{ object: 'Service/default/one', action: 'created' }],
+      },
+    ],
+  )
+  const { revisionBefore, revisionAfter } = applied[1] ?? {}
+  assert.equal(Number(revisionAfter), Number(revisionBefore) + 1)
+  assert.deepEqual(
+    entries.filter(({ status }) => status === 204).map(({ changes }) => changes),
+    [[{ object: 'token/operator', action: 'deleted' }]],
+  )
+})
+
+test('what is written down holds no secret, and is for the owner alone', async () => {
+  const file = join(mesh.stateDir, 'audit.jsonl')
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  const text = await readFile(file, 'utf8')
+  assert.doesNotMatch(text, /hdl_api_|hdl_join_/)
+  assert.doesNotMatch(text, adminToken())
+  assert.match(text, /join-token\/spiffe:/)
+})
+
+test('a proxy of several workers has the same doors', async () => {
+  const { adminUrl, metricsUrl } = mesh.workload('a')
+  for (const url of [`${adminUrl}/stats`, metricsUrl]) {
+    const args = ['-s', '-o', '/dev/null', '-w', '%{http_code}', '-H', `Authorization: Bearer ${mesh.state.adminToken}`]
+    assert.equal((await runCommand('curl', [...args, url])).stdout, '200')
+    for (const header of ['Host: rebound.example', 'Origin: http://evil.example'])
+      assert.equal((await runCommand('curl', [...args, '-H', header, url])).stdout, '403', header)
+  }
+})
+
+function adminToken(): RegExp {
+  return new RegExp(mesh.state.adminToken.replace(/[^\w]/g, '\\$&'))
+}

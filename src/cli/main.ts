@@ -1,5 +1,5 @@
 // `heddle …`: arguments in, exit code out.
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 
 import { errorMessage } from '../core/errors.ts'
 import { CliError, type ExitCode } from './cli-error.ts'
@@ -15,7 +15,7 @@ export async function runCli(args: readonly string[], host: CliHost, roles: Role
   const program = createProgram({ host, output, roles }, async (work) => {
     exitCode = await work()
   })
-  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
+  for (const command of withVerbs(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => output.write(text),
       writeErr: (text) => host.stderr.write(text),
@@ -39,4 +39,8 @@ export async function runCli(args: readonly string[], host: CliHost, roles: Role
     if (error.hint !== undefined) output.note(`  ${error.hint}`)
     return error.exitCode
   }
+}
+
+function withVerbs(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withVerbs)]
 }

@@ -13,8 +13,6 @@ export function createProgram(context: CliContext, run: (work: Work) => Promise<
     .description('A service mesh in one command: control plane, sidecars, mutual TLS, routing.')
     .version(packageVersion(), '-V, --version')
     .helpCommand('help [verb]', 'explain a verb')
-    // options behind a verb of a verb belong to that one
-    .enablePositionalOptions()
     .showHelpAfterError('(heddle help shows the verbs)')
   declareRunning(program, context, run)
   declareDocuments(program, context, run)
@@ -183,19 +181,24 @@ const declareLooking: Declare = (program, context, run) => {
     'heddle certs',
     'heddle certs plaintext-callers',
   ])
-    .enablePositionalOptions()
     .addOption(stateDirOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
 
+  // `certs` itself takes the options that both have, wherever they stand
   verb(certs, 'plaintext-callers', 'who comes without mutual TLS; exits with 1 when STRICT would break somebody', [
     'heddle certs plaintext-callers',
     'heddle certs plaintext-callers -o json',
   ])
     .addOption(stateDirOption())
     .addOption(outputOption())
-    .action((options) =>
-      run(async () => (await import('./verbs/plaintext-callers.ts')).plaintextCallers(context, options)),
+    .action((_, command: Command) =>
+      run(async () =>
+        (await import('./verbs/plaintext-callers.ts')).plaintextCallers(
+          context,
+          command.optsWithGlobals<MeshOptions>(),
+        ),
+      ),
     )
 
   const token = verb(program, 'token', 'tokens of the control-plane API, each with a role', ['heddle token list'])

@@ -5,6 +5,7 @@ import { defaultPortBase } from '../contracts/ports.ts'
 import { apiRoles } from '../control/api/api-roles.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
 import { outputFormats } from './output.ts'
+import type { RotateOptions } from './verbs/certs-authority.ts'
 import { packageVersion } from './version.ts'
 
 /** `run` gets the work of the verb that was called. */
@@ -13,8 +14,6 @@ export function createProgram(context: CliContext, run: (work: Work) => Promise<
     .description('A service mesh in one command: control plane, sidecars, mutual TLS, routing.')
     .version(packageVersion(), '-V, --version')
     .helpCommand('help [verb]', 'explain a verb')
-    // options behind a verb of a verb belong to that one
-    .enablePositionalOptions()
     .showHelpAfterError('(heddle help shows the verbs)')
   declareRunning(program, context, run)
   declareDocuments(program, context, run)
@@ -208,15 +207,19 @@ const declareSecurity: Declare = (program, context, run) => {
     'heddle certs rotate --root',
     'heddle certs plaintext-callers',
   ])
-    .enablePositionalOptions()
     .addOption(stateDirOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
 
+  // `certs` itself takes the options that both have, wherever they stand
   verb(certs, 'authority', 'show the certificates that sign the others', ['heddle certs authority -o json'])
     .addOption(stateDirOption())
     .addOption(outputOption())
-    .action((options) => run(async () => (await import('./verbs/certs-authority.ts')).certsAuthority(context, options)))
+    .action((_, command: Command) =>
+      run(async () =>
+        (await import('./verbs/certs-authority.ts')).certsAuthority(context, command.optsWithGlobals<MeshOptions>()),
+      ),
+    )
 
   verb(certs, 'rotate', 'replace root or intermediate while everything runs, and wait until it is done', [
     'heddle certs rotate --root',
@@ -226,7 +229,11 @@ const declareSecurity: Declare = (program, context, run) => {
     .option('--intermediate', 'only the intermediate', false)
     .addOption(stateDirOption())
     .addOption(outputOption())
-    .action((options) => run(async () => (await import('./verbs/certs-authority.ts')).certsRotate(context, options)))
+    .action((_, command: Command) =>
+      run(async () =>
+        (await import('./verbs/certs-authority.ts')).certsRotate(context, command.optsWithGlobals<RotateOptions>()),
+      ),
+    )
 
   verb(certs, 'plaintext-callers', 'who comes without mutual TLS; exits with 1 when STRICT would break somebody', [
     'heddle certs plaintext-callers',
@@ -234,8 +241,13 @@ const declareSecurity: Declare = (program, context, run) => {
   ])
     .addOption(stateDirOption())
     .addOption(outputOption())
-    .action((options) =>
-      run(async () => (await import('./verbs/plaintext-callers.ts')).plaintextCallers(context, options)),
+    .action((_, command: Command) =>
+      run(async () =>
+        (await import('./verbs/plaintext-callers.ts')).plaintextCallers(
+          context,
+          command.optsWithGlobals<MeshOptions>(),
+        ),
+      ),
     )
 
   const authz = program.command('authz').description('authorization policies')

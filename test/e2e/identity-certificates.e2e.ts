@@ -1,7 +1,7 @@
 // Proxies get, renew and are refused certificates, over real gRPC and TLS on loopback.
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
@@ -319,4 +319,38 @@ test('a proxy whose certificate expired meanwhile joins again with a new token',
   await until('the old token to be refused', () => log.some((line) => line.includes('was used before')), 8_000)
   token = await plane.tokens.create('default/web', web, hourMs)
   await until('a new certificate', () => agent.credentials.value !== undefined, 8_000)
+})
+
+test('a proxy whose bundle file stays as it was follows a rotation of the root', async (t) => {
+  const stateDir = temporaryStateDir((undo) => t.after(undo))
+  const plane = await startIdentityPlane({ stateDir, svidLifetimeMs: fiveSeconds })
+  t.after(() => plane.stop())
+  const trustBundleFile = join(stateDir, 'copied-when-it-joined.pem')
+  copyFileSync(plane.authority.trustBundleFile, trustBundleFile)
+  const token = await plane.tokens.create('default/web', web, hourMs)
+  const log: string[] = []
+  const agent = startAgent({
+    address: () => plane.address,
+    trustBundleFile,
+    token: () => Promise.resolve(token),
+    log,
+  })
+  t.after(() => agent.stop())
+  await until('a certificate', () => agent.credentials.value !== undefined)
+  const next = async (phase: string, step: () => void): Promise<void> => {
+    step()
+    agent.renewWithin(0)
+    const { rootsPem } = plane.authority.trustBundle
+    await until(`the bundle of ${phase}`, () => agent.credentials.value?.rootsPem === rootsPem)
+  }
+  await next('distribute', () => plane.authority.startRotation('root'))
+  await next('switch', () => plane.authority.advanceRotation())
+  await next('retire', () => plane.authority.advanceRotation())
+  plane.authority.advanceRotation()
+  // shows a certificate under the new root to a server that trusts only that, and checks the server's
+  const had = agent.had.length
+  agent.renewWithin(0)
+  await until('one more', () => agent.had.length > had)
+  assert.equal(plane.authority.rotation, undefined)
+  assert.ok(!log.some((line) => line.includes('cannot get a certificate')), log.join('\n'))
 })

@@ -8,7 +8,7 @@ import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 
 import { controlPlaneSpiffeId } from '../../src/contracts/identity/control-plane-identity.ts'
 import { createAuthority } from '../../src/control/authority/authority.ts'
-import type { Authority } from '../../src/control/authority/authority.ts'
+import type { RotatableAuthority } from '../../src/control/authority/authority.ts'
 import { createCertificateService } from '../../src/control/authority/certificate-service.ts'
 import { createJoinTokens } from '../../src/control/authority/join-tokens.ts'
 import type { JoinTokens } from '../../src/control/authority/join-tokens.ts'
@@ -27,7 +27,7 @@ export const web: string = `spiffe://${trustDomain}/ns/default/sa/web`
 export const payment: string = `spiffe://${trustDomain}/ns/default/sa/payment`
 
 export interface IdentityPlane {
-  readonly authority: Authority
+  readonly authority: RotatableAuthority
   readonly tokens: JoinTokens
   readonly port: number
   readonly address: string

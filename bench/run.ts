@@ -1,6 +1,7 @@
 // `npm run bench -- [--quick] [--json FILE] [--only WORK,...] [--rounds N]`: Heddle beside other proxies, in turns, each on one core.
 import { join } from 'node:path'
 
+import { writeAuthorizationRules } from './authorization-rules.ts'
 import { Heddle } from './heddle.ts'
 import { readOptions } from './options.ts'
 import { Caddy } from './peers/caddy.ts'
@@ -18,6 +19,15 @@ const session = await openSession()
 const { bench } = session
 const proxies = [
   new Heddle({ name: 'heddle', tree }, bench),
+  new Heddle(
+    {
+      name: 'heddle-authz',
+      tree,
+      documents: writeAuthorizationRules(bench.folder),
+      topologies: ['mtls-hops'],
+    },
+    bench,
+  ),
   new Heddle({ name: 'heddle-http1', tree, documents: http1Link, topologies: ['mtls-hops'] }, bench),
   new Haproxy(bench, false),
   new Haproxy(bench, true),

@@ -162,9 +162,17 @@ const tcpConnections: Work = {
 }
 
 /** `openssl s_time` knows one connection at a time, and whole seconds. */
-async function handshakes(port: number, seconds: number): Promise<Result> {
+async function handshakes(port: number, seconds: number, kind: '-new' | '-reuse'): Promise<Result> {
   const wholeSeconds = Math.max(1, Math.round(seconds))
-  const args = ['s_time', '-connect', `127.0.0.1:${port}`, '-new', '-tls1_3', '-time', `${wholeSeconds}`]
+  const args = [
+    's_time',
+    '-connect',
+    `127.0.0.1:${port}`,
+    kind,
+    kind === '-new' ? '-tls1_3' : '-tls1_2',
+    '-time',
+    `${wholeSeconds}`,
+  ]
   const startedMs = performance.now()
   const outputs = await Promise.all(
     [1, 2, 3, 4].map(() => run('openssl', args, (wholeSeconds + 20) * 1_000).catch(() => '')),
@@ -177,19 +185,17 @@ async function handshakes(port: number, seconds: number): Promise<Result> {
   }
 }
 
-const tlsHandshakes: Work = {
-  name: 'tls-handshakes',
-  what: 'new TLS 1.3 connections to a gateway, P-256; the load costs about as much, so read the CPU time',
-  topology: 'tls-front',
-  measure: async (serving, pace) => {
-    const { result, cpuUs } = await loaded(serving, pace, (seconds) => handshakes(serving.port, seconds))
+function tlsHandshakes(name: string, what: string, kind: '-new' | '-reuse'): Work {
+  const measure = async (serving: Serving, pace: Pace): Promise<Sample> => {
+    const { result, cpuUs } = await loaded(serving, pace, (seconds) => handshakes(serving.port, seconds, kind))
     const count = sum(result, 'count')
     return {
       handshakes_per_s: count / sum(result, 'seconds'),
       cpu_us_per_handshake: cpuUs / Math.max(1, count),
       errors: sum(result, 'errors'),
     }
-  },
+  }
+  return { name, what, topology: 'tls-front', measure }
 }
 
 const memory: Work = {
@@ -213,6 +219,15 @@ export const works: readonly Work[] = [
   grpcStreaming,
   tcpThroughput,
   tcpConnections,
-  tlsHandshakes,
+  tlsHandshakes(
+    'tls-handshakes',
+    'new TLS 1.3 connections to a gateway, P-256; the load costs about as much, so read the CPU time',
+    '-new',
+  ),
+  tlsHandshakes(
+    'tls-handshakes-resumed',
+    'TLS 1.2 connections to a gateway that offer the session of the one before; the client of openssl resumes no other',
+    '-reuse',
+  ),
   memory,
 ]

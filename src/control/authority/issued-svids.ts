@@ -1,8 +1,8 @@
 // Until when the SVIDs that were handed out are valid, over restarts: how long a rotation waits for a proxy that is away.
 import { readFileSync } from 'node:fs'
 
-import { writeFileAtomic } from '../../core/atomic-file.ts'
 import { errorCode } from '../../core/errors.ts'
+import { replaceFile } from './signer-files.ts'
 
 /** Written so much of a lifetime ahead, that not every certificate costs a write. */
 const aheadShare = 1 / 8
@@ -30,6 +30,6 @@ export class IssuedSvids {
   willEnd(notAfterMs: number, lifetimeMs: number): void {
     if (notAfterMs <= this.#endByMs) return
     this.#endByMs = notAfterMs + Math.round(lifetimeMs * aheadShare)
-    writeFileAtomic(this.#file, `${JSON.stringify({ endByMs: this.#endByMs })}\n`)
+    replaceFile(this.#file, `${JSON.stringify({ endByMs: this.#endByMs })}\n`)
   }
 }

@@ -2,8 +2,8 @@
 import { readFileSync, rmSync } from 'node:fs'
 
 import type { RotationKind, RotationPhase } from '../../contracts/control-api.ts'
-import { writeFileAtomic } from '../../core/atomic-file.ts'
 import { errorCode, errorMessage } from '../../core/errors.ts'
+import { replaceFile } from './signer-files.ts'
 
 export interface RotationState {
   readonly kind: RotationKind
@@ -51,5 +51,5 @@ export function readRotation(file: string): RotationState | undefined {
 /** `undefined`: it is over. */
 export function writeRotation(file: string, state: RotationState | undefined): void {
   if (state === undefined) rmSync(file, { force: true })
-  else writeFileAtomic(file, `${JSON.stringify(state, null, 2)}\n`)
+  else replaceFile(file, `${JSON.stringify(state, null, 2)}\n`)
 }

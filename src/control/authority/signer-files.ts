@@ -1,4 +1,4 @@
-// Keeps a signing certificate and its key in one file, so that no crash can leave one without the other.
+// Files of the authority: a signing certificate and its key are one, so that no crash can leave one without the other; all survive a loss of power.
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import {
@@ -68,10 +68,19 @@ export function createSigner(file: string, signer: Signer): Signer {
   }
 }
 
-/** A reader, or a crash, sees the old or the new content. */
 export function replaceSigner(file: string, signer: Signer): void {
-  renameSync(writeTemporary(file, signerPem(signer)), file)
-  syncFolder(file)
+  replaceFile(file, signerPem(signer))
+}
+
+/** A reader, or a loss of power, sees the old or the new content. For files of the authority that nothing else could tell again; 0600. */
+export function replaceFile(file: string, content: string): void {
+  moveFile(writeTemporary(file, content), file)
+}
+
+/** In one folder; for good once this returns. */
+export function moveFile(from: string, to: string): void {
+  renameSync(from, to)
+  syncFolder(to)
 }
 
 function signerPem(signer: Signer): string {

@@ -1,13 +1,13 @@
 // Which upstream signer the proxies trust, and which one comes after it; both over restarts, in <stateDir>/ca.
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { certificatesToPem } from '../../contracts/identity/pem.ts'
-import { writeFileAtomic } from '../../core/atomic-file.ts'
 import type { Clock } from '../../core/clock.ts'
 import { embeddedUpstream } from './embedded-upstream.ts'
 import { fileUpstream, keptUpstream, readCertificates } from './file-upstream.ts'
 import type { UpstreamFiles } from './file-upstream.ts'
+import { moveFile, replaceFile } from './signer-files.ts'
 import type { UpstreamSigner } from './upstream-signer.ts'
 
 export interface UpstreamsOptions {
@@ -103,7 +103,7 @@ export class Upstreams {
   /** One rename: the next one is the present one. */
   promoteNext(): void {
     if (this.#next === undefined) return
-    renameSync(this.#nextFile, this.#presentFile)
+    moveFile(this.#nextFile, this.#presentFile)
     // what came before the user's own
     if (this.#options.files !== undefined) rmSync(this.#embeddedRootFile, { force: true })
     this.#present = this.#next
@@ -148,5 +148,5 @@ function isSameRoot(a: UpstreamSigner, b: UpstreamSigner): boolean {
 }
 
 function writeChain(file: string, { issuers, root }: UpstreamSigner): void {
-  writeFileAtomic(file, certificatesToPem([...issuers, root].map(({ raw }) => raw)))
+  replaceFile(file, certificatesToPem([...issuers, root].map(({ raw }) => raw)))
 }

@@ -17,12 +17,17 @@ export interface Authorizer {
 
 /** Throws an Error that names a regular expression or a block of addresses that is none. */
 export function createAuthorizer(filters: readonly RbacFilterSpec[]): Authorizer {
+  const needsHttp = filters.some(({ enforced, shadow }) => asks(enforced) || asks(shadow))
   const requests = compileFilters(filters, (rules) => rules)
-  const connections = compileFilters(filters, connectionRules)
+  let connections = needsHttp ? undefined : requests
   return {
     authorize: (request) => guarded(requests, request.peer, request),
-    authorizeConnection: (peer) => guarded(connections, peer, undefined),
-    needsHttp: filters.some(({ enforced, shadow }) => asks(enforced) || asks(shadow)),
+    authorizeConnection(peer) {
+      // Seldom asked of such rules, and nothing new can be wrong with them.
+      connections ??= compileFilters(filters, connectionRules)
+      return guarded(connections, peer, undefined)
+    },
+    needsHttp,
   }
 }
 

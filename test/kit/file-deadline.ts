@@ -1,5 +1,5 @@
 // Preloaded into every file of a node:test stage: a file that does not end says what holds it, takes its children with it and fails.
-// The runner itself would wait for it for ever: `--test-timeout` ends tests, not the process that a listening socket keeps alive.
+// The runner itself would wait for it for ever: `--test-timeout` ends tests, and no file whose tests go on.
 import { processTree } from './process-tree.ts'
 
 const limitMs = process.env['HEDDLE_LONG'] === undefined ? 300_000 : 1_200_000

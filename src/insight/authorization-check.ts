@@ -8,8 +8,9 @@ import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { HeaderList } from '../core/header-list.ts'
 import { createAuthorizer } from '../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec } from '../policies/authorization/authorization.spec.ts'
+import { defaultPaths, normalizePath, pathRefusal } from '../policies/path-normalization/path-normalization.runtime.ts'
 import { decodeListenerResource } from '../proxy/runtime/decode-listener.ts'
-import type { ListenerConfig } from '../proxy/runtime/runtime-config.ts'
+import type { HttpConnectionManagerConfig, ListenerConfig } from '../proxy/runtime/runtime-config.ts'
 
 /** A request; without `method` a connection of opaque bytes. */
 export interface CheckedRequest {
@@ -38,20 +39,42 @@ export function checkAuthorization(listener: ListenerConfig, request: CheckedReq
     sni: undefined,
   }
   if (method === undefined) return authorizer.authorizeConnection(peer)
+  const normalized = normalizePath(path, managerOf(listener)?.paths ?? defaultPaths)
+  if (normalized === undefined) return refusedUnasked(pathRefusal)
   const filtered: FilteredRequest = {
     head: {
       method,
       scheme: 'http',
       authority: host.toLowerCase(),
-      path,
+      path: normalized,
       headers: HeaderList.of(...Object.entries(headers)),
     },
-    path: path.split('?', 1)[0] as string,
+    path: normalized.split('?', 1)[0] as string,
     peer,
     token,
     authorization: undefined,
   }
-  return authorizer.authorize(filtered)
+  const asked = askedAbout(listener, filtered)
+  const verdict = authorizer.authorize(filtered)
+  return asked === undefined ? verdict : { ...verdict, reason: `asks ${asked}; ${verdict.reason}` }
+}
+
+function refusedUnasked(reason: string): AuthorizationRecord {
+  return { allowed: false, policy: undefined, source: undefined, reason, audited: [], shadow: undefined }
+}
+
+function managerOf({ filterChains }: ListenerConfig): HttpConnectionManagerConfig | undefined {
+  return filterChains.map(({ filter }) => filter).find((filter) => filter.kind === 'http')
+}
+
+/** Where the authorization server is that has a say in it too. */
+function askedAbout(listener: ListenerConfig, request: FilteredRequest): string | undefined {
+  for (const filter of managerOf(listener)?.filters ?? []) {
+    if (filter.kind !== 'external-authorization') continue
+    const rules = filter.asked === undefined ? undefined : [{ enforced: { ...filter.asked, action: 'DENY' as const } }]
+    if (rules === undefined || !createAuthorizer(rules).authorize(request).allowed) return filter.spec.service.cluster
+  }
+  return undefined
 }
 
 /** Every chain of a listener has the same. */

@@ -278,6 +278,14 @@ describe('each answer', () => {
 })
 
 describe('the audit log', () => {
+  it('leaves nothing out that only says it would change nothing', async (t) => {
+    const { ask: send, entries } = await start(t)
+    const headers = { ...bearer('admin'), ...json }
+    const token = { method: 'POST', path: '/v1/tokens?dryRun=true', headers, body: '{"name":"ci","role":"admin"}' }
+    assert.equal((await send(token)).status, 201)
+    assert.equal(entries.length, 1)
+  })
+
   it('has each change, by whom and from where, and nothing that is secret', async (t) => {
     const { ask: send, entries } = await start(t)
     const write = { method: 'PUT', path: '/v1/documents', body: 'password: c2VjcmV0' }

@@ -205,6 +205,11 @@ test('an identity that the mesh no longer has is not renewed', async (t) => {
     authorizedIdentity: (spiffeId) => known.has(spiffeId),
   })
   t.after(() => plane.stop())
+  const own = controlPlaneSpiffeId(trustDomain)
+  known.add(own)
+  const token = await plane.tokens.create('default/any', own, hourMs)
+  const taken = clientOf(plane)(createCertificateRequest(own).csrDer, { kind: 'token', token })
+  await assert.rejects(taken, /is the control plane: give the workload another service account/)
   const credentials = await credentialsOf(plane, web)
   known.clear()
   const renewal = clientOf(plane)(createCertificateRequest(web).csrDer, { kind: 'svid', credentials })

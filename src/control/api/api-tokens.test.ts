@@ -49,6 +49,19 @@ it('knows tokens again after a restart, and no longer once they are deleted', as
   expect(await again.create('ci', 'viewer')).toBeTypeOf('string')
 })
 
+it('is still there when it could not be deleted', async () => {
+  const failing = {
+    ...store,
+    list: store.list.bind(store),
+    put: store.put.bind(store),
+    delete: () => Promise.reject(new Error('full')),
+  }
+  const tokens = await createApiTokens({ store: failing as unknown as Store, clock, adminToken })
+  const token = (await tokens.create('ci', 'operator')) ?? ''
+  await expect(tokens.delete('ci')).rejects.toThrow('full')
+  expect(tokens.callerOf(token)?.name).toBe('ci')
+})
+
 it('keeps no token', async () => {
   const token = (await (await open()).create('ci', 'viewer')) ?? ''
   const { entries } = await store.list('')

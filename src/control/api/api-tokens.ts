@@ -71,9 +71,9 @@ export async function createApiTokens(options: {
       return token
     },
     async delete(name) {
-      if (!known.delete(name)) return false
+      if (!known.has(name)) return false
       await store.delete(keyPrefix + name)
-      return true
+      return known.delete(name)
     },
   }
 }

@@ -1,4 +1,3 @@
-// heddle.v1.CertificateService: signs the certificates of proxies that show a join token or the SVID they want to renew.
 import { X509Certificate, createHash } from 'node:crypto'
 
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
@@ -6,6 +5,8 @@ import { status } from '@grpc/grpc-js'
 import type { ServerUnaryCall, ServiceDefinition, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
 
 import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
+// heddle.v1.CertificateService: signs the certificates of proxies that show a join token or the SVID they want to renew.
+import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
 import {
   CertificateService,
   SignCertificateRequestSchema,
@@ -101,6 +102,8 @@ function renew(options: CertificateServiceOptions, call: Call, csrDer: Uint8Arra
 }
 
 function assertAuthorized(options: CertificateServiceOptions, spiffeId: string, proxy: string | undefined): void {
+  if (spiffeId === controlPlaneSpiffeId(options.authority.trustDomain))
+    throw new SigningRefused('denied', `${spiffeId} is the control plane: give the workload another service account`)
   if (options.authorizedIdentity(spiffeId, proxy)) return
   const who = proxy === undefined ? spiffeId : `${proxy} (${spiffeId})`
   throw new SigningRefused('denied', `the mesh has no workload or gateway ${who}: apply its document first`)

@@ -168,10 +168,12 @@ export function inboundListener(
   const [undeclared, opaque] = [protocol === 'auto', isOpaque(protocol)]
   const traffic = undeclared ? { ...httpTraffic, plaintextProtocols: httpProtocols } : httpTraffic
   const requests = opaque ? {} : encodePeerAuthentication({ mode }, traffic)
-  const bytes = encodePeerAuthentication({ mode }, opaqueTraffic)
+  // what says that it carries bytes passes by all filters of requests: only where bytes may come
+  const carriesBytes = opaque || (undeclared && !security.requestsOnly)
+  const bytes = carriesBytes ? encodePeerAuthentication({ mode }, opaqueTraffic) : {}
   const carried = behind(security.network, inboundStream(name, source))
   // what the mesh has not marked may be the application's own TLS
-  const plainBytes = opaque ? { ...bytes.plaintext, filterChainMatch: {} } : undeclared ? bytes.plaintext : undefined
+  const plainBytes = opaque ? { ...bytes.plaintext, filterChainMatch: {} } : bytes.plaintext
   const filterChains: FilterChainInit[] = [
     ...(requests.tls === undefined ? [] : [{ ...requests.tls, filters: [manager] }]),
     ...(bytes.tls === undefined ? [] : [{ ...carried, ...bytes.tls }]),

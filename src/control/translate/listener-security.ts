@@ -20,6 +20,8 @@ export interface ListenerSecurity {
   readonly http: readonly MessageInitShape<typeof HttpFilterSchema>[]
   /** In front of what carries bytes. */
   readonly network: readonly MessageInitShape<typeof FilterSchema>[]
+  /** Tokens are asked of requests, and headers that claims are written to are taken from requests: bytes would pass by both. */
+  readonly requestsOnly: boolean
 }
 
 type Settings = Pick<
@@ -48,6 +50,7 @@ export function listenerSecurity(
   })
   const known = authorization.map((policy) => withoutServer(policy, authorizationServers))
   return {
+    requestsOnly: authentication !== undefined,
     http: [
       ...(authentication === undefined ? [] : [authentication]),
       ...questions,

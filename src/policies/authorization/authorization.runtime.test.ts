@@ -54,6 +54,17 @@ describe('the filter', () => {
   })
 })
 
+it('takes a host with and without its final dot for the same', () => {
+  const match = { kind: 'exact', value: 'admin.example', ignoreCase: true } as const
+  const authorizer = createAuthorizer([rules('DENY', { kind: 'header', name: ':authority', match })])
+  const asked = (authority: string): boolean => {
+    const one = request()
+    one.head.authority = authority
+    return authorizer.authorize(one).allowed
+  }
+  expect(['admin.example', 'admin.example.', 'other.example'].map(asked)).toEqual([false, false, true])
+})
+
 describe('a verdict', () => {
   it('names the rule and where it was written', () => {
     expect(createAuthorizer([rules('DENY')]).authorize(request())).toEqual({

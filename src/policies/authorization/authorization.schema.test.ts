@@ -28,7 +28,11 @@ describe('an authorization policy', () => {
     [source({ serviceAccounts: ['web', 'shop/web'], notIpBlocks: ['10.0.0.0/8', '::1', '::ffff:1.2.3.4'] })],
     [operation({ methods: ['GET', 'P*', '*T', 'M-SEARCH', '*'], ports: ['1', '65535'] })],
     [operation({ hosts: ['a.example', 'a.example:*', '*.example', '[::1]:80', '*'] })],
-    [operation({ paths: ['/', '/a*', '*/a', '*', '/{*}', '/{**}', '/a/{*}/{**}/b', '/shop.Cart/Add'] })],
+    [
+      operation({
+        paths: ['/', '/a*', '*/a', '*', '/{*}', '/{**}', '/a/{*}/{**}/b', '/shop.Cart/Add', '/caf%C3%A9', '/a%2Fb'],
+      }),
+    ],
     [condition({ key: 'request.headers[X-Key]', values: ['a b*'] })],
     [condition({ key: 'request.auth.claims[https://a.example/b][c]', notValues: ['x'] })],
   ])('may say %j', (spec) => {
@@ -76,6 +80,10 @@ describe('an authorization policy', () => {
     [operation({ paths: ['/a/{*}/b*'] }), `${inOperation}.paths.0`, 'whole segments'],
     [operation({ paths: ['/{**}/{*}'] }), `${inOperation}.paths.0`, 'may follow {**}'],
     [operation({ paths: ['/{**}/{**}'] }), `${inOperation}.paths.0`, 'may follow {**}'],
+    [operation({ paths: ['/café'] }), `${inOperation}.paths.0`, 'come escaped'],
+    [operation({ paths: ['/caf%c3%a9'] }), `${inOperation}.paths.0`, 'capital hexadecimal'],
+    [operation({ paths: ['/%41dmin'] }), `${inOperation}.paths.0`, 'comes as "A"'],
+    [operation({ paths: ['/files/../admin'] }), `${inOperation}.paths.0`, 'are resolved'],
     [condition({ key: 'source.port', values: ['1'] }), `${inCondition}.key`, 'expected one of source.ip'],
     [condition({ key: 'request.headers[]', values: ['1'] }), `${inCondition}.key`, 'not a condition'],
     [condition({ key: 'request.headers[:path]', values: ['1'] }), `${inCondition}.key`, 'not a condition'],

@@ -175,10 +175,15 @@ function headerReader(name: string): (head: RequestHead) => string | undefined {
       return (head) => head.scheme
     case 'host':
     case ':authority':
-      return ({ authority }) => (authority === '' ? undefined : authority)
+      return ({ authority }) => (authority === '' ? undefined : withoutFinalDot(authority))
     default:
       return ({ headers }) => joinedValue(headers, name)
   }
+}
+
+/** Routes are found without it: "admin.example." and "admin.example.:80" are the host that they look like. */
+function withoutFinalDot(authority: string): string {
+  return authority.includes('.:') || authority.endsWith('.') ? authority.replace(/\.(?=:|$)/, '') : authority
 }
 
 /** Repeated lines are joined without blank, as Envoy compares them. */

@@ -59,10 +59,24 @@ const pathPattern = withWildcard('[^*]')
 function pathFault(path: string): string | undefined {
   if (!/^[/*]/.test(path)) return `the path must start with "/" or "*", found "${path}"`
   if (/[?#]/.test(path)) return `a path has neither query nor fragment, found "${path}"`
+  const spelling = spellingFault(path)
+  if (spelling !== undefined) return spelling
   if (/[{}]/.test(path)) return templateFault(path)
   return pathPattern.test(path)
     ? undefined
     : `"*" may stand only at one end of a path, found "${path}": try {*} or {**}`
+}
+
+/** Requests are asked about in their one spelling: a rule in another would never match. */
+function spellingFault(path: string): string | undefined {
+  if (/[^\x21-\x7e]|\\/.test(path)) return `such characters come escaped ("%C3%A9"), found "${path}"`
+  if (/%(?![0-9A-F]{2})/.test(path)) return `an escape is "%" and two capital hexadecimal digits, found "${path}"`
+  for (const [escape, digits = ''] of path.matchAll(/%([0-9A-F]{2})/g)) {
+    const character = String.fromCharCode(Number.parseInt(digits, 16))
+    if (/[\w.~-]/.test(character)) return `"${escape}" comes as "${character}", found "${path}"`
+  }
+  if (/\/\.\.?(?:\/|$)/.test(path)) return `"." and ".." are resolved before rules are asked, found "${path}"`
+  return undefined
 }
 
 function templateFault(path: string): string | undefined {

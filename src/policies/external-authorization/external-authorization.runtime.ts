@@ -123,6 +123,8 @@ function isForCaller(name: string, { headersToDownstreamOnDeny }: HttpAuthorizat
 /** They say where a message ends, whom it is for, or how it travels: no other server has a say in that. */
 const framingHeaders = new Set([
   'host',
+  'expect',
+  'content-encoding',
   'content-length',
   'transfer-encoding',
   'connection',

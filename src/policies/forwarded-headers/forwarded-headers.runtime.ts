@@ -45,6 +45,8 @@ export function markForwarded(
 export function stripMeshHeaders(headers: HeaderList): void {
   headers.deletePrefixed('x-heddle-')
   headers.delete('x-forwarded-client-cert')
+  // servers of the CGI kind read one as the other
+  headers.delete('x_forwarded_client_cert')
 }
 
 /** Of a caller's claims only what the trusted proxies in front have written remains. */

@@ -64,8 +64,12 @@ function isUnreserved(byte: number): boolean {
   return /[\w.~-]/.test(String.fromCharCode(byte))
 }
 
+/** Servers that decode slashes before they climb, as nginx does, read another path than those that do not. */
+const escapedClimb = /(?:\/|%2F|%5C)\.\.?(?:%2F|%5C)|(?:%2F|%5C)\.\.?(?:\/|$)/
+
 /** RFC 3986 section 5.2.4; nothing climbs above the root. */
 function removeDotSegments(path: string): string | undefined {
+  if (path.includes('%') && escapedClimb.test(path)) return undefined
   if (!path.includes('/.')) return path
   const segments = path.split('/')
   const kept: string[] = []

@@ -4,6 +4,7 @@ import { compactVerify } from 'jose'
 import type { FilteredRequest, FilterRefusal, FilterResult, HttpFilter } from '../../contracts/http-filter.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { HeaderList } from '../../core/header-list.ts'
 import { importKey, isObject, pickKeys } from './jwks.runtime.ts'
 import type { JwksSource, KeySet } from './jwks.runtime.ts'
 import type { JwtRule, RequestAuthenticationSpec } from './request-authentication.spec.ts'
@@ -33,7 +34,7 @@ class RequestAuthentication implements HttpFilter {
   readonly #clock: Clock
   readonly #jwks: JwksSource
   readonly #locations: readonly TokenLocation[]
-  /** Headers that only this filter may write. */
+  /** Headers that only this filter may write, in lower case. */
   readonly #outputs: readonly string[]
   readonly #verified = new TokenCache()
 
@@ -41,12 +42,12 @@ class RequestAuthentication implements HttpFilter {
     this.#clock = clock
     this.#jwks = jwks
     this.#locations = compileTokenLocations(spec.rules)
-    this.#outputs = [...new Set(spec.rules.flatMap(outputHeaders))]
+    this.#outputs = [...new Set(spec.rules.flatMap(outputHeaders).map((name) => name.toLowerCase()))]
   }
 
   apply(request: FilteredRequest): FilterResult | Promise<FilterResult> {
     const { head } = request
-    for (const name of this.#outputs) head.headers.delete(name)
+    if (this.#outputs.length > 0) removeSpellings(head.headers, this.#outputs)
     const tokens: FoundToken[] = []
     for (const location of this.#locations) location.find(head, tokens)
     const [found] = tokens
@@ -147,8 +148,21 @@ function accept(request: FilteredRequest, found: FoundToken, { token, rule }: Ve
   if (rule.outputPayloadToHeader !== undefined) head.headers.set(rule.outputPayloadToHeader, token.payload)
   for (const { header, claim } of rule.outputClaimToHeaders) {
     const text = claimText(claimAt(claims, claim))
-    if (text !== undefined) head.headers.set(header, Buffer.from(text).toString('latin1'))
+    if (text !== undefined && isSayable(text)) head.headers.set(header, Buffer.from(text).toString('latin1'))
   }
+}
+
+/** Servers of the CGI kind read "x_user" as "x-user". */
+function removeSpellings(headers: HeaderList, names: readonly string[]): void {
+  for (const name of names) headers.delete(name)
+  const others = [...headers].flatMap(([name]) => (name.includes('_') ? [name] : []))
+  for (const name of others) if (names.includes(name.toLowerCase().replaceAll('_', '-'))) headers.delete(name)
+}
+
+/** A header would lose blanks at its ends and control characters: another subject might be left. */
+function isSayable(text: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return text === text.trim() && !/[\u0000-\u001f\u007f]/.test(text)
 }
 
 /** A claim of that very name, else dots lead into objects. */

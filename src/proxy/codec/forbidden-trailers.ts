@@ -12,4 +12,8 @@ export const forbiddenTrailers: ReadonlySet<string> = new Set([
   'content-type',
   'content-range',
   'cache-control',
+  'x-forwarded-client-cert',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
 ])

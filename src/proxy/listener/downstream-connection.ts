@@ -210,7 +210,17 @@ export class DownstreamConnection implements StreamOrigin {
       },
       onDetected: (facts, head) => this.#choose(facts, head),
       onOpaque: (head, early) => this.#proxy(this.#connection, config).start(head, early),
-      onGreeted: (head, dialled, bytes) => this.#proxy(this.#connection, config).startSpoken(head, dialled, bytes),
+      onGreeted: (head, dialled, bytes) => {
+        // the server took its time to speak: what holds now decides
+        const now = this.listener.chainFor(unknownFacts)
+        if (now?.tls === undefined && now?.filter.kind === 'tcp') {
+          this.#proxy(this.#connection, now.filter).startSpoken(head, dialled, bytes)
+          return
+        }
+        dialled.connection?.destroy()
+        dialled.release()
+        this.#refuse('a listener that no longer serves it')
+      },
     }).start(read)
   }
 
@@ -282,7 +292,13 @@ export class DownstreamConnection implements StreamOrigin {
         applicationProtocols: alpn === undefined ? [] : [alpn],
       }
     }
-    const { filter } = chain
+    // the handshake took as long as the caller liked: what holds now decides
+    const now = this.chain()
+    if (now === undefined) {
+      this.#refuse('a listener that no longer serves it')
+      return
+    }
+    const { filter } = now
     const alpn = secured.tls?.alpn
     if (filter.kind === 'tcp') this.#proxy(secured, filter).start(emptyHead, undefined)
     else if (alpn === undefined || alpn === 'http/1.1' || alpn === 'h2') {

@@ -7,23 +7,19 @@ import type { Logger } from '../core/logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import { WatchableValue } from '../core/watchable.ts'
 import { createCertificateClient } from '../proxy/identity/certificate-client.ts'
-import { createIdentityAgent, type IdentityAgent, type SignCertificate } from '../proxy/identity/identity-agent.ts'
+import { createIdentityAgent, type IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { TlsCredentials } from '../proxy/io/connection.ts'
 
 export function ownIdentity(bootstrap: ProxyBootstrap, sidecar: SidecarBootstrap, logger: Logger): IdentityAgent {
+  const { controlPlaneAddress: address, controlPlaneSpiffeId, trustBundleFile } = bootstrap
   return createIdentityAgent({
     spiffeId: sidecar.spiffeId,
-    sign: certificateClient(bootstrap),
+    sign: createCertificateClient({ address, controlPlaneSpiffeId, trustBundleFile, clock: systemClock }),
     token: async () => (await readFile(sidecar.tokenFile, 'utf8')).trim(),
     clock: systemClock,
     random: createSystemRandom(),
     logger,
   })
-}
-
-export function certificateClient(bootstrap: ProxyBootstrap): SignCertificate {
-  const { controlPlaneAddress: address, controlPlaneSpiffeId, trustBundleFile } = bootstrap
-  return createCertificateClient({ address, controlPlaneSpiffeId, trustBundleFile, clock: systemClock })
 }
 
 export class GivenIdentity implements IdentityAgent {

@@ -6,7 +6,6 @@ import type { Logger } from '../core/logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { WorkloadApi } from '../proxy/workload-api/workload-api.ts'
-import { certificateClient } from './sidecar-identity.ts'
 
 export class SidecarWorkloadApi {
   #api: Promise<WorkloadApi | undefined> = Promise.resolve(undefined)
@@ -29,7 +28,11 @@ export class SidecarWorkloadApi {
           socketFile,
           spiffeId,
           credentials: identity.credentials,
-          sign: certificateClient(bootstrap),
+          controlPlane: {
+            address: bootstrap.controlPlaneAddress,
+            controlPlaneSpiffeId: bootstrap.controlPlaneSpiffeId,
+            trustBundleFile: bootstrap.trustBundleFile,
+          },
           clock: systemClock,
           random: createSystemRandom(),
           logger: logger.child({ for: 'application' }),

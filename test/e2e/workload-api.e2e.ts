@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 
 import { status } from '@grpc/grpc-js'
+import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
 
 import { elementsOf } from '../../src/contracts/identity/certificate-extensions.ts'
 import { spiffeIdOf } from '../../src/contracts/identity/certificate-spiffe-id.ts'
@@ -21,7 +22,7 @@ import { isRunning, processTree } from '../kit/process-tree.ts'
 import { eventually, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { WorkloadApiClient } from '../kit/workload-api-client.ts'
 
-const { fetchX509SVID, fetchX509Bundles } = SpiffeWorkloadAPI.method
+const { fetchX509SVID, fetchX509Bundles, fetchJWTSVID, fetchJWTBundles, validateJWTSVID } = SpiffeWorkloadAPI.method
 const settings = `
 apiVersion: heddle.dev/v1alpha1
 kind: MeshConfig
@@ -106,6 +107,44 @@ for (const args of [[], ['--workers', '2']]) {
         await eventually(() => assert.equal(stream.error?.code, status.INVALID_ARGUMENT), 5_000)
         assert.match(stream.error?.details ?? '', /workload\.spiffe\.io: true/)
         assert.equal(stream.messages.length, 0)
+      }
+    })
+
+    test('gives an application a token for an audience, which others verify', async () => {
+      const {
+        svids: [svid],
+      } = await connect('echo-1').call(fetchJWTSVID, { audience: ['billing', 'reports'] })
+      assert.equal(svid?.spiffeId, 'spiffe://mesh.local/ns/default/sa/echo')
+      const bearer = connect('client')
+      const validated = await bearer.call(validateJWTSVID, { audience: 'billing', svid: svid.svid })
+      assert.equal(validated.spiffeId, svid.spiffeId)
+      assert.deepEqual(validated.claims?.['aud'], ['billing', 'reports'])
+      for (const request of [
+        { audience: 'somebody-else', svid: svid.svid },
+        { audience: 'billing', svid: `${svid.svid.slice(0, -4)}AAAA` },
+      ]) {
+        await assert.rejects(bearer.call(validateJWTSVID, request), { code: status.INVALID_ARGUMENT })
+      }
+      // as somebody without Heddle would
+      const stream = bearer.follow(fetchJWTBundles, {})
+      await eventually(() => assert.equal(stream.messages.length, 1), 5_000)
+      const bundle = stream.messages[0]?.bundles['spiffe://mesh.local']
+      const keys = createLocalJWKSet(JSON.parse(Buffer.from(bundle ?? []).toString()) as JSONWebKeySet)
+      const { payload } = await jwtVerify(svid.svid, keys, { audience: 'reports' })
+      assert.equal(payload.sub, svid.spiffeId)
+      stream.cancel()
+    })
+
+    test('gives no token of another identity, none for nobody, and none without the header', async () => {
+      const other = { audience: ['billing'], spiffeId: 'spiffe://mesh.local/ns/default/sa/client' }
+      await assert.rejects(connect('echo-1').call(fetchJWTSVID, other), { code: status.PERMISSION_DENIED })
+      await assert.rejects(connect('echo-1').call(fetchJWTSVID, {}), { code: status.INVALID_ARGUMENT })
+      const strange = connect('echo-1', null)
+      for (const called of [
+        strange.call(fetchJWTSVID, { audience: ['billing'] }),
+        strange.call(validateJWTSVID, { audience: 'billing', svid: 'x' }),
+      ]) {
+        await assert.rejects(called, { code: status.INVALID_ARGUMENT, details: /workload\.spiffe\.io/ })
       }
     })
 

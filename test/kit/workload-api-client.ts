@@ -1,13 +1,10 @@
 // An application at its Workload API: a gRPC client on the Unix socket, as SPIFFE libraries are.
-import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { create } from '@bufbuild/protobuf'
+import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js'
 import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 
-interface Method<I extends DescMessage, O extends DescMessage> extends DescMethod {
-  readonly input: I
-  readonly output: O
-}
+import { grpcMethod, type MethodOf } from '../../src/contracts/xds/grpc-method.ts'
 
 /** What a stream brought so far, and how it ended. */
 export interface Followed<T> {
@@ -29,14 +26,15 @@ export class WorkloadApiClient {
   }
 
   call<I extends DescMessage, O extends DescMessage>(
-    method: Method<I, O>,
+    method: MethodOf<I, O>,
     request: MessageInitShape<I>,
   ): Promise<MessageShape<O>> {
+    const { path, requestSerialize, responseDeserialize } = grpcMethod(method)
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
-        pathOf(method),
-        encode(method.input),
-        (bytes) => fromBinary(method.output, bytes),
+        path,
+        requestSerialize,
+        responseDeserialize,
         create(method.input, request),
         this.#metadata,
         { deadline: Date.now() + 10_000 },
@@ -49,13 +47,14 @@ export class WorkloadApiClient {
   }
 
   follow<I extends DescMessage, O extends DescMessage>(
-    method: Method<I, O>,
+    method: MethodOf<I, O>,
     request: MessageInitShape<I>,
   ): Followed<MessageShape<O>> {
+    const { path, requestSerialize, responseDeserialize } = grpcMethod(method)
     const call: ClientReadableStream<MessageShape<O>> = this.#client.makeServerStreamRequest(
-      pathOf(method),
-      encode(method.input),
-      (bytes) => fromBinary(method.output, bytes),
+      path,
+      requestSerialize,
+      responseDeserialize,
       create(method.input, request),
       this.#metadata,
     )
@@ -71,12 +70,4 @@ export class WorkloadApiClient {
   close(): void {
     this.#client.close()
   }
-}
-
-function pathOf({ parent, name }: DescMethod): string {
-  return `/${parent.typeName}/${name}`
-}
-
-function encode<I extends DescMessage>(schema: I): (message: MessageShape<I>) => Buffer {
-  return (message) => Buffer.from(toBinary(schema, message))
 }

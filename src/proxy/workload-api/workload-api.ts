@@ -1,23 +1,30 @@
 // The Workload API of one sidecar (SPIFFE standard): gives the application behind it its identity, on a Unix socket.
-import { Server, status } from '@grpc/grpc-js'
-import type { Metadata, ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js'
+import { Server } from '@grpc/grpc-js'
+import type { ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js'
 
+import { SpiffeWorkloadAPI } from '../../contracts/xds/gen/spiffe/workload_pb.ts'
 import type {
   X509BundlesRequest,
   X509BundlesResponse,
   X509SVIDRequest,
   X509SVIDResponse,
 } from '../../contracts/xds/gen/spiffe/workload_pb.ts'
+import { grpcMethod } from '../../contracts/xds/grpc-method.ts'
 import type { Watchable } from '../../core/watchable.ts'
+import { createCertificateClient, type CertificateClientOptions } from '../identity/certificate-client.ts'
 import type { TlsCredentials } from '../io/connection.ts'
 import { bindApiSocket } from './api-socket.ts'
 import { createApplicationIdentity, type ApplicationIdentityOptions } from './application-identity.ts'
-import { workloadApiMethods } from './method-definitions.ts'
+import { onEnd, refuseWithoutHeader, type Call } from './call-rules.ts'
+import { createJwtCalls } from './jwt-calls.ts'
+import { createJwtClient } from './jwt-client.ts'
+import { JwtSvids } from './jwt-svids.ts'
 import { x509BundlesResponse, x509SvidResponse } from './x509-messages.ts'
 
-export interface WorkloadApiOptions extends ApplicationIdentityOptions {
+export interface WorkloadApiOptions extends Omit<ApplicationIdentityOptions, 'sign'> {
   /** Ends in ".sock". */
   readonly socketFile: string
+  readonly controlPlane: Omit<CertificateClientOptions, 'clock'>
 }
 
 export interface WorkloadApi {
@@ -25,12 +32,15 @@ export interface WorkloadApi {
   stop(): void
 }
 
+const methods = Object.fromEntries(SpiffeWorkloadAPI.methods.map((method) => [method.name, grpcMethod(method)]))
 const maxRequestBytes = 64 * 1024
 
 /** Rejects when the socket cannot be had. */
 export async function startWorkloadApi(options: WorkloadApiOptions): Promise<WorkloadApi> {
-  const { spiffeId, credentials, socketFile } = options
-  const application = createApplicationIdentity(options)
+  const { spiffeId, credentials, socketFile, clock, logger } = options
+  const controlPlane = { ...options.controlPlane, clock }
+  const application = createApplicationIdentity({ ...options, sign: createCertificateClient(controlPlane) })
+  const svids = new JwtSvids(createJwtClient({ ...controlPlane, credentials }), clock)
   const implementation: UntypedServiceImplementation = {
     FetchX509SVID: (call: ServerWritableStream<X509SVIDRequest, X509SVIDResponse>) => {
       if (refuseWithoutHeader(call)) return
@@ -44,9 +54,10 @@ export async function startWorkloadApi(options: WorkloadApiOptions): Promise<Wor
         sent = rootsPem
       })
     },
+    ...createJwtCalls({ spiffeId, svids, clock, logger }),
   }
   const server = new Server({ 'grpc.max_receive_message_length': maxRequestBytes })
-  server.addService(workloadApiMethods, implementation)
+  server.addService(methods, implementation)
   const stopServing = (): void => {
     application.stop()
     server.forceShutdown()
@@ -65,20 +76,6 @@ export async function startWorkloadApi(options: WorkloadApiOptions): Promise<Wor
   }
 }
 
-interface Call {
-  readonly metadata: Metadata
-  on(event: string, listener: () => void): unknown
-  emit(event: 'error', error: object): unknown
-}
-
-/** Workload Endpoint standard, section 3: keeps out whoever makes a program send requests that it does not mean to. */
-function refuseWithoutHeader(call: Call): boolean {
-  if (call.metadata.get('workload.spiffe.io').join() === 'true') return false
-  const details = 'send the metadata "workload.spiffe.io: true" with each call to the Workload API'
-  call.emit('error', { code: status.INVALID_ARGUMENT, details })
-  return true
-}
-
 /** Sends what is in force now, and what follows, until the caller leaves. */
 function follow(
   call: Call,
@@ -89,6 +86,6 @@ function follow(
     if (known !== undefined) send(known)
   }
   const unsubscribe = credentials.subscribe(sendKnown)
-  for (const end of ['cancelled', 'close', 'error']) call.on(end, unsubscribe)
+  onEnd(call, unsubscribe)
   sendKnown(credentials.value)
 }

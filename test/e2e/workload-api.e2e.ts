@@ -160,6 +160,34 @@ for (const args of [[], ['--workers', '2']]) {
   })
 }
 
+test('a rotated root comes down the streams, and each SVID verifies against the bundle beside it', async () => {
+  const mesh = await startMesh({ files: [await markedMesh({ documents: settings, replicas: 1 })] })
+  const client = new WorkloadApiClient(join(mesh.stateDir, 'workload-api', 'default.echo-1.sock'))
+  try {
+    const svids = client.follow(fetchX509SVID, {})
+    const bundles = client.follow(fetchX509Bundles, {})
+    await eventually(() => assert.ok(svids.messages.length > 0 && bundles.messages.length > 0), 5_000)
+    const args = ['certs', 'rotate', '--root', '--state-dir', mesh.stateDir]
+    await promisify(execFile)(new URL('../../heddle', import.meta.url).pathname, args)
+    const root = await readFile(join(mesh.stateDir, 'ca', 'trust-bundle.pem'), 'utf8')
+    await eventually(() => {
+      assert.equal(certificatesToPem(split(svids.messages.at(-1)?.svids[0]?.bundle ?? new Uint8Array())), root)
+      const last = bundles.messages.at(-1)?.bundles['spiffe://mesh.local']
+      assert.equal(certificatesToPem(split(last ?? new Uint8Array())), root)
+    }, 5_000)
+    const counts = bundles.messages.map(
+      ({ bundles: { 'spiffe://mesh.local': one } }) => split(one as Uint8Array).length,
+    )
+    assert.deepEqual(counts, [1, 2, 2, 1], 'old; old and new; new and old; new')
+    for (const { svids: sent } of svids.messages) {
+      assert.match(await opensslVerify(sent[0] as X509SVID, '-no_check_time'), /leaf\.pem: OK/)
+    }
+  } finally {
+    client.close()
+    assert.equal(await mesh.stop(), 0)
+  }
+})
+
 test('a new proxy process takes over the socket, and nothing is left of a mesh that ends', async () => {
   const mesh = await startMesh({ files: [await markedMesh({ documents: settings, replicas: 1 })] })
   const socket = join(mesh.stateDir, 'workload-api', 'default.echo-1.sock')
@@ -191,7 +219,7 @@ function split(bytes: Uint8Array): Buffer[] {
   })
 }
 
-async function opensslVerify(svid: X509SVID): Promise<string> {
+async function opensslVerify(svid: X509SVID, ...options: readonly string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'heddle-svid-'))
   try {
     const [leaf, ...issuers] = split(svid.x509Svid)
@@ -199,7 +227,7 @@ async function opensslVerify(svid: X509SVID): Promise<string> {
     for (const [name, certificates] of Object.entries(files)) {
       await writeFile(join(folder, `${name}.pem`), certificatesToPem(certificates))
     }
-    const args = ['verify', '-CAfile', 'bundle.pem', '-untrusted', 'issuers.pem', 'leaf.pem']
+    const args = ['verify', ...options, '-CAfile', 'bundle.pem', '-untrusted', 'issuers.pem', 'leaf.pem']
     return (await promisify(execFile)('openssl', args, { cwd: folder })).stdout
   } finally {
     await rm(folder, { recursive: true })

@@ -1,4 +1,4 @@
-// `heddle proxy --workers N`: N processes share the ports of one proxy. This one accepts nothing: it keeps the sockets and the identities,
+// `heddle proxy --workers N`: N processes share the ports of one proxy. This one accepts no traffic: it keeps the sockets and the identities,
 // and answers for all.
 import { rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'

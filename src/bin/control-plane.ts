@@ -23,6 +23,8 @@ import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { createAuthority } from '../control/authority/authority.ts'
 import { createCertificateService } from '../control/authority/certificate-service.ts'
 import { createJoinTokens } from '../control/authority/join-tokens.ts'
+import { createJwtAuthority } from '../control/authority/jwt-authority.ts'
+import { createJwtService } from '../control/authority/jwt-service.ts'
 import { Rotation } from '../control/authority/rotation.ts'
 import { createControlPlaneServerCredentials } from '../control/authority/server-credentials.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
@@ -164,6 +166,9 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
   const certificates = createCertificateService({ authority, tokens, authorizedIdentity: isWanted, clock, logger })
   secured.addService(certificates.definition, certificates.implementation)
+  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
+  const jwts = createJwtService({ authority: jwtAuthority, authorizedIdentity: isWanted, clock, logger })
+  secured.addService(jwts.definition, jwts.implementation)
   /** SPIFFE ID by node id. */
   const proxies = (): ReadonlyMap<string, string> =>
     new Map(

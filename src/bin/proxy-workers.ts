@@ -1,4 +1,4 @@
-// `heddle proxy --workers N`: N processes share the ports of one proxy. This one accepts nothing: it keeps the sockets and the identities,
+// `heddle proxy --workers N`: N processes share the ports of one proxy. This one accepts no traffic: it keeps the sockets and the identities,
 // and answers for all.
 import { rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -18,6 +18,7 @@ import { ChannelSockets, type HandedSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
 import { ownIdentity } from './sidecar-identity.ts'
 import { SidecarSet } from './sidecar-set.ts'
+import { SidecarWorkloadApi } from './sidecar-workload-api.ts'
 import { WorkerFront } from './worker-front.ts'
 import { Worker } from './worker.ts'
 
@@ -25,6 +26,7 @@ interface SharedSidecar {
   readonly sidecar: SidecarBootstrap
   readonly identity: IdentityAgent
   readonly front: WorkerFront
+  readonly workloadApi: SidecarWorkloadApi
   readonly ready: Promise<void>
   readonly markReady: () => void
   readonly stopped: PromiseWithResolvers<void>
@@ -89,9 +91,12 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
     const key = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
     const own = logger.child({ sidecar: key })
     const ready = Promise.withResolvers<void>()
+    const identity = ownIdentity(bootstrap, sidecar, own)
+    const workloadApi = new SidecarWorkloadApi()
     const one: SharedSidecar = {
       sidecar,
-      identity: ownIdentity(bootstrap, sidecar, own),
+      identity,
+      workloadApi,
       front: new WorkerFront({
         sidecar,
         sockets,
@@ -99,7 +104,7 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
         workers: () => workers.flatMap(({ endpoints }) => endpoints.get(key) ?? []),
         isReady: () => workers.every((worker) => worker.ready.has(key)),
       }),
-      ready: ready.promise,
+      ready: ready.promise.then(() => workloadApi.open(bootstrap, sidecar, identity, own)),
       markReady: ready.resolve,
       stopped: Promise.withResolvers(),
       stopping: false,
@@ -118,6 +123,7 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
     for (const worker of workers) worker.tell(wanted())
     changed()
     await one.stopped.promise
+    await one.workloadApi.stop()
     one.identity.stop()
     shared.delete(key)
   }
@@ -133,7 +139,10 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
     const drain = (withinMs: number): void => {
       if (!draining) for (const { front } of shared.values()) front.stop()
       draining = true
-      void Promise.all(workers.map((worker) => worker.drain(withinMs))).then(() => resolve())
+      const drained = workers.map((worker) => worker.drain(withinMs))
+      void Promise.all(drained)
+        .then(() => Promise.all([...shared.values()].map(({ workloadApi }) => workloadApi.stop())))
+        .then(() => resolve())
     }
     process.on('message', (message: SupervisorMessage, handle: unknown) => {
       if (message.type === 'socket') channel?.received(message, handle as ListeningHandle | undefined)

@@ -15,6 +15,7 @@ import { finalDrainMs, tell } from './parent-channel.ts'
 import { inlineMore } from './runtime-flags.ts'
 import { GivenIdentity, ownIdentity } from './sidecar-identity.ts'
 import { SidecarSet } from './sidecar-set.ts'
+import { SidecarWorkloadApi } from './sidecar-workload-api.ts'
 import { startSidecar } from './sidecar.ts'
 import { collectStartupGarbage } from './startup-garbage.ts'
 
@@ -55,7 +56,20 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
           // the sidecar has said so in the log
         },
       )
-      return started
+      const workloadApi = new SidecarWorkloadApi()
+      return {
+        // of several workers their parent serves it
+        ready: started.ready.then(() =>
+          bootstrap.worker === true ? undefined : workloadApi.open(bootstrap, sidecar, identity, own),
+        ),
+        async stop(withinMs: number) {
+          try {
+            await started.stop(withinMs)
+          } finally {
+            await workloadApi.stop()
+          }
+        },
+      }
     },
     stop: (sidecar, key) =>
       sidecar

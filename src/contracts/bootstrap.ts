@@ -23,6 +23,8 @@ export interface SidecarBootstrap {
   readonly tokenFile: string
   readonly adminAddress: string
   readonly metricsAddress: string
+  /** Where the application behind it asks for its identity; absent: nowhere. */
+  readonly workloadApiSocket?: string
 }
 
 /** Messages on the channel between the supervisor and a proxy process it started. */

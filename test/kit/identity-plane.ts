@@ -12,6 +12,8 @@ import type { RotatableAuthority } from '../../src/control/authority/authority.t
 import { createCertificateService } from '../../src/control/authority/certificate-service.ts'
 import { createJoinTokens } from '../../src/control/authority/join-tokens.ts'
 import type { JoinTokens } from '../../src/control/authority/join-tokens.ts'
+import { createJwtAuthority } from '../../src/control/authority/jwt-authority.ts'
+import { createJwtService } from '../../src/control/authority/jwt-service.ts'
 import { createControlPlaneServerCredentials } from '../../src/control/authority/server-credentials.ts'
 import { openSqliteStore } from '../../src/control/store/sqlite-store.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -64,6 +66,9 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const tls = createControlPlaneServerCredentials({ authority, clock, logger })
   const server = new Server()
   server.addService(service.definition, service.implementation)
+  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
+  const jwts = createJwtService({ authority: jwtAuthority, authorizedIdentity, clock, logger })
+  server.addService(jwts.definition, jwts.implementation)
   server.addService(whoAmI, whoAmIImplementation)
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${options.port ?? 0}`, tls.credentials, (error, bound) =>

@@ -24,6 +24,7 @@ import type { ConnectProbe } from './port-watch.ts'
 import { ProcessGroups } from './process-groups.ts'
 import { ProxyProcess } from './proxy-process.ts'
 import { SidecarUnit } from './sidecar-unit.ts'
+import { maxSocketPathBytes, workloadApiFolder, workloadApiSocket } from './workload-api-socket.ts'
 
 export interface SupervisorOptions {
   readonly stateDir: string
@@ -155,6 +156,7 @@ export class Supervisor {
     this.#groups.close()
     rmSync(meshFile(this.#options.stateDir), { force: true })
     rmSync(join(this.#options.stateDir, 'proxies'), { recursive: true, force: true })
+    rmSync(workloadApiFolder(this.#options.stateDir), { recursive: true, force: true })
   }
 
   get #api(): ControlPlaneClient {
@@ -277,13 +279,30 @@ export class Supervisor {
 
   #sidecarBootstrap(sidecar: DesiredSidecar): SidecarBootstrap {
     const { kind, namespace, name, spiffeId, adminAddress, metricsAddress } = sidecar
-    return { kind, namespace, name, spiffeId, tokenFile: this.#tokens.file(sidecar), adminAddress, metricsAddress }
+    const socket = workloadApiSocket(this.#options.stateDir, sidecar)
+    if (kind === 'sidecar' && socket === undefined) {
+      this.#events.warning(
+        `${namespace}/${name} has no Workload API: the path of its socket would be longer than ${maxSocketPathBytes} bytes; choose a shorter --state-dir`,
+      )
+    }
+    return {
+      kind,
+      namespace,
+      name,
+      spiffeId,
+      tokenFile: this.#tokens.file(sidecar),
+      adminAddress,
+      metricsAddress,
+      ...(socket === undefined ? {} : { workloadApiSocket: socket }),
+    }
   }
 
   #startApplication(sidecar: DesiredSidecar): Application | undefined {
     const { namespace, name, application, applicationPorts } = sidecar
     if (application === undefined) return undefined
     const log = new LogFile(this.#options.stateDir, `${namespace}.${name}`)
+    const socket = workloadApiSocket(this.#options.stateDir, sidecar)
+    const identityEnv = socket === undefined ? {} : { SPIFFE_ENDPOINT_SOCKET: `unix://${socket}` }
     return new Application(
       {
         host: this.#host,
@@ -298,7 +317,7 @@ export class Supervisor {
         },
         changed: () => this.#changed(),
       },
-      application,
+      { ...application, env: { ...identityEnv, ...application.env } },
       applicationPorts,
     )
   }

@@ -56,7 +56,7 @@ it('is still there when it could not be deleted', async () => {
     put: store.put.bind(store),
     delete: () => Promise.reject(new Error('full')),
   }
-  const tokens = await createApiTokens({ store: failing as unknown as Store, clock, adminToken })
+  const tokens = await createApiTokens({ store: failing, clock, adminToken })
   const token = (await tokens.create('ci', 'operator')) ?? ''
   await expect(tokens.delete('ci')).rejects.toThrow('full')
   expect(tokens.callerOf(token)?.name).toBe('ci')

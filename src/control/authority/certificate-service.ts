@@ -7,6 +7,7 @@ import type { ServerUnaryCall, ServiceDefinition, UntypedServiceImplementation, 
 import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
 // heddle.v1.CertificateService: signs the certificates of proxies that show a join token or the SVID they want to renew.
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
+import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import {
   CertificateService,
   SignCertificateRequestSchema,
@@ -33,6 +34,8 @@ export interface CertificateServiceOptions {
 }
 
 type Call = ServerUnaryCall<SignCertificateRequest, SignCertificateResponse>
+/** Of whichever method. */
+type AnyCall = Pick<Call, 'getAuthContext'>
 
 /** For `grpc.Server.addService`, on a port with the credentials of server-credentials.ts. */
 export function createCertificateService(options: CertificateServiceOptions): {
@@ -101,23 +104,27 @@ function renew(options: CertificateServiceOptions, call: Call, csrDer: Uint8Arra
   return signed
 }
 
-function assertAuthorized(options: CertificateServiceOptions, spiffeId: string, proxy: string | undefined): void {
-  if (spiffeId === controlPlaneSpiffeId(options.authority.trustDomain))
+export function assertAuthorized(
+  { authorizedIdentity }: Pick<CertificateServiceOptions, 'authorizedIdentity'>,
+  spiffeId: string,
+  proxy: string | undefined,
+): void {
+  if (spiffeId === controlPlaneSpiffeId(parseSpiffeId(spiffeId)?.trustDomain ?? ''))
     throw new SigningRefused('denied', `${spiffeId} is the control plane: give the workload another service account`)
-  if (options.authorizedIdentity(spiffeId, proxy)) return
+  if (authorizedIdentity(spiffeId, proxy)) return
   const who = proxy === undefined ? spiffeId : `${proxy} (${spiffeId})`
   throw new SigningRefused('denied', `the mesh has no workload or gateway ${who}: apply its document first`)
 }
 
 /** grpc-js shows only certificates that the handshake verified; a connection may outlive its certificate, so the end is checked here. */
-function peerSpiffeId(options: CertificateServiceOptions, call: Call): string {
+export function peerSpiffeId({ clock }: Pick<CertificateServiceOptions, 'clock'>, call: AnyCall): string {
   const raw = call.getAuthContext().sslPeerCertificate?.raw
   const certificate = raw === undefined ? undefined : new X509Certificate(raw)
   const spiffeId = certificate === undefined ? undefined : spiffeIdOf(certificate)
   if (certificate === undefined || spiffeId === undefined) {
     throw new Unauthenticated('show a valid X.509-SVID of this trust domain, or a join token: `heddle token` makes one')
   }
-  if (certificate.validToDate.getTime() <= options.clock.nowMs()) {
+  if (certificate.validToDate.getTime() <= clock.nowMs()) {
     throw new Unauthenticated(`the X.509-SVID of ${spiffeId} has expired: join again with a new token`)
   }
   return spiffeId
@@ -139,7 +146,7 @@ function granted(result: JoinGrant | TokenRefusal): JoinGrant {
   throw new Unauthenticated(`${refusals[result]}: make a new one with \`heddle token\``)
 }
 
-function toStatus(error: unknown, peer: string, logger: Logger): { code: status; details: string } {
+export function toStatus(error: unknown, peer: string, logger: Logger): { code: status; details: string } {
   const details = errorMessage(error)
   if (error instanceof SigningRefused || error instanceof Unauthenticated) {
     logger.warn('a certificate was refused', { peer, reason: details })

@@ -5,8 +5,9 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { userAuthority } from '../../../test/kit/user-authority.ts'
-import { jwtKey, signJwtSvid, verifyJwtSvid } from './jwt-svid.ts'
-import type { JwtSvidExpectation, JwtSvidReading } from './jwt-svid.ts'
+import { verifyJwtSvid } from '../../contracts/identity/jwt-svid.ts'
+import type { JwtSvidExpectation, JwtSvidReading } from '../../contracts/identity/jwt-svid.ts'
+import { jwtKey, signJwtSvid } from './jwt-svid.ts'
 import { newKeyPair } from './key-pair.ts'
 import { spiffeBundle } from './spiffe-bundle.ts'
 

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/v1/certificate.proto.
  */
 export const file_heddle_v1_certificate: GenFile = /*@__PURE__*/
-  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwiUgoXU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwiNgoLVHJ1c3RSZXBvcnQSDAoEbm9kZRgBIAEoCRIZChF0cnVzdF9maW5nZXJwcmludBgCIAEoCSIjCg5SZW5ld2FsUmVxdWVzdBIRCgl3aXRoaW5fbXMYASABKA0yswEKEkNlcnRpZmljYXRlU2VydmljZRJYCg9TaWduQ2VydGlmaWNhdGUSIS5oZWRkbGUudjEuU2lnbkNlcnRpZmljYXRlUmVxdWVzdBoiLmhlZGRsZS52MS5TaWduQ2VydGlmaWNhdGVSZXNwb25zZRJDCgpXYXRjaFRydXN0EhYuaGVkZGxlLnYxLlRydXN0UmVwb3J0GhkuaGVkZGxlLnYxLlJlbmV3YWxSZXF1ZXN0KAEwAWIGcHJvdG8z");
+  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwiUgoXU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwiNgoLVHJ1c3RSZXBvcnQSDAoEbm9kZRgBIAEoCRIZChF0cnVzdF9maW5nZXJwcmludBgCIAEoCSIjCg5SZW5ld2FsUmVxdWVzdBIRCgl3aXRoaW5fbXMYASABKA0iJgoSU2lnbkp3dFN2aWRSZXF1ZXN0EhAKCGF1ZGllbmNlGAEgAygJIiQKE1NpZ25Kd3RTdmlkUmVzcG9uc2USDQoFdG9rZW4YASABKAkiEwoRR2V0Snd0S2V5c1JlcXVlc3QiJQoSR2V0Snd0S2V5c1Jlc3BvbnNlEg8KB2p3a19zZXQYASABKAkyzAIKEkNlcnRpZmljYXRlU2VydmljZRJYCg9TaWduQ2VydGlmaWNhdGUSIS5oZWRkbGUudjEuU2lnbkNlcnRpZmljYXRlUmVxdWVzdBoiLmhlZGRsZS52MS5TaWduQ2VydGlmaWNhdGVSZXNwb25zZRJDCgpXYXRjaFRydXN0EhYuaGVkZGxlLnYxLlRydXN0UmVwb3J0GhkuaGVkZGxlLnYxLlJlbmV3YWxSZXF1ZXN0KAEwARJMCgtTaWduSnd0U3ZpZBIdLmhlZGRsZS52MS5TaWduSnd0U3ZpZFJlcXVlc3QaHi5oZWRkbGUudjEuU2lnbkp3dFN2aWRSZXNwb25zZRJJCgpHZXRKd3RLZXlzEhwuaGVkZGxlLnYxLkdldEp3dEtleXNSZXF1ZXN0Gh0uaGVkZGxlLnYxLkdldEp3dEtleXNSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message heddle.v1.SignCertificateRequest
@@ -103,6 +103,76 @@ export const RenewalRequestSchema: GenMessage<RenewalRequest> = /*@__PURE__*/
   messageDesc(file_heddle_v1_certificate, 3);
 
 /**
+ * @generated from message heddle.v1.SignJwtSvidRequest
+ */
+export type SignJwtSvidRequest = Message<"heddle.v1.SignJwtSvidRequest"> & {
+  /**
+   * Who may accept it; at least one.
+   *
+   * @generated from field: repeated string audience = 1;
+   */
+  audience: string[];
+};
+
+/**
+ * Describes the message heddle.v1.SignJwtSvidRequest.
+ * Use `create(SignJwtSvidRequestSchema)` to create a new message.
+ */
+export const SignJwtSvidRequestSchema: GenMessage<SignJwtSvidRequest> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 4);
+
+/**
+ * @generated from message heddle.v1.SignJwtSvidResponse
+ */
+export type SignJwtSvidResponse = Message<"heddle.v1.SignJwtSvidResponse"> & {
+  /**
+   * JWS in compact form.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message heddle.v1.SignJwtSvidResponse.
+ * Use `create(SignJwtSvidResponseSchema)` to create a new message.
+ */
+export const SignJwtSvidResponseSchema: GenMessage<SignJwtSvidResponse> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 5);
+
+/**
+ * @generated from message heddle.v1.GetJwtKeysRequest
+ */
+export type GetJwtKeysRequest = Message<"heddle.v1.GetJwtKeysRequest"> & {
+};
+
+/**
+ * Describes the message heddle.v1.GetJwtKeysRequest.
+ * Use `create(GetJwtKeysRequestSchema)` to create a new message.
+ */
+export const GetJwtKeysRequestSchema: GenMessage<GetJwtKeysRequest> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 6);
+
+/**
+ * @generated from message heddle.v1.GetJwtKeysResponse
+ */
+export type GetJwtKeysResponse = Message<"heddle.v1.GetJwtKeysResponse"> & {
+  /**
+   * JWK set (RFC 7517): the part of the SPIFFE trust bundle whose use is "jwt-svid".
+   *
+   * @generated from field: string jwk_set = 1;
+   */
+  jwkSet: string;
+};
+
+/**
+ * Describes the message heddle.v1.GetJwtKeysResponse.
+ * Use `create(GetJwtKeysResponseSchema)` to create a new message.
+ */
+export const GetJwtKeysResponseSchema: GenMessage<GetJwtKeysResponse> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 7);
+
+/**
  * Signs workload certificates. The key never leaves the caller; what travels is a PKCS#10 request.
  *
  * @generated from service heddle.v1.CertificateService
@@ -128,6 +198,26 @@ export const CertificateService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof TrustReportSchema;
     output: typeof RenewalRequestSchema;
+  },
+  /**
+   * A JWT-SVID of the identity that the caller's SVID shows (mutual TLS), and of no other.
+   *
+   * @generated from rpc heddle.v1.CertificateService.SignJwtSvid
+   */
+  signJwtSvid: {
+    methodKind: "unary";
+    input: typeof SignJwtSvidRequestSchema;
+    output: typeof SignJwtSvidResponseSchema;
+  },
+  /**
+   * What JWT-SVIDs of the trust domain are verified with (mutual TLS).
+   *
+   * @generated from rpc heddle.v1.CertificateService.GetJwtKeys
+   */
+  getJwtKeys: {
+    methodKind: "unary";
+    input: typeof GetJwtKeysRequestSchema;
+    output: typeof GetJwtKeysResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_heddle_v1_certificate, 0);

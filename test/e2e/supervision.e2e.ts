@@ -15,6 +15,9 @@ import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { SteadyLoad, type LoadResult } from '../kit/steady-load.ts'
 
+/** No other test's mesh takes these as soon as they are free. */
+const ownPorts = '12000'
+
 const launcher = new URL('../../heddle', import.meta.url).pathname
 const app = new URL('../kit/echo-server.ts', import.meta.url).pathname
 const patienceMs = 20_000
@@ -28,7 +31,7 @@ describe('a running mesh', () => {
   before(async () => {
     file = await markedMesh()
     good = await readFile(file, 'utf8')
-    mesh = await startMesh({ files: [file] })
+    mesh = await startMesh({ files: [file], args: ['--port-base', ownPorts] })
     echoAddress = mesh.workload('client').services.find(({ name }) => name === 'echo')?.address ?? ''
   })
   after(async () => {
@@ -178,7 +181,7 @@ describe('a running mesh', () => {
 
 test('--isolate gives each workload a proxy process of its own; Ctrl-C ends all of it with status 0', async () => {
   const file = await markedMesh()
-  const mesh = await startMesh({ files: [file], args: ['--isolate'] })
+  const mesh = await startMesh({ files: [file], args: ['--isolate', '--port-base', ownPorts] })
   const tree = await processTree(mesh.pid)
   try {
     assert.equal((await rolePids(mesh.pid, 'proxy')).length, mesh.state.workloads.length)
@@ -195,7 +198,17 @@ test('--isolate gives each workload a proxy process of its own; Ctrl-C ends all 
 test('--detach returns when the mesh is ready, and what it prints stops it', async () => {
   const file = await markedMesh()
   const stateDir = await mkdtemp(join(tmpdir(), 'heddle-detached-'))
-  const started = await runCommand(launcher, ['up', '-f', file, '--state-dir', stateDir, '--no-dashboard', '--detach'])
+  const started = await runCommand(launcher, [
+    'up',
+    '-f',
+    file,
+    '--state-dir',
+    stateDir,
+    '--no-dashboard',
+    '--detach',
+    '--port-base',
+    ownPorts,
+  ])
   try {
     assert.equal(started.exitCode, 0, started.stderr)
     const mesh = JSON.parse(await readFile(join(stateDir, 'mesh.json'), 'utf8')) as MeshState

@@ -16,8 +16,6 @@ export const checks: readonly Stage[] = [
 export function nodeTest(files: readonly string[]): readonly string[] {
   const options = [
     '--import=./test/kit/file-deadline.ts',
-    // once its tests are over a file is: grpc-js's server now and then keeps a connection after `forceShutdown`, and node:test would wait
-    '--test-force-exit',
     '--test-concurrency=2',
     '--test-timeout=180000',
     '--test-reporter=./test/kit/last-line-node-test.ts',

@@ -1,5 +1,7 @@
 // Preloaded into every file of a node:test stage: a file that does not end says what holds it, takes its children with it and fails.
-// The runner itself would wait for it for ever: `--test-timeout` ends tests, and no file whose tests go on.
+// The runner itself would wait for it for ever: `--test-timeout` ends tests, not the process that an open socket keeps alive.
+import { after } from 'node:test'
+
 import { processTree } from './process-tree.ts'
 
 const limitMs = process.env['HEDDLE_LONG'] === undefined ? 300_000 : 1_200_000
@@ -15,5 +17,19 @@ async function expired(): Promise<void> {
   process.exit(1)
 }
 
+// grpc-js's server now and then keeps a connection after `forceShutdown`: a file whose tests are over ends all the same, once all is reported
+// (`--test-force-exit` would cut the report off)
+const lingerMs = 5_000
+
+function leave(): void {
+  console.error(`${process.argv[1]} left open: ${process.getActiveResourcesInfo().toSorted().join(' ')}`)
+  process.exit()
+}
+
 // absent in the runner, which loads this as well
-if (process.env['NODE_TEST_CONTEXT'] !== undefined) setTimeout(() => void expired(), limitMs).unref()
+if (process.env['NODE_TEST_CONTEXT'] !== undefined) {
+  setTimeout(() => void expired(), limitMs).unref()
+  after(() => {
+    setTimeout(leave, lingerMs).unref()
+  })
+}

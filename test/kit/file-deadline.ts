@@ -18,8 +18,8 @@ async function expired(): Promise<void> {
 }
 
 // grpc-js's server now and then keeps a connection after `forceShutdown`: a file whose tests are over ends all the same, once all is reported
-// (`--test-force-exit` would cut the report off)
-const lingerMs = 5_000
+// and its own last hooks have run (`--test-force-exit` would cut the report off)
+const lingerMs = 60_000
 
 function leave(): void {
   console.error(`${process.argv[1]} left open: ${process.getActiveResourcesInfo().toSorted().join(' ')}`)

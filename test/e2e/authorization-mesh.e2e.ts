@@ -6,24 +6,17 @@ import type { Server as NetServer } from 'node:net'
 import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
-import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/protobuf'
-import { Server as GrpcServer, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
+import type { Server as GrpcServer } from '@grpc/grpc-js'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
 import type { DecisionRecord } from '../../src/contracts/decision-record.ts'
-import {
-  CheckRequestSchema,
-  CheckResponseSchema,
-  type CheckRequest,
-} from '../../src/contracts/xds/gen/envoy/service/auth/v3/external_auth_pb.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
+import { grpcAuthorizationServer, type CheckCall, type CheckReply } from '../kit/grpc-authorization-server.ts'
 import { send, type WireResponse } from '../kit/http-client.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
-
-type Answer = MessageInitShape<typeof CheckResponseSchema>
 
 const launcher = new URL('../../heddle', import.meta.url).pathname
 const patienceMs = 10_000
@@ -51,7 +44,7 @@ before(async () => {
   const [pagePort = 0, greeterPort = 0, port = 0, guardedPort = 0, httpPort = 0] = await freePorts(5)
   await listenOn(guardedPort, guarded)
   await listenOn(httpPort, httpAuthority)
-  const { server, port: grpcPort } = await serveAuthorization()
+  const { server, port: grpcPort } = await grpcAuthorizationServer(answerCheck)
   grpcAuthority = server
   gatewayPort = port
   await listenOn(pagePort, page)
@@ -313,40 +306,16 @@ spec:
 `
 }
 
-/** On grpc-js: who brings a token is alice. */
-async function serveAuthorization(): Promise<{ server: GrpcServer; port: number }> {
-  const server = new GrpcServer()
-  const method = {
-    path: '/envoy.service.auth.v3.Authorization/Check',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: (message: CheckRequest) => Buffer.from(toBinary(CheckRequestSchema, message)),
-    requestDeserialize: (bytes: Buffer) => fromBinary(CheckRequestSchema, bytes),
-    responseSerialize: (init: Answer) => Buffer.from(toBinary(CheckResponseSchema, create(CheckResponseSchema, init))),
-    responseDeserialize: (bytes: Buffer) => fromBinary(CheckResponseSchema, bytes),
-  } as const
-  server.addService(
-    { check: method },
-    {
-      check({ request }: ServerUnaryCall<CheckRequest, Answer>, reply: sendUnaryData<Answer>) {
-        if (request.attributes?.request?.http?.headers['x-token'] === 'good') {
-          const headers = [{ header: { key: 'x-user', value: 'alice' } }]
-          reply(null, { httpResponse: { case: 'okResponse', value: { headers } } })
-        } else {
-          const headers = [{ header: { key: 'x-why', value: 'no token' } }]
-          const value = { status: { code: 401 }, headers } as const
-          reply(null, { status: { code: 16 }, httpResponse: { case: 'deniedResponse', value } })
-        }
-      },
-    },
-  )
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound)
-      else reject(error)
-    })
-  })
-  return { server, port }
+/** Who brings a token is alice. */
+function answerCheck({ request }: CheckCall, reply: CheckReply): void {
+  if (request.attributes?.request?.http?.headers['x-token'] === 'good') {
+    const headers = [{ header: { key: 'x-user', value: 'alice' } }]
+    reply(null, { httpResponse: { case: 'okResponse', value: { headers } } })
+  } else {
+    const headers = [{ header: { key: 'x-why', value: 'no token' } }]
+    const value = { status: { code: 401 }, headers } as const
+    reply(null, { status: { code: 16 }, httpResponse: { case: 'deniedResponse', value } })
+  }
 }
 
 function callerDocument(name: string): string {

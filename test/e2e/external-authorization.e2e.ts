@@ -5,17 +5,9 @@ import type { IncomingMessage, RequestListener, Server as HttpServer } from 'nod
 import type { AddressInfo } from 'node:net'
 import { afterEach, it } from 'node:test'
 
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import type { MessageInitShape } from '@bufbuild/protobuf'
-import { Server, ServerCredentials, status } from '@grpc/grpc-js'
-import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
+import { status } from '@grpc/grpc-js'
 
 import type { FilteredRequest, FilterResult, HttpFilter } from '../../src/contracts/http-filter.ts'
-import {
-  CheckRequestSchema,
-  CheckResponseSchema,
-} from '../../src/contracts/xds/gen/envoy/service/auth/v3/external_auth_pb.ts'
-import type { CheckRequest } from '../../src/contracts/xds/gen/envoy/service/auth/v3/external_auth_pb.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { DeadlineList } from '../../src/core/deadline-list.ts'
 import { silentLogger } from '../../src/core/logger.ts'
@@ -32,12 +24,10 @@ import { createAskAuthorization } from '../../src/proxy/filter/ask-authorization
 import { createIoBackend } from '../../src/proxy/io/create-io-backend.ts'
 import { MetricRegistry } from '../../src/proxy/telemetry/metric-registry.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
+import { grpcAuthorizationServer } from '../kit/grpc-authorization-server.ts'
 import { request } from '../kit/json-web-tokens.ts'
 import { clusterOf } from '../kit/request-line.ts'
 import { until } from '../kit/until.ts'
-
-type Call = ServerUnaryCall<CheckRequest, MessageInitShape<typeof CheckResponseSchema>>
-type Reply = sendUnaryData<MessageInitShape<typeof CheckResponseSchema>>
 
 const closers: (() => void)[] = []
 
@@ -84,29 +74,8 @@ function apply(filter: HttpFilter, one: FilteredRequest): Promise<FilterResult> 
   return Promise.resolve(filter.apply(one))
 }
 
-async function grpcServer(check: (call: Call, reply: Reply) => void): Promise<number> {
-  const server = new Server()
-  server.addService(
-    {
-      check: {
-        path: '/envoy.service.auth.v3.Authorization/Check',
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: (message: CheckRequest) => Buffer.from(toBinary(CheckRequestSchema, message)),
-        requestDeserialize: (bytes: Buffer) => fromBinary(CheckRequestSchema, bytes),
-        responseSerialize: (init: MessageInitShape<typeof CheckResponseSchema>) =>
-          Buffer.from(toBinary(CheckResponseSchema, create(CheckResponseSchema, init))),
-        responseDeserialize: (bytes: Buffer) => fromBinary(CheckResponseSchema, bytes),
-      },
-    },
-    { check },
-  )
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound)
-      else reject(error)
-    })
-  })
+async function grpcServer(check: Parameters<typeof grpcAuthorizationServer>[0]): Promise<number> {
+  const { server, port } = await grpcAuthorizationServer(check)
   closers.push(() => server.forceShutdown())
   return port
 }

@@ -5,6 +5,7 @@ import type { FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import { authorizationFilter, createAuthorizer } from './authorization.runtime.ts'
 import type { Permission, Principal, RbacFilterSpec, RbacRules } from './authorization.spec.ts'
+import { needsRequest } from './connection-rules.runtime.ts'
 
 const peer: PeerFacts = {
   principal: 'spiffe://mesh.local/ns/default/sa/web',
@@ -108,10 +109,9 @@ describe('a connection', () => {
   })
 
   it('can be told apart unless a rule asks for something of a request', () => {
-    expect(createAuthorizer([rules('ALLOW', any, inBlock)]).needsHttp).toBe(false)
-    expect(createAuthorizer([rules('ALLOW', not({ kind: 'or', rules: [any, get] }))]).needsHttp).toBe(true)
-    const { enforced } = rules('DENY', get)
-    expect(createAuthorizer(enforced === undefined ? [] : [{ shadow: enforced }]).needsHttp).toBe(true)
+    expect(needsRequest(rules('ALLOW', any, inBlock).enforced as RbacRules)).toBe(false)
+    expect(needsRequest(rules('ALLOW', not({ kind: 'or', rules: [any, get] })).enforced as RbacRules)).toBe(true)
+    expect(needsRequest(rules('DENY', get).enforced as RbacRules)).toBe(true)
   })
 })
 

@@ -11,8 +11,6 @@ export interface Authorizer {
   authorize(request: FilteredRequest): AuthorizationRecord
   /** What a rule asks of requests counts against the connection. */
   authorizeConnection(peer: PeerFacts): AuthorizationRecord
-  /** Some rule asks for something of a request: connections alone cannot be told apart by it. */
-  readonly needsHttp: boolean
 }
 
 /** Throws an Error that names a regular expression or a block of addresses that is none. */
@@ -27,7 +25,6 @@ export function createAuthorizer(filters: readonly RbacFilterSpec[]): Authorizer
       connections ??= compileFilters(filters, connectionRules)
       return guarded(connections, peer, undefined)
     },
-    needsHttp,
   }
 }
 

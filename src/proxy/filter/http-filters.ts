@@ -19,42 +19,37 @@ export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps {
   readonly principal: string
 }
 
-const none: readonly HttpFilter[] = []
-
 export class HttpFilters {
   readonly #deps: HttpFilterDeps
-  #managers = new Map<HttpConnectionManagerConfig, readonly HttpFilter[]>()
-  #streams = new Map<TcpProxyConfig, Authorizer>()
+  /** As long as somebody has the configuration, be it a connection that came before the newest one. */
+  readonly #managers = new WeakMap<HttpConnectionManagerConfig, readonly HttpFilter[]>()
+  readonly #streams = new WeakMap<TcpProxyConfig, Authorizer>()
 
   constructor(deps: HttpFilterDeps) {
     this.#deps = deps
   }
 
-  /** What has not changed is kept. */
+  /** Builds what is new, before anybody asks for it. */
   update(listeners: ReadonlyMap<string, ListenerConfig>): void {
-    const managers = new Map<HttpConnectionManagerConfig, readonly HttpFilter[]>()
-    const streams = new Map<TcpProxyConfig, Authorizer>()
     for (const { filterChains } of listeners.values())
       for (const { filter } of filterChains) {
-        if (filter.kind === 'http' && filter.filters !== undefined)
-          managers.set(filter, this.#managers.get(filter) ?? buildFilters(filter.filters, this.#deps))
-        if (filter.kind === 'tcp' && filter.authorization !== undefined)
-          streams.set(filter, this.#streams.get(filter) ?? createAuthorizer(filter.authorization))
+        if (filter.kind === 'http') this.of(filter)
+        else this.authorizerOf(filter)
       }
-    this.#managers = managers
-    this.#streams = streams
   }
 
-  /** Of a manager that no listener has any more (the connection came before): built anew, since none may be left out. */
   of(manager: HttpConnectionManagerConfig): readonly HttpFilter[] {
-    if (manager.filters === undefined) return none
-    return this.#managers.get(manager) ?? buildFilters(manager.filters, this.#deps)
+    let built = this.#managers.get(manager)
+    if (built === undefined) this.#managers.set(manager, (built = buildFilters(manager.filters ?? [], this.#deps)))
+    return built
   }
 
   /** Undefined: every connection is carried. */
   authorizerOf(config: TcpProxyConfig): Authorizer | undefined {
     if (config.authorization === undefined) return undefined
-    return this.#streams.get(config) ?? createAuthorizer(config.authorization)
+    let built = this.#streams.get(config)
+    if (built === undefined) this.#streams.set(config, (built = createAuthorizer(config.authorization)))
+    return built
   }
 }
 

@@ -119,14 +119,11 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const result = runFilters(this.#deps.filters.of(manager), filtered, (error) =>
       this.#deps.logger.error('filter failed', { error: errorMessage(error) }),
     )
-    if (!(result instanceof Promise)) this.#exchange.authorization = filtered.authorization
-    else {
-      return result.then((refusal) => {
-        this.#exchange.authorization = filtered.authorization
-        return refusal
-      })
+    const noted = (refusal: FilterResult): FilterResult => {
+      this.#exchange.authorization = filtered.authorization
+      return refusal
     }
-    return result
+    return result instanceof Promise ? result.then(noted) : noted(result)
   }
 
   async #awaitFilters(pending: Promise<FilterResult>, routes: RouteSource): Promise<void> {

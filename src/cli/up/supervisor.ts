@@ -89,7 +89,9 @@ export class Supervisor {
     rmSync(meshFile(options.stateDir), { force: true })
     this.#adminToken = readOrCreateAdminToken(options.stateDir)
     this.#groups = new ProcessGroups(host, meshFile(options.stateDir))
-    this.#tokens = new JoinTokens(options.stateDir, host.clock, (spiffeId) => this.#api.createJoinToken(spiffeId))
+    this.#tokens = new JoinTokens(options.stateDir, host.clock, ({ kind, namespace, name }) =>
+      this.#api.createJoinToken({ kind, namespace, name }),
+    )
   }
 
   get mesh(): MeshState | undefined {

@@ -37,7 +37,7 @@ export interface ControlApiDeps {
 export interface DocumentsPort {
   list(filter: Partial<DocumentKey>): readonly DocumentView[]
   /**
-   * `yaml`: one or more documents. With `dryRun` only says what would happen. Without `mayRunPrograms` a Workload with a command is a
+   * `yaml`: one or more documents. With `dryRun` only says what would happen. Without `mayRunPrograms` a Workload with `command` or `unix` is a
    * problem. Rejects only when the store fails.
    */
   apply(yaml: string, options: { readonly dryRun: boolean; readonly mayRunPrograms: boolean }): Promise<ApplyResult>

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
 import { status } from '@grpc/grpc-js'
 
 import { SpiffeWorkloadAPI } from '../../src/contracts/xds/gen/spiffe/workload_pb.ts'
-import { processTree } from '../kit/process-tree.ts'
+import { isRunning, processTree } from '../kit/process-tree.ts'
 import { runCommand } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import type { CallerAnswer } from '../kit/workload-api-caller.ts'
@@ -181,6 +182,18 @@ if os.fork() == 0:
       assert.equal((await stat(join(mesh.stateDir, 'workload-api'))).mode & 0o777, 0o711)
     })
 
+    test('callers that send garbage or leave at once harm nobody, let in or not', async () => {
+      const { pid } = (await processTree(mesh.pid)).find(({ command }) => command.includes('proxy')) ?? {}
+      for (const name of ['by-path', 'by-other-path']) {
+        for (const bytes of ['', 'GET / HTTP/1.1\r\n\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff']) {
+          for (let round = 0; round < 20; round++) await send(socketOf(name), bytes)
+        }
+      }
+      assert.deepEqual(await ask(socketOf('by-path')), { spiffeId: idOf('by-path') })
+      await assertRefused(ask(socketOf('by-other-path')), /is not registered/)
+      assert.ok(pid !== undefined && (await isRunning(pid)), 'the proxy is the one it was')
+    })
+
     test('a workload that registers nothing is for the user of the mesh', { skip }, async () => {
       assert.deepEqual(await ask(socketOf('plain')), { spiffeId: idOf('plain') })
       const answer = await ask(socketOf('plain'), { uid, gid: uid })
@@ -253,6 +266,15 @@ async function registeredProcess(pid: number): Promise<ChildProcess | undefined>
     '\n!! SKIPPED: no process got the number of the caller; nothing is known about numbers that are used again\n',
   )
   return undefined
+}
+
+/** Resolves once the connection is gone, which this end sees to. */
+function send(socketFile: string, bytes: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(socketFile, () => socket.end(Buffer.from(bytes, 'latin1'), () => socket.destroy()))
+    socket.on('error', () => undefined)
+    socket.once('close', () => resolve())
+  })
 }
 
 async function edit(file: string, text: string): Promise<void> {

@@ -54,6 +54,8 @@ const keyPrefix = 'join-token/'
 const idLength = 12
 /** So long after its end, why it is refused is still known. */
 const keptForMs = 60 * 60_000
+/** All must be read to find the old ones: not for each that is made. */
+const forgetEveryMs = 60_000
 
 export function createJoinTokens(options: { readonly store: Store; readonly clock: Clock }): JoinTokens {
   const { store, clock } = options
@@ -94,7 +96,10 @@ export function createJoinTokens(options: { readonly store: Store; readonly cloc
     return written ? grantOf(entry) : revoke(id)
   }
 
+  let forgotAtMs = Number.NEGATIVE_INFINITY
   const forgetOld = async (): Promise<void> => {
+    if (clock.nowMs() - forgotAtMs < forgetEveryMs) return
+    forgotAtMs = clock.nowMs()
     const { entries } = await store.list(keyPrefix)
     const old = entries.filter((entry) => parse(entry).expiresAtMs + keptForMs <= clock.nowMs())
     if (old.length > 0) await store.write(old.map(({ key }) => ({ key, value: undefined })))

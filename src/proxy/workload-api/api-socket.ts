@@ -49,6 +49,8 @@ function bindChecked(server: Server, file: string, admission: Admission): Promis
   const connections = new Set<Socket>()
   const listening = createServer((socket) => {
     connections.add(socket)
+    // whoever takes the connection over hears of it on its session
+    socket.on('error', () => {})
     socket.once('close', () => connections.delete(socket))
     if (admission.admit(socket)) injector.injectConnection(socket)
   })

@@ -22,11 +22,14 @@ import { claimedPorts, neededAddresses } from '../control/api/sidecar-addresses.
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { createAuthority } from '../control/authority/authority.ts'
 import { createCertificateService } from '../control/authority/certificate-service.ts'
-import { createJoinTokens } from '../control/authority/join-tokens.ts'
+import { createJoinTokenAttestor } from '../control/authority/join-token-attestor.ts'
+import { createJoinTokens, joinTokenId } from '../control/authority/join-tokens.ts'
 import { createJwtAuthority } from '../control/authority/jwt-authority.ts'
 import { createJwtService } from '../control/authority/jwt-service.ts'
+import { RefusalCounts } from '../control/authority/refusal-counts.ts'
 import { Rotation } from '../control/authority/rotation.ts'
 import { createControlPlaneServerCredentials } from '../control/authority/server-credentials.ts'
+import { createSvidAttestor } from '../control/authority/svid-attestor.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
 import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
 import { createConfiguration } from '../control/configuration.ts'
@@ -50,7 +53,6 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
 import { WatchableValue } from '../core/watchable.ts'
 
-const joinTokenTtlMs = 10 * 60_000
 const recordDelayMs = 50
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<void> {
@@ -162,12 +164,38 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     ),
   )
   secured.addService(securedXds.definition, securedXds.implementation)
-  const isWanted = (spiffeId: string): boolean =>
-    desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
-  const certificates = createCertificateService({ authority, tokens, authorizedIdentity: isWanted, clock, logger })
+  const audit = openAuditLog({ file: join(options.stateDir, 'audit.jsonl'), clock, logger })
+  const joinTokenAttestor = createJoinTokenAttestor({
+    tokens,
+    used({ id, proxy, spiffeId }, peer) {
+      const { revision } = snapshotNow()
+      audit.append({
+        role: 'proxy',
+        token: `join-token/${id}`,
+        from: peerAddress(peer),
+        request: 'SignCertificate',
+        status: 200,
+        changes: [{ object: `join-token/${id}`, action: `used by ${proxy} for ${spiffeId}` }],
+        revisionBefore: revision,
+        revisionAfter: revision,
+      })
+    },
+  })
+  const attestation = {
+    // Kubernetes' projected service-account tokens are another bearer token: their attestor goes here
+    attestors: [joinTokenAttestor, createSvidAttestor(clock)],
+    authorizedIdentity: (spiffeId: string, proxy: string | undefined): boolean =>
+      desired.value.sidecars.some(
+        (one) =>
+          one.spiffeId === spiffeId && (proxy === undefined || nodeId(one.kind, one.namespace, one.name) === proxy),
+      ),
+    refusals: new RefusalCounts(),
+    logger,
+  }
+  const certificates = createCertificateService({ authority, ...attestation })
   secured.addService(certificates.definition, certificates.implementation)
   const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
-  const jwts = createJwtService({ authority: jwtAuthority, authorizedIdentity: isWanted, clock, logger })
+  const jwts = createJwtService({ authority: jwtAuthority, ...attestation })
   secured.addService(jwts.definition, jwts.implementation)
   /** SPIFFE ID by node id. */
   const proxies = (): ReadonlyMap<string, string> =>
@@ -207,7 +235,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
       clock,
       logger,
       tokens: await createApiTokens({ store, clock, adminToken: token }),
-      audit: openAuditLog({ file: join(options.stateDir, 'audit.jsonl'), clock, logger }),
+      audit,
       revision: () => snapshotNow().revision,
       desired,
       mesh: () =>
@@ -224,10 +252,17 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
         files,
         applied,
       }),
-      createJoinToken: async (spiffeId) => ({
-        token: await tokens.create(proxyOf(desired.value, spiffeId), spiffeId, joinTokenTtlMs),
-        expiresAtMs: clock.nowMs() + joinTokenTtlMs,
-      }),
+      joinTokens: {
+        async create({ kind, namespace, name, uses, ttlMs }) {
+          const proxy = nodeId(kind, namespace, name)
+          const spiffeId = proxies().get(proxy)
+          if (spiffeId === undefined) return undefined
+          const made = await tokens.create(proxy, spiffeId, ttlMs, uses)
+          return { id: joinTokenId(made), token: made, spiffeId, expiresAtMs: clock.nowMs() + ttlMs }
+        },
+        list: async () => ({ tokens: await tokens.list(), refusals: attestation.refusals.value }),
+        revoke: async (id) => (await tokens.revoke(id)) !== undefined,
+      },
       workloadStatuses,
       authority: rotation,
     },
@@ -258,10 +293,9 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 /** Owner of the control plane's own ports in the allocation. */
 const self = 'control-plane'
 
-function proxyOf(desired: DesiredState, spiffeId: string): string {
-  const sidecar = desired.sidecars.find((one) => one.spiffeId === spiffeId)
-  if (sidecar === undefined) throw new Error(`no workload of this mesh is ${spiffeId}`)
-  return `${sidecar.namespace}/${sidecar.name}`
+/** grpc-js says "127.0.0.1:40123". */
+function peerAddress(peer: string): string {
+  return peer.replace(/:\d+$/, '')
 }
 
 function listen(

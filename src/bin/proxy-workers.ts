@@ -14,6 +14,7 @@ import { createPinoLogger } from '../core/pino-logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
+import { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
 import { ChannelSockets, type HandedSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
 import { ownIdentity } from './sidecar-identity.ts'
@@ -92,7 +93,8 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
     const own = logger.child({ sidecar: key })
     const ready = Promise.withResolvers<void>()
     const identity = ownIdentity(bootstrap, sidecar, own)
-    const workloadApi = new SidecarWorkloadApi()
+    const registry = new MetricRegistry(own)
+    const workloadApi = new SidecarWorkloadApi({ bootstrap, sidecar, identity, registry, logger: own })
     const one: SharedSidecar = {
       sidecar,
       identity,
@@ -101,10 +103,11 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
         sidecar,
         sockets,
         logger: own,
+        registry,
         workers: () => workers.flatMap(({ endpoints }) => endpoints.get(key) ?? []),
         isReady: () => workers.every((worker) => worker.ready.has(key)),
       }),
-      ready: ready.promise.then(() => workloadApi.open(bootstrap, sidecar, identity, own)),
+      ready: ready.promise.then(() => workloadApi.open()),
       markReady: ready.resolve,
       stopped: Promise.withResolvers(),
       stopping: false,
@@ -129,6 +132,7 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
   }
   const sidecars = new SidecarSet({
     start,
+    update: ({ workloadApi }, sidecar) => workloadApi.update(sidecar),
     stop,
     ready: (key) => tell({ type: 'ready', sidecar: key }),
     stopped: (key) => tell({ type: 'stopped', sidecar: key }),

@@ -10,6 +10,7 @@ import { createPinoLogger } from '../core/pino-logger.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
+import { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
 import { ChannelSockets, noSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
 import { inlineMore } from './runtime-flags.ts'
@@ -39,6 +40,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
         bootstrap.worker === true
           ? new GivenIdentity((withinMs) => tell({ type: 'renew', sidecar: key, withinMs }))
           : ownIdentity(bootstrap, sidecar, own)
+      const registry = new MetricRegistry(own)
       if (identity instanceof GivenIdentity) given.set(key, identity)
       const started = startSidecar({
         bootstrap,
@@ -48,6 +50,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
         logger: own,
         sockets: sockets ?? noSockets,
         identity,
+        registry,
         writeAccessLog,
       })
       started.endpoints.then(
@@ -56,12 +59,11 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
           // the sidecar has said so in the log
         },
       )
-      const workloadApi = new SidecarWorkloadApi()
+      const workloadApi = new SidecarWorkloadApi({ bootstrap, sidecar, identity, registry, logger: own })
       return {
         // of several workers their parent serves it
-        ready: started.ready.then(() =>
-          bootstrap.worker === true ? undefined : workloadApi.open(bootstrap, sidecar, identity, own),
-        ),
+        ready: started.ready.then(() => (bootstrap.worker === true ? undefined : workloadApi.open())),
+        workloadApi,
         async stop(withinMs: number) {
           try {
             await started.stop(withinMs)
@@ -71,6 +73,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
         },
       }
     },
+    update: ({ workloadApi }, sidecar) => workloadApi.update(sidecar),
     stop: (sidecar, key) =>
       sidecar
         .stop(deadlineMs)

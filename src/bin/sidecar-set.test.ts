@@ -31,6 +31,9 @@ function createTestSet(): {
       seen.push(`start ${name}`)
       return { ready: new Promise(() => {}) }
     },
+    update: (_, { name, spiffeId }) => {
+      if (!spiffeId.endsWith(name)) seen.push(`update ${name}`)
+    },
     stop: (_, key) =>
       new Promise((resolve) => {
         seen.push(`drain ${key.slice(-1)}`)
@@ -55,6 +58,16 @@ describe('the sidecars of a process', () => {
     await drained('b')
     await drained('a')
     expect(seen).toEqual(['start a', 'start b', 'start c', 'drain a', 'drain b', 'stopped b', 'stopped a'])
+  })
+
+  it('hear of what has changed, unless they drain', () => {
+    const { set, seen } = createTestSet()
+    const other = { ...a, spiffeId: 'another' }
+    set.follow([a, b])
+    set.follow([other, b])
+    set.follow([b])
+    set.follow([other, b])
+    expect(seen).toEqual(['start a', 'start b', 'update a', 'drain a'])
   })
 
   it('start while others drain', () => {

@@ -9,6 +9,8 @@ interface Running {
 
 export interface SidecarSetOptions<S extends Running> {
   readonly start: (sidecar: SidecarBootstrap) => S
+  /** What it is told to run is not what it was started with, or may not be. */
+  readonly update: (running: S, sidecar: SidecarBootstrap) => void
   /** Resolves when it has stopped, well or not. */
   readonly stop: (sidecar: S, key: string) => Promise<void>
   readonly ready: (key: string) => void
@@ -41,7 +43,11 @@ export class SidecarSet<S extends Running> {
     for (const [key, sidecar] of this.#running) {
       if (!this.#wanted.has(key) && !this.#stopping.has(key)) this.#stopping.set(key, this.#stop(key, sidecar))
     }
-    for (const [key, sidecar] of this.#wanted) if (!this.#running.has(key)) this.#start(key, sidecar)
+    for (const [key, sidecar] of this.#wanted) {
+      const running = this.#running.get(key)
+      if (running === undefined) this.#start(key, sidecar)
+      else if (!this.#stopping.has(key)) this.#options.update(running, sidecar)
+    }
   }
 
   #start(key: string, sidecar: SidecarBootstrap): void {

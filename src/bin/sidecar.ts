@@ -22,7 +22,7 @@ import { createAccessLog } from '../proxy/telemetry/access-log.ts'
 import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
-import { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
+import type { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { renderPrometheus } from '../proxy/telemetry/prometheus.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
@@ -42,6 +42,7 @@ export interface SidecarOptions {
   readonly logger: Logger
   readonly sockets: HandedSockets
   readonly identity: IdentityAgent
+  readonly registry: MetricRegistry
   /** Takes the lines of the access log. */
   readonly writeAccessLog: (line: string) => void
 }
@@ -62,12 +63,12 @@ export function startSidecar({
   logger,
   sockets,
   identity,
+  registry,
   writeAccessLog,
 }: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
-  const registry = new MetricRegistry(logger)
   const metrics = new ProxyMetrics(registry, telemetry)
 
   // 1. Identity: a certificate, renewed for as long as the sidecar lives; with it the control plane is asked.

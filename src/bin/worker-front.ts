@@ -5,8 +5,10 @@ import type { SidecarBootstrap } from '../contracts/bootstrap.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { refuseAtDoor } from '../proxy/admin/admin-door.ts'
+import type { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
 import { sumMetrics } from '../proxy/telemetry/metrics-sum.ts'
 import { mergePlaintextCallers, type PlaintextCallersOfListener } from '../proxy/telemetry/plaintext-callers.ts'
+import { renderPrometheus } from '../proxy/telemetry/prometheus.ts'
 import { type HandedSockets, onHanded } from './handed-sockets.ts'
 import { socketAddress } from './sidecar.ts'
 import type { WorkerEndpoints } from './worker.ts'
@@ -15,6 +17,8 @@ export interface WorkerFrontOptions {
   readonly sidecar: SidecarBootstrap
   readonly sockets: HandedSockets
   readonly logger: Logger
+  /** What this process itself counts. */
+  readonly registry: MetricRegistry
   /** Of the workers that have told theirs. */
   readonly workers: () => readonly WorkerEndpoints[]
   readonly isReady: () => boolean
@@ -83,7 +87,11 @@ export class WorkerFront {
     const [one] = answers
     if (one === undefined) send(response, nobody)
     else if (request.url !== '/metrics') send(response, one)
-    else send(response, { ...one, body: sumMetrics(answers.map(({ body }) => body)) })
+    else
+      send(response, {
+        ...one,
+        body: sumMetrics([...answers.map(({ body }) => body), renderPrometheus(this.#options.registry)]),
+      })
   }
 
   async #all(request: IncomingMessage, port: (worker: WorkerEndpoints) => string): Promise<readonly Answer[]> {

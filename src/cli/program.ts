@@ -271,7 +271,12 @@ const declareSecurity: Declare = (program, context, run) => {
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/authz-check.ts')).authzCheck(context, options)))
 
-  const token = verb(program, 'token', 'tokens of the control-plane API, each with a role', ['heddle token list'])
+  const token = verb(
+    program,
+    'token',
+    'tokens of the control-plane API, each with a role, and join tokens of proxies',
+    ['heddle token list', 'heddle token join list'],
+  )
   verb(token, 'create', 'make a token and print it: it cannot be shown again', [
     'heddle token create ci --role operator',
   ])
@@ -288,6 +293,40 @@ const declareSecurity: Declare = (program, context, run) => {
     .argument('<name>')
     .addOption(stateDirOption())
     .action((name, options) => run(async () => (await import('./verbs/token.ts')).deleteToken(context, name, options)))
+  declareJoinTokens(token, context, run)
+}
+
+const declareJoinTokens: Declare = (token, context, run) => {
+  const join = verb(token, 'join', 'tokens with which a proxy first proves who it is', ['heddle token join list'])
+  verb(join, 'create', 'make a join token for one workload and print it: it cannot be shown again', [
+    'heddle token join create web',
+    'heddle token join create shop/web --uses 3 --ttl 1h',
+    'heddle token join create public --gateway',
+  ])
+    .argument('<proxy>', 'workload or gateway: name or namespace/name')
+    .option('--gateway', 'it is a gateway', false)
+    .option('--uses <count>', 'how often a proxy may join with it, up to 100', parseCount, 1)
+    .option('--ttl <duration>', 'how long it serves, up to 24h', '10m')
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((who, options) =>
+      run(async () => (await import('./verbs/join-token.ts')).createJoinToken(context, who, options)),
+    )
+  verb(join, 'list', 'show the join tokens that are in force, and what was refused', [
+    'heddle token join list',
+    'heddle token join list -o json',
+  ])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/join-token.ts')).listJoinTokens(context, options)))
+  verb(join, 'delete', 'revoke a join token; certificates that it brought stay', [
+    'heddle token join delete 1f0c9a3be742',
+  ])
+    .argument('<id>', 'as the list shows it')
+    .addOption(stateDirOption())
+    .action((id, options) =>
+      run(async () => (await import('./verbs/join-token.ts')).deleteJoinToken(context, id, options)),
+    )
 }
 
 const declareOther: Declare = (program, context, run) => {

@@ -1,5 +1,7 @@
 // What a proxy process is told when it starts (a file, 0600). The set of sidecars may change later over the supervisor's channel.
 
+import type { UnixRegistration } from './unix-registration.ts'
+
 export interface ProxyBootstrap {
   /** "127.0.0.1:15012": xDS and certificates over TLS. */
   readonly controlPlaneAddress: string
@@ -25,6 +27,8 @@ export interface SidecarBootstrap {
   readonly metricsAddress: string
   /** Where the application behind it asks for its identity; absent: nowhere. */
   readonly workloadApiSocket?: string
+  /** Which processes may ask there; absent: whoever may open the socket. */
+  readonly unix?: UnixRegistration
 }
 
 /** Messages on the channel between the supervisor and a proxy process it started. */

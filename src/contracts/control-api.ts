@@ -55,10 +55,42 @@ export interface ProxyStatus {
   }
 }
 
+/** For whom a join token is to be made: a workload's sidecar, or a gateway. */
+export interface JoinTokenRequest {
+  readonly kind: 'sidecar' | 'gateway'
+  readonly namespace: string
+  readonly name: string
+  /** How many keys it serves, that is, how often a proxy may join with it; absent: 1. */
+  readonly uses?: number
+  /** "10m"; absent: that. */
+  readonly ttl?: string
+}
+
 export interface JoinToken {
+  /** What it is called where it must not be shown. */
+  readonly id: string
   readonly token: string
+  readonly spiffeId: string
   /** Milliseconds since the Unix epoch. */
   readonly expiresAtMs: number
+}
+
+/** A join token as it is listed: the token itself is shown once, when it is made. */
+export interface JoinTokenView {
+  readonly id: string
+  /** Node id, "sidecar~default~web". */
+  readonly proxy: string
+  readonly spiffeId: string
+  readonly uses: number
+  readonly used: number
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+}
+
+export interface JoinTokenList {
+  readonly tokens: readonly JoinTokenView[]
+  /** Requests for certificates that were refused since the control plane started, by reason. */
+  readonly refusals: Readonly<Record<string, number>>
 }
 
 /** What a token of the API may do: read; also apply and delete documents; also make tokens and join proxies. */

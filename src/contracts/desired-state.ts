@@ -1,5 +1,6 @@
 // What the control plane wants to run on this host, told to the supervisor: which sidecars, and which applications behind them.
 import type { ProblemCode } from './problem.ts'
+import type { UnixRegistration } from './unix-registration.ts'
 
 export interface DesiredState {
   readonly revision: string
@@ -18,6 +19,8 @@ export interface DesiredSidecar {
   readonly applicationPorts: readonly { readonly host: string; readonly port: number }[]
   /** Absent for gateways and for workloads that something else starts. */
   readonly application?: DesiredApplication
+  /** Which processes may ask its Workload API; absent: those of the mesh's user. */
+  readonly unix?: UnixRegistration
 }
 
 export interface DesiredApplication {

@@ -5,6 +5,11 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { HttpClient, type HttpAnswer } from '../../src/cli/mesh/http-client.ts'
+import type { ProxyBootstrap } from '../../src/contracts/bootstrap.ts'
+import type { JoinToken } from '../../src/contracts/control-api.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { createCertificateClient } from '../../src/proxy/identity/certificate-client.ts'
+import { createCertificateRequest } from '../../src/proxy/identity/certificate-request.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
@@ -104,7 +109,56 @@ test('what is written down holds no secret, and is for the owner alone', async (
   const text = await readFile(file, 'utf8')
   assert.doesNotMatch(text, /hdl_api_|hdl_join_/)
   assert.doesNotMatch(text, adminToken())
-  assert.match(text, /join-token\/spiffe:/)
+  assert.match(text, /"join-token\/[0-9a-f]{12}","action":"created for sidecar default\/a \(spiffe:/)
+  assert.match(text, /"join-token\/[0-9a-f]{12}","action":"used by sidecar~default~a for spiffe:/)
+})
+
+test('a join token is made, listed, used and taken back, and what it was used for is written down', async () => {
+  const made = await heddle('token', 'join', 'create', 'a', '--uses', '2', '--ttl', '1h', '-o', 'json')
+  const { id, token, spiffeId, expiresAtMs } = JSON.parse(made.stdout) as JoinToken
+  assert.match(token, /^hdl_join_/)
+  assert.ok(expiresAtMs > Date.now() + 3_500_000 && expiresAtMs <= Date.now() + 3_600_000)
+  const { controlPlaneAddress: address, trustBundleFile, controlPlaneSpiffeId } = await bootstrap()
+  const sign = createCertificateClient({
+    address,
+    trustBundleFile,
+    controlPlaneSpiffeId,
+    clock: systemClock,
+  })
+  const proof = { kind: 'token', token } as const
+  assert.equal((await sign(createCertificateRequest(spiffeId).csrDer, proof)).chainDer.length, 2)
+  const other = createCertificateRequest('spiffe://mesh.local/ns/default/sa/other')
+  await assert.rejects(sign(other.csrDer, proof), /ask for your own identity/)
+
+  const listed = await heddle('token', 'join', 'list')
+  assert.match(listed.stdout, new RegExp(`${id} +sidecar~default~a +${spiffeId} +1 of 2 `))
+  assert.match(listed.stderr, /refused since the control plane started: denied 1/)
+  assert.doesNotMatch(listed.stdout, /hdl_join_/)
+  assert.equal((await heddle('token', 'join', 'delete', id)).exitCode, 0)
+  assert.equal((await heddle('token', 'join', 'delete', id)).exitCode, 1)
+  assert.doesNotMatch((await heddle('token', 'join', 'list')).stdout, new RegExp(id))
+  await assert.rejects(sign(createCertificateRequest(spiffeId).csrDer, proof), /the join token was revoked/)
+
+  const own = (await audit()).flatMap(({ token: by, changes }) =>
+    (changes as { object: string; action: string }[])
+      .filter(({ object }) => object === `join-token/${id}`)
+      .map(({ action }) => `${String(by)}: ${action}`),
+  )
+  assert.deepEqual(own, [
+    `admin-token: created for sidecar default/a (${spiffeId}), 2 times`,
+    `join-token/${id}: used by sidecar~default~a for ${spiffeId}`,
+    'admin-token: revoked',
+  ])
+
+  for (const [args, exitCode] of [
+    [['a', '--uses', '0'], 2],
+    [['a', '--uses', '101'], 2],
+    [['a', '--ttl', '25h'], 2],
+    [['a', '--gateway'], 1],
+    [['nobody'], 1],
+  ] as const) {
+    assert.equal((await heddle('token', 'join', 'create', ...args)).exitCode, exitCode, args.join(' '))
+  }
 })
 
 test('a proxy of several workers has the same doors', async () => {
@@ -116,6 +170,10 @@ test('a proxy of several workers has the same doors', async () => {
       assert.equal((await runCommand('curl', [...args, '-H', header, url])).stdout, '403', header)
   }
 })
+
+async function bootstrap(): Promise<ProxyBootstrap> {
+  return JSON.parse(await readFile(join(mesh.stateDir, 'proxies', 'shared.json'), 'utf8')) as ProxyBootstrap
+}
 
 function adminToken(): RegExp {
   return new RegExp(mesh.state.adminToken.replace(/[^\w]/g, '\\$&'))

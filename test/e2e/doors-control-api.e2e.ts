@@ -67,7 +67,12 @@ async function start(t: TestContext): Promise<Api> {
         },
         delete: () => Promise.resolve(applied),
       },
-      createJoinToken: () => Promise.resolve({ token: 'a-join-token', expiresAtMs: 1 }),
+      joinTokens: {
+        create: () =>
+          Promise.resolve({ id: '1f0c9a3be742', token: 'a-join-token', spiffeId: webSpiffeId, expiresAtMs: 1 }),
+        list: () => Promise.resolve({ tokens: [], refusals: {} }),
+        revoke: (id) => Promise.resolve(id === '1f0c9a3be742'),
+      },
       workloadStatuses: new WorkloadStatuses(),
       authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
     },
@@ -95,7 +100,8 @@ function ask(url: URL, { method = 'GET', path = '/v1/mesh', headers = {}, body }
 const bearer = (role: ApiRole) => ({ authorization: `Bearer ${tokens[role]}` })
 const yaml = { 'content-type': 'application/yaml' }
 const json = { 'content-type': 'application/json' }
-const spiffeId = JSON.stringify({ spiffeId: 'spiffe://mesh.local/ns/default/sa/web' })
+const webSpiffeId = 'spiffe://mesh.local/ns/default/sa/web'
+const forWeb = JSON.stringify({ kind: 'sidecar', namespace: 'default', name: 'web' })
 
 describe('a web page', () => {
   const attacks: readonly (readonly [string, (port: string) => Record<string, string>])[] = [
@@ -173,8 +179,13 @@ describe('a role', () => {
     // what applications are started with
     [{ path: '/v1/desired' }, { viewer: 403, operator: 403, admin: 200 }],
     [
-      { method: 'POST', path: '/v1/join-tokens', headers: json, body: spiffeId },
+      { method: 'POST', path: '/v1/join-tokens', headers: json, body: forWeb },
       { viewer: 403, operator: 403, admin: 200 },
+    ],
+    [{ path: '/v1/join-tokens' }, { viewer: 403, operator: 403, admin: 200 }],
+    [
+      { method: 'DELETE', path: '/v1/join-tokens/1f0c9a3be742' },
+      { viewer: 403, operator: 403, admin: 204 },
     ],
     [
       { method: 'PUT', path: '/v1/workload-statuses', headers: json, body: '{"workloads":[]}' },
@@ -243,7 +254,7 @@ describe('what is sent', () => {
     it(`as ${type ?? 'nothing in particular'} to ${path} gets ${status}`, async (t) => {
       const { ask: send } = await start(t)
       const headers = { ...bearer('admin'), ...(type === undefined ? {} : { 'content-type': type }) }
-      assert.equal((await send({ method, path, headers, body: spiffeId })).status, status)
+      assert.equal((await send({ method, path, headers, body: forWeb })).status, status)
     })
 
   for (const [path, type, mebibytes, status] of [
@@ -291,7 +302,7 @@ describe('the audit log', () => {
     const write = { method: 'PUT', path: '/v1/documents', body: 'password: c2VjcmV0' }
     await send({ ...write, headers: { ...bearer('operator'), ...yaml } })
     await send({ ...write, headers: { ...bearer('viewer'), ...yaml } })
-    await send({ method: 'POST', path: '/v1/join-tokens', headers: { ...bearer('admin'), ...json }, body: spiffeId })
+    await send({ method: 'POST', path: '/v1/join-tokens', headers: { ...bearer('admin'), ...json }, body: forWeb })
     const body = '{"name":"ci","role":"viewer"}'
     await send({ method: 'POST', path: '/v1/tokens', headers: { ...bearer('admin'), ...json }, body })
     const from = '127.0.0.1'
@@ -322,7 +333,12 @@ describe('the audit log', () => {
         from,
         request: 'POST /v1/join-tokens',
         status: 200,
-        changes: [{ object: 'join-token/spiffe://mesh.local/ns/default/sa/web', action: 'created' }],
+        changes: [
+          {
+            object: 'join-token/1f0c9a3be742',
+            action: `created for sidecar default/web (${webSpiffeId}), once`,
+          },
+        ],
         revisionBefore: '8',
         revisionAfter: '8',
       },

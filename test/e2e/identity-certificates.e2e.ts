@@ -107,9 +107,9 @@ test('a token serves one key, and no log or error ever shows it', async (t) => {
   const replay = createCertificateRequest(web)
   assert.match(
     await refused(replay.csrDer, token),
-    /was used before, by another key: make a new one with `heddle token`/,
+    /was used before, by another key: make a new one with `heddle token join create`/,
   )
-  assert.match(await refused(replay.csrDer, `${token}x`), /unknown to this control plane/)
+  assert.match(await refused(replay.csrDer, `${token}x`), /the join token is malformed/)
   const expired = await plane.tokens.create('default/web', web, 0)
   assert.match(await refused(replay.csrDer, expired), /has expired: make a new one/)
   assert.match(await refused(new Uint8Array([1, 2, 3]), token), /not PKCS#10/)

@@ -10,11 +10,14 @@ import { controlPlaneSpiffeId } from '../../src/contracts/identity/control-plane
 import { createAuthority } from '../../src/control/authority/authority.ts'
 import type { RotatableAuthority } from '../../src/control/authority/authority.ts'
 import { createCertificateService } from '../../src/control/authority/certificate-service.ts'
+import { createJoinTokenAttestor } from '../../src/control/authority/join-token-attestor.ts'
 import { createJoinTokens } from '../../src/control/authority/join-tokens.ts'
-import type { JoinTokens } from '../../src/control/authority/join-tokens.ts'
+import type { JoinGrant, JoinTokens } from '../../src/control/authority/join-tokens.ts'
 import { createJwtAuthority } from '../../src/control/authority/jwt-authority.ts'
 import { createJwtService } from '../../src/control/authority/jwt-service.ts'
+import { RefusalCounts } from '../../src/control/authority/refusal-counts.ts'
 import { createControlPlaneServerCredentials } from '../../src/control/authority/server-credentials.ts'
+import { createSvidAttestor } from '../../src/control/authority/svid-attestor.ts'
 import { openSqliteStore } from '../../src/control/store/sqlite-store.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Logger } from '../../src/core/logger.ts'
@@ -31,6 +34,9 @@ export const payment: string = `spiffe://${trustDomain}/ns/default/sa/payment`
 export interface IdentityPlane {
   readonly authority: RotatableAuthority
   readonly tokens: JoinTokens
+  /** Of the tokens that let somebody in. */
+  readonly used: readonly JoinGrant[]
+  readonly refusals: RefusalCounts
   readonly port: number
   readonly address: string
   /** Everything either side logged, as text. */
@@ -43,7 +49,7 @@ export interface PlaneOptions {
   readonly stateDir: string
   readonly svidLifetimeMs?: () => number
   readonly port?: number
-  readonly authorizedIdentity?: (spiffeId: string) => boolean
+  readonly authorizedIdentity?: (spiffeId: string, proxy: string | undefined) => boolean
   readonly log?: string[]
 }
 
@@ -62,12 +68,16 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const authority = createAuthority({ stateDir: options.stateDir, trustDomain, clock, svidLifetimeMs })
   const tokens = createJoinTokens({ store, clock })
   const authorizedIdentity = options.authorizedIdentity ?? ((): boolean => true)
-  const service = createCertificateService({ authority, tokens, authorizedIdentity, clock, logger })
+  const used: JoinGrant[] = []
+  const refusals = new RefusalCounts()
+  const attestors = [createJoinTokenAttestor({ tokens, used: (grant) => used.push(grant) }), createSvidAttestor(clock)]
+  const attestation = { attestors, authorizedIdentity, refusals, logger }
+  const service = createCertificateService({ authority, ...attestation })
   const tls = createControlPlaneServerCredentials({ authority, clock, logger })
   const server = new Server()
   server.addService(service.definition, service.implementation)
   const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
-  const jwts = createJwtService({ authority: jwtAuthority, authorizedIdentity, clock, logger })
+  const jwts = createJwtService({ authority: jwtAuthority, ...attestation })
   server.addService(jwts.definition, jwts.implementation)
   server.addService(whoAmI, whoAmIImplementation)
   const port = await new Promise<number>((resolve, reject) => {
@@ -78,6 +88,8 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   return {
     authority,
     tokens,
+    used,
+    refusals,
     port,
     address: `127.0.0.1:${port}`,
     log,

@@ -27,6 +27,8 @@ export interface MeshOptions {
   readonly files: readonly string[]
   readonly args?: readonly string[]
   readonly readyWithinMs?: number
+  /** Besides this process's own. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
@@ -39,7 +41,11 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
     '--no-dashboard',
     ...(options.args ?? []),
   ]
-  const child = spawn(heddle, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: false })
+  const child = spawn(heddle, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: false,
+    env: { ...process.env, ...options.env },
+  })
   let output = ''
   child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()))
   child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()))

@@ -8,6 +8,8 @@ import type {
   DocumentKey,
   DocumentView,
   JoinToken,
+  JoinTokenList,
+  JoinTokenRequest,
   ProxyStatus,
   RotationKind,
 } from '../../contracts/control-api.ts'
@@ -72,8 +74,16 @@ export class ControlPlaneClient {
     return JSON.parse(answer.text) as ApplyResult
   }
 
-  createJoinToken(spiffeId: string): Promise<JoinToken> {
-    return this.#json('/v1/join-tokens', { method: 'POST', body: jsonBody({ spiffeId }) })
+  createJoinToken(request: JoinTokenRequest): Promise<JoinToken> {
+    return this.#json('/v1/join-tokens', { method: 'POST', body: jsonBody(request) })
+  }
+
+  joinTokens(): Promise<JoinTokenList> {
+    return this.#json('/v1/join-tokens')
+  }
+
+  async revokeJoinToken(id: string): Promise<void> {
+    failUnlessOk(await this.#ask(`/v1/join-tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }))
   }
 
   async reportWorkloads(workloads: readonly WorkloadStatus[]): Promise<void> {

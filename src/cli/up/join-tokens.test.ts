@@ -55,8 +55,8 @@ describe('JoinTokens', () => {
 
   it('tries again soon when the control plane is away', async () => {
     let away = true
-    const tokens = new JoinTokens(stateDir, clock, (spiffeId) =>
-      away ? Promise.reject(new Error('away')) : source(spiffeId),
+    const tokens = new JoinTokens(stateDir, clock, (sidecar) =>
+      away ? Promise.reject(new Error('away')) : source(sidecar),
     )
     await tokens.keepFresh(web)
     expect(existsSync(tokens.file(web))).toBe(false)

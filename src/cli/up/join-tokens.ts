@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../../core/clock.ts'
 
 const retryMs = 2000
 
-export type TokenSource = (spiffeId: string) => Promise<JoinToken>
+export type TokenSource = (sidecar: DesiredSidecar) => Promise<Pick<JoinToken, 'token' | 'expiresAtMs'>>
 
 export class JoinTokens {
   readonly #stateDir: string
@@ -36,7 +36,7 @@ export class JoinTokens {
     this.#renewals.get(file)?.cancel()
     let inMs = retryMs
     try {
-      const { token, expiresAtMs } = await this.#source(sidecar.spiffeId)
+      const { token, expiresAtMs } = await this.#source(sidecar)
       if (this.#stopped) return
       writeFileAtomic(file, `${token}\n`)
       inMs = Math.max(retryMs, (expiresAtMs - this.#clock.nowMs()) / 2)

@@ -6,6 +6,7 @@ import type { ControlPlaneMessage, SidecarBootstrap } from '../../contracts/boot
 import type { DesiredSidecar, DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
+import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import { nodeId } from '../../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../../control/api/admin-token.ts'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
@@ -24,7 +25,7 @@ import type { ConnectProbe } from './port-watch.ts'
 import { ProcessGroups } from './process-groups.ts'
 import { ProxyProcess } from './proxy-process.ts'
 import { SidecarUnit } from './sidecar-unit.ts'
-import { maxSocketPathBytes, workloadApiFolder, workloadApiSocket } from './workload-api-socket.ts'
+import { maxSocketPathBytes, registrationFault, workloadApiFolder, workloadApiSocket } from './workload-api-socket.ts'
 
 export interface SupervisorOptions {
   readonly stateDir: string
@@ -89,7 +90,9 @@ export class Supervisor {
     rmSync(meshFile(options.stateDir), { force: true })
     this.#adminToken = readOrCreateAdminToken(options.stateDir)
     this.#groups = new ProcessGroups(host, meshFile(options.stateDir))
-    this.#tokens = new JoinTokens(options.stateDir, host.clock, (spiffeId) => this.#api.createJoinToken(spiffeId))
+    this.#tokens = new JoinTokens(options.stateDir, host.clock, ({ kind, namespace, name }) =>
+      this.#api.createJoinToken({ kind, namespace, name }),
+    )
   }
 
   get mesh(): MeshState | undefined {
@@ -211,7 +214,11 @@ export class Supervisor {
       const sidecar = wanted.get(unit.id)
       if (unit.isRetiring) continue
       if (sidecar === undefined || isAnother(unit.desired, sidecar)) void this.#retire(unit)
-      else unit.update(sidecar)
+      else {
+        const before = unit.desired
+        unit.update(sidecar)
+        if (JSON.stringify(before.unix) !== JSON.stringify(sidecar.unix)) this.#updateProxy(sidecar, unit.id)
+      }
     }
     const fresh = [...wanted].filter(([id]) => !this.#units.has(id)).map(([, sidecar]) => sidecar)
     if (fresh.length === 0) return
@@ -234,6 +241,13 @@ export class Supervisor {
     const proxy = this.#proxyFor(unit.id)
     proxy.add(unit.id, this.#sidecarBootstrap(sidecar))
     return proxy
+  }
+
+  /** Which processes may ask for its identity has changed. */
+  #updateProxy(sidecar: DesiredSidecar, id: string): void {
+    const proxy = this.#proxyFor(id)
+    proxy.add(id, this.#sidecarBootstrap(sidecar))
+    proxy.update()
   }
 
   #proxyFor(id: string): ProxyProcess {
@@ -278,12 +292,15 @@ export class Supervisor {
   }
 
   #sidecarBootstrap(sidecar: DesiredSidecar): SidecarBootstrap {
-    const { kind, namespace, name, spiffeId, adminAddress, metricsAddress } = sidecar
+    const { kind, namespace, name, spiffeId, adminAddress, metricsAddress, unix } = sidecar
     const socket = workloadApiSocket(this.#options.stateDir, sidecar)
     if (kind === 'sidecar' && socket === undefined) {
       this.#events.warning(
         `${namespace}/${name} has no Workload API: the path of its socket would be longer than ${maxSocketPathBytes} bytes; choose a shorter --state-dir`,
       )
+    }
+    if (socket !== undefined && unix !== undefined) {
+      void this.#checkRegistration(`${namespace}/${name}`, socket, unix)
     }
     return {
       kind,
@@ -294,7 +311,13 @@ export class Supervisor {
       adminAddress,
       metricsAddress,
       ...(socket === undefined ? {} : { workloadApiSocket: socket }),
+      ...(unix === undefined ? {} : { unix }),
     }
+  }
+
+  async #checkRegistration(workload: string, socket: string, registered: UnixRegistration): Promise<void> {
+    const fault = await registrationFault(socket, registered)
+    if (fault !== undefined) this.#events.warning(`${workload}: ${fault}`)
   }
 
   #startApplication(sidecar: DesiredSidecar): Application | undefined {

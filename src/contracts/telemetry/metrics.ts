@@ -65,6 +65,7 @@ export type ProxyMetric =
   | 'configApplied'
   | 'configRejected'
   | 'certificateExpiry'
+  | 'workloadApiRefused'
   | 'authorization'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
@@ -193,5 +194,11 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'gauge',
     help: 'When the X.509-SVID of this proxy ends, seconds since the Unix epoch.',
     labels: ['spiffe_id'],
+  },
+  workloadApiRefused: {
+    name: 'heddle_workload_api_refused_total',
+    kind: 'counter',
+    help: 'Callers of the Workload API that are not registered. reason: the field that did not match, or caller: it is not known who it was.',
+    labels: ['reason'],
   },
 }

@@ -1,5 +1,5 @@
 // What the control-plane API needs from the rest of the control plane.
-import type { ApplyResult, DocumentKey, DocumentView, JoinToken, ProxyStatus } from '../../contracts/control-api.ts'
+import type { ApplyResult, DocumentKey, DocumentView, ProxyStatus } from '../../contracts/control-api.ts'
 import type { DesiredState } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
@@ -9,6 +9,7 @@ import type { Watchable } from '../../core/watchable.ts'
 import type { ApiTokens } from './api-tokens.ts'
 import type { AuditLog } from './audit-log.ts'
 import type { AuthorityPort } from './authority-routes.ts'
+import type { JoinTokensPort } from './join-token-routes.ts'
 import type { WorkloadStatuses } from './workload-statuses.ts'
 
 /** Everything the API shows or changes; the composition root gives each function from the part that owns it. */
@@ -26,8 +27,7 @@ export interface ControlApiDeps {
   readonly problems: () => readonly Problem[]
   readonly proxies: () => readonly ProxyStatus[]
   readonly documents: DocumentsPort
-  /** A single-use token for that SPIFFE ID. */
-  readonly createJoinToken: (spiffeId: string) => Promise<JoinToken>
+  readonly joinTokens: JoinTokensPort
   readonly authority: AuthorityPort
   /** The supervisor's newest word on the workloads it runs. */
   readonly workloadStatuses: WorkloadStatuses
@@ -37,7 +37,7 @@ export interface ControlApiDeps {
 export interface DocumentsPort {
   list(filter: Partial<DocumentKey>): readonly DocumentView[]
   /**
-   * `yaml`: one or more documents. With `dryRun` only says what would happen. Without `mayRunPrograms` a Workload with a command is a
+   * `yaml`: one or more documents. With `dryRun` only says what would happen. Without `mayRunPrograms` a Workload with `command` or `unix` is a
    * problem. Rejects only when the store fails.
    */
   apply(yaml: string, options: { readonly dryRun: boolean; readonly mayRunPrograms: boolean }): Promise<ApplyResult>

@@ -15,6 +15,8 @@ const authorization = `Bearer ${token}`
 const json = 'application/json'
 
 interface Api {
+  /** What join tokens were asked for. */
+  readonly grants: readonly unknown[]
   readonly app: FastifyInstance
   readonly clock: ManualClock
   readonly desired: WatchableValue<DesiredState>
@@ -23,6 +25,7 @@ interface Api {
 function createApi(documents: Partial<DocumentsPort> = {}): Api {
   const clock = new ManualClock()
   const desired = new WatchableValue<DesiredState>({ revision: '1', sidecars: [] })
+  const grants: unknown[] = []
   const app = buildControlApi({
     clock,
     logger: silentLogger,
@@ -38,11 +41,20 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
       delete: () => Promise.resolve(undefined),
       ...documents,
     },
-    createJoinToken: (spiffeId) => Promise.resolve({ token: `for ${spiffeId}`, expiresAtMs: 5 }),
+    joinTokens: {
+      create(grant) {
+        grants.push(grant)
+        const spiffeId = `spiffe://mesh.local/ns/default/sa/${grant.name}`
+        if (grant.name !== 'web') return Promise.resolve(undefined)
+        return Promise.resolve({ id: '1f0c9a3be742', token: 'a-join-token', spiffeId, expiresAtMs: 5 })
+      },
+      list: () => Promise.resolve({ tokens: [], refusals: { expired: 2 } }),
+      revoke: (id) => Promise.resolve(id === '1f0c9a3be742'),
+    },
     workloadStatuses: new WorkloadStatuses(),
     authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
   })
-  return { app, clock, desired }
+  return { app, clock, desired, grants }
 }
 
 describe('control-plane API', () => {
@@ -95,17 +107,44 @@ describe('control-plane API', () => {
     expect(clock.pendingCount).toBe(0)
   })
 
-  it('makes join tokens for SPIFFE IDs of workloads only', async () => {
-    const { app } = createApi()
-    const ask = async (spiffeId: unknown): Promise<number> => {
+  it('makes join tokens for proxies of the mesh, used and valid within bounds', async () => {
+    const { app, grants } = createApi()
+    const ask = async (more: object): Promise<number> => {
       const headers = { authorization, 'content-type': json }
-      return (
-        await app.inject({ method: 'POST', url: '/v1/join-tokens', headers, payload: JSON.stringify({ spiffeId }) })
-      ).statusCode
+      const payload = JSON.stringify({ kind: 'sidecar', namespace: 'default', name: 'web', ...more })
+      return (await app.inject({ method: 'POST', url: '/v1/join-tokens', headers, payload })).statusCode
     }
-    expect(await ask('spiffe://mesh.local/ns/default/sa/web')).toBe(200)
-    expect(await ask('spiffe://mesh.local/ns/../sa/web')).toBe(400)
-    expect(await ask(7)).toBe(400)
+    expect(await ask({})).toBe(200)
+    expect(await ask({ uses: 100, ttl: '24h' })).toBe(200)
+    const web = { kind: 'sidecar', namespace: 'default', name: 'web' }
+    expect(grants).toEqual([
+      { ...web, uses: 1, ttlMs: 600_000 },
+      { ...web, uses: 100, ttlMs: 86_400_000 },
+    ])
+    expect(await ask({ name: 'nobody' })).toBe(404)
+    const bad = [
+      { uses: 0 },
+      { uses: 101 },
+      { uses: 1.5 },
+      { uses: '1' },
+      { ttl: '24h1s' },
+      { ttl: '0s' },
+      { ttl: 600 },
+    ]
+    for (const more of [...bad, { ttl: 'soon' }, { kind: 'other' }, { name: 7 }]) expect(await ask(more)).toBe(400)
+  })
+
+  it('lists join tokens and what was refused, and revokes one', async () => {
+    const { app } = createApi()
+    const headers = { authorization }
+    expect((await app.inject({ url: '/v1/join-tokens', headers })).json()).toEqual({
+      tokens: [],
+      refusals: { expired: 2 },
+    })
+    const revoke = async (id: string): Promise<number> =>
+      (await app.inject({ method: 'DELETE', url: `/v1/join-tokens/${id}`, headers })).statusCode
+    expect(await revoke('1f0c9a3be742')).toBe(204)
+    expect(await revoke('000000000000')).toBe(404)
   })
 
   it('shows what the supervisor says about failing workloads as problems', async () => {

@@ -8,6 +8,7 @@ import { guardApi, yamlTypes } from './api-guard.ts'
 import { registerAuthorityRoutes } from './authority-routes.ts'
 import type { ControlApiDeps } from './control-api-deps.ts'
 import { registerDocumentRoutes } from './document-routes.ts'
+import { registerJoinTokenRoutes } from './join-token-routes.ts'
 import { registerSupervisorRoutes } from './supervisor-routes.ts'
 import { registerTokenRoutes } from './token-routes.ts'
 
@@ -49,6 +50,7 @@ export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
   registerSupervisorRoutes(app, deps)
   registerAuthorityRoutes(app, deps.authority)
   registerTokenRoutes(app, deps.tokens)
+  registerJoinTokenRoutes(app, deps.joinTokens)
   return app
 }
 

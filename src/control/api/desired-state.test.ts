@@ -122,6 +122,13 @@ describe('buildDesiredState', () => {
     expect(sidecars[1]?.application).toBeUndefined()
   })
 
+  it('says which processes a workload registers, and asks for no other application for it', () => {
+    const unix = { uid: 1001, path: '/usr/bin/web' }
+    expect(build(sampleSnapshot([web], [])).sidecars[0]?.unix).toBeUndefined()
+    expect(build(sampleSnapshot([{ ...web, unix }], [])).sidecars[0]?.unix).toEqual(unix)
+    expect(fingerprint(sampleSnapshot([{ ...web, unix }], []))).toBe(fingerprint(sampleSnapshot([web], [])))
+  })
+
   it('asks for another process only when the document asks for one: not for a new service', () => {
     const before = fingerprint(sampleSnapshot([web], [reviews]))
     expect(fingerprint(sampleSnapshot([web], [reviews, userData]))).toBe(before)

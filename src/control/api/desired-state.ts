@@ -42,6 +42,7 @@ function workloadSidecar(
     ...adminAddresses(workloadOwner(workload), ports),
     applicationPorts: workload.ports.map(({ port }) => ({ host: workload.address, port })),
     ...(application === undefined ? {} : { application }),
+    ...(workload.unix === undefined ? {} : { unix: workload.unix }),
   }
 }
 

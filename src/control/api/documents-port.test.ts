@@ -89,6 +89,20 @@ describe('documents of the API', () => {
     expect(allowed.documents).toMatchObject([{ action: 'created' }])
   })
 
+  it('register processes for administrators alone', async () => {
+    const { port, applied } = await newPort()
+    const registers =
+      'apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: {name: w}\nspec:\n  unix: {uid: 1001}\n'
+    const refused = await port.apply(registers, { dryRun: false, mayRunPrograms: false })
+    expect(refused.problems).toMatchObject([{ code: 'HDL005', severity: 'error', path: 'spec.unix' }])
+    expect(refused.problems[0]?.message).toBe(
+      '"unix" needs the role admin: what it names gets the identity of the workload',
+    )
+    expect(applied.list()).toEqual([])
+    const allowed = await port.apply(registers, { dryRun: false, mayRunPrograms: true })
+    expect(allowed.documents).toMatchObject([{ action: 'created' }])
+  })
+
   it('delete what was applied, and leave to files what stands in files', async () => {
     const { port, applied } = await newPort()
     await port.apply(reviews, { dryRun: false, mayRunPrograms: true })

@@ -42,7 +42,7 @@ export function createDocumentsPort({ configuration, files, applied }: Documents
       const problems = [
         ...faults,
         ...written.flatMap(({ document }) => writtenInFile(document, find(document.id))),
-        ...(mayRunPrograms ? [] : written.flatMap(({ document }) => runsProgram(document))),
+        ...(mayRunPrograms ? [] : written.flatMap(({ document }) => needsAdministrator(document))),
         ...newProblems(files(), written),
       ]
       const documents = written.map(({ document }) => change(document, find(document.id)))
@@ -115,12 +115,20 @@ function writtenInFile(document: ModelDocument, present: ModelDocument | undefin
   ]
 }
 
-/** What a Workload starts runs as the mesh's own user, who may read the administrator's token. */
-function runsProgram(document: ModelDocument): Problem[] {
-  if (document.kind !== 'Workload' || document.spec.command === undefined) return []
+/** The mesh's user, as whom programs run, may read the administrator's token; an identity is as good as the workload that has it. */
+function needsAdministrator(document: ModelDocument): Problem[] {
+  if (document.kind !== 'Workload') return []
   const hint = 'Let an administrator apply it, or write it in a file of the mesh.'
-  const message = '"command" needs the role admin: what it starts runs as the user of the mesh'
-  return [documentProblem(document, 'HDL005', 'error', ['spec', 'command'], message, hint)]
+  const reasons = {
+    command: 'what it starts runs as the user of the mesh',
+    unix: 'what it names gets the identity of the workload',
+  }
+  return (['command', 'unix'] as const)
+    .filter((field) => document.spec[field] !== undefined)
+    .map((field) => {
+      const message = `"${field}" needs the role admin: ${reasons[field]}`
+      return documentProblem(document, 'HDL005', 'error', ['spec', field], message, hint)
+    })
 }
 
 interface WrittenDocument {

@@ -1,8 +1,7 @@
-// What only the supervisor asks: the desired state by long poll, join tokens; and what it tells: how the workloads do.
+// What only the supervisor asks: the desired state by long poll; and what it tells: how the workloads do.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 
 import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
-import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import { ApiFailure } from './api-failure.ts'
 import type { ControlApiDeps } from './control-api-deps.ts'
 
@@ -13,15 +12,6 @@ export function registerSupervisorRoutes(app: FastifyInstance, deps: ControlApiD
   app.get<{ Querystring: { after?: string } }>('/v1/desired', ({ query }, reply) =>
     query.after === deps.desired.value.revision ? nextState(deps, reply) : deps.desired.value,
   )
-
-  app.post<{ Body: { spiffeId?: unknown } | null }>('/v1/join-tokens', (request) => {
-    const spiffeId = request.body?.spiffeId
-    if (typeof spiffeId !== 'string' || parseSpiffeId(spiffeId) === undefined) {
-      throw new ApiFailure(400, { code: 'bad-request', message: 'spiffeId must be a SPIFFE ID of a workload' })
-    }
-    request.audited = [{ object: `join-token/${spiffeId}`, action: 'created' }]
-    return deps.createJoinToken(spiffeId)
-  })
 
   app.put<{ Body: { workloads?: unknown } | null }>('/v1/workload-statuses', ({ body }, reply) => {
     const workloads = body?.workloads

@@ -1,11 +1,10 @@
+// heddle.v1.CertificateService: signs the certificates of proxies for whom an attestor vouches, in the identities that it grants alone.
 import { X509Certificate, createHash } from 'node:crypto'
 
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
 import type { ServerUnaryCall, ServiceDefinition, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
 
-import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
-// heddle.v1.CertificateService: signs the certificates of proxies that show a join token or the SVID they want to renew.
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
 import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import {
@@ -17,25 +16,27 @@ import type {
   SignCertificateRequest,
   SignCertificateResponse,
 } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
-import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import { Unattested, attest } from './attestor.ts'
+import type { Attestor, Evidence } from './attestor.ts'
 import type { Authority, SignedSvid } from './authority.ts'
-import type { JoinGrant, JoinTokens, TokenRefusal } from './join-tokens.ts'
+import type { RefusalCounts } from './refusal-counts.ts'
 import { SigningRefused, parseSigningRequest } from './signing-request.ts'
 
 export interface CertificateServiceOptions {
   readonly authority: Authority
-  readonly tokens: JoinTokens
-  /** Whether the mesh (still) has a proxy of this identity; `proxy` ("namespace/name") is known when it joins. */
+  /** The only ones that are asked who a caller is. */
+  readonly attestors: readonly Attestor[]
+  /** Whether the mesh (still) has a proxy of this identity; `proxy`, its node id, is known when it joins. */
   readonly authorizedIdentity: (spiffeId: string, proxy: string | undefined) => boolean
-  readonly clock: Clock
+  readonly refusals: RefusalCounts
   readonly logger: Logger
 }
 
 type Call = ServerUnaryCall<SignCertificateRequest, SignCertificateResponse>
 /** Of whichever method. */
-type AnyCall = Pick<Call, 'getAuthContext'>
+type AnyCall = Pick<Call, 'getAuthContext' | 'getPeer' | 'metadata'>
 
 /** For `grpc.Server.addService`, on a port with the credentials of server-credentials.ts. */
 export function createCertificateService(options: CertificateServiceOptions): {
@@ -64,44 +65,55 @@ const method = {
   responseDeserialize: (bytes: Buffer): SignCertificateResponse => fromBinary(SignCertificateResponseSchema, bytes),
 } as const
 
-class Unauthenticated extends Error {}
-
 async function answer(
   options: CertificateServiceOptions,
   call: Call,
   callback: sendUnaryData<SignCertificateResponse>,
 ): Promise<void> {
-  const csrDer = call.request.csrDer
-  const token = bearerToken(call)
   try {
-    const signed = token === undefined ? renew(options, call, csrDer) : await join(options, token, csrDer)
+    const signed = await sign(options, call)
     const content = { certificateChainDer: [...signed.chainDer], trustBundleDer: [...signed.bundleDer] }
     callback(null, create(SignCertificateResponseSchema, content))
   } catch (error) {
-    callback(toStatus(error, call.getPeer(), options.logger))
+    callback(toStatus(error, call.getPeer(), options))
   }
 }
 
-async function join(options: CertificateServiceOptions, token: string, csrDer: Uint8Array): Promise<SignedSvid> {
-  const { publicKey } = parseSigningRequest(csrDer)
+async function sign(options: CertificateServiceOptions, call: Call): Promise<SignedSvid> {
+  const { csrDer } = call.request
+  const request = parseSigningRequest(csrDer)
   const keyFingerprint = createHash('sha256')
-    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .update(request.publicKey.export({ type: 'spki', format: 'der' }))
     .digest('hex')
-  const { spiffeId, proxy } = granted(await options.tokens.verify(token, keyFingerprint))
+  const { spiffeIds, proxy, spend } = await attest(options.attestors, { ...evidenceOf(call), keyFingerprint })
+  const spiffeId = spiffeIds.find((one) => one === request.spiffeId)
+  if (spiffeId === undefined) {
+    throw new SigningRefused(
+      'denied',
+      `the certificate request is for ${JSON.stringify(request.spiffeId)}, but the caller is ${spiffeIds.join(' or ')}: ask for your own identity`,
+    )
+  }
   assertAuthorized(options, spiffeId, proxy)
-  // signed first, so that a request for somebody else's identity does not use up the token
+  // signed first, so that what is refused uses nothing up
   const signed = options.authority.sign(csrDer, spiffeId)
-  granted(await options.tokens.redeem(token, keyFingerprint))
-  options.logger.info('a proxy joined', { proxy, spiffeId, notAfterMs: signed.notAfterMs })
+  const refusal = await spend?.()
+  if (refusal !== undefined) throw new Unattested(refusal)
+  if (proxy === undefined)
+    options.logger.debug('a certificate was renewed', { spiffeId, notAfterMs: signed.notAfterMs })
+  else options.logger.info('a proxy joined', { proxy, spiffeId, notAfterMs: signed.notAfterMs })
   return signed
 }
 
-function renew(options: CertificateServiceOptions, call: Call, csrDer: Uint8Array): SignedSvid {
-  const spiffeId = peerSpiffeId(options, call)
-  assertAuthorized(options, spiffeId, undefined)
-  const signed = options.authority.sign(csrDer, spiffeId)
-  options.logger.debug('a certificate was renewed', { spiffeId, notAfterMs: signed.notAfterMs })
-  return signed
+/** grpc-js shows only certificates that the handshake verified. */
+export function evidenceOf(call: AnyCall): Evidence {
+  const raw = call.getAuthContext().sslPeerCertificate?.raw
+  const [header] = call.metadata.get('authorization')
+  const bearerToken = typeof header === 'string' ? /^Bearer +(\S+)$/i.exec(header)?.[1] : undefined
+  return {
+    peer: call.getPeer(),
+    ...(bearerToken === undefined ? {} : { bearerToken }),
+    ...(raw === undefined ? {} : { certificate: new X509Certificate(raw) }),
+  }
 }
 
 export function assertAuthorized(
@@ -116,41 +128,17 @@ export function assertAuthorized(
   throw new SigningRefused('denied', `the mesh has no workload or gateway ${who}: apply its document first`)
 }
 
-/** grpc-js shows only certificates that the handshake verified; a connection may outlive its certificate, so the end is checked here. */
-export function peerSpiffeId({ clock }: Pick<CertificateServiceOptions, 'clock'>, call: AnyCall): string {
-  const raw = call.getAuthContext().sslPeerCertificate?.raw
-  const certificate = raw === undefined ? undefined : new X509Certificate(raw)
-  const spiffeId = certificate === undefined ? undefined : spiffeIdOf(certificate)
-  if (certificate === undefined || spiffeId === undefined) {
-    throw new Unauthenticated('show a valid X.509-SVID of this trust domain, or a join token: `heddle token` makes one')
-  }
-  if (certificate.validToDate.getTime() <= clock.nowMs()) {
-    throw new Unauthenticated(`the X.509-SVID of ${spiffeId} has expired: join again with a new token`)
-  }
-  return spiffeId
-}
-
-function bearerToken(call: Call): string | undefined {
-  const [value] = call.metadata.get('authorization')
-  return typeof value === 'string' ? /^Bearer +(\S+)$/i.exec(value)?.[1] : undefined
-}
-
-const refusals: Readonly<Record<TokenRefusal, string>> = {
-  unknown: 'the join token is unknown to this control plane',
-  expired: 'the join token has expired',
-  used: 'the join token was used before, by another key',
-}
-
-function granted(result: JoinGrant | TokenRefusal): JoinGrant {
-  if (typeof result !== 'string') return result
-  throw new Unauthenticated(`${refusals[result]}: make a new one with \`heddle token\``)
-}
-
-export function toStatus(error: unknown, peer: string, logger: Logger): { code: status; details: string } {
+/** Logged and counted: what was refused, and why. */
+export function toStatus(
+  error: unknown,
+  peer: string,
+  { logger, refusals }: Pick<CertificateServiceOptions, 'logger' | 'refusals'>,
+): { code: status; details: string } {
   const details = errorMessage(error)
-  if (error instanceof SigningRefused || error instanceof Unauthenticated) {
-    logger.warn('a certificate was refused', { peer, reason: details })
-    if (error instanceof Unauthenticated) return { code: status.UNAUTHENTICATED, details }
+  if (error instanceof SigningRefused || error instanceof Unattested) {
+    const refused = refusals.count(error.reason)
+    logger.warn('a certificate was refused', { peer, reason: error.reason, details, refused })
+    if (error instanceof Unattested) return { code: status.UNAUTHENTICATED, details }
     return { code: error.reason === 'denied' ? status.PERMISSION_DENIED : status.INVALID_ARGUMENT, details }
   }
   logger.error('a certificate could not be signed', { peer, error: details })

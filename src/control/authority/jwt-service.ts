@@ -14,12 +14,16 @@ import type {
   SignJwtSvidResponse,
 } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
 import { grpcMethod } from '../../contracts/xds/grpc-method.ts'
-import { assertAuthorized, peerSpiffeId, toStatus } from './certificate-service.ts'
+import { attest } from './attestor.ts'
+import { assertAuthorized, evidenceOf, toStatus } from './certificate-service.ts'
 import type { CertificateServiceOptions } from './certificate-service.ts'
 import type { JwtAuthority } from './jwt-authority.ts'
 import { SigningRefused } from './signing-request.ts'
 
-export interface JwtServiceOptions extends Pick<CertificateServiceOptions, 'authorizedIdentity' | 'clock' | 'logger'> {
+export interface JwtServiceOptions extends Pick<
+  CertificateServiceOptions,
+  'attestors' | 'authorizedIdentity' | 'logger' | 'refusals'
+> {
   readonly authority: JwtAuthority
 }
 
@@ -30,15 +34,21 @@ export function createJwtService(options: JwtServiceOptions): {
   readonly definition: ServiceDefinition
   readonly implementation: UntypedServiceImplementation
 } {
-  const { authority, logger } = options
+  const { authority, attestors } = options
   /** Whoever is no proxy of the mesh gets nothing. */
-  const answer = <Q, R>(call: ServerUnaryCall<Q, R>, callback: sendUnaryData<R>, response: (caller: string) => R) => {
+  const answer = async <Q, R>(
+    call: ServerUnaryCall<Q, R>,
+    callback: sendUnaryData<R>,
+    response: (caller: string) => R,
+  ): Promise<void> => {
     try {
-      const caller = peerSpiffeId(options, call)
+      // no key: what serves one key, such as a join token, is no evidence here
+      const { spiffeIds } = await attest(attestors, evidenceOf(call))
+      const [caller = ''] = spiffeIds
       assertAuthorized(options, caller, undefined)
       callback(null, response(caller))
     } catch (error) {
-      callback(toStatus(error, call.getPeer(), logger))
+      callback(toStatus(error, call.getPeer(), options))
     }
   }
   return {
@@ -48,7 +58,7 @@ export function createJwtService(options: JwtServiceOptions): {
         call: ServerUnaryCall<SignJwtSvidRequest, SignJwtSvidResponse>,
         callback: sendUnaryData<SignJwtSvidResponse>,
       ) => {
-        answer(call, callback, (caller) => {
+        void answer(call, callback, (caller) => {
           const { audience } = call.request
           if (audience.length === 0 || audience.includes('')) {
             throw new SigningRefused('invalid', 'a JWT-SVID is for somebody: name its audience')
@@ -60,7 +70,7 @@ export function createJwtService(options: JwtServiceOptions): {
         call: ServerUnaryCall<GetJwtKeysRequest, GetJwtKeysResponse>,
         callback: sendUnaryData<GetJwtKeysResponse>,
       ) => {
-        answer(call, callback, () =>
+        void answer(call, callback, () =>
           create(GetJwtKeysResponseSchema, { jwkSet: JSON.stringify({ keys: authority.keys }) }),
         )
       },

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 
 import { z } from 'zod'
 
+import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import { accessLogSchema } from '../../policies/access-log/access-log.schema.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import { extensionProvidersSchema } from '../../policies/external-authorization/external-authorization.schema.ts'
@@ -35,6 +36,8 @@ export interface WorkloadSpec {
   readonly env: Readonly<Record<string, string>>
   /** Absent: the folder of the file. */
   readonly workingDirectory?: string
+  /** Which processes may be it; absent: those of the mesh's user. */
+  readonly unix?: UnixRegistration
   readonly locality?: { readonly region?: string; readonly zone?: string; readonly subZone?: string }
   readonly weight: number
   /** "reviews", "reviews.shop", "reviews:9080", or the same in parts. */
@@ -86,6 +89,9 @@ export interface MeshConfigSpec {
 
 const endpointWeightSchema = z.int().min(1).max(1_000_000).default(1)
 
+/** The greatest one means none (POSIX chown). */
+const unixIdSchema = z.int().min(0).max(4_294_967_294)
+
 const workloadSpecSchema = z.strictObject({
   serviceAccount: objectNameSchema.default('default'),
   address: preciseHostnameSchema.or(z.ipv6()).default('127.0.0.1'),
@@ -109,6 +115,21 @@ const workloadSpecSchema = z.strictObject({
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'the name of an environment variable'), z.string())
     .default({}),
   workingDirectory: z.string().min(1).exactOptional(),
+  unix: z
+    .strictObject({
+      uid: unixIdSchema.exactOptional(),
+      gid: unixIdSchema.exactOptional(),
+      path: z
+        .string()
+        .max(4095)
+        .regex(/^\/[^\0]*[^\0/]$/, 'the absolute path of an executable')
+        .exactOptional(),
+    })
+    .check((ctx) => {
+      if (Object.keys(ctx.value).length === 0)
+        ctx.issues.push(ruleIssue(ctx.value, [], '"unix" is empty: give it "uid", "gid" or "path"', 'HDL006'))
+    })
+    .exactOptional(),
   locality: z
     .strictObject({
       region: z.string().exactOptional(),

@@ -1,5 +1,6 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
@@ -60,6 +61,8 @@ export interface MeshWorkload {
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly workingDirectory?: string
+  /** Which processes its Workload API serves. */
+  readonly unix?: UnixRegistration
   /** Hosts and ports of the Services with a loopback listener: those of its namespace and those that `spec.uses` names. */
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly security: AppliedSecurity

@@ -45,7 +45,7 @@ function meshWorkload(
   problems: Problem[],
 ): MeshWorkload {
   const { namespace, name, metadata, spec, folder } = workload
-  const { command, workingDirectory } = spec
+  const { command, workingDirectory, unix } = spec
   const directory =
     workingDirectory === undefined || folder === undefined
       ? (workingDirectory ?? folder)
@@ -61,6 +61,7 @@ function meshWorkload(
     ...(command === undefined ? {} : { command }),
     env: spec.env,
     ...(directory === undefined ? {} : { workingDirectory: directory }),
+    ...(unix === undefined ? {} : { unix }),
     uses: usesOf(workload, index, services, problems),
     security: security.of({ kind: 'Workload', namespace, name, labels: metadata.labels }),
     source: sourceLocation(workload),

@@ -2,6 +2,7 @@
 import { Server } from '@grpc/grpc-js'
 import type { ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js'
 
+import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import { SpiffeWorkloadAPI } from '../../contracts/xds/gen/spiffe/workload_pb.ts'
 import type {
   X509BundlesRequest,
@@ -13,6 +14,7 @@ import { grpcMethod } from '../../contracts/xds/grpc-method.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { createCertificateClient, type CertificateClientOptions } from '../identity/certificate-client.ts'
 import type { TlsCredentials } from '../io/connection.ts'
+import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { bindApiSocket } from './api-socket.ts'
 import { createApplicationIdentity, type ApplicationIdentityOptions } from './application-identity.ts'
 import { onEnd, refuseWithoutHeader, type Call } from './call-rules.ts'
@@ -24,6 +26,10 @@ import { x509BundlesResponse, x509SvidResponse } from './x509-messages.ts'
 export interface WorkloadApiOptions extends Omit<ApplicationIdentityOptions, 'sign'> {
   /** Ends in ".sock". */
   readonly socketFile: string
+  /** Which processes may ask; absent: those that may open the socket, which is its owner's. */
+  readonly unix?: UnixRegistration
+  /** A caller was: which field did not match. */
+  readonly refused: AdmissionOptions['refused']
   readonly controlPlane: Omit<CertificateClientOptions, 'clock'>
 }
 
@@ -63,7 +69,9 @@ export async function startWorkloadApi(options: WorkloadApiOptions): Promise<Wor
     server.forceShutdown()
   }
   try {
-    const removeSocket = await bindApiSocket(server, socketFile)
+    const { unix: registered } = options
+    const admission = registered === undefined ? undefined : await createAdmission({ ...options, registered })
+    const removeSocket = await bindApiSocket(server, socketFile, admission)
     return {
       stop() {
         removeSocket()

@@ -63,8 +63,19 @@ const { url } = await startControlApi(
       apply: () => Promise.reject(new Error('none')),
       delete: () => Promise.resolve(undefined),
     },
-    createJoinToken: (spiffeId) =>
-      Promise.resolve({ token: `${process.pid}-${++tokens} ${spiffeId}`, expiresAtMs: Date.now() + 60_000 }),
+    joinTokens: {
+      create({ kind, namespace, name }) {
+        const wanted = desired.value.sidecars.find(
+          (one) => one.kind === kind && one.namespace === namespace && one.name === name,
+        )
+        if (wanted === undefined) return Promise.resolve(undefined)
+        const { spiffeId } = wanted
+        const token = `${process.pid}-${++tokens} ${spiffeId}`
+        return Promise.resolve({ id: String(tokens), token, spiffeId, expiresAtMs: Date.now() + 60_000 })
+      },
+      list: () => Promise.resolve({ tokens: [], refusals: {} }),
+      revoke: () => Promise.resolve(false),
+    },
     workloadStatuses,
     authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
   },

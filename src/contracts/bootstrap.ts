@@ -1,4 +1,5 @@
 // What a proxy process is told when it starts (a file, 0600). The set of sidecars may change later over the supervisor's channel.
+import type { TrustBundle } from './identity/svid.ts'
 
 export interface ProxyBootstrap {
   /** "127.0.0.1:15012": xDS and certificates over TLS. */
@@ -66,6 +67,7 @@ export interface WorkerCredentials {
   readonly certificateChainPem: string
   readonly privateKeyPem: string
   readonly rootsPem: string
+  readonly federatedBundles?: readonly TrustBundle[]
 }
 
 export interface SocketError {

@@ -7,6 +7,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js'
 
 import type { ControlPlaneOptions } from '../cli/roles.ts'
 import type { ControlPlaneMessage } from '../contracts/bootstrap.ts'
+import type { FederationStatus } from '../contracts/control-api.ts'
 import type { DesiredState } from '../contracts/desired-state.ts'
 import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
 import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
@@ -30,6 +31,9 @@ import { createControlPlaneServerCredentials } from '../control/authority/server
 import { TrustWatch } from '../control/authority/trust-watch.ts'
 import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
 import { createConfiguration } from '../control/configuration.ts'
+import { BundleServer } from '../control/federation/bundle-server.ts'
+import { Federation } from '../control/federation/federation.ts'
+import { OwnBundle } from '../control/federation/own-bundle.ts'
 import { documentTexts } from '../control/model/document.ts'
 import { Model } from '../control/model/model.ts'
 import { PortAllocator } from '../control/ports/port-allocator.ts'
@@ -48,7 +52,9 @@ import { systemClock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
+import { createSystemRandom } from '../core/random.ts'
 import { WatchableValue } from '../core/watchable.ts'
+import { durationMs } from '../policies/scalars.schema.ts'
 
 const joinTokenTtlMs = 10 * 60_000
 const recordDelayMs = 50
@@ -93,12 +99,16 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 
   // 2. Identity.
   const svidLifetimeMs = (): number => snapshotNow().settings.svidLifetimeMs
+  const federation = new Federation({ stateDir: options.stateDir, clock, random: createSystemRandom(), logger })
+  federation.follow(snapshotNow().settings.federation)
+  lifecycle.onStop(() => federation.stop())
   const authority = createAuthority({
     stateDir: options.stateDir,
     trustDomain: snapshotNow().settings.trustDomain,
     clock,
     svidLifetimeMs,
     upstreamFiles: options.certificateAuthority,
+    federatedBundles: federation.bundles,
   })
   const tokens = createJoinTokens({ store, clock })
 
@@ -167,7 +177,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   const certificates = createCertificateService({ authority, tokens, authorizedIdentity: isWanted, clock, logger })
   secured.addService(certificates.definition, certificates.implementation)
   const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
-  const jwts = createJwtService({ authority: jwtAuthority, authorizedIdentity: isWanted, clock, logger })
+  const jwts = createJwtService({
+    authority: jwtAuthority,
+    federated: () => federation.bundles.value,
+    authorizedIdentity: isWanted,
+    clock,
+    logger,
+  })
   secured.addService(jwts.definition, jwts.implementation)
   /** SPIFFE ID by node id. */
   const proxies = (): ReadonlyMap<string, string> =>
@@ -178,7 +194,30 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   lifecycle.onStop(() => trust.stop())
   const trustService = trust.service()
   secured.addService(trustService.definition, trustService.implementation)
+  const bundleEndpoint = () => snapshotNow().settings.federation?.bundleEndpoint
+  const refreshHintMs = (): number => durationMs(bundleEndpoint()?.refreshHint ?? '5m')
+  const ownBundle = new OwnBundle({
+    stateDir: options.stateDir,
+    authority,
+    jwtKeys: () => jwtAuthority.keys,
+    refreshHintMs,
+    clock,
+  })
+  const bundleServer = new BundleServer({ authority, bundle: ownBundle, clock, logger })
+  lifecycle.onStop(() => bundleServer.stop())
+  bundleServer.follow(bundleEndpoint())
+  const followFederation = (): void => {
+    federation.follow(snapshotNow().settings.federation)
+    bundleServer.follow(bundleEndpoint())
+  }
+  lifecycle.onStop(configuration.snapshot.subscribe(followFederation))
+  const federationStatus = (): FederationStatus => ({
+    trustDomains: federation.status(),
+    ...(bundleServer.fault !== undefined && { bundleEndpointFault: bundleServer.fault }),
+  })
   const rotation = new Rotation({
+    // who looks once in a while has looked then, or has tried more than once
+    distributeForMs: () => (bundleEndpoint() === undefined ? 0 : 2 * refreshHintMs()),
     authority,
     proxies: () => proxies().keys(),
     isCurrent: (node) => trust.isCurrent(node),
@@ -229,7 +268,14 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
         expiresAtMs: clock.nowMs() + joinTokenTtlMs,
       }),
       workloadStatuses,
-      authority: rotation,
+      authority: {
+        status: () => ({
+          ...rotation.status(),
+          ...(snapshotNow().settings.federation !== undefined && { federation: federationStatus() }),
+        }),
+        bundle: () => ownBundle.current(),
+        start: (kind) => rotation.start(kind),
+      },
     },
     apiAddress.host,
     apiAddress.port,

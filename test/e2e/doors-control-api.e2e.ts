@@ -69,7 +69,11 @@ async function start(t: TestContext): Promise<Api> {
       },
       createJoinToken: () => Promise.resolve({ token: 'a-join-token', expiresAtMs: 1 }),
       workloadStatuses: new WorkloadStatuses(),
-      authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
+      authority: {
+        status: () => ({ trustDomain: 'mesh.local', certificates: [] }),
+        bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
+        start: () => undefined,
+      },
     },
     '127.0.0.1',
     0,

@@ -40,7 +40,11 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
     },
     createJoinToken: (spiffeId) => Promise.resolve({ token: `for ${spiffeId}`, expiresAtMs: 5 }),
     workloadStatuses: new WorkloadStatuses(),
-    authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
+    authority: {
+      status: () => ({ trustDomain: 'mesh.local', certificates: [] }),
+      bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
+      start: () => undefined,
+    },
   })
   return { app, clock, desired }
 }

@@ -34,6 +34,8 @@ export interface AuthorityOptions {
   readonly svidLifetimeMs: () => number
   /** The user's own certificate authority in place of the embedded root. */
   readonly upstreamFiles?: UpstreamFiles | undefined
+  /** Of other trust domains, handed out with each certificate; absent: none. */
+  readonly federatedBundles?: Watchable<readonly TrustBundle[]>
 }
 
 export interface SignedSvid {
@@ -41,6 +43,8 @@ export interface SignedSvid {
   readonly chainDer: readonly Uint8Array[]
   /** Roots of the trust domain. */
   readonly bundleDer: readonly Uint8Array[]
+  /** Of other trust domains. */
+  readonly federatedBundles: readonly TrustBundle[]
   readonly notAfterMs: number
 }
 
@@ -111,6 +115,7 @@ class UpstreamAuthority implements RotatableAuthority {
     if (this.#rotation?.kind === 'root') this.#resumeRoot(this.#rotation)
     this.#intermediate = this.#intermediateNow()
     this.#takeEffect()
+    options.federatedBundles?.subscribe(() => this.#tellFingerprint(this.#intermediate.current()))
   }
 
   get trustBundle(): TrustBundle {
@@ -248,7 +253,7 @@ class UpstreamAuthority implements RotatableAuthority {
   #tellFingerprint({ certificate }: Signer): void {
     const above = [certificate, ...this.#intermediate.upstream.issuers].map(({ raw }) => raw)
     const bundle = this.#bundle().map(({ raw }) => raw)
-    this.trustFingerprint.set(trustFingerprint(above, bundle))
+    this.trustFingerprint.set(trustFingerprint(above, bundle, this.#options.federatedBundles?.value))
   }
 
   /** Below whoever signs now. */
@@ -287,6 +292,7 @@ class UpstreamAuthority implements RotatableAuthority {
     return {
       chainDer: [der, certificate.raw, ...issuers.map(({ raw }) => raw)],
       bundleDer: this.#bundle().map(({ raw }) => raw),
+      federatedBundles: this.#options.federatedBundles?.value ?? [],
       notAfterMs,
     }
   }

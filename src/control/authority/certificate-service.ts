@@ -7,6 +7,7 @@ import type { ServerUnaryCall, ServiceDefinition, UntypedServiceImplementation, 
 import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
 // heddle.v1.CertificateService: signs the certificates of proxies that show a join token or the SVID they want to renew.
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
+import { certificatesFromPem } from '../../contracts/identity/pem.ts'
 import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import {
   CertificateService,
@@ -75,7 +76,14 @@ async function answer(
   const token = bearerToken(call)
   try {
     const signed = token === undefined ? renew(options, call, csrDer) : await join(options, token, csrDer)
-    const content = { certificateChainDer: [...signed.chainDer], trustBundleDer: [...signed.bundleDer] }
+    const content = {
+      certificateChainDer: [...signed.chainDer],
+      trustBundleDer: [...signed.bundleDer],
+      federatedBundles: signed.federatedBundles.map(({ trustDomain, rootsPem }) => ({
+        trustDomain,
+        trustBundleDer: certificatesFromPem(rootsPem),
+      })),
+    }
     callback(null, create(SignCertificateResponseSchema, content))
   } catch (error) {
     callback(toStatus(error, call.getPeer(), options.logger))

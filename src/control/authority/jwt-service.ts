@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf'
 import type { ServerUnaryCall, ServiceDefinition, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
 
+import type { BundleKey } from '../../contracts/identity/jwt-svid.ts'
 import {
   CertificateService,
   GetJwtKeysResponseSchema,
@@ -21,6 +22,8 @@ import { SigningRefused } from './signing-request.ts'
 
 export interface JwtServiceOptions extends Pick<CertificateServiceOptions, 'authorizedIdentity' | 'clock' | 'logger'> {
   readonly authority: JwtAuthority
+  /** Keys of other trust domains; absent: none. */
+  readonly federated?: () => readonly { readonly trustDomain: string; readonly jwtKeys: readonly BundleKey[] }[]
 }
 
 const { signJwtSvid, getJwtKeys } = CertificateService.method
@@ -30,7 +33,7 @@ export function createJwtService(options: JwtServiceOptions): {
   readonly definition: ServiceDefinition
   readonly implementation: UntypedServiceImplementation
 } {
-  const { authority, logger } = options
+  const { authority, logger, federated = () => [] } = options
   /** Whoever is no proxy of the mesh gets nothing. */
   const answer = <Q, R>(call: ServerUnaryCall<Q, R>, callback: sendUnaryData<R>, response: (caller: string) => R) => {
     try {
@@ -61,7 +64,12 @@ export function createJwtService(options: JwtServiceOptions): {
         callback: sendUnaryData<GetJwtKeysResponse>,
       ) => {
         answer(call, callback, () =>
-          create(GetJwtKeysResponseSchema, { jwkSet: JSON.stringify({ keys: authority.keys }) }),
+          create(GetJwtKeysResponseSchema, {
+            jwkSet: JSON.stringify({ keys: authority.keys }),
+            federatedJwkSets: Object.fromEntries(
+              federated().map(({ trustDomain, jwtKeys }) => [trustDomain, JSON.stringify({ keys: jwtKeys })]),
+            ),
+          }),
         )
       },
     },

@@ -66,7 +66,11 @@ const { url } = await startControlApi(
     createJoinToken: (spiffeId) =>
       Promise.resolve({ token: `${process.pid}-${++tokens} ${spiffeId}`, expiresAtMs: Date.now() + 60_000 }),
     workloadStatuses,
-    authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
+    authority: {
+      status: () => ({ trustDomain: 'mesh.local', certificates: [] }),
+      bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
+      start: () => undefined,
+    },
   },
   '127.0.0.1',
   port,

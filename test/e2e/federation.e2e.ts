@@ -280,7 +280,7 @@ function answerTo({ certificateChainPem: cert, privateKeyPem: key }: ReturnType<
   const [host, port] = ratingsAddress().split(':')
   return new Promise((resolve) => {
     let text = ''
-    const socket = tlsConnect({ host: host as string, port: Number(port), cert, key, rejectUnauthorized: false })
+    const socket = tlsConnect({ host: host ?? '', port: Number(port), cert, key, rejectUnauthorized: false })
     socket.on('error', () => {})
     socket.on('data', (bytes: Buffer) => (text += bytes.toString()))
     socket.on('close', () => resolve(text))

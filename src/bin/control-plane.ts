@@ -46,6 +46,7 @@ import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
+import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
 import { createXdsServer, xdsServerChannelOptions } from '../control/xds-server/xds-server.ts'
 import { systemClock } from '../core/clock.ts'
@@ -154,7 +155,18 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
-  const xds = createXdsServer({ view, clock, logger, debounceMs: 1 })
+  const isWanted = (spiffeId: string): boolean =>
+    desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
+  const nodeSecrets = new NodeSecrets({
+    view,
+    authority,
+    federatedBundles: federation.bundles,
+    isWanted: (spiffeId) => spiffeId !== controlPlaneSpiffeId(authority.trustDomain) && isWanted(spiffeId),
+    clock,
+    logger,
+  })
+  lifecycle.onStop(() => nodeSecrets.stop())
+  const xds = createXdsServer({ view: nodeSecrets.view, clock, logger, debounceMs: 1 })
   lifecycle.onStop(() => xds.stop())
   const addressOf = (purpose: 'api' | 'xds' | 'xds-tls'): { host: string; port: number } =>
     addresses.address(self, purpose)
@@ -172,8 +184,6 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     ),
   )
   secured.addService(securedXds.definition, securedXds.implementation)
-  const isWanted = (spiffeId: string): boolean =>
-    desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
   const certificates = createCertificateService({ authority, tokens, authorizedIdentity: isWanted, clock, logger })
   secured.addService(certificates.definition, certificates.implementation)
   const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
@@ -254,6 +264,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
           adminUrl: apiUrl,
           adminToken: token,
           xdsAddress,
+          xdsTlsAddress,
           isReady: (workload) => workloadStatuses.ready.value.has(workload),
         }),
       problems: () => configuration.problems.value,

@@ -106,29 +106,6 @@ describe('who asks a bundle endpoint', () => {
 })
 
 describe('the bundle endpoint of a mesh', () => {
-  const own = async () => {
-    const stateDir = temporaryStateDir((remove) => undo.push(remove))
-    const authority = createAuthority({ stateDir, trustDomain, clock, svidLifetimeMs: () => 60_000 })
-    const create = (): OwnBundle =>
-      new OwnBundle({ stateDir, authority, jwtKeys: () => [], refreshHintMs: () => 300_000, clock })
-    const server = new BundleServer({ authority, bundle: create(), clock, logger: silentLogger })
-    undo.push(() => server.stop())
-    const [port = 0] = await freePorts(1)
-    const where = { address: '127.0.0.1', port, refreshHint: '5m' }
-    const url = new URL(`https://127.0.0.1:${port}/`)
-    const fetch = (): Promise<string> =>
-      fetchBundle(url, {
-        clock,
-        signal: new AbortController().signal,
-        timeoutMs: 5_000,
-        spiffe: {
-          rootsPem: authority.trustBundle.rootsPem,
-          endpointSpiffeId: `spiffe://${trustDomain}/ns/heddle-system/sa/control-plane`,
-        },
-      })
-    return { authority, create, server, where, url, fetch }
-  }
-
   it('opens where it is told, gives the bundle to whoever asks, and closes', async () => {
     const { authority, server, where, fetch } = await own()
     server.follow(where)
@@ -191,6 +168,29 @@ describe('the bundle endpoint of a mesh', () => {
     assert.ok(create().current().spiffe_sequence > second)
   })
 })
+
+async function own() {
+  const stateDir = temporaryStateDir((remove) => undo.push(remove))
+  const authority = createAuthority({ stateDir, trustDomain, clock, svidLifetimeMs: () => 60_000 })
+  const create = (): OwnBundle =>
+    new OwnBundle({ stateDir, authority, jwtKeys: () => [], refreshHintMs: () => 300_000, clock })
+  const server = new BundleServer({ authority, bundle: create(), clock, logger: silentLogger })
+  undo.push(() => server.stop())
+  const [port = 0] = await freePorts(1)
+  const where = { address: '127.0.0.1', port, refreshHint: '5m' }
+  const url = new URL(`https://127.0.0.1:${port}/`)
+  const fetch = (): Promise<string> =>
+    fetchBundle(url, {
+      clock,
+      signal: new AbortController().signal,
+      timeoutMs: 5_000,
+      spiffe: {
+        rootsPem: authority.trustBundle.rootsPem,
+        endpointSpiffeId: `spiffe://${trustDomain}/ns/heddle-system/sa/control-plane`,
+      },
+    })
+  return { authority, create, server, where, url, fetch }
+}
 
 function endless(_: unknown, response: Parameters<RequestListener>[1]): void {
   const write = (): void => {

@@ -197,11 +197,11 @@ describe('two meshes that ask each other’s bundle endpoint', () => {
     }
     await eventually(async () => assert.equal((await call('web')).status, 200), 10_000)
     const old = await bundleOf(partner)
-    let stopped = false
+    const ended = new AbortController()
     const failures: string[] = []
     let ok = 0
     const load = (async (): Promise<void> => {
-      while (!stopped) {
+      while (!ended.signal.aborted) {
         const { status, body } = await call('web')
         if (status === 200) ok++
         else failures.push(`${status} ${body}`)
@@ -217,7 +217,7 @@ describe('two meshes that ask each other’s bundle endpoint', () => {
     // longer than any certificate from before lives
     const untilMs = Date.now() + 9_000
     await eventually(() => assert.ok(Date.now() > untilMs), 15_000)
-    stopped = true
+    ended.abort()
     await load
     assert.deepEqual(failures, [])
     assert.ok(ok > 100, `${ok} requests`)
@@ -227,9 +227,9 @@ describe('two meshes that ask each other’s bundle endpoint', () => {
     const [away] = await controlPlanes(partner)
     process.kill(away as number, 'SIGSTOP')
     try {
-      const [before] = await controlPlanes(shop)
-      process.kill(before as number, 'SIGKILL')
-      await eventually(async () => assert.notEqual((await controlPlanes(shop))[0] ?? before, before), 15_000)
+      const [killed] = await controlPlanes(shop)
+      process.kill(killed as number, 'SIGKILL')
+      await eventually(async () => assert.notEqual((await controlPlanes(shop))[0] ?? killed, killed), 15_000)
       await eventually(async () => {
         const { roots, updatedAtMs } = await federated(shop)
         assert.deepEqual([roots, updatedAtMs], [1, undefined])
@@ -244,8 +244,6 @@ describe('two meshes that ask each other’s bundle endpoint', () => {
 
   it('give applications all bundles, and verify tokens of the other', async () => {
     const { fetchX509SVID, fetchX509Bundles, fetchJWTSVID, fetchJWTBundles, validateJWTSVID } = SpiffeWorkloadAPI.method
-    const clientOf = (domain: string, workload: string): WorkloadApiClient =>
-      new WorkloadApiClient(join(meshOf(domain).stateDir, 'workload-api', `default.${workload}.sock`))
     const [web, ratings] = [clientOf(shop, 'web'), clientOf(partner, 'ratings')]
     const both = [`spiffe://${partner}`, `spiffe://${shop}`]
     const x509 = web.follow(fetchX509Bundles, {})
@@ -267,6 +265,10 @@ describe('two meshes that ask each other’s bundle endpoint', () => {
     await eventually(async () => assert.equal((await call('web')).status, 503), 20_000)
   })
 })
+
+function clientOf(domain: string, workload: string): WorkloadApiClient {
+  return new WorkloadApiClient(join(meshOf(domain).stateDir, 'workload-api', `default.${workload}.sock`))
+}
 
 /** What the mesh signs with. */
 function signerOf(domain: string): CertificateSigner {

@@ -60,6 +60,8 @@ export interface Authority {
   sign(csrDer: Uint8Array, spiffeId: string): SignedSvid
   /** A fresh key and certificate for the control plane itself. */
   issueServerSvid(): X509Svid
+  /** A fresh key and certificate for somebody who makes no key; the caller has seen that it is who it says. */
+  issueSvid(spiffeId: string): X509Svid
   /** Of what `sign` hands out now; another one after each step of a rotation. */
   readonly trustFingerprint: Watchable<string>
   /** Root and intermediate, and the next or the last root while a rotation is under way. */
@@ -145,8 +147,11 @@ class UpstreamAuthority implements RotatableAuthority {
   }
 
   issueServerSvid(): X509Svid {
+    return this.issueSvid(controlPlaneSpiffeId(this.trustDomain))
+  }
+
+  issueSvid(spiffeId: string): X509Svid {
     const { publicKey, privateKey } = newKeyPair()
-    const spiffeId = controlPlaneSpiffeId(this.trustDomain)
     const { chainDer } = this.#issue(publicKey, spiffeId)
     const leaf = new X509Certificate(chainDer[0] as Uint8Array)
     return {

@@ -252,12 +252,13 @@ class MeshResourceView implements ResourceView {
     const found = this.#servicePort(name)
     if (found === undefined) return this.#inboundCluster(name, node)
     const { service, port } = found
-    // a data plane that is not Heddle's has neither the certificate nor the roots
-    const peers = node.kind === 'other' ? [] : this.#peerSpiffeIds(port)
+    // a data plane that is not Heddle's and has shown no certificate gets neither one nor the roots
+    const plaintext = node.kind === 'other' && node.spiffeId === undefined
+    const peers = plaintext ? [] : this.#peerSpiffeIds(port)
     const byDns = usesDns(port)
     const { h2UpgradePolicy } = this.#snapshot.settings
     return this.#cache.get({
-      key: `cluster ${node.kind === 'other' ? 'other' : ''} ${name}`,
+      key: `cluster ${plaintext ? 'plaintext' : ''} ${name}`,
       name,
       schema: ClusterSchema,
       inputs: [

@@ -51,6 +51,12 @@ const peer = { address: '', remoteAddress: '', localAddress: '', localPort: 80, 
 const anything = { permissions: [{ kind: 'any' }], principals: [{ kind: 'any' }] }
 const rules = [{}]
 
+function allowed(source: AuthorizationSource, id: string, federated?: true): boolean {
+  const changes = { trustDomains: ['mesh.local', 'old.local'], ...(federated && { federated }) }
+  const filters = decoded([policy('a', { rules: [{ from: [{ source }] }] })], changes)
+  return createAuthorizer(filters).authorizeConnection({ ...peer, principal: id }).allowed
+}
+
 describe('authorization policies over xDS', () => {
   it('are filters in the order of evaluation, without what asks somebody else', () => {
     const filters = decoded([
@@ -68,11 +74,6 @@ describe('authorization policies over xDS', () => {
   })
 
   describe('beside other trust domains', () => {
-    const allowed = (source: AuthorizationSource, id: string, federated?: true): boolean => {
-      const changes = { trustDomains: ['mesh.local', 'old.local'], ...(federated && { federated }) }
-      const filters = decoded([policy('a', { rules: [{ from: [{ source }] }] })], changes)
-      return createAuthorizer(filters).authorizeConnection({ ...peer, principal: id }).allowed
-    }
     const [own, alias, theirs] = ['mesh.local', 'old.local', 'partner.example'].map(
       (domain) => `spiffe://${domain}/ns/shop/sa/web`,
     ) as [string, string, string]

@@ -146,6 +146,8 @@ export interface RotationStatus {
   readonly phaseSinceMs: number
   /** The phase waits no longer than until then: what a proxy that is away holds has ended. */
   readonly phaseEndsByMs: number
+  /** Nor does it end before then: so long have those who read our trust bundle elsewhere. Absent: nobody is given time. */
+  readonly heldUntilMs?: number
   /** Proxies that are not there yet ("sidecar~default~web"). */
   readonly waitingFor: readonly string[]
 }

@@ -53,6 +53,8 @@ interface Shown {
   readonly key: string
 }
 
+const asIs = (bytes: Uint8Array): Buffer => Buffer.from(bytes)
+
 /** State of the world, as the protocol says it. */
 class DataPlane {
   readonly secrets = new Map<string, Secret>()
@@ -65,7 +67,6 @@ class DataPlane {
 
   constructor(address: string, credentials: ChannelCredentials, node: { id: string; metadata?: object }) {
     this.#client = new Client(address, credentials, { 'grpc.ssl_target_name_override': 'control-plane' })
-    const asIs = (bytes: Uint8Array): Buffer => Buffer.from(bytes)
     const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources'
     this.#call = this.#client.makeBidiStreamRequest(path, asIs, (bytes: Buffer) => bytes)
     this.#call.on('error', (error: ServiceError) => (this.error = error))
@@ -163,7 +164,7 @@ describe('a data plane that is not Heddle’s', () => {
     try {
       for (const [name, text] of Object.entries({ cert, key, roots: plane.roots() }))
         await writeFile(join(folder, name), text)
-      const [host, port] = mesh.workload('echo-1').inbound[0]?.address.split(':') as [string, string]
+      const [host, port] = (mesh.workload('echo-1').inbound[0]?.address ?? '').split(':') as [string, string]
       const url = `https://echo.test:${port}/`
       const common = ['-sS', '--resolve', `echo.test:${port}:${host}`, '--cacert', join(folder, 'roots'), '-k']
       const mutual = ['--cert', join(folder, 'cert'), '--key', join(folder, 'key')]

@@ -95,6 +95,7 @@ describe('a rotation', () => {
     expect(phase()).toBe('distribute')
     clock.advance(999)
     expect(phase()).toBe('distribute')
+    expect(rotation.status().rotation?.heldUntilMs).toBe(clock.nowMs() + 1)
     clock.advance(1)
     expect(phase()).toBe('switch')
     renew(...proxies)

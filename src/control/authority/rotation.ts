@@ -45,10 +45,19 @@ export class Rotation {
     if (rotation === undefined) return { trustDomain, certificates }
     const { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs } = rotation
     const waitingFor = this.#waitingFor()
+    const heldMs = this.#heldMs(rotation)
     return {
       trustDomain,
       certificates,
-      rotation: { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs, waitingFor },
+      rotation: {
+        kind,
+        phase,
+        startedAtMs,
+        phaseSinceMs,
+        phaseEndsByMs,
+        ...(heldMs > 0 && { heldUntilMs: this.#options.clock.nowMs() + heldMs }),
+        waitingFor,
+      },
     }
   }
 

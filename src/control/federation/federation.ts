@@ -1,5 +1,5 @@
 // The other trust domains of the mesh, as the settings say: one FederatedDomain each, and what all of them are trusted by now.
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 
@@ -60,7 +60,8 @@ export class Federation {
   }
 
   #forgetOthers(names: readonly string[]): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    if (names.length > 0) mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    else if (!existsSync(this.#folder)) return
     for (const name of readdirSync(this.#folder)) if (!names.includes(name)) rmSync(join(this.#folder, name))
   }
 

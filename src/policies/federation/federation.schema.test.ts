@@ -84,3 +84,23 @@ describe('federation in a MeshConfig', () => {
     expect(problems([], {}, { port: 1, address: 'localhost' })).toMatch(/an IP address/)
   })
 })
+
+function problemsOf(tls: object): string {
+  const spec = { hosts: ['a.example'], ports: [{ port: 80 }], tls: { mode: 'ISTIO_MUTUAL', ...tls } }
+  const document = { apiVersion: 'heddle.dev/v1alpha1', kind: 'ExternalService', metadata: { name: 'a' }, spec }
+  return analyzeFiles([{ path: 'a.yaml', text: JSON.stringify(document) }])
+    .problems.map(formatProblem)
+    .join('\n')
+}
+
+describe('an ExternalService of another trust domain', () => {
+  const id = 'spiffe://partner.example/ns/default/sa/a'
+
+  it('says which SPIFFE IDs may answer', () => {
+    expect(problemsOf({ subjectAltNames: [id] })).toBe('')
+    expect(problemsOf({})).toMatch(/"subjectAltNames" is missing/)
+    expect(problemsOf({ subjectAltNames: [id, 'a.example'] })).toMatch(/not the SPIFFE ID of a workload: its URI/)
+    expect(problemsOf({ subjectAltNames: ['spiffe://partner.example'] })).toMatch(/has no path/)
+    expect(problemsOf({ subjectAltNames: [id], sni: 'a.example' })).toMatch(/"sni" says nothing under ISTIO_MUTUAL/)
+  })
+})

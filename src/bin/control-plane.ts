@@ -7,6 +7,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js'
 
 import type { ControlPlaneOptions } from '../cli/roles.ts'
 import type { ControlPlaneMessage } from '../contracts/bootstrap.ts'
+import type { FederationStatus } from '../contracts/control-api.ts'
 import type { DesiredState } from '../contracts/desired-state.ts'
 import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
 import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
@@ -33,6 +34,9 @@ import { createSvidAttestor } from '../control/authority/svid-attestor.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
 import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
 import { createConfiguration } from '../control/configuration.ts'
+import { BundleServer } from '../control/federation/bundle-server.ts'
+import { Federation } from '../control/federation/federation.ts'
+import { OwnBundle } from '../control/federation/own-bundle.ts'
 import { documentTexts } from '../control/model/document.ts'
 import { Model } from '../control/model/model.ts'
 import { PortAllocator } from '../control/ports/port-allocator.ts'
@@ -45,13 +49,16 @@ import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
+import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
 import { createXdsServer, xdsServerChannelOptions } from '../control/xds-server/xds-server.ts'
 import { systemClock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
+import { createSystemRandom } from '../core/random.ts'
 import { WatchableValue } from '../core/watchable.ts'
+import { durationMs } from '../policies/scalars.schema.ts'
 
 const recordDelayMs = 50
 
@@ -95,12 +102,16 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 
   // 2. Identity.
   const svidLifetimeMs = (): number => snapshotNow().settings.svidLifetimeMs
+  const federation = new Federation({ stateDir: options.stateDir, clock, random: createSystemRandom(), logger })
+  federation.follow(snapshotNow().settings.federation)
+  lifecycle.onStop(() => federation.stop())
   const authority = createAuthority({
     stateDir: options.stateDir,
     trustDomain: snapshotNow().settings.trustDomain,
     clock,
     svidLifetimeMs,
     upstreamFiles: options.certificateAuthority,
+    federatedBundles: federation.bundles,
   })
   const tokens = createJoinTokens({ store, clock })
 
@@ -146,7 +157,18 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
-  const xds = createXdsServer({ view, clock, logger, debounceMs: 1 })
+  const isWanted = (spiffeId: string): boolean =>
+    desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
+  const nodeSecrets = new NodeSecrets({
+    view,
+    authority,
+    federatedBundles: federation.bundles,
+    isWanted: (spiffeId) => spiffeId !== controlPlaneSpiffeId(authority.trustDomain) && isWanted(spiffeId),
+    clock,
+    logger,
+  })
+  lifecycle.onStop(() => nodeSecrets.stop())
+  const xds = createXdsServer({ view: nodeSecrets.view, clock, logger, debounceMs: 1 })
   lifecycle.onStop(() => xds.stop())
   const addressOf = (purpose: 'api' | 'xds' | 'xds-tls'): { host: string; port: number } =>
     addresses.address(self, purpose)
@@ -184,18 +206,18 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   const attestation = {
     // Kubernetes' projected service-account tokens are another bearer token: their attestor goes here
     attestors: [joinTokenAttestor, createSvidAttestor(clock)],
-    authorizedIdentity: (spiffeId: string, proxy: string | undefined): boolean =>
-      desired.value.sidecars.some(
-        (one) =>
-          one.spiffeId === spiffeId && (proxy === undefined || nodeId(one.kind, one.namespace, one.name) === proxy),
-      ),
+    authorizedIdentity: isWanted,
     refusals: new RefusalCounts(),
     logger,
   }
   const certificates = createCertificateService({ authority, ...attestation })
   secured.addService(certificates.definition, certificates.implementation)
   const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
-  const jwts = createJwtService({ authority: jwtAuthority, ...attestation })
+  const jwts = createJwtService({
+    authority: jwtAuthority,
+    federated: () => federation.bundles.value,
+    ...attestation,
+  })
   secured.addService(jwts.definition, jwts.implementation)
   /** SPIFFE ID by node id. */
   const proxies = (): ReadonlyMap<string, string> =>
@@ -206,7 +228,30 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   lifecycle.onStop(() => trust.stop())
   const trustService = trust.service()
   secured.addService(trustService.definition, trustService.implementation)
+  const bundleEndpoint = () => snapshotNow().settings.federation?.bundleEndpoint
+  const refreshHintMs = (): number => durationMs(bundleEndpoint()?.refreshHint ?? '5m')
+  const ownBundle = new OwnBundle({
+    stateDir: options.stateDir,
+    authority,
+    jwtKeys: () => jwtAuthority.keys,
+    refreshHintMs,
+    clock,
+  })
+  const bundleServer = new BundleServer({ authority, bundle: ownBundle, clock, logger })
+  lifecycle.onStop(() => bundleServer.stop())
+  bundleServer.follow(bundleEndpoint())
+  const followFederation = (): void => {
+    federation.follow(snapshotNow().settings.federation)
+    bundleServer.follow(bundleEndpoint())
+  }
+  lifecycle.onStop(configuration.snapshot.subscribe(followFederation))
+  const federationStatus = (): FederationStatus => ({
+    trustDomains: federation.status(),
+    ...(bundleServer.fault !== undefined && { bundleEndpointFault: bundleServer.fault }),
+  })
   const rotation = new Rotation({
+    // who looks once in a while has looked then, or has tried more than once
+    distributeForMs: () => (bundleEndpoint() === undefined ? 0 : 2 * refreshHintMs()),
     authority,
     proxies: () => proxies().keys(),
     isCurrent: (node) => trust.isCurrent(node),
@@ -243,6 +288,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
           adminUrl: apiUrl,
           adminToken: token,
           xdsAddress,
+          xdsTlsAddress,
           isReady: (workload) => workloadStatuses.ready.value.has(workload),
         }),
       problems: () => configuration.problems.value,
@@ -264,7 +310,14 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
         revoke: async (id) => (await tokens.revoke(id)) !== undefined,
       },
       workloadStatuses,
-      authority: rotation,
+      authority: {
+        status: () => ({
+          ...rotation.status(),
+          ...(snapshotNow().settings.federation !== undefined && { federation: federationStatus() }),
+        }),
+        bundle: () => ownBundle.current(),
+        start: (kind) => rotation.start(kind),
+      },
     },
     apiAddress.host,
     apiAddress.port,

@@ -6,6 +6,7 @@ import { apiRoles } from '../control/api/api-roles.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
 import { outputFormats } from './output.ts'
 import type { RotateOptions } from './verbs/certs-authority.ts'
+import type { BundleOptions } from './verbs/certs-bundle.ts'
 import { packageVersion } from './version.ts'
 
 /** `run` gets the work of the verb that was called. */
@@ -218,6 +219,34 @@ const declareSecurity: Declare = (program, context, run) => {
     .action((_, command: Command) =>
       run(async () =>
         (await import('./verbs/certs-authority.ts')).certsAuthority(context, command.optsWithGlobals<MeshOptions>()),
+      ),
+    )
+
+  verb(certs, 'bundle', 'print the trust bundle of this mesh, for other trust domains', [
+    'heddle certs bundle > mesh-bundle.json',
+    'heddle certs bundle --format pem > mesh-roots.pem',
+  ])
+    .addOption(
+      new Option('--format <format>', 'a JWK set with all keys, or the roots alone')
+        .choices(['spiffe', 'pem'])
+        .default('spiffe'),
+    )
+    .addOption(stateDirOption())
+    .action((_, command: Command) =>
+      run(async () =>
+        (await import('./verbs/certs-bundle.ts')).certsBundle(context, command.optsWithGlobals<BundleOptions>()),
+      ),
+    )
+
+  verb(certs, 'federation', 'show the trust bundles of other trust domains; exits with 1 when one is missing', [
+    'heddle certs federation',
+    'heddle certs federation -o json',
+  ])
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((_, command: Command) =>
+      run(async () =>
+        (await import('./verbs/certs-bundle.ts')).certsFederation(context, command.optsWithGlobals<MeshOptions>()),
       ),
     )
 

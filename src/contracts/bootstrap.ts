@@ -1,5 +1,5 @@
 // What a proxy process is told when it starts (a file, 0600). The set of sidecars may change later over the supervisor's channel.
-
+import type { TrustBundle } from './identity/svid.ts'
 import type { UnixRegistration } from './unix-registration.ts'
 
 export interface ProxyBootstrap {
@@ -70,6 +70,7 @@ export interface WorkerCredentials {
   readonly certificateChainPem: string
   readonly privateKeyPem: string
   readonly rootsPem: string
+  readonly federatedBundles?: readonly TrustBundle[]
 }
 
 export interface SocketError {

@@ -1,4 +1,5 @@
 // What the control plane's HTTP API and those who ask it (CLI, supervisor, dashboard) say to each other. Every path starts with /v1.
+import type { BundleKey } from './identity/jwt-svid.ts'
 import type { Problem, SourcePosition } from './problem.ts'
 
 /** A document in force, as `get -o yaml` shows it. */
@@ -136,6 +137,38 @@ export interface AuthorityStatus {
   readonly certificates: readonly AuthorityCertificate[]
   /** Absent when none is under way. */
   readonly rotation?: RotationStatus
+  /** Absent where none is set up. */
+  readonly federation?: FederationStatus
+}
+
+export interface FederationStatus {
+  /** The others that are to be trusted. */
+  readonly trustDomains: readonly FederatedDomainStatus[]
+  /** Why the mesh's own bundle cannot be served where it should be. */
+  readonly bundleEndpointFault?: string
+}
+
+export interface FederatedDomainStatus {
+  readonly trustDomain: string
+  /** URL of its bundle endpoint, or the file; "MeshConfig" when the bundle stands there. */
+  readonly source: string
+  /** Of the bundle in force. None: nobody of the domain is trusted. */
+  readonly roots: number
+  readonly jwtKeys: number
+  readonly sequence?: number
+  /** When the bundle was last got, milliseconds since the Unix epoch; absent: before the control plane started. */
+  readonly updatedAtMs?: number
+  /** Why there is no newer one. */
+  readonly fault?: string
+}
+
+/** The mesh's own trust bundle, as others read it (SPIFFE Trust Domain and Bundle standard). */
+export interface TrustBundleDocument {
+  readonly keys: readonly BundleKey[]
+  /** Grows with every change. */
+  readonly spiffe_sequence: number
+  /** Seconds after which whoever uses it should look again. */
+  readonly spiffe_refresh_hint: number
 }
 
 export interface RotationStatus {
@@ -145,6 +178,8 @@ export interface RotationStatus {
   readonly phaseSinceMs: number
   /** The phase waits no longer than until then: what a proxy that is away holds has ended. */
   readonly phaseEndsByMs: number
+  /** Nor does it end before then: so long have those who read our trust bundle elsewhere. Absent: nobody is given time. */
+  readonly heldUntilMs?: number
   /** Proxies that are not there yet ("sidecar~default~web"). */
   readonly waitingFor: readonly string[]
 }

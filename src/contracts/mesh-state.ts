@@ -6,6 +6,8 @@ export interface MeshState {
   readonly adminToken: string
   readonly dashboardUrl?: string
   readonly xdsAddress: string
+  /** xDS over mutual TLS, where data planes that are not Heddle's get certificates too. */
+  readonly xdsTlsAddress?: string
   readonly revision: string
   readonly gateways: readonly GatewayState[]
   readonly workloads: readonly WorkloadState[]

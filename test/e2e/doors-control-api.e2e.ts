@@ -74,7 +74,11 @@ async function start(t: TestContext): Promise<Api> {
         revoke: (id) => Promise.resolve(id === '1f0c9a3be742'),
       },
       workloadStatuses: new WorkloadStatuses(),
-      authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
+      authority: {
+        status: () => ({ trustDomain: 'mesh.local', certificates: [] }),
+        bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
+        start: () => undefined,
+      },
     },
     '127.0.0.1',
     0,

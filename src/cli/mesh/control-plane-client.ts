@@ -12,6 +12,7 @@ import type {
   JoinTokenRequest,
   ProxyStatus,
   RotationKind,
+  TrustBundleDocument,
 } from '../../contracts/control-api.ts'
 import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
@@ -96,6 +97,10 @@ export class ControlPlaneClient {
 
   authority(): Promise<AuthorityStatus> {
     return this.#json('/v1/authority')
+  }
+
+  trustBundle(): Promise<TrustBundleDocument> {
+    return this.#json('/v1/authority/bundle')
   }
 
   startRotation(kind: RotationKind): Promise<AuthorityStatus> {

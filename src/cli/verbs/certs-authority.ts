@@ -94,12 +94,16 @@ const phaseTexts = {
 
 export function describeRotation({ rotation }: AuthorityStatus, nowMs: number): string {
   if (rotation === undefined) return ''
-  const { kind, phase, waitingFor, phaseEndsByMs } = rotation
+  const { kind, phase, waitingFor, phaseEndsByMs, heldUntilMs } = rotation
   const named = waitingFor.slice(0, mostNamed).join(', ')
   const more = waitingFor.length > mostNamed ? ` and ${waitingFor.length - mostNamed} more` : ''
   const longest = formatAge(Math.max(0, phaseEndsByMs - nowMs))
   const wait = waitingFor.length === 0 ? '' : `; waits for ${named}${more}, ${longest} at the longest`
-  return `rotating the ${kind}, ${phase}: ${phaseTexts[phase]}${wait}`
+  const held =
+    heldUntilMs === undefined
+      ? ''
+      : `; other trust domains have ${formatAge(Math.max(0, heldUntilMs - nowMs))} to learn of it`
+  return `rotating the ${kind}, ${phase}: ${phaseTexts[phase]}${wait}${held}`
 }
 
 async function answer(context: CliContext, options: MeshOptions, status: AuthorityStatus): Promise<void> {

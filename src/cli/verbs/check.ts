@@ -10,6 +10,7 @@ import { formatAge } from '../format.ts'
 import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
 import { readMeshState } from '../mesh/running-mesh.ts'
 import { SidecarClient, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
+import { checkFederation } from './certs-bundle.ts'
 import { checkAuthority } from './check-authority.ts'
 import { shortType } from './proxy-status.ts'
 
@@ -52,7 +53,7 @@ async function checkControlPlane(client: ControlPlaneClient, nowMs: number): Pro
   }
   const { revision, proxies } = await client.proxies()
   const problems = await client.problems()
-  const { certificates } = await client.authority()
+  const { certificates, federation } = await client.authority()
   const expected = proxyEndpoints(mesh).map(({ kind, namespace, name }) => `${kind}~${namespace}~${name}`)
   const byId = new Map(proxies.map((proxy) => [proxy.id, proxy]))
   const away = expected.filter((id) => byId.get(id)?.connected !== true)
@@ -71,6 +72,7 @@ async function checkControlPlane(client: ControlPlaneClient, nowMs: number): Pro
     checked('workloads ready', notReady, `${mesh.workloads.length} of ${mesh.workloads.length}`),
     checked('documents and workloads without problems', problems.map(formatProblem), 'none'),
     checkAuthority(certificates, nowMs),
+    ...(federation === undefined ? [] : [checkFederation(federation)]),
   ]
 }
 

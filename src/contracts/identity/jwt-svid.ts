@@ -70,6 +70,7 @@ function signatureFault(
 ): string | undefined {
   const jwk = keys.find((one) => one.use === 'jwt-svid' && one.kid === kid)
   if (jwk === undefined) return 'its key is not in the trust bundle'
+  if (jwk.crv !== 'P-256') return 'its key is not one for ES256'
   const key = { key: createPublicKey({ key: { ...jwk }, format: 'jwk' }), dsaEncoding: 'ieee-p1363' } as const
   const bytes = Buffer.from(signature, 'base64url')
   // the last character has bits to spare: one token, one text

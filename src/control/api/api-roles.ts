@@ -13,6 +13,7 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/documents/:kind/:namespace/:name': 'viewer',
   'GET /v1/workload-statuses': 'viewer',
   'GET /v1/authority': 'viewer',
+  'GET /v1/authority/bundle': 'viewer',
   'POST /v1/authority/rotations': 'operator',
   'PUT /v1/documents': 'operator',
   'DELETE /v1/documents/:kind/:namespace/:name': 'operator',

@@ -1,18 +1,22 @@
 // /v1/authority: the certificate authority's own certificates, and the rotation of its root and intermediate.
 import type { FastifyInstance } from 'fastify'
 
-import type { AuthorityStatus, RotationKind } from '../../contracts/control-api.ts'
+import type { AuthorityStatus, RotationKind, TrustBundleDocument } from '../../contracts/control-api.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { ApiFailure } from './api-failure.ts'
 
 export interface AuthorityPort {
   status(): AuthorityStatus
+  /** The mesh's own, for others. */
+  bundle(): TrustBundleDocument
   /** Throws when one is under way already, or the new certificate cannot be made. */
   start(kind: RotationKind): void
 }
 
 export function registerAuthorityRoutes(app: FastifyInstance, authority: AuthorityPort): void {
   app.get('/v1/authority', () => authority.status())
+
+  app.get('/v1/authority/bundle', () => authority.bundle())
 
   app.post<{ Body: { kind?: unknown } | null }>('/v1/authority/rotations', ({ body }, reply) => {
     const kind = body?.kind

@@ -11,6 +11,7 @@ export interface MeshStateInput {
   readonly adminToken: string
   readonly dashboardUrl?: string
   readonly xdsAddress: string
+  readonly xdsTlsAddress?: string
   /** Whether that workload's sidecar has its configuration and its application listens; `workload` is "namespace/name". */
   readonly isReady: (workload: string) => boolean
 }
@@ -21,6 +22,7 @@ export function buildMeshState(snapshot: MeshSnapshot, ports: PortAllocation, in
     adminToken: input.adminToken,
     ...(input.dashboardUrl === undefined ? {} : { dashboardUrl: input.dashboardUrl }),
     xdsAddress: input.xdsAddress,
+    ...(input.xdsTlsAddress !== undefined && { xdsTlsAddress: input.xdsTlsAddress }),
     revision: snapshot.revision,
     gateways: [...snapshot.gateways.values()].flatMap((gateway) =>
       gateway.listeners.map(({ name, port }): GatewayState => ({

@@ -28,10 +28,12 @@ export function neededAddresses(snapshot: MeshSnapshot): Map<string, readonly Po
   return needed
 }
 
-/** Ports that documents give to applications and gateways: nobody else may get them. */
+/** Ports that documents give to applications, gateways and the bundle endpoint: nobody else may get them. */
 export function claimedPorts(snapshot: MeshSnapshot): Set<number> {
   const claimed = new Set<number>()
   for (const workload of snapshot.workloads.values()) for (const { port } of workload.ports) claimed.add(port)
   for (const gateway of snapshot.gateways.values()) for (const { port } of gateway.listeners) claimed.add(port)
+  const { bundleEndpoint } = snapshot.settings.federation ?? {}
+  if (bundleEndpoint !== undefined) claimed.add(bundleEndpoint.port)
   return claimed
 }

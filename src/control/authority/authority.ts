@@ -34,6 +34,8 @@ export interface AuthorityOptions {
   readonly svidLifetimeMs: () => number
   /** The user's own certificate authority in place of the embedded root. */
   readonly upstreamFiles?: UpstreamFiles | undefined
+  /** Of other trust domains, handed out with each certificate; absent: none. */
+  readonly federatedBundles?: Watchable<readonly TrustBundle[]>
 }
 
 export interface SignedSvid {
@@ -41,6 +43,8 @@ export interface SignedSvid {
   readonly chainDer: readonly Uint8Array[]
   /** Roots of the trust domain. */
   readonly bundleDer: readonly Uint8Array[]
+  /** Of other trust domains. */
+  readonly federatedBundles: readonly TrustBundle[]
   readonly notAfterMs: number
 }
 
@@ -56,6 +60,8 @@ export interface Authority {
   sign(csrDer: Uint8Array, spiffeId: string): SignedSvid
   /** A fresh key and certificate for the control plane itself. */
   issueServerSvid(): X509Svid
+  /** A fresh key and certificate for somebody who makes no key; the caller has seen that it is who it says. */
+  issueSvid(spiffeId: string): X509Svid
   /** Of what `sign` hands out now; another one after each step of a rotation. */
   readonly trustFingerprint: Watchable<string>
   /** Root and intermediate, and the next or the last root while a rotation is under way. */
@@ -111,6 +117,7 @@ class UpstreamAuthority implements RotatableAuthority {
     if (this.#rotation?.kind === 'root') this.#resumeRoot(this.#rotation)
     this.#intermediate = this.#intermediateNow()
     this.#takeEffect()
+    options.federatedBundles?.subscribe(() => this.#tellFingerprint(this.#intermediate.current()))
   }
 
   get trustBundle(): TrustBundle {
@@ -140,8 +147,11 @@ class UpstreamAuthority implements RotatableAuthority {
   }
 
   issueServerSvid(): X509Svid {
+    return this.issueSvid(controlPlaneSpiffeId(this.trustDomain))
+  }
+
+  issueSvid(spiffeId: string): X509Svid {
     const { publicKey, privateKey } = newKeyPair()
-    const spiffeId = controlPlaneSpiffeId(this.trustDomain)
     const { chainDer } = this.#issue(publicKey, spiffeId)
     const leaf = new X509Certificate(chainDer[0] as Uint8Array)
     return {
@@ -248,7 +258,7 @@ class UpstreamAuthority implements RotatableAuthority {
   #tellFingerprint({ certificate }: Signer): void {
     const above = [certificate, ...this.#intermediate.upstream.issuers].map(({ raw }) => raw)
     const bundle = this.#bundle().map(({ raw }) => raw)
-    this.trustFingerprint.set(trustFingerprint(above, bundle))
+    this.trustFingerprint.set(trustFingerprint(above, bundle, this.#options.federatedBundles?.value))
   }
 
   /** Below whoever signs now. */
@@ -287,6 +297,7 @@ class UpstreamAuthority implements RotatableAuthority {
     return {
       chainDer: [der, certificate.raw, ...issuers.map(({ raw }) => raw)],
       bundleDer: this.#bundle().map(({ raw }) => raw),
+      federatedBundles: this.#options.federatedBundles?.value ?? [],
       notAfterMs,
     }
   }

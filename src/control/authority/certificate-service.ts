@@ -6,6 +6,7 @@ import { status } from '@grpc/grpc-js'
 import type { ServerUnaryCall, ServiceDefinition, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
 
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
+import { certificatesFromPem } from '../../contracts/identity/pem.ts'
 import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import {
   CertificateService,
@@ -72,7 +73,14 @@ async function answer(
 ): Promise<void> {
   try {
     const signed = await sign(options, call)
-    const content = { certificateChainDer: [...signed.chainDer], trustBundleDer: [...signed.bundleDer] }
+    const content = {
+      certificateChainDer: [...signed.chainDer],
+      trustBundleDer: [...signed.bundleDer],
+      federatedBundles: signed.federatedBundles.map(({ trustDomain, rootsPem }) => ({
+        trustDomain,
+        trustBundleDer: certificatesFromPem(rootsPem),
+      })),
+    }
     callback(null, create(SignCertificateResponseSchema, content))
   } catch (error) {
     callback(toStatus(error, call.getPeer(), options))

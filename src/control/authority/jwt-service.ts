@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf'
 import type { ServerUnaryCall, ServiceDefinition, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
 
+import type { BundleKey } from '../../contracts/identity/jwt-svid.ts'
 import {
   CertificateService,
   GetJwtKeysResponseSchema,
@@ -25,6 +26,8 @@ export interface JwtServiceOptions extends Pick<
   'attestors' | 'authorizedIdentity' | 'logger' | 'refusals'
 > {
   readonly authority: JwtAuthority
+  /** Keys of other trust domains; absent: none. */
+  readonly federated?: () => readonly { readonly trustDomain: string; readonly jwtKeys: readonly BundleKey[] }[]
 }
 
 const { signJwtSvid, getJwtKeys } = CertificateService.method
@@ -34,7 +37,7 @@ export function createJwtService(options: JwtServiceOptions): {
   readonly definition: ServiceDefinition
   readonly implementation: UntypedServiceImplementation
 } {
-  const { authority, attestors } = options
+  const { authority, attestors, federated = () => [] } = options
   /** Whoever is no proxy of the mesh gets nothing. */
   const answer = async <Q, R>(
     call: ServerUnaryCall<Q, R>,
@@ -71,7 +74,12 @@ export function createJwtService(options: JwtServiceOptions): {
         callback: sendUnaryData<GetJwtKeysResponse>,
       ) => {
         void answer(call, callback, () =>
-          create(GetJwtKeysResponseSchema, { jwkSet: JSON.stringify({ keys: authority.keys }) }),
+          create(GetJwtKeysResponseSchema, {
+            jwkSet: JSON.stringify({ keys: authority.keys }),
+            federatedJwkSets: Object.fromEntries(
+              federated().map(({ trustDomain, jwtKeys }) => [trustDomain, JSON.stringify({ keys: jwtKeys })]),
+            ),
+          }),
         )
       },
     },

@@ -9,12 +9,12 @@ import { verifyJwtSvid } from '../../contracts/identity/jwt-svid.ts'
 import type { JwtSvidExpectation, JwtSvidReading } from '../../contracts/identity/jwt-svid.ts'
 import { jwtKey, signJwtSvid } from './jwt-svid.ts'
 import { newKeyPair } from './key-pair.ts'
-import { spiffeBundle } from './spiffe-bundle.ts'
+import { jwtBundleKey, spiffeBundle } from './spiffe-bundle.ts'
 
 const key = jwtKey(newKeyPair().privateKey)
 const other = jwtKey(newKeyPair().privateKey)
 const roots = [userAuthority(), userAuthority({ keyType: 'rsa' })].map(({ chain }) => chain[0] as X509Certificate)
-const bundle = spiffeBundle(roots, [other, key], 7)
+const bundle = spiffeBundle(roots, [other, key].map(jwtBundleKey), { sequence: 7, refreshHintMs: 300_000 })
 const issuedAtMs = 1_700_000_000_000
 const web = {
   spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
@@ -103,7 +103,7 @@ describe('a JWT-SVID', () => {
 
   it('is refused by the roots of X.509-SVIDs, and once its key has left the bundle', () => {
     const token = signJwtSvid(key, web)
-    expect(read(token, { bundle: spiffeBundle(roots, [other], 8) }).fault).toMatch(/not in the trust bundle/)
+    expect(read(token, { bundle: { keys: [jwtBundleKey(other)] } }).fault).toMatch(/not in the trust bundle/)
   })
 
   it('is not signed when it would not be one', () => {

@@ -10,6 +10,8 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { createRequest } from '../../../test/kit/signing-requests.ts'
 import type { RotationKind } from '../../contracts/control-api.ts'
 import { certificatesFromPem } from '../../contracts/identity/pem.ts'
+import type { TrustBundle } from '../../contracts/identity/svid.ts'
+import { WatchableValue } from '../../core/watchable.ts'
 import { createAuthority, RotationRefused } from './authority.ts'
 import type { RotatableAuthority } from './authority.ts'
 import { Rotation } from './rotation.ts'
@@ -26,12 +28,14 @@ describe('a rotation', () => {
   /** What each proxy that is connected has in force. */
   let inForce: Map<string, string>
   let proxies: string[]
+  let distributeForMs: number
 
   beforeEach(() => {
     stateDir = mkdtempSync(join(tmpdir(), 'heddle-rotation-'))
     clock = new ManualClock()
     log = []
     inForce = new Map()
+    distributeForMs = 0
     proxies = ['sidecar~default~a', 'sidecar~default~b']
     begin()
     issue()
@@ -45,6 +49,7 @@ describe('a rotation', () => {
       authority,
       proxies: () => proxies,
       isCurrent: (node) => inForce.get(node) === authority.trustFingerprint.value,
+      distributeForMs: () => distributeForMs,
       clock,
       logger: recordingLogger(log),
     })
@@ -79,6 +84,45 @@ describe('a rotation', () => {
     return found[0]?.serialNumber as string
   }
   const phase = (): string => authority.rotation?.phase ?? 'done'
+
+  it('gives a new root to those who read the bundle elsewhere before it signs, over a restart too', () => {
+    distributeForMs = 10_000
+    rotation.start('root')
+    renew(...proxies)
+    clock.advance(9_000)
+    restart()
+    renew(...proxies)
+    expect(phase()).toBe('distribute')
+    clock.advance(999)
+    expect(phase()).toBe('distribute')
+    expect(rotation.status().rotation?.heldUntilMs).toBe(clock.nowMs() + 1)
+    clock.advance(1)
+    expect(phase()).toBe('switch')
+    renew(...proxies)
+    renew(...proxies)
+    expect(phase()).toBe('done')
+    rotation.start('intermediate')
+    renew(...proxies)
+    expect(phase()).toBe('done')
+  })
+
+  it('asks proxies to come again for a new trust bundle of another domain, and hands it out', () => {
+    const federatedBundles = new WatchableValue<readonly TrustBundle[]>([])
+    const other = createAuthority({
+      stateDir,
+      trustDomain: 'mesh.local',
+      clock,
+      svidLifetimeMs: () => hourMs,
+      federatedBundles,
+    })
+    expect(other.trustFingerprint.value).toBe(authority.trustFingerprint.value)
+    const partner = { trustDomain: 'partner.example', rootsPem: authority.trustBundle.rootsPem }
+    federatedBundles.set([partner])
+    expect(other.trustFingerprint.value).not.toBe(authority.trustFingerprint.value)
+    expect(other.sign(createRequest({ uris: [web] }), web).federatedBundles).toEqual([partner])
+    federatedBundles.set([])
+    expect(other.trustFingerprint.value).toBe(authority.trustFingerprint.value)
+  })
 
   it.each([false, true])('replaces the root in three phases, killed in each of them: %s', (killed) => {
     const next = (): void => {

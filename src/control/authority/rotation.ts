@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { RotatableAuthority } from './authority.ts'
+import type { RotationState } from './rotation-state.ts'
 
 export interface RotationOptions {
   readonly authority: RotatableAuthority
@@ -11,6 +12,8 @@ export interface RotationOptions {
   readonly proxies: () => Iterable<string>
   /** Whether what a renewal would give now is what the proxy has in force. */
   readonly isCurrent: (node: string) => boolean
+  /** How long a new root is given to those who read our bundle elsewhere before it signs; absent: nobody does. */
+  readonly distributeForMs?: () => number
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -42,10 +45,19 @@ export class Rotation {
     if (rotation === undefined) return { trustDomain, certificates }
     const { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs } = rotation
     const waitingFor = this.#waitingFor()
+    const heldMs = this.#heldMs(rotation)
     return {
       trustDomain,
       certificates,
-      rotation: { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs, waitingFor },
+      rotation: {
+        kind,
+        phase,
+        startedAtMs,
+        phaseSinceMs,
+        phaseEndsByMs,
+        ...(heldMs > 0 && { heldUntilMs: this.#options.clock.nowMs() + heldMs }),
+        waitingFor,
+      },
     }
   }
 
@@ -60,8 +72,9 @@ export class Rotation {
         if (rotation === undefined) return
         const leftMs = rotation.phaseEndsByMs - clock.nowMs()
         const waitingFor = this.#waitingFor()
-        if (waitingFor.length > 0 && leftMs > 0) {
-          this.#timer = clock.setTimer(leftMs, () => this.check())
+        const waitMs = Math.max(waitingFor.length > 0 ? leftMs : 0, this.#heldMs(rotation))
+        if (waitMs > 0) {
+          this.#timer = clock.setTimer(waitMs, () => this.check())
           return
         }
         authority.advanceRotation()
@@ -81,6 +94,13 @@ export class Rotation {
 
   stop(): void {
     this.#timer?.cancel()
+  }
+
+  /** How long the phase still lasts, whoever is ready. */
+  #heldMs({ phase, phaseSinceMs }: RotationState): number {
+    const { distributeForMs, clock } = this.#options
+    if (phase !== 'distribute' || distributeForMs === undefined) return 0
+    return phaseSinceMs + distributeForMs() - clock.nowMs()
   }
 
   #waitingFor(): string[] {

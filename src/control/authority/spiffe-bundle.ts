@@ -1,24 +1,15 @@
 // The trust bundle as others read it: a JWK set with the roots of X.509-SVIDs and the keys of JWT-SVIDs (SPIFFE Trust Domain and Bundle standard).
 import type { X509Certificate } from 'node:crypto'
 
+import type { TrustBundleDocument } from '../../contracts/control-api.ts'
 import type { BundleKey } from '../../contracts/identity/jwt-svid.ts'
 import type { JwtKey } from './jwt-svid.ts'
 
-export interface SpiffeBundle {
-  readonly keys: readonly BundleKey[]
-  /** Grows with every change. */
-  readonly spiffe_sequence: number
-  /** Seconds after which whoever uses it should look again. */
-  readonly spiffe_refresh_hint: number
-}
-
-const refreshHintSeconds = 300
-
 export function spiffeBundle(
   roots: readonly X509Certificate[],
-  jwtKeys: readonly JwtKey[],
-  sequence: number,
-): SpiffeBundle {
+  jwtKeys: readonly BundleKey[],
+  { sequence, refreshHintMs }: { readonly sequence: number; readonly refreshHintMs: number },
+): TrustBundleDocument {
   return {
     keys: [
       ...roots.map(({ publicKey, raw }): BundleKey => ({
@@ -26,10 +17,10 @@ export function spiffeBundle(
         ...publicKey.export({ format: 'jwk' }),
         x5c: [raw.toString('base64')],
       })),
-      ...jwtKeys.map(jwtBundleKey),
+      ...jwtKeys,
     ],
     spiffe_sequence: sequence,
-    spiffe_refresh_hint: refreshHintSeconds,
+    spiffe_refresh_hint: Math.ceil(refreshHintMs / 1000),
   }
 }
 

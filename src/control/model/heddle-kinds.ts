@@ -3,11 +3,14 @@ import { isIP } from 'node:net'
 
 import { z } from 'zod'
 
+import { spiffeIdFault, splitSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import { accessLogSchema } from '../../policies/access-log/access-log.schema.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import { extensionProvidersSchema } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
+import { checkTrustDomains, federationSchema } from '../../policies/federation/federation.schema.ts'
+import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
@@ -61,10 +64,11 @@ export interface ExternalServiceSpec {
 }
 
 export interface ExternalServiceTls {
-  readonly mode: 'SIMPLE' | 'DISABLE'
+  /** `ISTIO_MUTUAL`: with the workload's own certificate, to a service of another trust domain. */
+  readonly mode: 'SIMPLE' | 'ISTIO_MUTUAL' | 'DISABLE'
   /** Absent: the host. */
   readonly sni?: string
-  /** Empty: the server must show a certificate for `sni`. */
+  /** Empty: the server must show a certificate for `sni`. Under `ISTIO_MUTUAL` the SPIFFE IDs that may answer, at least one. */
   readonly subjectAltNames: readonly string[]
   /** Absent: the roots that the runtime ships. */
   readonly caCertificateRef?: { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string }
@@ -81,6 +85,8 @@ export interface MeshConfigSpec {
   readonly forwardedHeaders: ForwardedHeadersSettings
   /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
   readonly trustDomainAliases: readonly string[]
+  /** Other trust domains that are trusted, each for its own identities. */
+  readonly federation: FederationSpec
   /** Servers that AuthorizationPolicies with action CUSTOM ask. */
   readonly extensionProviders: readonly ExtensionProvider[]
   /** What is allowed where no AuthorizationPolicy with action ALLOW applies. */
@@ -185,9 +191,9 @@ export const externalServiceFields: z.ZodRawShape = {
       resolution: z.enum(['dns', 'static']).default('dns'),
       tls: z
         .strictObject({
-          mode: z.enum(['SIMPLE', 'DISABLE']).default('SIMPLE'),
+          mode: z.enum(['SIMPLE', 'ISTIO_MUTUAL', 'DISABLE']).default('SIMPLE'),
           sni: preciseHostnameSchema.exactOptional(),
-          subjectAltNames: z.array(z.string().min(1).max(253)).max(16).default([]),
+          subjectAltNames: z.array(z.string().min(1).max(2048)).max(16).default([]),
           caCertificateRef: z
             .strictObject({ kind: z.enum(['ConfigMap', 'Secret']).default('ConfigMap'), name: objectNameSchema })
             .exactOptional(),
@@ -195,7 +201,25 @@ export const externalServiceFields: z.ZodRawShape = {
         .exactOptional(),
     })
     .check((ctx) => {
-      const { resolution, endpoints } = ctx.value
+      const { resolution, endpoints, tls } = ctx.value
+      if (tls?.mode === 'ISTIO_MUTUAL') {
+        const { subjectAltNames: ids } = tls
+        if (ids.length === 0) {
+          const message = '"subjectAltNames" is missing: the SPIFFE IDs that may answer'
+          ctx.issues.push(ruleIssue(tls, ['tls', 'subjectAltNames'], message, 'HDL006'))
+        }
+        for (const [index, id] of ids.entries()) {
+          const fault = spiffeIdFault(id)
+          if (fault === undefined && splitSpiffeId(id).path !== '') continue
+          const message = `"${id}" is not the SPIFFE ID of a workload: ${fault ?? 'its SPIFFE ID has no path'}`
+          ctx.issues.push(ruleIssue(id, ['tls', 'subjectAltNames', index], message))
+        }
+        for (const field of ['sni', 'caCertificateRef'] as const) {
+          if (tls[field] === undefined) continue
+          const message = `"${field}" says nothing under ISTIO_MUTUAL: the roots are those of the trust domains`
+          ctx.issues.push(ruleIssue(tls, ['tls', field], message))
+        }
+      }
       if (resolution !== 'static') return
       if (endpoints.length === 0)
         ctx.issues.push(ruleIssue(ctx.value, ['endpoints'], '"endpoints" is missing: resolution is static', 'HDL006'))
@@ -219,29 +243,32 @@ export const peerAuthenticationFields: z.ZodRawShape = {
   spec: peerAuthenticationDocumentSchema.default(peerAuthenticationDocumentSchema.parse({})),
 }
 
-const meshConfigSpecSchema = z.strictObject({
-  trustDomain: trustDomainSchema.default('mesh.local'),
-  trustDomainAliases: z.array(trustDomainSchema).max(16).default([]),
-  extensionProviders: extensionProvidersSchema,
-  authorization: z
-    .strictObject({ defaultAction: z.enum(['allow', 'deny']).default('allow') })
-    .default({ defaultAction: 'allow' }),
-  peerAuthentication: peerAuthenticationSchema.default({ mode: 'STRICT' }),
-  outboundTrafficPolicy: z
-    .strictObject({ mode: z.enum(['allowAny', 'registryOnly']).default('allowAny') })
-    .default({ mode: 'allowAny' }),
-  certificates: z
-    .strictObject({
-      workloadLifetime: durationSchema
-        .refine((text) => durationMs(text) >= 2000, { error: '"workloadLifetime" must be at least 2s' })
-        .default('1h'),
-    })
-    .default({ workloadLifetime: '1h' }),
-  h2UpgradePolicy: z.enum(['UPGRADE', 'DO_NOT_UPGRADE']).default('UPGRADE'),
-  accessLog: accessLogSchema.default(accessLogSchema.parse({})),
-  pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
-  forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
-})
+const meshConfigSpecSchema = z
+  .strictObject({
+    trustDomain: trustDomainSchema.default('mesh.local'),
+    trustDomainAliases: z.array(trustDomainSchema).max(16).default([]),
+    federation: federationSchema.default(federationSchema.parse({})),
+    extensionProviders: extensionProvidersSchema,
+    authorization: z
+      .strictObject({ defaultAction: z.enum(['allow', 'deny']).default('allow') })
+      .default({ defaultAction: 'allow' }),
+    peerAuthentication: peerAuthenticationSchema.default({ mode: 'STRICT' }),
+    outboundTrafficPolicy: z
+      .strictObject({ mode: z.enum(['allowAny', 'registryOnly']).default('allowAny') })
+      .default({ mode: 'allowAny' }),
+    certificates: z
+      .strictObject({
+        workloadLifetime: durationSchema
+          .refine((text) => durationMs(text) >= 2000, { error: '"workloadLifetime" must be at least 2s' })
+          .default('1h'),
+      })
+      .default({ workloadLifetime: '1h' }),
+    h2UpgradePolicy: z.enum(['UPGRADE', 'DO_NOT_UPGRADE']).default('UPGRADE'),
+    accessLog: accessLogSchema.default(accessLogSchema.parse({})),
+    pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
+    forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
+  })
+  .check(checkTrustDomains)
 
 export const defaultMeshConfig: MeshConfigSpec = meshConfigSpecSchema.parse({})
 

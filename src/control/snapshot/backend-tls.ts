@@ -68,7 +68,7 @@ function ownSetting(
 ): BackendTlsSpec | undefined {
   if (document.kind !== 'ExternalService') return undefined
   const { tls } = document.spec
-  if (tls === undefined || tls.mode === 'DISABLE') return undefined
+  if (tls?.mode !== 'SIMPLE') return undefined
   const { sni = host, subjectAltNames, caCertificateRef: ref } = tls
   const names = subjectAltNames.length === 0 ? [sni] : subjectAltNames
   const base = { serverName: sni, subjectAltNames: names.map(subjectAltName) }

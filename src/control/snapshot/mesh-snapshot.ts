@@ -5,6 +5,7 @@ import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
+import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
@@ -32,6 +33,8 @@ export interface MeshSnapshot {
 export interface MeshSettings {
   readonly trustDomain: string
   readonly trustDomainAliases: readonly string[]
+  /** Absent: no other trust domain is trusted, and our bundle is served nowhere. Files are absolute where the document came from a file. */
+  readonly federation?: FederationSpec
   /** Servers that policies with action CUSTOM ask, by name. */
   readonly authorizationServers: ReadonlyMap<string, ExternalAuthorizationSpec>
   /** Where no policy with action ALLOW applies. */
@@ -109,6 +112,8 @@ export interface MeshServicePort {
   readonly consumerStreams: ReadonlyMap<string, readonly MeshStream[]>
   /** Towards endpoints outside the mesh. */
   readonly originateTls?: BackendTlsSpec
+  /** Endpoints outside the mesh take mutual TLS with the certificate of whoever calls, and show one of these SPIFFE IDs. */
+  readonly peerSpiffeIds?: readonly string[]
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

@@ -28,6 +28,7 @@ export interface PortDraft {
   readonly streams: MeshServicePort['streams']
   readonly consumerStreams: MeshServicePort['consumerStreams']
   readonly originateTls?: NonNullable<MeshServicePort['originateTls']>
+  readonly peerSpiffeIds?: NonNullable<MeshServicePort['peerSpiffeIds']>
 }
 
 export interface CompiledServices {
@@ -173,7 +174,8 @@ function sliceEndpoints(slice: Slice, servicePort: ServicePort, index: DocumentI
 }
 
 function compileExternal(external: ModelDocument<'ExternalService'>): ServiceDraft[] {
-  const { hosts, ports, endpoints } = external.spec
+  const { hosts, ports, endpoints, tls } = external.spec
+  const peers = tls?.mode === 'ISTIO_MUTUAL' ? { peerSpiffeIds: tls.subjectAltNames } : {}
   return hosts.map((host, position) => ({
     document: external,
     host,
@@ -188,6 +190,7 @@ function compileExternal(external: ModelDocument<'ExternalService'>): ServiceDra
           : endpoints.map((one) => addressEndpoint(one.address, one.port ?? dialled, one.weight)),
       streams: [],
       consumerStreams: new Map(),
+      ...peers,
     })),
     source: sourceLocation(external, ['spec', 'hosts', position]),
   }))

@@ -1,4 +1,6 @@
 // Mesh-wide settings: XMesh (GEP-3949) points to a MeshConfig; without an XMesh the only MeshConfig there is applies.
+import { resolve } from 'node:path'
+
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
 import { toExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.schema.ts'
@@ -6,6 +8,7 @@ import type {
   AuthorizationServer,
   ExtensionProvider,
 } from '../../policies/external-authorization/external-authorization.schema.ts'
+import type { FederatedTrustDomainSpec, FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
@@ -66,13 +69,15 @@ export function compileSettings(index: DocumentIndex): CompiledSettings {
     const message = config === undefined ? 'no XMesh refers to it: not in force' : `${config.id} is in force instead`
     problems.push(documentProblem(one, 'HDL012', 'warning', ['metadata', 'name'], message))
   }
-  return { settings: toSettings(config?.spec ?? defaultMeshConfig), problems, statuses }
+  return { settings: toSettings(config?.spec ?? defaultMeshConfig, config?.folder), problems, statuses }
 }
 
-function toSettings(spec: MeshConfigSpec): MeshSettings {
+function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSettings {
+  const federation = toFederation(spec.federation, folder)
   return {
     trustDomain: spec.trustDomain,
     trustDomainAliases: spec.trustDomainAliases,
+    ...(federation !== undefined && { federation }),
     authorizationServers: new Map(
       spec.extensionProviders.map((provider) => [
         provider.name,
@@ -91,6 +96,16 @@ function toSettings(spec: MeshConfigSpec): MeshSettings {
       sidecar: toForwardedHeadersSpec(spec.forwardedHeaders, 'sidecar'),
     },
   }
+}
+
+function toFederation(spec: FederationSpec, folder: string | undefined): FederationSpec | undefined {
+  const { bundleEndpoint, federatesWith } = spec
+  if (bundleEndpoint === undefined && federatesWith.length === 0) return undefined
+  const absolute = federatesWith.map((one): FederatedTrustDomainSpec => {
+    const { trustDomainBundleFile: file } = one
+    return file === undefined ? one : { ...one, trustDomainBundleFile: resolve(folder ?? '', file) }
+  })
+  return { ...spec, federatesWith: absolute }
 }
 
 /** "namespace/" in front of the service says nothing that its whole name does not. */

@@ -8,7 +8,13 @@ export function buildSecret(name: string, secret: MeshSecret): MessageInitShape<
   const content = secret.reveal()
   if (content.kind === 'roots')
     return { name, type: { case: 'validationContext', value: { trustedCa: inline(content.rootsPem) } } }
-  const { certificateChainPem, privateKeyPem } = content
+  return buildCertificateSecret(name, content)
+}
+
+export function buildCertificateSecret(
+  name: string,
+  { certificateChainPem, privateKeyPem }: { readonly certificateChainPem: string; readonly privateKeyPem: string },
+): { readonly name: string } & MessageInitShape<typeof SecretSchema> {
   return {
     name,
     type: {

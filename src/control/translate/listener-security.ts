@@ -4,6 +4,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { FilterSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
+import type { AuthorizationPlace } from '../../policies/authorization/authorization.xds.ts'
 import {
   encodeAuthorization,
   encodeAuthorizationQuestion,
@@ -26,16 +27,21 @@ export interface ListenerSecurity {
 
 type Settings = Pick<
   MeshSettings,
-  'trustDomain' | 'trustDomainAliases' | 'authorizationDefault' | 'authorizationServers'
+  'trustDomain' | 'trustDomainAliases' | 'federation' | 'authorizationDefault' | 'authorizationServers'
 >
 
 /** `port`: the one that policies know, of the application or of the Gateway's listener. */
 export function listenerSecurity(
   { authorization, jwtRules }: AppliedSecurity,
-  { trustDomain, trustDomainAliases, authorizationDefault, authorizationServers }: Settings,
+  { trustDomain, trustDomainAliases, federation, authorizationDefault, authorizationServers }: Settings,
   port: number,
 ): ListenerSecurity {
-  const place = { port, defaultAction: authorizationDefault, trustDomains: [trustDomain, ...trustDomainAliases] }
+  const place: Omit<AuthorizationPlace, 'protocol'> = {
+    port,
+    defaultAction: authorizationDefault,
+    trustDomains: [trustDomain, ...trustDomainAliases],
+    ...((federation?.federatesWith.length ?? 0) > 0 && { federated: true as const }),
+  }
   const authentication = encodeRequestAuthentication(jwtRules)
   const asking = Map.groupBy(
     authorization.filter(({ spec }) => spec.action === 'CUSTOM'),

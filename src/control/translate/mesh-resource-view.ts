@@ -252,12 +252,13 @@ class MeshResourceView implements ResourceView {
     const found = this.#servicePort(name)
     if (found === undefined) return this.#inboundCluster(name, node)
     const { service, port } = found
-    // a data plane that is not Heddle's has neither the certificate nor the roots
-    const peers = node.kind === 'other' ? [] : this.#peerSpiffeIds(port)
+    // a data plane that is not Heddle's and has shown no certificate gets neither one nor the roots
+    const plaintext = node.kind === 'other' && node.spiffeId === undefined
+    const peers = plaintext ? [] : this.#peerSpiffeIds(port)
     const byDns = usesDns(port)
     const { h2UpgradePolicy } = this.#snapshot.settings
     return this.#cache.get({
-      key: `cluster ${node.kind === 'other' ? 'other' : ''} ${name}`,
+      key: `cluster ${plaintext ? 'plaintext' : ''} ${name}`,
       name,
       schema: ClusterSchema,
       inputs: [
@@ -334,7 +335,9 @@ class MeshResourceView implements ResourceView {
   #endpoints(port: MeshServicePort): ResolvedEndpoint[] {
     return this.#serving(port.endpoints).flatMap((endpoint: MeshEndpoint): ResolvedEndpoint[] => {
       const { weight } = endpoint
-      if (endpoint.kind === 'address') return [{ host: endpoint.host, port: endpoint.port, weight, tls: false }]
+      if (endpoint.kind === 'address') {
+        return [{ host: endpoint.host, port: endpoint.port, weight, tls: port.peerSpiffeIds !== undefined }]
+      }
       const workload = this.#snapshot.workloads.get(endpoint.workload)
       if (workload === undefined) return []
       const address = this.#ports.address(endpoint.workload, `inbound|${endpoint.port}`)
@@ -358,10 +361,10 @@ class MeshResourceView implements ResourceView {
     return own ?? this.#snapshot.settings.peerAuthentication
   }
 
-  /** Who may answer for the port: the identities of all workloads behind it that take mutual TLS. Sorted. */
+  /** Who may answer for the port: the identities of all workloads behind it that take mutual TLS, or those that it names. Sorted. */
   #peerSpiffeIds(port: MeshServicePort): string[] {
     const { trustDomain } = this.#snapshot.settings
-    const ids = new Set<string>()
+    const ids = new Set(port.peerSpiffeIds)
     for (const endpoint of port.endpoints) {
       const workload = endpoint.kind === 'workload' ? this.#snapshot.workloads.get(endpoint.workload) : undefined
       if (workload === undefined || this.#modeOf(workload, endpoint.port) === 'DISABLE') continue

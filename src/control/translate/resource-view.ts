@@ -9,6 +9,8 @@ export interface XdsNode {
   readonly name: string
   /** Present when its certificate has shown that it is who it says: only then it may have private keys. */
   readonly verified?: true
+  /** Of a data plane that is not Heddle's, when it has shown a certificate: it gets one of its own by SDS. */
+  readonly spiffeId?: string
 }
 
 export interface EncodedResource {

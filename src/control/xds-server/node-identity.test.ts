@@ -67,6 +67,9 @@ describe('a node by its X.509-SVID', () => {
     expect(identify(peer('spiffe://mesh.local/ns/shop/sa/any'), envoy)).toMatchObject({
       kind: 'other',
       namespace: 'shop',
+      spiffeId: 'spiffe://mesh.local/ns/shop/sa/any',
     })
+    // by its own word it is nobody
+    expect(identifyByNodeId(peer('spiffe://mesh.local/ns/shop/sa/any'), envoy)).not.toHaveProperty('spiffeId')
   })
 })

@@ -10,6 +10,8 @@ export interface XdsPeer {
   readonly headers: ReadonlyMap<string, string>
   /** The peer's verified SPIFFE ID; undefined when it showed no certificate, or one without, or the port has no TLS. */
   readonly spiffeId: string | undefined
+  /** When its certificate ends, milliseconds since the Unix epoch. */
+  readonly notAfterMs?: number
 }
 
 /** An Error refuses the stream with PERMISSION_DENIED and its message. */
@@ -41,7 +43,7 @@ export function identifyBySvid(trustDomain: string, serviceAccountOf: (node: Xds
     if (shown === undefined || shown.trustDomain !== trustDomain) {
       return new Error(`node "${node.id}" must show an X.509-SVID of trust domain "${trustDomain}"`)
     }
-    if (node.kind === 'other') return { ...node, namespace: shown.namespace }
+    if (node.kind === 'other') return { ...node, namespace: shown.namespace, spiffeId: peer.spiffeId as string }
     const serviceAccount = serviceAccountOf(node)
     if (serviceAccount === undefined) return new Error(`there is no ${node.kind} "${node.namespace}/${node.name}"`)
     if (shown.namespace !== node.namespace || shown.serviceAccount !== serviceAccount) {

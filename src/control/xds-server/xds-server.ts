@@ -138,6 +138,7 @@ class AdsConnection {
   #stream: DiscoveryStream | undefined
   #node: XdsNode | undefined
   #closed = false
+  #end: Timer | undefined
 
   constructor(call: Call, protocol: XdsProtocol, identify: Identify, options: XdsServerOptions, changed: () => void) {
     this.#call = call
@@ -193,7 +194,8 @@ class AdsConnection {
       this.fail(grpcStatus.INVALID_ARGUMENT, 'the first request of a stream must say which node it is from')
       return undefined
     }
-    const node = this.#identify(peerOf(this.#call), info)
+    const peer = peerOf(this.#call)
+    const node = this.#identify(peer, info)
     if (node instanceof Error) {
       this.#options.logger.warn('data plane refused', { node: info.id, reason: node.message })
       this.fail(grpcStatus.PERMISSION_DENIED, node.message)
@@ -203,6 +205,11 @@ class AdsConnection {
     // the client is connected from here on, whether or not there is something to send
     this.#call.sendMetadata(new Metadata())
     const { view, clock, logger } = this.#options
+    if (node.spiffeId !== undefined && peer.notAfterMs !== undefined) {
+      // a stream must not be given new certificates for longer than the one that it showed was good for
+      const ended = 'the certificate that was shown has ended: connect with a newer one'
+      this.#end = clock.setTimer(peer.notAfterMs - clock.nowMs(), () => this.fail(grpcStatus.UNAUTHENTICATED, ended))
+    }
     return new DiscoveryStream({
       protocol: this.#protocol,
       node,
@@ -227,6 +234,7 @@ class AdsConnection {
   #close(farewell?: () => void): void {
     if (this.#closed) return
     this.#closed = true
+    this.#end?.cancel()
     farewell?.()
     this.onClosed()
   }
@@ -239,8 +247,12 @@ function peerOf(call: Call): XdsPeer {
   return {
     address: call.getPeer(),
     headers: new Map(headers),
-    spiffeId: certificate && spiffeIdOf(new X509Certificate(certificate.raw)),
+    ...(certificate === undefined ? { spiffeId: undefined } : shownBy(new X509Certificate(certificate.raw))),
   }
+}
+
+function shownBy(certificate: X509Certificate): Pick<XdsPeer, 'spiffeId' | 'notAfterMs'> {
+  return { spiffeId: spiffeIdOf(certificate), notAfterMs: certificate.validToDate.getTime() }
 }
 
 function asBuffer(message: Uint8Array): Buffer {

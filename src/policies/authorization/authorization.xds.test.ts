@@ -5,7 +5,13 @@ import { RBACSchema as HttpRbacSchema } from '../../contracts/xds/gen/envoy/exte
 import { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { AppliedPolicy, AuthorizationPolicySpec, RbacFilterSpec } from './authorization.spec.ts'
+import { createAuthorizer } from './authorization.runtime.ts'
+import type {
+  AppliedPolicy,
+  AuthorizationPolicySpec,
+  AuthorizationSource,
+  RbacFilterSpec,
+} from './authorization.spec.ts'
 import {
   decodeAuthorization,
   decodeNetworkAuthorization,
@@ -41,8 +47,15 @@ function foreignFilter(init: object): RbacFilterSpec {
   return decodeAuthorization({ configType: { case: 'typedConfig', value: typedConfig(HttpRbacSchema, init) } })
 }
 
+const peer = { address: '', remoteAddress: '', localAddress: '', localPort: 80, sni: undefined }
 const anything = { permissions: [{ kind: 'any' }], principals: [{ kind: 'any' }] }
 const rules = [{}]
+
+function allowed(source: AuthorizationSource, id: string, federated?: true): boolean {
+  const changes = { trustDomains: ['mesh.local', 'old.local'], ...(federated && { federated }) }
+  const filters = decoded([policy('a', { rules: [{ from: [{ source }] }] })], changes)
+  return createAuthorizer(filters).authorizeConnection({ ...peer, principal: id }).allowed
+}
 
 describe('authorization policies over xDS', () => {
   it('are filters in the order of evaluation, without what asks somebody else', () => {
@@ -58,6 +71,33 @@ describe('authorization policies over xDS', () => {
   it('are nothing when nothing is said', () => {
     expect(decoded([])).toEqual([])
     expect(decoded([policy('c', { action: 'CUSTOM', provider: { name: 'x' }, rules })])).toEqual([])
+  })
+
+  describe('beside other trust domains', () => {
+    const [own, alias, theirs] = ['mesh.local', 'old.local', 'partner.example'].map(
+      (domain) => `spiffe://${domain}/ns/shop/sa/web`,
+    ) as [string, string, string]
+
+    it.each<[AuthorizationSource]>([
+      [{ namespaces: ['shop'] }],
+      [{ namespaces: ['sh*'] }],
+      [{ namespaces: ['*'] }],
+      [{ serviceAccounts: ['shop/web'] }],
+    ])('mean their own domain and its aliases by %j', (source) => {
+      expect([own, alias, theirs].map((id) => allowed(source, id, true))).toEqual([true, true, false])
+      // while nobody else can come, nothing is asked
+      expect([own, alias, theirs].map((id) => allowed(source, id))).toEqual([true, true, true])
+    })
+
+    it.each<[AuthorizationSource, readonly boolean[]]>([
+      [{ notNamespaces: ['shop'] }, [false, false, true]],
+      [{ principals: ['partner.example/ns/shop/sa/web'] }, [false, false, true]],
+      [{ principals: ['partner.example/*'] }, [false, false, true]],
+      [{ principals: ['mesh.local/ns/shop/sa/web'] }, [true, true, false]],
+      [{ principals: ['*'] }, [true, true, true]],
+    ])('decide by %j', (source, verdicts) => {
+      expect([own, alias, theirs].map((id) => allowed(source, id, true))).toEqual(verdicts)
+    })
   })
 
   it('allow nothing where that is the default', () => {

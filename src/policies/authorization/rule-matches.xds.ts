@@ -31,6 +31,8 @@ export interface AuthorizationPlace {
   readonly defaultAction: 'ALLOW' | 'DENY'
   /** The own one, then its aliases. */
   readonly trustDomains: readonly string[]
+  /** Others are trusted as well: namespaces and service accounts are those of our own, principals of whichever they name. */
+  readonly federated?: true
 }
 
 export interface RuleMatches {
@@ -58,7 +60,7 @@ export function ruleMatches(
     .filter((rules) => rules !== undefined)
     .map((rules) => allOf<Permission>([...rules, ...shared]))
   const principals = (rule.from ?? [{ source: {} }]).map(({ source }) =>
-    allOf<Principal>([...sourceMatches(source, namespace, place.trustDomains), ...about]),
+    allOf<Principal>([...sourceMatches(source, namespace, place), ...about]),
   )
   return permissions.length === 0 ? undefined : { permissions, principals }
 }
@@ -73,12 +75,20 @@ function operationMatches(operation: AuthorizationOperation, port: number): Perm
   ]
 }
 
-function sourceMatches(source: AuthorizationSource, namespace: string, trustDomains: readonly string[]): Principal[] {
+function ownDomains({ federated, trustDomains }: AuthorizationPlace): readonly string[] | undefined {
+  return federated === true ? trustDomains : undefined
+}
+
+function sourceMatches(source: AuthorizationSource, namespace: string, place: AuthorizationPlace): Principal[] {
+  const { trustDomains } = place
+  const own = ownDomains(place)
   return [
     ...valuesMatch(source.principals, source.notPrincipals, (value) => peerPrincipal(value, trustDomains)),
     ...valuesMatch(source.requestPrincipals, source.notRequestPrincipals, requestPrincipal),
-    ...valuesMatch(source.namespaces, source.notNamespaces, peerNamespace),
-    ...valuesMatch(source.serviceAccounts, source.notServiceAccounts, (value) => peerServiceAccount(value, namespace)),
+    ...valuesMatch(source.namespaces, source.notNamespaces, (value) => peerNamespace(value, own)),
+    ...valuesMatch(source.serviceAccounts, source.notServiceAccounts, (value) =>
+      peerServiceAccount(value, namespace, own),
+    ),
     ...valuesMatch(source.ipBlocks, source.notIpBlocks, (value) => ipMatch('directRemoteIp', value)),
     ...valuesMatch(source.remoteIpBlocks, source.notRemoteIpBlocks, (value) => ipMatch('remoteIp', value)),
   ]
@@ -110,11 +120,11 @@ function conditionMatches(
     case 'remote.ip':
       return principals((value) => ipMatch('remoteIp', value))
     case 'source.namespace':
-      return principals(peerNamespace)
+      return principals((value) => peerNamespace(value, ownDomains(place)))
     case 'source.principal':
       return principals((value) => peerPrincipal(value, place.trustDomains))
     case 'source.serviceAccount':
-      return principals((value) => peerServiceAccount(value, namespace))
+      return principals((value) => peerServiceAccount(value, namespace, ownDomains(place)))
     case 'request.auth.principal':
       return principals(requestPrincipal)
     case 'request.auth.audiences':

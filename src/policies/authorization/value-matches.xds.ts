@@ -19,15 +19,40 @@ export function peerPrincipal(value: string, trustDomains: readonly string[]): P
   )
 }
 
-export function peerNamespace(value: string): Principal {
-  if (!value.includes('*')) return { kind: 'workload', namespace: value, serviceAccount: undefined }
-  const some = value === '*' ? '[^/]+' : value.split('*').map(escapeRegex).join('[^/]*')
-  return { kind: 'authenticated', match: { kind: 'regex', value: `spiffe://[^/]+/ns/${some}/.+` } }
+/** `only`: of these trust domains; absent: there are no others. Namespaces are the mesh's own: a foreign one of that name is another one. */
+export function peerNamespace(value: string, only?: readonly string[]): Principal {
+  if (only === undefined) return namespaceOfAny(value)
+  return anyOf(
+    only.map((domain): Principal => {
+      const start = `spiffe://${domain}/ns/`
+      const match: TextMatch = value.includes('*')
+        ? { kind: 'regex', value: `${escapeRegex(start)}${someNamespace(value)}/.+` }
+        : { kind: 'prefix', value: `${start}${value}/`, ignoreCase: false }
+      return { kind: 'authenticated', match }
+    }),
+  )
 }
 
-/** "namespace/name", or a name in the policy's own namespace. */
-export function peerServiceAccount(value: string, namespace: string): Principal {
+function namespaceOfAny(value: string): Principal {
+  if (!value.includes('*')) return { kind: 'workload', namespace: value, serviceAccount: undefined }
+  return { kind: 'authenticated', match: { kind: 'regex', value: `spiffe://[^/]+/ns/${someNamespace(value)}/.+` } }
+}
+
+function someNamespace(value: string): string {
+  return value === '*' ? '[^/]+' : value.split('*').map(escapeRegex).join('[^/]*')
+}
+
+/** "namespace/name", or a name in the policy's own namespace. `only` as above. */
+export function peerServiceAccount(value: string, namespace: string, only?: readonly string[]): Principal {
   const [name = '', inNamespace = namespace] = value.split('/').toReversed()
+  if (only !== undefined) {
+    return anyOf(
+      only.map((domain): Principal => {
+        const id = `spiffe://${domain}/ns/${inNamespace}/sa/${name}`
+        return { kind: 'authenticated', match: { kind: 'exact', value: id, ignoreCase: false } }
+      }),
+    )
+  }
   return { kind: 'workload', namespace: inNamespace, serviceAccount: name }
 }
 

@@ -3,6 +3,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { Metadata, status } from '@grpc/grpc-js'
 import type { Client, ServiceError } from '@grpc/grpc-js'
 
+import { certificatesToPem } from '../../contracts/identity/pem.ts'
 import {
   CertificateService,
   SignCertificateRequestSchema,
@@ -33,7 +34,14 @@ export function createCertificateClient(options: CertificateClientOptions): Sign
     })
     try {
       const response = await call(client, csrDer, proof, options.clock.nowMs() + timeoutMs)
-      return { chainDer: response.certificateChainDer, bundleDer: response.trustBundleDer }
+      return {
+        chainDer: response.certificateChainDer,
+        bundleDer: response.trustBundleDer,
+        federatedBundles: response.federatedBundles.map(({ trustDomain, trustBundleDer }) => ({
+          trustDomain,
+          rootsPem: certificatesToPem(trustBundleDer),
+        })),
+      }
     } finally {
       client.close()
     }

@@ -3,6 +3,7 @@ import { X509Certificate, createPrivateKey } from 'node:crypto'
 
 import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
 import { certificatesToPem } from '../../contracts/identity/pem.ts'
+import type { TrustBundle } from '../../contracts/identity/svid.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
@@ -23,6 +24,8 @@ export interface SignedCertificate {
   /** Leaf first. */
   readonly chainDer: readonly Uint8Array[]
   readonly bundleDer: readonly Uint8Array[]
+  /** Of other trust domains; absent: none. */
+  readonly federatedBundles?: readonly TrustBundle[]
 }
 
 /** Rejects with CertificateRefused when the control plane said no, with another error when it said nothing. */
@@ -133,6 +136,7 @@ class SvidKeeper implements IdentityAgent {
     const nowMs = clock.nowMs()
     const notAfterMs = checkCertificate(signed, privateKeyPem, spiffeId, nowMs)
     const lifetimeMs = notAfterMs - nowMs
+    const { federatedBundles = [] } = signed
     this.#request = undefined
     this.#svidRefused = false
     this.#failures = 0
@@ -147,6 +151,8 @@ class SvidKeeper implements IdentityAgent {
       certificateChainPem: certificatesToPem(signed.chainDer),
       privateKeyPem,
       rootsPem: certificatesToPem(signed.bundleDer),
+      // absent where there are none: what they cost is only paid where there are some
+      ...(federatedBundles.length > 0 && { federatedBundles }),
     })
   }
 

@@ -64,7 +64,7 @@ export function watchTrust(client: Client, options: TrustWatchOptions): () => vo
 function fingerprintOf(credentials: TlsCredentials | undefined): string {
   if (credentials === undefined) return ''
   const [, ...issuers] = certificatesFromPem(credentials.certificateChainPem)
-  return trustFingerprint(issuers, certificatesFromPem(credentials.rootsPem))
+  return trustFingerprint(issuers, certificatesFromPem(credentials.rootsPem), credentials.federatedBundles)
 }
 
 function encodeReport(message: TrustReport): Buffer {

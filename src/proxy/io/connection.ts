@@ -1,5 +1,6 @@
 // The I/O interface of the data path: what a byte stream is to everything above it. Back ends implement it; nothing else touches sockets.
 
+import type { TrustBundle } from '../../contracts/identity/svid.ts'
 import type { OutputBuffer } from './output-buffer.ts'
 
 /** Receives what happens on a connection. Callbacks never run inside the call that caused them. */
@@ -82,6 +83,8 @@ export interface TlsCredentials {
   readonly privateKeyPem: string
   /** Of the trust domain; empty where no peer is verified with it (a gateway's certificate). */
   readonly rootsPem: string
+  /** Of the other trust domains that are trusted, each for its own SPIFFE IDs alone; absent where there are none. */
+  readonly federatedBundles?: readonly TrustBundle[]
 }
 
 export interface ConnectOptions {

@@ -47,7 +47,7 @@ export function createNetBackend(clock: Clock): IoBackend {
       const secured = startTls(raw, options.tls)
       socket = secured
       await opened(secured, 'secureConnect')
-      return NetConnection.secured(secured, raw, acceptServer(handshakeResult(secured), options.tls))
+      return NetConnection.secured(secured, raw, acceptServer(handshakeResult(secured), options.tls, clock.nowMs()))
     } catch (error) {
       socket.destroy()
       throw error
@@ -69,7 +69,7 @@ export function createNetBackend(clock: Clock): IoBackend {
         return NetConnection.secured(
           socket,
           raw,
-          tlsInfo(handshakeResult(socket), tls.credentials, tls.clientCertificate === 'required'),
+          tlsInfo(handshakeResult(socket), tls.credentials, tls.clientCertificate === 'required', clock.nowMs()),
         )
       } catch (error) {
         raw.destroy()

@@ -88,7 +88,7 @@ async function addressesOf(host: string): Promise<[string, ...string[]]> {
 
 async function connect(io: RawIo, clock: Clock, options: ConnectOptions): Promise<Connection> {
   const { host, port, timeoutMs, tls } = options
-  const attempt = new Attempt()
+  const attempt = new Attempt(clock)
   const timer = clock.setTimer(timeoutMs, () =>
     attempt.giveUp(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`)),
   )
@@ -102,11 +102,13 @@ async function connect(io: RawIo, clock: Clock, options: ConnectOptions): Promis
 /** One connection on its way, which may be given up at any time. */
 class Attempt {
   readonly givenUp: Promise<never>
+  readonly #clock: Clock
   #connection: RawConnection | undefined
   #over = false
   #reject: (error: Error) => void = () => {}
 
-  constructor() {
+  constructor(clock: Clock) {
+    this.#clock = clock
     this.givenUp = new Promise<never>((_, reject) => (this.#reject = reject))
     this.givenUp.catch(() => {})
   }
@@ -132,7 +134,7 @@ class Attempt {
         continue
       }
       tcp.setNoDelay(true)
-      if (tls !== undefined) await startClient(io, connection, tls)
+      if (tls !== undefined) await startClient(io, connection, tls, this.#clock)
       return connection
     }
     throw failure

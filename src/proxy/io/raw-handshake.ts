@@ -18,8 +18,10 @@ import {
 } from './tls-identity.ts'
 
 /** Resolves when `connection` is secured. Otherwise it is closed, and this rejects. */
-export function startClient(io: RawIo, connection: RawConnection, tls: ClientTls): Promise<void> {
-  const handshake = new Handshake(io, connection, clientContext(tls), false, (result) => acceptServer(result, tls))
+export function startClient(io: RawIo, connection: RawConnection, tls: ClientTls, clock: Clock): Promise<void> {
+  const handshake = new Handshake(io, connection, clientContext(tls), false, (result) =>
+    acceptServer(result, tls, clock.nowMs()),
+  )
   const { handle } = handshake
   handle.setVerifyMode(true, true)
   if (tls.alpn.length > 0) handle.setALPNProtocols(alpnWire(tls.alpn))
@@ -38,7 +40,7 @@ export function startServer(
 ): Promise<void> {
   const required = tls.clientCertificate === 'required'
   const handshake = new Handshake(io, connection, serverContext(tls), true, (result) =>
-    tlsInfo(result, tls.credentials, required),
+    tlsInfo(result, tls.credentials, required, clock.nowMs()),
   )
   const { handle } = handshake
   handle.setVerifyMode(tls.clientCertificate !== 'none', required)

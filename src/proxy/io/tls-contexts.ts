@@ -76,7 +76,10 @@ export function serverContextOptions({ credentials, clientCertificate }: ServerT
 }
 
 function meshContextOptions(credentials: TlsCredentials): SecureContextOptions {
-  return { ...meshOptions, ...keysOf(credentials), ca: credentials.rootsPem }
+  const { rootsPem, federatedBundles } = credentials
+  // the roots of all domains: whether a peer leads to one of its own is told afterwards
+  const ca = federatedBundles === undefined ? rootsPem : [rootsPem, ...federatedBundles.map((one) => one.rootsPem)]
+  return { ...meshOptions, ...keysOf(credentials), ca }
 }
 
 function keysOf({ certificateChainPem, privateKeyPem }: TlsCredentials): SecureContextOptions {

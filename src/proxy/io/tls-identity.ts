@@ -7,6 +7,7 @@ import { splitSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import { readLeafSvid, signingCertificateFault } from '../../contracts/identity/x509-svid.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { ClientTls, MeshTls, OriginatedTls, TlsCredentials, TlsInfo } from './connection.ts'
+import { leadsTo, rootsOf } from './trust-domain-roots.ts'
 
 const ownCertificates = new WeakMap<TlsCredentials, X509Certificate>()
 
@@ -56,8 +57,13 @@ export function intermediatesOf(leaf: CertificateWithIssuer): Uint8Array[] {
   return found
 }
 
-/** Throws when the certificate is no X.509-SVID of our trust domain (X509-SVID, sections 2 to 5). */
-export function tlsInfo(result: HandshakeResult, credentials: TlsCredentials, requireCertificate: boolean): TlsInfo {
+/** Throws when the certificate is no X.509-SVID of a trust domain that is trusted (X509-SVID, sections 2 to 5). */
+export function tlsInfo(
+  result: HandshakeResult,
+  credentials: TlsCredentials,
+  requireCertificate: boolean,
+  nowMs: number,
+): TlsInfo {
   const { certificate, verifyError, alpn, sni } = result
   const own = ownCertificate(credentials)
   if (certificate === undefined && requireCertificate) throw new Error('it showed no certificate')
@@ -69,23 +75,31 @@ export function tlsInfo(result: HandshakeResult, credentials: TlsCredentials, re
     const fault = signingCertificateFault(der)
     if (fault !== undefined) throw new Error(`its certificate is signed by one that may not: ${fault}`)
   }
-  if (splitSpiffeId(peerSpiffeId).trustDomain !== splitSpiffeId(spiffeIdOf(own)).trustDomain) {
+  const { trustDomain } = splitSpiffeId(peerSpiffeId)
+  const { trustDomain: ownTrustDomain } = splitSpiffeId(spiffeIdOf(own))
+  if (credentials.federatedBundles !== undefined) {
+    const roots = rootsOf(credentials, ownTrustDomain, trustDomain)
+    if (roots === undefined) throw new Error(`${peerSpiffeId} is of a trust domain that is not trusted`)
+    if (!leadsTo(roots, certificate, result.intermediatesDer, nowMs)) {
+      throw new Error(`${peerSpiffeId} is not signed by its own trust domain`)
+    }
+  } else if (trustDomain !== ownTrustDomain) {
     throw new Error(`${peerSpiffeId} is of another trust domain`)
   }
   return { peerSpiffeId, notAfterMs: Math.min(ownEndMs, certificate.validToDate.getTime()), alpn, sni }
 }
 
 /** Throws when the server is not one of those that `tls` expects. */
-export function acceptServer(result: HandshakeResult, tls: ClientTls): TlsInfo {
+export function acceptServer(result: HandshakeResult, tls: ClientTls, nowMs: number): TlsInfo {
   try {
-    return tls.kind === 'mesh' ? acceptPeer(result, tls) : acceptNamed(result, tls)
+    return tls.kind === 'mesh' ? acceptPeer(result, tls, nowMs) : acceptNamed(result, tls)
   } catch (error) {
     throw new Error(`peer not accepted: ${errorMessage(error)}`, { cause: error })
   }
 }
 
-function acceptPeer(result: HandshakeResult, { credentials, peerSpiffeIds }: MeshTls): TlsInfo {
-  const info = tlsInfo(result, credentials, true)
+function acceptPeer(result: HandshakeResult, { credentials, peerSpiffeIds }: MeshTls, nowMs: number): TlsInfo {
+  const info = tlsInfo(result, credentials, true, nowMs)
   const id = info.peerSpiffeId as string
   if (peerSpiffeIds.includes(id)) return info
   throw new Error(`the peer is ${id}, expected ${peerSpiffeIds.join(' or ') || 'nobody'}`)

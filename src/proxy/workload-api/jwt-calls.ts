@@ -95,10 +95,14 @@ export function createJwtCalls({ spiffeId, svids, clock, logger }: JwtCallsOptio
       const look = async (): Promise<void> => {
         let inMs = lookEveryMs
         try {
-          const bundle = jwkSet(await svids.keys())
-          const bundles = { [trustDomainId(spiffeId)]: Buffer.from(bundle) }
-          if (bundle !== sent && !ended) call.write(create(JWTBundlesResponseSchema, { bundles }))
-          sent = bundle
+          const { own, federated } = await svids.keys()
+          const sets: Record<string, string> = {}
+          for (const [trustDomain, keys] of federated) sets[`spiffe://${trustDomain}`] = jwkSet(keys)
+          sets[trustDomainId(spiffeId)] = jwkSet(own)
+          const all = JSON.stringify(sets)
+          const bundles = Object.fromEntries(Object.entries(sets).map(([id, set]) => [id, Buffer.from(set)]))
+          if (all !== sent && !ended) call.write(create(JWTBundlesResponseSchema, { bundles }))
+          sent = all
         } catch {
           // silent while the control plane is away, as the streams of certificates are
           inMs = retryMs
@@ -120,5 +124,5 @@ function invalid(message: string): CallRefused {
 
 /** Workload API standard: a plain JWK set (RFC 7517), in which "use" has no values of SPIFFE's. */
 function jwkSet(keys: readonly BundleKey[]): string {
-  return JSON.stringify({ keys: keys.map(({ kty, crv, x, y, kid }) => ({ kty, crv, x, y, kid })) })
+  return JSON.stringify({ keys: keys.map(({ kty, crv, x, y, n, e, kid }) => ({ kty, crv, x, y, n, e, kid })) })
 }

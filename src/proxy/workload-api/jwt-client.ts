@@ -14,8 +14,14 @@ import type { TlsCredentials } from '../io/connection.ts'
 export interface JwtClient {
   /** A JWT-SVID of the sidecar's identity. Rejects with a CallRefused. */
   sign(audience: readonly string[]): Promise<string>
-  /** Rejects with a CallRefused. */
-  keys(): Promise<readonly BundleKey[]>
+  /** Of each trust domain that is trusted. Rejects with a CallRefused. */
+  keys(): Promise<JwtKeys>
+}
+
+export interface JwtKeys {
+  readonly own: readonly BundleKey[]
+  /** By trust domain. */
+  readonly federated: ReadonlyMap<string, readonly BundleKey[]>
 }
 
 /** Why the application gets no answer, with the code that it gets instead. */
@@ -41,10 +47,15 @@ export function createJwtClient(options: JwtClientOptions): JwtClient {
       return (await call(options, signJwtSvid, { audience: [...audience] })).token
     },
     async keys() {
-      const { jwkSet } = await call(options, getJwtKeys, {})
-      return (JSON.parse(jwkSet) as { keys: BundleKey[] }).keys
+      const { jwkSet, federatedJwkSets } = await call(options, getJwtKeys, {})
+      const federated = Object.entries(federatedJwkSets).map(([domain, set]) => [domain, keysOf(set)] as const)
+      return { own: keysOf(jwkSet), federated: new Map(federated) }
     },
   }
+}
+
+function keysOf(jwkSet: string): readonly BundleKey[] {
+  return (JSON.parse(jwkSet) as { keys: BundleKey[] }).keys
 }
 
 async function call<I extends DescMessage, O extends DescMessage>(

@@ -1,8 +1,8 @@
-import { verifyJwtSvid, type BundleKey, type JwtSvidReading } from '../../contracts/identity/jwt-svid.ts'
+import { verifyJwtSvid, type JwtSvidReading } from '../../contracts/identity/jwt-svid.ts'
 // JWT-SVIDs of one sidecar's identity: asked for by audience, given again until half their life is over, verified with the mesh's newest keys.
 import { splitSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { JwtClient } from './jwt-client.ts'
+import type { JwtClient, JwtKeys } from './jwt-client.ts'
 
 interface Kept {
   readonly token: string
@@ -18,7 +18,7 @@ export class JwtSvids {
   readonly #client: JwtClient
   readonly #clock: Clock
   readonly #kept = new Map<string, Kept>()
-  #keys: readonly BundleKey[] | undefined
+  #keys: JwtKeys | undefined
   #keysAtMs = 0
 
   constructor(client: JwtClient, clock: Clock) {
@@ -42,7 +42,7 @@ export class JwtSvids {
   }
 
   /** Rejects with a CallRefused. */
-  async keys(): Promise<readonly BundleKey[]> {
+  async keys(): Promise<JwtKeys> {
     this.#keys = await this.#client.keys()
     this.#keysAtMs = this.#clock.nowMs()
     return this.#keys
@@ -50,14 +50,29 @@ export class JwtSvids {
 
   /** Rejects with a CallRefused when the keys cannot be had. */
   async verify(token: string, audience: string, spiffeId: string): Promise<JwtSvidReading> {
-    const { trustDomain } = splitSpiffeId(spiffeId)
-    const read = (keys: readonly BundleKey[]): JwtSvidReading =>
-      verifyJwtSvid(token, { bundle: { keys }, trustDomain, audience, nowMs: this.#clock.nowMs() })
+    const { trustDomain: ownTrustDomain } = splitSpiffeId(spiffeId)
+    // by the keys of the domain that it says it is of, and no others: what it says is verified with them
+    const claimed = claimedTrustDomain(token)
+    const read = ({ own, federated }: JwtKeys): JwtSvidReading => {
+      const foreign = claimed === undefined || claimed === ownTrustDomain ? undefined : federated.get(claimed)
+      const [trustDomain, keys] = foreign === undefined ? [ownTrustDomain, own] : [claimed as string, foreign]
+      return verifyJwtSvid(token, { bundle: { keys }, trustDomain, audience, nowMs: this.#clock.nowMs() })
+    }
     if (this.#keys === undefined) return read(await this.keys())
     const reading = read(this.#keys)
     // its key may be a new one
     if (reading.fault === undefined || this.#clock.nowMs() - this.#keysAtMs < keysSettledMs) return reading
     return read(await this.keys())
+  }
+}
+
+/** Undefined when the token is none, or names nobody. */
+function claimedTrustDomain(token: string): string | undefined {
+  try {
+    const { sub } = jwtClaims(token) as { readonly sub?: unknown }
+    return typeof sub === 'string' ? splitSpiffeId(sub).trustDomain : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -55,9 +55,10 @@ export async function startWorkloadApi(options: WorkloadApiOptions): Promise<Wor
     FetchX509Bundles: (call: ServerWritableStream<X509BundlesRequest, X509BundlesResponse>) => {
       if (refuseWithoutHeader(call)) return
       let sent = ''
-      follow(call, credentials, ({ rootsPem }) => {
-        if (rootsPem !== sent) call.write(x509BundlesResponse(spiffeId, rootsPem))
-        sent = rootsPem
+      follow(call, credentials, (own) => {
+        const bundles = JSON.stringify([own.rootsPem, own.federatedBundles])
+        if (bundles !== sent) call.write(x509BundlesResponse(spiffeId, own))
+        sent = bundles
       })
     },
     ...createJwtCalls({ spiffeId, svids, clock, logger }),

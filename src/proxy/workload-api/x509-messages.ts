@@ -16,11 +16,19 @@ export function x509SvidResponse(spiffeId: string, credentials: TlsCredentials):
     x509SvidKey: createPrivateKey(credentials.privateKeyPem).export({ type: 'pkcs8', format: 'der' }),
     bundle: concatenated(credentials.rootsPem),
   }
-  return create(X509SVIDResponseSchema, { svids: [svid] })
+  return create(X509SVIDResponseSchema, { svids: [svid], federatedBundles: federatedBundles(credentials) })
 }
 
-export function x509BundlesResponse(spiffeId: string, rootsPem: string): X509BundlesResponse {
-  return create(X509BundlesResponseSchema, { bundles: { [trustDomainId(spiffeId)]: concatenated(rootsPem) } })
+/** Of all trust domains. */
+export function x509BundlesResponse(spiffeId: string, credentials: TlsCredentials): X509BundlesResponse {
+  const own = { [trustDomainId(spiffeId)]: concatenated(credentials.rootsPem) }
+  return create(X509BundlesResponseSchema, { bundles: { ...federatedBundles(credentials), ...own } })
+}
+
+function federatedBundles({ federatedBundles: bundles = [] }: TlsCredentials): Record<string, Buffer> {
+  return Object.fromEntries(
+    bundles.map(({ trustDomain, rootsPem }) => [`spiffe://${trustDomain}`, concatenated(rootsPem)]),
+  )
 }
 
 /** "spiffe://mesh.local": what bundles are named by. */

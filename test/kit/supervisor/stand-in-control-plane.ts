@@ -77,7 +77,11 @@ const { url } = await startControlApi(
       revoke: () => Promise.resolve(false),
     },
     workloadStatuses,
-    authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
+    authority: {
+      status: () => ({ trustDomain: 'mesh.local', certificates: [] }),
+      bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
+      start: () => undefined,
+    },
   },
   '127.0.0.1',
   port,

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/v1/certificate.proto.
  */
 export const file_heddle_v1_certificate: GenFile = /*@__PURE__*/
-  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwiUgoXU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwiNgoLVHJ1c3RSZXBvcnQSDAoEbm9kZRgBIAEoCRIZChF0cnVzdF9maW5nZXJwcmludBgCIAEoCSIjCg5SZW5ld2FsUmVxdWVzdBIRCgl3aXRoaW5fbXMYASABKA0iJgoSU2lnbkp3dFN2aWRSZXF1ZXN0EhAKCGF1ZGllbmNlGAEgAygJIiQKE1NpZ25Kd3RTdmlkUmVzcG9uc2USDQoFdG9rZW4YASABKAkiEwoRR2V0Snd0S2V5c1JlcXVlc3QiJQoSR2V0Snd0S2V5c1Jlc3BvbnNlEg8KB2p3a19zZXQYASABKAkyzAIKEkNlcnRpZmljYXRlU2VydmljZRJYCg9TaWduQ2VydGlmaWNhdGUSIS5oZWRkbGUudjEuU2lnbkNlcnRpZmljYXRlUmVxdWVzdBoiLmhlZGRsZS52MS5TaWduQ2VydGlmaWNhdGVSZXNwb25zZRJDCgpXYXRjaFRydXN0EhYuaGVkZGxlLnYxLlRydXN0UmVwb3J0GhkuaGVkZGxlLnYxLlJlbmV3YWxSZXF1ZXN0KAEwARJMCgtTaWduSnd0U3ZpZBIdLmhlZGRsZS52MS5TaWduSnd0U3ZpZFJlcXVlc3QaHi5oZWRkbGUudjEuU2lnbkp3dFN2aWRSZXNwb25zZRJJCgpHZXRKd3RLZXlzEhwuaGVkZGxlLnYxLkdldEp3dEtleXNSZXF1ZXN0Gh0uaGVkZGxlLnYxLkdldEp3dEtleXNSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwiiQEKF1NpZ25DZXJ0aWZpY2F0ZVJlc3BvbnNlEh0KFWNlcnRpZmljYXRlX2NoYWluX2RlchgBIAMoDBIYChB0cnVzdF9idW5kbGVfZGVyGAIgAygMEjUKEWZlZGVyYXRlZF9idW5kbGVzGAMgAygLMhouaGVkZGxlLnYxLkZlZGVyYXRlZEJ1bmRsZSJBCg9GZWRlcmF0ZWRCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwiNgoLVHJ1c3RSZXBvcnQSDAoEbm9kZRgBIAEoCRIZChF0cnVzdF9maW5nZXJwcmludBgCIAEoCSIjCg5SZW5ld2FsUmVxdWVzdBIRCgl3aXRoaW5fbXMYASABKA0iJgoSU2lnbkp3dFN2aWRSZXF1ZXN0EhAKCGF1ZGllbmNlGAEgAygJIiQKE1NpZ25Kd3RTdmlkUmVzcG9uc2USDQoFdG9rZW4YASABKAkiEwoRR2V0Snd0S2V5c1JlcXVlc3QirwEKEkdldEp3dEtleXNSZXNwb25zZRIPCgdqd2tfc2V0GAEgASgJEk8KEmZlZGVyYXRlZF9qd2tfc2V0cxgCIAMoCzIzLmhlZGRsZS52MS5HZXRKd3RLZXlzUmVzcG9uc2UuRmVkZXJhdGVkSndrU2V0c0VudHJ5GjcKFUZlZGVyYXRlZEp3a1NldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBMswCChJDZXJ0aWZpY2F0ZVNlcnZpY2USWAoPU2lnbkNlcnRpZmljYXRlEiEuaGVkZGxlLnYxLlNpZ25DZXJ0aWZpY2F0ZVJlcXVlc3QaIi5oZWRkbGUudjEuU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USQwoKV2F0Y2hUcnVzdBIWLmhlZGRsZS52MS5UcnVzdFJlcG9ydBoZLmhlZGRsZS52MS5SZW5ld2FsUmVxdWVzdCgBMAESTAoLU2lnbkp3dFN2aWQSHS5oZWRkbGUudjEuU2lnbkp3dFN2aWRSZXF1ZXN0Gh4uaGVkZGxlLnYxLlNpZ25Kd3RTdmlkUmVzcG9uc2USSQoKR2V0Snd0S2V5cxIcLmhlZGRsZS52MS5HZXRKd3RLZXlzUmVxdWVzdBodLmhlZGRsZS52MS5HZXRKd3RLZXlzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message heddle.v1.SignCertificateRequest
@@ -48,6 +48,13 @@ export type SignCertificateResponse = Message<"heddle.v1.SignCertificateResponse
    * @generated from field: repeated bytes trust_bundle_der = 2;
    */
   trustBundleDer: Uint8Array[];
+
+  /**
+   * Of the other trust domains that are trusted, each for its own SPIFFE IDs alone.
+   *
+   * @generated from field: repeated heddle.v1.FederatedBundle federated_bundles = 3;
+   */
+  federatedBundles: FederatedBundle[];
 };
 
 /**
@@ -56,6 +63,32 @@ export type SignCertificateResponse = Message<"heddle.v1.SignCertificateResponse
  */
 export const SignCertificateResponseSchema: GenMessage<SignCertificateResponse> = /*@__PURE__*/
   messageDesc(file_heddle_v1_certificate, 1);
+
+/**
+ * @generated from message heddle.v1.FederatedBundle
+ */
+export type FederatedBundle = Message<"heddle.v1.FederatedBundle"> & {
+  /**
+   * "partner.example".
+   *
+   * @generated from field: string trust_domain = 1;
+   */
+  trustDomain: string;
+
+  /**
+   * Roots; DER.
+   *
+   * @generated from field: repeated bytes trust_bundle_der = 2;
+   */
+  trustBundleDer: Uint8Array[];
+};
+
+/**
+ * Describes the message heddle.v1.FederatedBundle.
+ * Use `create(FederatedBundleSchema)` to create a new message.
+ */
+export const FederatedBundleSchema: GenMessage<FederatedBundle> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 2);
 
 /**
  * @generated from message heddle.v1.TrustReport
@@ -81,7 +114,7 @@ export type TrustReport = Message<"heddle.v1.TrustReport"> & {
  * Use `create(TrustReportSchema)` to create a new message.
  */
 export const TrustReportSchema: GenMessage<TrustReport> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 2);
+  messageDesc(file_heddle_v1_certificate, 3);
 
 /**
  * @generated from message heddle.v1.RenewalRequest
@@ -100,7 +133,7 @@ export type RenewalRequest = Message<"heddle.v1.RenewalRequest"> & {
  * Use `create(RenewalRequestSchema)` to create a new message.
  */
 export const RenewalRequestSchema: GenMessage<RenewalRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 3);
+  messageDesc(file_heddle_v1_certificate, 4);
 
 /**
  * @generated from message heddle.v1.SignJwtSvidRequest
@@ -119,7 +152,7 @@ export type SignJwtSvidRequest = Message<"heddle.v1.SignJwtSvidRequest"> & {
  * Use `create(SignJwtSvidRequestSchema)` to create a new message.
  */
 export const SignJwtSvidRequestSchema: GenMessage<SignJwtSvidRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 4);
+  messageDesc(file_heddle_v1_certificate, 5);
 
 /**
  * @generated from message heddle.v1.SignJwtSvidResponse
@@ -138,7 +171,7 @@ export type SignJwtSvidResponse = Message<"heddle.v1.SignJwtSvidResponse"> & {
  * Use `create(SignJwtSvidResponseSchema)` to create a new message.
  */
 export const SignJwtSvidResponseSchema: GenMessage<SignJwtSvidResponse> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 5);
+  messageDesc(file_heddle_v1_certificate, 6);
 
 /**
  * @generated from message heddle.v1.GetJwtKeysRequest
@@ -151,7 +184,7 @@ export type GetJwtKeysRequest = Message<"heddle.v1.GetJwtKeysRequest"> & {
  * Use `create(GetJwtKeysRequestSchema)` to create a new message.
  */
 export const GetJwtKeysRequestSchema: GenMessage<GetJwtKeysRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 6);
+  messageDesc(file_heddle_v1_certificate, 7);
 
 /**
  * @generated from message heddle.v1.GetJwtKeysResponse
@@ -163,6 +196,13 @@ export type GetJwtKeysResponse = Message<"heddle.v1.GetJwtKeysResponse"> & {
    * @generated from field: string jwk_set = 1;
    */
   jwkSet: string;
+
+  /**
+   * The same of the other trust domains that are trusted, by trust domain.
+   *
+   * @generated from field: map<string, string> federated_jwk_sets = 2;
+   */
+  federatedJwkSets: { [key: string]: string };
 };
 
 /**
@@ -170,7 +210,7 @@ export type GetJwtKeysResponse = Message<"heddle.v1.GetJwtKeysResponse"> & {
  * Use `create(GetJwtKeysResponseSchema)` to create a new message.
  */
 export const GetJwtKeysResponseSchema: GenMessage<GetJwtKeysResponse> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 7);
+  messageDesc(file_heddle_v1_certificate, 8);
 
 /**
  * Signs workload certificates. The key never leaves the caller; what travels is a PKCS#10 request.

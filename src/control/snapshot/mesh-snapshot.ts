@@ -1,6 +1,7 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
@@ -87,6 +88,8 @@ export interface MeshService {
   readonly name: string
   readonly external: boolean
   readonly ports: readonly MeshServicePort[]
+  /** Of an ExternalService: the policies on who may reach it. Absent: none. */
+  readonly authorization?: readonly AppliedPolicy[]
   readonly source: SourceLocation
 }
 

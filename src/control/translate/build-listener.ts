@@ -27,6 +27,7 @@ import type { SocketAddress } from './addresses.ts'
 import type { RouteConfigurationInit } from './build-route.ts'
 import { behind, inboundStream, streamChain } from './build-stream.ts'
 import type { FilterChainInit } from './build-stream.ts'
+import type { CallerEgress } from './egress-security.ts'
 import type { HttpSettings } from './http-settings.ts'
 import { withSecurity } from './listener-security.ts'
 import type { ListenerSecurity } from './listener-security.ts'
@@ -110,13 +111,14 @@ export function serviceLoopbackListener(
   protocol: PortProtocol,
   streams: readonly MeshStream[],
   http: HttpSettings,
+  egress: CallerEgress,
 ): ListenerInit {
   const manager = rdsManager(name, routeConfiguration, http)
   const base = { name, address: socketAddress(address), trafficDirection: TrafficDirection.OUTBOUND }
   if (!isOpaque(protocol) && protocol !== 'auto')
     return { ...base, ...noInspectionTimeout, listenerFilters: [httpInspector], filterChains: [{ filters: [manager] }] }
   const byName = streams.some(({ hostnames }) => hostnames.length > 0)
-  const chains = streams.map(streamChain)
+  const chains = streams.map((stream) => streamChain(stream, egress))
   if (isOpaque(protocol)) {
     if (!byName) return { ...base, filterChains: chains }
     const takesAll = streams.some(({ hostnames }) => hostnames.length === 0)

@@ -184,6 +184,8 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
     } else if (isTypedConfig(config, HttpRbacSchema)) {
       const spec = within(`HTTP filter "${name}"`, () => decodeAuthorization(filter))
       const prefix = shadowPrefixOf(filter)
+      // it only marks where the rules of routes would be asked
+      if (spec.enforced === undefined && spec.shadow === undefined) continue
       if (prefix === '' || spec.shadow === undefined) filters.push({ kind: 'authorization', spec })
       else {
         questions.set(prefix, spec.shadow)

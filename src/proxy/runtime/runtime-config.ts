@@ -123,6 +123,8 @@ export interface VirtualHost {
   readonly domains: readonly string[]
   /** In order of precedence: the first match wins. */
   readonly routes: readonly Route[]
+  /** What is decided about connections of bytes inside CONNECT, which no route sees. */
+  readonly tunnelAuthorization?: readonly RbacFilterSpec[]
 }
 
 export interface Route {
@@ -157,6 +159,8 @@ export interface Backend {
   readonly weight: number
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
+  /** What is decided about each request that goes there. */
+  readonly authorization?: readonly RbacFilterSpec[]
 }
 
 export interface ClusterConfig {

@@ -55,6 +55,12 @@ export interface ProxyStatus {
   }
 }
 
+/** A RouteConfiguration as a sidecar gets it. */
+export interface RoutesView {
+  /** The serialised message, in base64. */
+  readonly body: string
+}
+
 export interface JoinToken {
   readonly token: string
   /** Milliseconds since the Unix epoch. */

@@ -8,12 +8,12 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 
-import type { DecisionRecord } from '../../src/contracts/decision-record.ts'
+import type { AuthorizationRecord, DecisionRecord } from '../../src/contracts/decision-record.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy, type WireResponse } from '../kit/http-client.ts'
 import { rawClient, type RawClient } from '../kit/raw-client.ts'
-import { runCommand } from '../kit/run-command.ts'
+import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { webCertificate } from '../kit/web-certificates.ts'
 
@@ -71,6 +71,12 @@ describe('requests to an ExternalService', () => {
     assert.match(await insideConnect('web', '/v1/x'), /api GET \/v1\/x$/)
     assert.match(await insideConnect('web', '/v2/x'), /^HTTP\/1\.1 403 /)
     assert.match(await insideConnect('other', '/v1/x'), /^HTTP\/1\.1 403 /)
+  })
+
+  it('are asked about where a route of a Service leads there', async () => {
+    assert.equal((await get('web', 'http://front/v1/x')).status, 200)
+    assert.equal((await get('web', 'http://front/v2/x')).status, 403)
+    assert.equal((await get('other', 'http://front/v1/x')).status, 403)
   })
 
   it('of a gateway leave by its own name', async () => {
@@ -155,6 +161,58 @@ describe('an edited policy', () => {
       )
     })
     await eventually(async () => assert.equal((await get('other', 'http://api.example/v1/x')).status, 403), patienceMs)
+  })
+})
+
+describe('authz check', () => {
+  it('foretells requests out of the mesh, with the rule and where it is written', async () => {
+    const allowed = await foretell('--from', 'web', '--to', 'api', '--path', '/v1/x')
+    assert.equal(allowed.exitCode, 0, allowed.stderr)
+    assert.match(
+      allowed.stdout,
+      /api\.example:80 +allowed +AuthorizationPolicy\/default\/api-callers\/0 +\S*mesh\.yaml:\d+/,
+    )
+    const [denied] = await foretoldRefusals(
+      '--from',
+      'web',
+      '--to',
+      'api.example:80',
+      '--path',
+      '/v1/x',
+      '--method',
+      'DELETE',
+    )
+    assert.equal(denied?.policy, 'AuthorizationPolicy/heddle-system/no-deletes/0')
+    assert.match(await lineAt(denied?.source?.line), /methods: \[DELETE\]/)
+    const [other] = await foretoldRefusals('--from', 'other', '--to', 'api', '--path', '/v1/x')
+    assert.match(
+      other?.reason ?? '',
+      /^no ALLOW policy matched: AuthorizationPolicy\/default\/api-callers \(\S*mesh\.yaml:\d+\)$/,
+    )
+  })
+
+  it('foretells connections of bytes', async () => {
+    for (const to of ['mail', 'sealed.example:443']) {
+      assert.equal((await foretell('--from', 'far-web', '--to', to)).exitCode, 0)
+      assert.equal((await foretoldRefusals('--from', 'far', '--to', to)).length, 1)
+    }
+  })
+
+  it('foretells what is done with hosts that nobody declared', async () => {
+    for (const to of ['nowhere.invalid', 'api.example:8443']) {
+      const [verdict] = await foretoldRefusals('--from', 'web', '--to', to)
+      assert.equal(verdict?.policy, 'MeshConfig/mesh')
+      assert.match(verdict?.reason ?? '', /registryOnly/)
+      assert.match(await lineAt(verdict?.source?.line), /mode: registryOnly/)
+    }
+  })
+
+  it('asks files alike, and wants to know who leaves', async () => {
+    const args = ['authz', 'check', '-f', file, '--to', 'api', '--path', '/v1/x']
+    assert.equal((await runCommand(launcher, [...args, '--from', 'web'])).exitCode, 0)
+    assert.equal((await runCommand(launcher, [...args, '--from', 'other'])).exitCode, 1)
+    const anonymous = await runCommand(launcher, args)
+    assert.match(anonymous.stderr, /--from must be one of its workloads/)
   })
 })
 
@@ -272,20 +330,32 @@ function handshake(where: object): Promise<string | undefined> {
   })
 }
 
+function foretell(...args: readonly string[]): Promise<CommandResult> {
+  return runCommand(launcher, ['authz', 'check', '--state-dir', mesh.stateDir, ...args])
+}
+
+async function foretoldRefusals(...args: readonly string[]): Promise<AuthorizationRecord[]> {
+  const { exitCode, stdout, stderr } = await foretell(...args, '-o', 'json')
+  assert.equal(exitCode, 1, stderr)
+  return JSON.parse(stdout) as AuthorizationRecord[]
+}
+
 async function metricsOf(caller: string): Promise<string> {
   return (await send({ address: new URL(mesh.workload(caller).metricsUrl).host, target: '/metrics' })).body
 }
 
 /** The first record of the proxy while `cause` is repeated. */
 async function tapped(caller: string, cause: () => Promise<unknown>): Promise<DecisionRecord> {
-  const tap = runCommand(launcher, ['tap', caller, '--state-dir', mesh.stateDir, '-o', 'json', '--count', '1'])
-  return Promise.race([
-    tap.then(({ stdout }) => JSON.parse(stdout) as DecisionRecord),
-    eventually(async () => {
-      await cause()
-      throw new Error('no record yet')
-    }, patienceMs),
-  ])
+  let record: DecisionRecord | undefined
+  void runCommand(launcher, ['tap', caller, '--state-dir', mesh.stateDir, '-o', 'json', '--count', '1']).then(
+    ({ stdout }) => (record = JSON.parse(stdout) as DecisionRecord),
+  )
+  await eventually(async () => {
+    if (record !== undefined) return
+    await cause()
+    throw new Error('no record yet')
+  }, patienceMs)
+  return record as unknown as DecisionRecord
 }
 
 async function lineAt(line: number | undefined): Promise<string> {
@@ -294,12 +364,12 @@ async function lineAt(line: number | undefined): Promise<string> {
 }
 
 /** Afterwards the file is as it was. */
-async function edited(from: string, to: string, check: () => Promise<void>): Promise<void> {
+async function edited(from: string, to: string, holds: () => Promise<void>): Promise<void> {
   const text = await readFile(file, 'utf8')
   assert.ok(text.includes(from))
   await writeFile(file, text.replace(from, to))
   try {
-    await check()
+    await holds()
   } finally {
     await writeFile(file, text)
   }
@@ -376,6 +446,18 @@ metadata: { name: edge }
 spec:
   gatewayClassName: heddle
   listeners: [{ name: http, port: ${gatewayPort}, protocol: HTTP }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: front }
+spec: { ports: [{ name: http, port: 80 }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: front }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: front, port: 80 }]
+  rules: [{ backendRefs: [{ group: heddle.dev, kind: ExternalService, name: api, port: 80 }] }]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute

@@ -38,6 +38,8 @@ export interface MeshSettings {
   readonly authorizationDefault: 'ALLOW' | 'DENY'
   readonly peerAuthentication: PeerAuthenticationMode
   readonly outboundTrafficPolicy: 'allowAny' | 'registryOnly'
+  /** Absent: by default. */
+  readonly outboundTrafficPolicySource?: SourceLocation
   /** Lifetime of X.509-SVIDs. */
   readonly svidLifetimeMs: number
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */

@@ -91,16 +91,14 @@ export function buildRoute(route: MeshRoute, egress: CallerEgress): RouteInit {
   }
 }
 
-export function encodeSource({
-  document,
-  rule,
-  file,
-  line,
-  column,
-}: SourceLocation): NonNullable<RouteInit['metadata']> {
+export function encodeSource(source: SourceLocation): NonNullable<RouteInit['metadata']> {
+  return { typedFilterMetadata: { [metadataKey]: typedConfig(SourceInfoSchema, sourceInfo(source)) } }
+}
+
+export function sourceInfo(source: SourceLocation): MessageInitShape<typeof SourceInfoSchema> {
+  const { document, rule, file, line, column } = source
   const place = file === undefined ? {} : { file, line: line ?? 0, column: column ?? 0 }
-  const info = typedConfig(SourceInfoSchema, { document, rule: rule ?? '', ...place })
-  return { typedFilterMetadata: { [metadataKey]: info } }
+  return { document, rule: rule ?? '', ...place }
 }
 
 function buildAction({ action, match }: MeshRoute, egress: CallerEgress): NonNullable<RouteInit['action']> {

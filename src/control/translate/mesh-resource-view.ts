@@ -164,7 +164,7 @@ class MeshResourceView implements ResourceView {
     const workload = this.#workload(node)
     if (workload === undefined) return undefined
     const { settings } = this.#snapshot
-    const { outboundTrafficPolicy } = settings
+    const { outboundTrafficPolicy, outboundTrafficPolicySource: source } = settings
     const http = this.#http.sidecar
     const recipe = { key: `listener ${keyOf(node)} ${name}`, name, schema: ListenerSchema }
 
@@ -173,8 +173,11 @@ class MeshResourceView implements ResourceView {
       const searchDomains = [`${workload.namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local']
       return this.#cache.get({
         ...recipe,
-        inputs: [address.host, address.port, outboundTrafficPolicy, http.key],
-        build: () => outboundListener(address, { searchDomains, allowAny: outboundTrafficPolicy === 'allowAny' }, http),
+        inputs: [address.host, address.port, outboundTrafficPolicy, source, http.key],
+        build: () => {
+          const allowAny = outboundTrafficPolicy === 'allowAny'
+          return outboundListener(address, { searchDomains, allowAny, ...(source && { source }) }, http)
+        },
       })
     }
     const inbound = workload.ports.find(({ port }) => inboundName(port) === name)
@@ -198,19 +201,18 @@ class MeshResourceView implements ResourceView {
     const found = this.#servicePort(service)
     if (found === undefined) return undefined
     const { protocol, streams, consumerStreams, consumerRoutes } = found.port
-    const source = found.service.source
     const routed = consumerStreams.get(workload.namespace) ?? streams
     const routes = consumerRoutes.get(workload.namespace) ?? found.port.routes
     const destinations = [used, ...routeDestinations(routes), ...streamDestinations(routed)]
     const egressInputs = this.#egress.inputs(destinations)
     const guarded = egressInputs.length === 0 ? http : withAnchors(http)
     const egress = egressInputs.length === 0 ? openEgress : this.#egressOf(node)
-    const inputs = [address.host, address.port, protocol, routed, source, guarded.key, egress.caller]
+    const inputs = [address.host, address.port, protocol, routed, found.service.source, guarded.key, egress.caller]
     return this.#cache.get({
       ...recipe,
       inputs: [...inputs, ...egressInputs],
       build: () => {
-        const own = { name: 'default', source, hostnames: [], backends: [{ ...used, weight: 1 }] }
+        const own = { name: 'default', source: found.service.source, hostnames: [], backends: [{ ...used, weight: 1 }] }
         const all = routed.length === 0 ? [own] : routed
         return serviceLoopbackListener(name, address, service, protocol, all, guarded, egress)
       },

@@ -15,6 +15,7 @@ import type {
 import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { RouteConfiguration as RouteConfigurationMessage } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
+import type { SourceInfo } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
@@ -140,8 +141,10 @@ function decodeDirectResponse({ status, body }: DirectResponseAction): RouteActi
 }
 
 export function decodeSource(any: Any | undefined): SourceLocation | undefined {
-  if (any === undefined) return undefined
-  const { document, rule, file, line, column } = readTypedConfig(any, SourceInfoSchema, 'metadata')
+  return any === undefined ? undefined : sourceLocation(readTypedConfig(any, SourceInfoSchema, 'metadata'))
+}
+
+export function sourceLocation({ document, rule, file, line, column }: SourceInfo): SourceLocation {
   return {
     document,
     ...(rule === '' ? {} : { rule }),

@@ -110,7 +110,13 @@ export interface TcpProxyConfig {
 export type RouteSource =
   | { readonly kind: 'rds'; readonly name: string }
   | { readonly kind: 'inline'; readonly routeConfiguration: RouteConfiguration }
-  | { readonly kind: 'forward-proxy'; readonly searchDomains: readonly string[]; readonly allowAny: boolean }
+  | {
+      readonly kind: 'forward-proxy'
+      readonly searchDomains: readonly string[]
+      readonly allowAny: boolean
+      /** Where `allowAny` was written; absent: it is the default. */
+      readonly source?: SourceLocation
+    }
 
 export interface RouteConfiguration {
   readonly name: string

@@ -38,13 +38,12 @@ export function checkEgress(listener: ListenerConfig, body: Uint8Array, request:
   const route = compileRouteConfiguration(routes).findVirtualHost(host)?.findRoute(createMatchInput(filtered.head))
   if (route === undefined) return only(plainVerdict(false, 'no route of the service matches it'))
   if (route.action.kind !== 'forward') return only(plainVerdict(true, 'the proxy answers it itself'))
-  const { backends } = route.action.action
-  return backends
-    .filter(({ cluster, weight }) => cluster !== '' && weight > 0)
-    .map(({ cluster, authorization }) => ({
-      destination: cluster,
-      ...createAuthorizer(authorization ?? []).authorize(filtered),
-    }))
+  const backends = route.action.action.backends.filter(({ cluster, weight }) => cluster !== '' && weight > 0)
+  if (backends.length === 0) return only(plainVerdict(false, 'its route leads nowhere'))
+  return backends.map(({ cluster, authorization }) => ({
+    destination: cluster,
+    ...createAuthorizer(authorization ?? []).authorize(filtered),
+  }))
 }
 
 /** The service ("host:port") that the proxy takes an authority for. */

@@ -165,7 +165,8 @@ function fitsName(wanted: string): (one: AuthzWorkload) => boolean {
 
 function chosen(targets: readonly AuthzTarget[], { to, port }: AuthzCheckOptions): readonly AuthzTarget[] {
   const fitting = targets.filter((target) => port === undefined || target.port === port)
-  if (fitting.length > 0 || targets.length === 0) return fitting
+  if (fitting.length > 0) return fitting
+  if (targets.length === 0) throw new CliError(`${to} has no port that could be called`)
   throw new CliError(`${to} has no port ${port}`, { hint: `it has ${targets.map((target) => target.port).join(', ')}` })
 }
 

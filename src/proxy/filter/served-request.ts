@@ -1,5 +1,5 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
-import type { ResponseFlag } from '../../contracts/decision-record.ts'
+import type { AuthorizationRecord, ResponseFlag } from '../../contracts/decision-record.ts'
 import type { FilteredRequest, FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
@@ -344,14 +344,15 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     }
   }
 
+  /** Where nothing of a CONNECT will be looked into, it is decided now: its caller is told in words. */
+  #bytesVerdict(service: string): AuthorizationRecord | undefined {
+    const chain = this.#origin.opaqueChain(service)
+    const authorizer = chain === undefined ? undefined : this.#deps.filters.authorizerOf(chain)
+    return authorizer?.authorizeConnection(peerFacts(this.#stream.connection, this.#remoteAddress()))
+  }
+
   #connect(service: string | undefined): void {
-    const bytes = service === undefined ? undefined : this.#origin.opaqueChain(service)
-    const verdict =
-      bytes === undefined
-        ? undefined
-        : this.#deps.filters
-            .authorizerOf(bytes)
-            ?.authorizeConnection(peerFacts(this.#stream.connection, this.#remoteAddress()))
+    const verdict = service === undefined ? undefined : this.#bytesVerdict(service)
     if (verdict?.allowed === false) {
       this.#exchange.authorization = verdict
       this.#exchange.egressRefused = 'policy'

@@ -11,7 +11,7 @@ import type { FederationStatus } from '../contracts/control-api.ts'
 import type { DesiredState } from '../contracts/desired-state.ts'
 import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
 import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
-import { hostPort, nodeId } from '../contracts/xds/names.ts'
+import { hostPort, nodeId, typeUrls } from '../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../control/api/admin-token.ts'
 import { createApiTokens } from '../control/api/api-tokens.ts'
 import { openAuditLog } from '../control/api/audit-log.ts'
@@ -293,6 +293,10 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
         }),
       problems: () => configuration.problems.value,
       proxies: () => xds.proxies(),
+      routesOf: (namespace, name, routes) => {
+        const node = { kind: 'sidecar', id: nodeId('sidecar', namespace, name), namespace, name } as const
+        return view.value.get(typeUrls.routeConfiguration, routes, node)?.body
+      },
       documents: createDocumentsPort({
         configuration,
         files,

@@ -284,8 +284,12 @@ const declareSecurity: Declare = (program, context, run) => {
     'heddle authz check --from web --to reviews --method GET --path /reviews/1',
     'heddle authz check --to reviews --path / -f mesh.yaml   # a caller without a certificate; files instead of the mesh',
     'heddle authz check --from web --to mysql --tcp',
+    'heddle authz check --from web --to api.example:443   # out of the mesh: an ExternalService, one of its hosts, or any host',
   ])
-    .requiredOption('--to <workload>', 'who is asked: workload, namespace/workload, or service account')
+    .requiredOption(
+      '--to <workload>',
+      'who is asked: workload, namespace/workload or service account; else an ExternalService or a host',
+    )
     .option('--from <workload>', 'who asks: the same, or a SPIFFE ID; absent: no certificate')
     .option('--from-address <ip>', 'IP address of who asks', '127.0.0.1')
     .option('--port <port>', "port of the application; absent: all of the workload's", parsePort)

@@ -67,6 +67,12 @@ export interface JoinTokenRequest {
   readonly ttl?: string
 }
 
+/** A RouteConfiguration as a sidecar gets it. */
+export interface RoutesView {
+  /** The serialised message, in base64. */
+  readonly body: string
+}
+
 export interface JoinToken {
   /** What it is called where it must not be shown. */
   readonly id: string

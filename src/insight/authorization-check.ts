@@ -27,7 +27,7 @@ export interface CheckedRequest {
 }
 
 export function checkAuthorization(listener: ListenerConfig, request: CheckedRequest): AuthorizationRecord {
-  const { principal, address, method, host, path, headers, token } = request
+  const { principal, address, method } = request
   const kind = method === undefined ? 'tcp' : 'http'
   const authorizer = createAuthorizer(rulesOf(listener, kind))
   const peer: PeerFacts = {
@@ -39,9 +39,22 @@ export function checkAuthorization(listener: ListenerConfig, request: CheckedReq
     sni: undefined,
   }
   if (method === undefined) return authorizer.authorizeConnection(peer)
+  const filtered = filteredRequest(listener, { ...request, method }, peer)
+  if (filtered === undefined) return plainVerdict(false, pathRefusal)
+  const asked = askedAbout(listener, filtered)
+  const verdict = authorizer.authorize(filtered)
+  return asked === undefined ? verdict : { ...verdict, reason: `asks ${asked}; ${verdict.reason}` }
+}
+
+/** Undefined: the listener refuses the path before anybody is asked. */
+export function filteredRequest(
+  listener: ListenerConfig,
+  { method, host, path, headers, token }: CheckedRequest & { readonly method: string },
+  peer: PeerFacts,
+): FilteredRequest | undefined {
   const normalized = normalizePath(path, managerOf(listener)?.paths ?? defaultPaths)
-  if (normalized === undefined) return refusedUnasked(pathRefusal)
-  const filtered: FilteredRequest = {
+  if (normalized === undefined) return undefined
+  return {
     head: {
       method,
       scheme: 'http',
@@ -54,16 +67,14 @@ export function checkAuthorization(listener: ListenerConfig, request: CheckedReq
     token,
     authorization: undefined,
   }
-  const asked = askedAbout(listener, filtered)
-  const verdict = authorizer.authorize(filtered)
-  return asked === undefined ? verdict : { ...verdict, reason: `asks ${asked}; ${verdict.reason}` }
 }
 
-function refusedUnasked(reason: string): AuthorizationRecord {
-  return { allowed: false, policy: undefined, source: undefined, reason, audited: [], shadow: undefined }
+/** Of no rule. */
+export function plainVerdict(allowed: boolean, reason: string): AuthorizationRecord {
+  return { allowed, policy: undefined, source: undefined, reason, audited: [], shadow: undefined }
 }
 
-function managerOf({ filterChains }: ListenerConfig): HttpConnectionManagerConfig | undefined {
+export function managerOf({ filterChains }: ListenerConfig): HttpConnectionManagerConfig | undefined {
   return filterChains.map(({ filter }) => filter).find((filter) => filter.kind === 'http')
 }
 

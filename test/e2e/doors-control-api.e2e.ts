@@ -59,6 +59,7 @@ async function start(t: TestContext): Promise<Api> {
       }),
       problems: () => [],
       proxies: () => [],
+      routesOf: () => undefined,
       documents: {
         list: () => [],
         apply(_, { dryRun }) {
@@ -168,6 +169,7 @@ describe('a role', () => {
     [{ path: '/v1/mesh' }, { viewer: 200, operator: 200, admin: 200 }],
     [{ path: '/v1/problems' }, { viewer: 200, operator: 200, admin: 200 }],
     [{ path: '/v1/proxies' }, { viewer: 200, operator: 200, admin: 200 }],
+    [{ path: '/v1/workloads/default/web/routes/a:80' }, { viewer: 404, operator: 404, admin: 404 }],
     [{ path: '/v1/documents' }, { viewer: 200, operator: 200, admin: 200 }],
     [{ path: document }, { viewer: 404, operator: 404, admin: 404 }],
     [{ path: '/v1/workload-statuses' }, { viewer: 200, operator: 200, admin: 200 }],

@@ -1,6 +1,7 @@
 // Arbitrary policies in the form the model gives them: prefixes and replacements without trailing slash, unset bounds absent.
 import * as fc from 'fast-check'
 
+import type { RbacFilterSpec, RbacRules } from '../../src/policies/authorization/authorization.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
@@ -125,14 +126,49 @@ export const cors: fc.Arbitrary<CorsSpec> = fc.record(
   { noNullPrototype: true },
 )
 
+const rules = (action: RbacRules['action']): fc.Arbitrary<RbacRules> =>
+  fc.record(
+    {
+      action: fc.constant(action),
+      policies: fc.uniqueArray(
+        fc.record(
+          {
+            name: fc.nat().map((index) => `AuthorizationPolicy/default/a/${index}`),
+            permissions: fc.constant([{ kind: 'any' }] as const),
+            principals: fc.constant([{ kind: 'workload', namespace: 'shop', serviceAccount: undefined }] as const),
+          },
+          { noNullPrototype: true },
+        ),
+        { maxLength: 3, selector: ({ name }) => name },
+      ),
+    },
+    { noNullPrototype: true },
+  )
+
+/** At most one filter of each action, in the order of evaluation. */
+export const egressFilters: fc.Arbitrary<RbacFilterSpec[]> = fc
+  .subarray(['LOG', 'DENY', 'ALLOW'] as const, { minLength: 1 })
+  .chain((actions) =>
+    fc.tuple(
+      ...actions.map((action) =>
+        fc.oneof(
+          rules(action).map((enforced): RbacFilterSpec => ({ enforced })),
+          rules(action).map((shadow): RbacFilterSpec => ({ shadow })),
+          fc.tuple(rules(action), rules(action)).map(([enforced, shadow]): RbacFilterSpec => ({ enforced, shadow })),
+        ),
+      ),
+    ),
+  )
+
 const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
   {
     cluster: fc.oneof(host, fc.constant('')),
     weight: fc.integer({ min: 0, max: 1_000_000 }),
     requestHeaders: headerModifier,
     responseHeaders: headerModifier,
+    authorization: egressFilters,
   },
-  ['requestHeaders', 'responseHeaders'],
+  ['requestHeaders', 'responseHeaders', 'authorization'],
 )
 
 /** At least one has a weight. */

@@ -18,6 +18,7 @@ import type { PortAllocation } from '../../src/control/snapshot/port-allocation.
 import { MeshSecret } from '../../src/control/snapshot/secrets.ts'
 import type { SecretContent } from '../../src/control/snapshot/secrets.ts'
 import { noSecurity } from '../../src/control/snapshot/security.ts'
+import type { AppliedPolicy, AuthorizationPolicySpec } from '../../src/policies/authorization/authorization.spec.ts'
 import type { RouteMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
 
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
@@ -111,6 +112,7 @@ export class MeshBuilder {
     port: number,
     endpoints: readonly MeshEndpoint[],
     changes: Partial<MeshServicePort> = {},
+    authorization?: readonly AppliedPolicy[],
   ): this {
     const servicePort: MeshServicePort = {
       name: 'http',
@@ -130,6 +132,7 @@ export class MeshBuilder {
       name: host,
       external: true,
       ports: [servicePort],
+      ...(authorization === undefined ? {} : { authorization }),
       source: document,
     })
     return this
@@ -175,6 +178,18 @@ export class MeshBuilder {
 
 export function source(document: string, line = 1): SourceLocation {
   return { document, file: 'mesh.yaml', line, column: 1 }
+}
+
+/** An AuthorizationPolicy of namespace default as it applies to something, with a rule on each line from the second on. */
+export function appliedPolicy(name: string, spec: Partial<AuthorizationPolicySpec>): AppliedPolicy {
+  const document = `AuthorizationPolicy/default/${name}`
+  return {
+    name: document,
+    namespace: 'default',
+    source: source(document),
+    ruleSources: (spec.rules ?? []).map((_, rule) => ({ ...source(document, 2 + rule), rule: String(rule) })),
+    spec: { action: 'ALLOW', dryRun: false, reauthorize: false, ...spec },
+  }
 }
 
 export function match(changes: Partial<RouteMatchSpec> = {}): RouteMatchSpec {

@@ -12,6 +12,7 @@ import type {
   JoinTokenRequest,
   ProxyStatus,
   RotationKind,
+  RoutesView,
   TrustBundleDocument,
 } from '../../contracts/control-api.ts'
 import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
@@ -56,6 +57,12 @@ export class ControlPlaneClient {
   async documents(filter: Partial<DocumentKey> = {}): Promise<readonly DocumentView[]> {
     const query = new URLSearchParams(filter as Record<string, string>).toString()
     return (await this.#json<{ documents: readonly DocumentView[] }>(`/v1/documents?${query}`)).documents
+  }
+
+  /** The RouteConfiguration of that name as the sidecar of the workload gets it. */
+  async routesOf(namespace: string, name: string, routes: string): Promise<Uint8Array> {
+    const path = [namespace, name, 'routes', routes].map(encodeURIComponent).join('/')
+    return Buffer.from((await this.#json<RoutesView>(`/v1/workloads/${path}`)).body, 'base64')
   }
 
   /** Problems of the documents are in the result, not thrown. */

@@ -67,6 +67,7 @@ export type ProxyMetric =
   | 'certificateExpiry'
   | 'workloadApiRefused'
   | 'authorization'
+  | 'egressRefused'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -188,6 +189,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Verdicts of authorization policies. mode: enforced, dry_run (what policies with dryRun would say), audit. policy: the rule that decided.',
     labels: ['verdict', 'mode', 'policy'],
+  },
+  egressRefused: {
+    name: 'heddle_egress_refused_total',
+    kind: 'counter',
+    help: 'Requests and connections that were not let out. reason: policy (of the ExternalService), not_registered (no service of the mesh has that name; destination_service is unknown then).',
+    labels: ['source_workload', 'destination_service', 'reason'],
   },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',

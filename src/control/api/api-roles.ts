@@ -9,6 +9,7 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/mesh': 'viewer',
   'GET /v1/problems': 'viewer',
   'GET /v1/proxies': 'viewer',
+  'GET /v1/workloads/:namespace/:name/routes/:routes': 'viewer',
   'GET /v1/documents': 'viewer',
   'GET /v1/documents/:kind/:namespace/:name': 'viewer',
   'GET /v1/workload-statuses': 'viewer',

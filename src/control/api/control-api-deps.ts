@@ -26,6 +26,8 @@ export interface ControlApiDeps {
   /** Of the documents, of NACKs; those of workloads are added here. */
   readonly problems: () => readonly Problem[]
   readonly proxies: () => readonly ProxyStatus[]
+  /** The RouteConfiguration of that name as the sidecar of a workload gets it, serialised; undefined: it gets none. */
+  readonly routesOf: (namespace: string, workload: string, routes: string) => Uint8Array | undefined
   readonly documents: DocumentsPort
   readonly joinTokens: JoinTokensPort
   readonly authority: AuthorityPort

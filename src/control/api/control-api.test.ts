@@ -35,6 +35,8 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
     mesh: () => ({ adminUrl: 'u', adminToken: token, xdsAddress: 'x', revision: '1', gateways: [], workloads: [] }),
     problems: () => [],
     proxies: () => [],
+    routesOf: (namespace, name, routes) =>
+      `${namespace}/${name} ${routes}` === 'default/web api.example:80' ? Buffer.from('routes') : undefined,
     documents: {
       list: () => [],
       apply: () => Promise.resolve({ revision: '1', documents: [], problems: [] }),
@@ -87,6 +89,14 @@ describe('control-plane API', () => {
     const missing = await app.inject({ url: '/v1/documents/Service/default/a', headers: { authorization } })
     expect(missing.statusCode).toBe(404)
     expect(missing.json()).toMatchObject({ message: 'no Service default/a' })
+  })
+
+  it('gives the routes that the sidecar of a workload gets', async () => {
+    const { app } = createApi()
+    const ask = (name: string) =>
+      app.inject({ url: `/v1/workloads/default/${name}/routes/api.example%3A80`, headers: { authorization } })
+    expect((await ask('web')).json()).toEqual({ body: Buffer.from('routes').toString('base64') })
+    expect((await ask('other')).statusCode).toBe(404)
   })
 
   it('gives the desired state at once to whoever has another revision', async () => {

@@ -1,7 +1,7 @@
 // The control plane's HTTP API on loopback: how the CLI, the supervisor and the dashboard ask and tell. fastify.
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 
-import type { ApiError } from '../../contracts/control-api.ts'
+import type { ApiError, RoutesView } from '../../contracts/control-api.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { ApiFailure } from './api-failure.ts'
 import { guardApi, yamlTypes } from './api-guard.ts'
@@ -46,6 +46,14 @@ export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
   })
   app.get('/v1/problems', () => ({ problems: [...deps.problems(), ...deps.workloadStatuses.problems()] }))
   app.get('/v1/proxies', () => ({ revision: deps.desired.value.revision, proxies: deps.proxies() }))
+  app.get<{ Params: { namespace: string; name: string; routes: string } }>(
+    '/v1/workloads/:namespace/:name/routes/:routes',
+    ({ params: { namespace, name, routes } }): RoutesView => {
+      const body = deps.routesOf(namespace, name, routes)
+      if (body !== undefined) return { body: Buffer.from(body).toString('base64') }
+      throw new ApiFailure(404, { code: 'not-found', message: `${namespace}/${name} gets no routes ${routes}` })
+    },
+  )
   registerDocumentRoutes(app, deps)
   registerSupervisorRoutes(app, deps)
   registerAuthorityRoutes(app, deps.authority)

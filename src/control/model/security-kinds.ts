@@ -13,7 +13,7 @@ export interface PolicyScope {
   readonly selector?: { readonly matchLabels: Readonly<Record<string, string>> }
   readonly targetRefs?: readonly {
     readonly group: string
-    readonly kind: 'Gateway' | 'Service'
+    readonly kind: 'Gateway' | 'Service' | 'ExternalService'
     readonly name: string
   }[]
 }
@@ -21,27 +21,23 @@ export interface PolicyScope {
 export type AuthorizationPolicyDocument = AuthorizationPolicySpec & PolicyScope
 export type RequestAuthenticationDocument = RequestAuthenticationFields & PolicyScope
 
-const scopeShape = {
-  selector: z.strictObject({ matchLabels: labelsSchema.default({}) }).exactOptional(),
-  targetRefs: z
-    .array(
-      z.strictObject({
-        group: groupNameSchema.default(''),
-        kind: z.enum(['Gateway', 'Service']),
-        name: objectNameSchema,
-      }),
-    )
-    .min(1)
-    .max(16)
-    .exactOptional(),
+function scopeShape(kinds: readonly string[]): z.ZodRawShape {
+  return {
+    selector: z.strictObject({ matchLabels: labelsSchema.default({}) }).exactOptional(),
+    targetRefs: z
+      .array(z.strictObject({ group: groupNameSchema.default(''), kind: z.enum(kinds), name: objectNameSchema }))
+      .min(1)
+      .max(16)
+      .exactOptional(),
+  }
 }
 
 type Check = (ctx: z.core.ParsePayload) => void
 
 /** The fields of a document whose spec has these beside those that say where it applies. */
-function scoped(shape: z.ZodRawShape, ...checks: readonly Check[]): z.ZodRawShape {
-  const spec = z.strictObject({ ...shape, ...scopeShape }).check(checkScope, ...checks)
-  return { spec: spec.default(z.strictObject({ ...shape, ...scopeShape }).parse({})) }
+function scoped(shape: z.ZodRawShape, kinds: readonly string[], ...checks: readonly Check[]): z.ZodRawShape {
+  const whole = z.strictObject({ ...shape, ...scopeShape(kinds) })
+  return { spec: whole.check(checkScope, ...checks).default(whole.parse({})) }
 }
 
 function checkScope(ctx: z.core.ParsePayload<PolicyScope>): void {
@@ -60,9 +56,25 @@ function checkSupported(ctx: z.core.ParsePayload<AuthorizationPolicySpec>): void
     )
 }
 
+/** At the caller's own proxy nobody else is asked, and where the name leads is not known yet. */
+function checkEgress(ctx: z.core.ParsePayload<AuthorizationPolicyDocument>): void {
+  const { action, rules, targetRefs } = ctx.value
+  if (targetRefs?.some(({ kind }) => kind === 'ExternalService') !== true) return
+  if (action === 'CUSTOM')
+    ctx.issues.push(ruleIssue(action, ['action'], 'action CUSTOM is not supported for an ExternalService', 'HDL010'))
+  for (const [rule, { when = [] }] of (rules ?? []).entries())
+    for (const [position, { key }] of when.entries())
+      if (key === 'destination.ip') {
+        const message = 'destination.ip is not known before an ExternalService is dialled'
+        ctx.issues.push(ruleIssue(key, ['rules', rule, 'when', position, 'key'], message, 'HDL010'))
+      }
+}
+
 export const authorizationPolicyFields: z.ZodRawShape = scoped(
   authorizationSpecShape,
+  ['Gateway', 'Service', 'ExternalService'],
   checkAuthorizationSpec as Check,
   checkSupported as Check,
+  checkEgress as Check,
 )
-export const requestAuthenticationFields: z.ZodRawShape = scoped(requestAuthenticationSpecShape)
+export const requestAuthenticationFields: z.ZodRawShape = scoped(requestAuthenticationSpecShape, ['Gateway', 'Service'])

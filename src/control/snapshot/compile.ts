@@ -47,7 +47,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const routed = compileMeshRoutes(index, withStreams(index, secured.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
-  const services = withGrpcPorts(routed, attachment.grpcPorts)
+  const services = withAuthorization(withGrpcPorts(routed, attachment.grpcPorts), security)
   const statuses = new Map<string, DocumentStatus>()
   for (const document of documents) {
     const status =
@@ -86,6 +86,19 @@ function withGrpcPorts(
         learned(service, port) ? { ...port, protocol: 'grpc' as const } : port,
       )
       return [host, { ...service, ports }]
+    }),
+  )
+}
+
+/** Who may reach what stands outside the mesh. */
+function withAuthorization(
+  services: ReadonlyMap<string, MeshService>,
+  security: SecurityPolicies,
+): ReadonlyMap<string, MeshService> {
+  return new Map(
+    [...services].map(([host, service]) => {
+      const authorization = service.external ? security.outbound(service.namespace, service.name) : []
+      return [host, authorization.length === 0 ? service : { ...service, authorization }]
     }),
   )
 }

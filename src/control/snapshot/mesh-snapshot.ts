@@ -2,6 +2,7 @@
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
@@ -41,6 +42,8 @@ export interface MeshSettings {
   readonly authorizationDefault: 'ALLOW' | 'DENY'
   readonly peerAuthentication: PeerAuthenticationMode
   readonly outboundTrafficPolicy: 'allowAny' | 'registryOnly'
+  /** Absent: by default. */
+  readonly outboundTrafficPolicySource?: SourceLocation
   /** Lifetime of X.509-SVIDs. */
   readonly svidLifetimeMs: number
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
@@ -93,6 +96,8 @@ export interface MeshService {
   readonly name: string
   readonly external: boolean
   readonly ports: readonly MeshServicePort[]
+  /** Of an ExternalService: the policies on who may reach it. Absent: none. */
+  readonly authorization?: readonly AppliedPolicy[]
   readonly source: SourceLocation
 }
 

@@ -6,7 +6,7 @@ import { toJwtRules } from '../../policies/request-authentication/request-authen
 import type { JwtRule } from '../../policies/request-authentication/request-authentication.spec.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
-import { gatewayGroup } from '../model/kinds.ts'
+import { gatewayGroup, heddleGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import { labelsMatch } from './document-index.ts'
 import type { DocumentIndex } from './document-index.ts'
@@ -24,7 +24,7 @@ export const noSecurity: AppliedSecurity = { authorization: [], jwtRules: [] }
 
 /** What policies choose by. */
 export interface SecuritySubject {
-  readonly kind: 'Workload' | 'Gateway'
+  readonly kind: 'Workload' | 'Gateway' | 'ExternalService'
   readonly namespace: string
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
@@ -57,17 +57,15 @@ export class SecurityPolicies {
   }
 
   of(subject: SecuritySubject): AppliedSecurity {
-    const authorization = this.#applied('AuthorizationPolicy', subject).map((policy): AppliedPolicy => ({
-      name: policy.id,
-      namespace: policy.namespace,
-      source: sourceLocation(policy),
-      ruleSources: (policy.spec.rules ?? []).map((_, rule) =>
-        sourceLocation(policy, ['spec', 'rules', rule], String(rule)),
-      ),
-      spec: policy.spec,
-    }))
+    const authorization = this.#applied('AuthorizationPolicy', subject).map(appliedPolicy)
     const jwtRules = this.#applied('RequestAuthentication', subject).flatMap(({ spec }) => toJwtRules(spec))
     return { authorization, jwtRules }
+  }
+
+  /** Of an ExternalService: those that name it, in its namespace and in the root namespace. */
+  outbound(namespace: string, name: string): readonly AppliedPolicy[] {
+    const subject: SecuritySubject = { kind: 'ExternalService', namespace, name, labels: {} }
+    return this.#applied('AuthorizationPolicy', subject).map(appliedPolicy)
   }
 
   /** Those of the root namespace first. */
@@ -80,30 +78,39 @@ export class SecurityPolicies {
 
   #chooses({ namespace, spec }: Policy, subject: SecuritySubject): boolean {
     const { selector, targetRefs } = spec
+    if (subject.kind === 'ExternalService')
+      return targetRefs?.some(({ kind, name }) => kind === subject.kind && name === subject.name) === true
     if (selector !== undefined) return labelsMatch(selector.matchLabels, subject.labels)
     if (targetRefs === undefined) return true
     if (namespace !== subject.namespace) return false
     return targetRefs.some(({ kind, name }) =>
       kind === 'Gateway'
         ? subject.kind === 'Gateway' && subject.name === name
-        : subject.kind === 'Workload' &&
+        : kind === 'Service' &&
+          subject.kind === 'Workload' &&
           this.#workloadsOf.get(`${namespace}/${name}`)?.has(`${subject.namespace}/${subject.name}`) === true,
     )
+  }
+
+  #exists(kind: 'Gateway' | 'Service' | 'ExternalService', namespace: string, name: string): boolean {
+    if (kind === 'ExternalService' && namespace === rootNamespace)
+      return this.#index.all(kind).some((external) => external.name === name)
+    return this.#index.get(kind, namespace, name) !== undefined
   }
 
   #resolve(policy: Policy, services: ReadonlyMap<string, ServiceDraft>, problems: ProblemList): void {
     for (const [position, { group, kind, name }] of (policy.spec.targetRefs ?? []).entries()) {
       const path = ['spec', 'targetRefs', position]
-      const wanted = kind === 'Gateway' ? gatewayGroup : ''
+      const wanted = { Gateway: gatewayGroup, Service: '', ExternalService: heddleGroup }[kind]
       if (group !== wanted) {
-        const message = `a ${kind} is of group "${wanted}", not "${group}"`
+        const message = `${kind === 'ExternalService' ? 'an' : 'a'} ${kind} is of group "${wanted}", not "${group}"`
         problems.add(
           documentProblem(policy, 'HDL008', 'error', [...path, 'group'], message, `Write group: "${wanted}".`),
         )
-      } else if (this.#index.get(kind, policy.namespace, name) === undefined) {
+      } else if (!this.#exists(kind, policy.namespace, name)) {
         const meant = nearest(name, this.#index.names(kind, policy.namespace))
         const hint = meant === undefined ? undefined : `Did you mean "${meant}"?`
-        const message = `there is no ${kind} "${name}" in namespace ${policy.namespace}`
+        const message = `there is no ${kind} "${name}" in ${reachOf(kind, policy.namespace)}`
         problems.add(documentProblem(policy, 'HDL008', 'error', [...path, 'name'], message, hint))
       }
       if (kind !== 'Service') continue
@@ -112,6 +119,16 @@ export class SecurityPolicies {
       this.#workloadsOf.set(`${policy.namespace}/${name}`, new Set(workloads))
     }
   }
+}
+
+function reachOf(kind: string, namespace: string): string {
+  return kind === 'ExternalService' && namespace === rootNamespace ? 'any namespace' : `namespace ${namespace}`
+}
+
+function appliedPolicy(policy: ModelDocument<'AuthorizationPolicy'>): AppliedPolicy {
+  const { id: name, namespace, spec } = policy
+  const ruleSources = (spec.rules ?? []).map((_, rule) => sourceLocation(policy, ['spec', 'rules', rule], String(rule)))
+  return { name, namespace, source: sourceLocation(policy), ruleSources, spec }
 }
 
 function byId(a: { readonly id: string }, b: { readonly id: string }): number {

@@ -12,7 +12,7 @@ import type { FederatedTrustDomainSpec, FederationSpec } from '../../policies/fe
 import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
-import { documentProblem } from '../model/document.ts'
+import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { defaultMeshConfig } from '../model/heddle-kinds.ts'
 import type { MeshConfigSpec } from '../model/heddle-kinds.ts'
@@ -69,7 +69,10 @@ export function compileSettings(index: DocumentIndex): CompiledSettings {
     const message = config === undefined ? 'no XMesh refers to it: not in force' : `${config.id} is in force instead`
     problems.push(documentProblem(one, 'HDL012', 'warning', ['metadata', 'name'], message))
   }
-  return { settings: toSettings(config?.spec ?? defaultMeshConfig, config?.folder), problems, statuses }
+  const settings = toSettings(config?.spec ?? defaultMeshConfig, config?.folder)
+  if (config === undefined) return { settings, problems, statuses }
+  const outboundTrafficPolicySource = sourceLocation(config, ['spec', 'outboundTrafficPolicy'])
+  return { settings: { ...settings, outboundTrafficPolicySource }, problems, statuses }
 }
 
 function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSettings {

@@ -11,6 +11,7 @@ import { gatewayRouteConfiguration } from './build-route.ts'
 import type { RouteConfigurationInit, VirtualHostInit } from './build-route.ts'
 import { behind, closingChain, serverNames, streamChain } from './build-stream.ts'
 import type { FilterChainInit } from './build-stream.ts'
+import type { CallerEgress } from './egress-security.ts'
 import { withListenerPort } from './gateway-virtual-hosts.ts'
 import type { HttpSettings } from './http-settings.ts'
 import { withSecurity } from './listener-security.ts'
@@ -22,6 +23,7 @@ export function gatewayStreamListener(
   port: number,
   settings: HttpSettings,
   security: ListenerSecurity,
+  egress: CallerEgress,
 ): ListenerInit {
   const http = withSecurity(settings, security)
   const name = gatewayName(gateway.namespace, gateway.name, port)
@@ -34,7 +36,7 @@ export function gatewayStreamListener(
     filterChains: listeners.flatMap((listener) =>
       listener.protocol === 'HTTPS'
         ? [httpsChain(gateway, listener, http)]
-        : streamChains(listener).map((chain) => behind(security.network, chain)),
+        : streamChains(listener, egress).map((chain) => behind(security.network, chain)),
     ),
   }
 }
@@ -49,9 +51,9 @@ function httpsChain({ namespace, name }: MeshGateway, listener: MeshListener, ht
   }
 }
 
-function streamChains(listener: MeshListener): FilterChainInit[] {
+function streamChains(listener: MeshListener, egress: CallerEgress): FilterChainInit[] {
   const { name, protocol, hostname = '*', certificates, streams } = listener
-  const chains = streams.map(streamChain)
+  const chains = streams.map((stream) => streamChain(stream, egress))
   if (protocol === 'TCP') return chains.length === 0 ? [closingChain(name, [])] : chains
   const transportSocket = certificates.length === 0 ? undefined : terminatingSocket(certificates, [])
   const secured = chains.map((chain): FilterChainInit => ({
@@ -82,7 +84,11 @@ const misdirectedDetail = 'this connection was opened for another name: open one
  * A client may send a request for one host over a connection that it opened for another (RFC 9113 9.1.1): where that host has a listener of
  * its own on the port, the connection was not for it, and 421 makes the client open another (GEP-3567).
  */
-export function httpsRouteConfiguration(gateway: MeshGateway, listener: MeshListener): RouteConfigurationInit {
+export function httpsRouteConfiguration(
+  gateway: MeshGateway,
+  listener: MeshListener,
+  egress: CallerEgress,
+): RouteConfigurationInit {
   const name = gatewayListenerName(gateway.namespace, gateway.name, listener.port, listener.name)
   const own = listener.virtualHosts.map(({ hostname, routes }) => ({
     hostname,
@@ -104,5 +110,5 @@ export function httpsRouteConfiguration(gateway: MeshGateway, listener: MeshList
         },
       ],
     }))
-  return gatewayRouteConfiguration(name, own, misdirected)
+  return gatewayRouteConfiguration(name, own, egress, misdirected)
 }

@@ -1,6 +1,7 @@
 // Envoy listeners of sidecars, of gateways, and of clients that are their own data plane.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
+import type { SourceLocation } from '../../contracts/decision-record.ts'
 import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type {
   FilterSchema,
@@ -24,9 +25,11 @@ import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshStream, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
+import { sourceInfo } from './build-route.ts'
 import type { RouteConfigurationInit } from './build-route.ts'
 import { behind, inboundStream, streamChain } from './build-stream.ts'
 import type { FilterChainInit } from './build-stream.ts'
+import type { CallerEgress } from './egress-security.ts'
 import type { HttpSettings } from './http-settings.ts'
 import { withSecurity } from './listener-security.ts'
 import type { ListenerSecurity } from './listener-security.ts'
@@ -69,6 +72,8 @@ function isOpaque(protocol: PortProtocol): boolean {
 export interface ForwardProxyOptions {
   readonly searchDomains: readonly string[]
   readonly allowAny: boolean
+  /** Where that was written. */
+  readonly source?: SourceLocation
 }
 
 /** Takes absolute-form requests and CONNECT; routes by authority. */
@@ -77,12 +82,13 @@ export function outboundListener(
   options: ForwardProxyOptions,
   http: HttpSettings,
 ): ListenerInit {
-  const { searchDomains, allowAny } = options
+  const { searchDomains, allowAny, source } = options
+  const written = source === undefined ? {} : { source: sourceInfo(source) }
   const filter: HttpFilterInit = {
     name: 'heddle.forward_proxy',
     configType: {
       case: 'typedConfig',
-      value: typedConfig(ForwardProxySchema, { searchDomains: [...searchDomains], allowAny }),
+      value: typedConfig(ForwardProxySchema, { searchDomains: [...searchDomains], allowAny, ...written }),
     },
   }
   const name = forwardProxyListener
@@ -110,13 +116,14 @@ export function serviceLoopbackListener(
   protocol: PortProtocol,
   streams: readonly MeshStream[],
   http: HttpSettings,
+  egress: CallerEgress,
 ): ListenerInit {
   const manager = rdsManager(name, routeConfiguration, http)
   const base = { name, address: socketAddress(address), trafficDirection: TrafficDirection.OUTBOUND }
   if (!isOpaque(protocol) && protocol !== 'auto')
     return { ...base, ...noInspectionTimeout, listenerFilters: [httpInspector], filterChains: [{ filters: [manager] }] }
   const byName = streams.some(({ hostnames }) => hostnames.length > 0)
-  const chains = streams.map(streamChain)
+  const chains = streams.map((stream) => streamChain(stream, egress))
   if (isOpaque(protocol)) {
     if (!byName) return { ...base, filterChains: chains }
     const takesAll = streams.some(({ hostnames }) => hostnames.length === 0)

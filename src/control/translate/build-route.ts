@@ -1,5 +1,6 @@
 // MeshRoute → Envoy route, and the route configurations that hold them.
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
 
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import { RouteAction_ClusterNotFoundResponseCode as ClusterNotFound } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
@@ -11,6 +12,7 @@ import type {
 import type { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { hostPort, metadataKey } from '../../contracts/xds/names.ts'
+import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { encodeCors } from '../../policies/cors/cors.xds.ts'
 import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { encodeMirror } from '../../policies/mirror/mirror.xds.ts'
@@ -23,6 +25,7 @@ import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.x
 import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from '../snapshot/mesh-snapshot.ts'
+import type { CallerEgress } from './egress-security.ts'
 
 export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationSchema>
 export type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>
@@ -32,26 +35,38 @@ type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
 const defaultRouteName = 'default'
 
-/** A route configuration for any Host: which one applies was decided before, by name or by listener. */
-export function anyHostRouteConfiguration(name: string, routes: RouteInit[]): RouteConfigurationInit {
-  return { name, virtualHosts: [{ name, domains: ['*'], routes }] }
+/**
+ * A route configuration for any Host: which one applies was decided before, by name or by listener. `filterConfigs`: what is decided about
+ * connections instead of requests.
+ */
+export function anyHostRouteConfiguration(
+  name: string,
+  routes: RouteInit[],
+  filterConfigs: Record<string, Any> = {},
+): RouteConfigurationInit {
+  return { name, virtualHosts: [{ name, domains: ['*'], routes, typedPerFilterConfig: filterConfigs }] }
 }
 
 export function gatewayRouteConfiguration(
   name: string,
   virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[],
+  egress: CallerEgress,
   others: readonly VirtualHostInit[] = [],
 ): RouteConfigurationInit {
   const built = virtualHosts.map(({ hostname, routes }): VirtualHostInit => ({
     name: hostname,
     domains: [hostname],
-    routes: routes.map(buildRoute),
+    routes: routes.map((route) => buildRoute(route, egress)),
   }))
   return { name, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
 }
 
-export function defaultRoute(cluster: string, source: SourceLocation): RouteInit {
-  const backends = [{ cluster, weight: 1 }]
+export function defaultRoute(
+  cluster: string,
+  source: SourceLocation,
+  authorization: readonly RbacFilterSpec[] = [],
+): RouteInit {
+  const backends = [{ cluster, weight: 1, ...(authorization.length === 0 ? {} : { authorization }) }]
   return {
     name: defaultRouteName,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
@@ -60,14 +75,14 @@ export function defaultRoute(cluster: string, source: SourceLocation): RouteInit
   }
 }
 
-export function buildRoute(route: MeshRoute): RouteInit {
+export function buildRoute(route: MeshRoute, egress: CallerEgress): RouteInit {
   const request = encodeHeaderModifier(route.requestHeaders)
   const response = encodeHeaderModifier(route.responseHeaders)
   return {
     name: route.name,
     match: encodeRouteMatch(route.match),
     metadata: encodeSource(route.source),
-    action: buildAction(route),
+    action: buildAction(route, egress),
     requestHeadersToAdd: request.add,
     requestHeadersToRemove: request.remove,
     responseHeadersToAdd: response.add,
@@ -76,49 +91,56 @@ export function buildRoute(route: MeshRoute): RouteInit {
   }
 }
 
-export function encodeSource({
-  document,
-  rule,
-  file,
-  line,
-  column,
-}: SourceLocation): NonNullable<RouteInit['metadata']> {
-  const place = file === undefined ? {} : { file, line: line ?? 0, column: column ?? 0 }
-  const info = typedConfig(SourceInfoSchema, { document, rule: rule ?? '', ...place })
-  return { typedFilterMetadata: { [metadataKey]: info } }
+export function encodeSource(source: SourceLocation): NonNullable<RouteInit['metadata']> {
+  return { typedFilterMetadata: { [metadataKey]: typedConfig(SourceInfoSchema, sourceInfo(source)) } }
 }
 
-function buildAction({ action, match }: MeshRoute): NonNullable<RouteInit['action']> {
+export function sourceInfo(source: SourceLocation): MessageInitShape<typeof SourceInfoSchema> {
+  const { document, rule, file, line, column } = source
+  const place = file === undefined ? {} : { file, line: line ?? 0, column: column ?? 0 }
+  return { document, rule: rule ?? '', ...place }
+}
+
+function buildAction({ action, match }: MeshRoute, egress: CallerEgress): NonNullable<RouteInit['action']> {
   if (action.kind === 'redirect') return { case: 'redirect', value: encodeRedirect(action.redirect, match.path) }
   if (action.kind === 'invalid') return { case: 'directResponse', value: { status: action.status } }
   // no weight above 0: Gateway API answers 500, and Envoy would refuse the split
   if (!action.backends.some(({ weight }) => weight > 0)) return { case: 'directResponse', value: { status: 500 } }
-  return { case: 'route', value: buildForward(action, match) }
+  return { case: 'route', value: buildForward(action, match, egress) }
 }
 
-function buildForward(action: ForwardAction, match: MeshRoute['match']): MessageInitShape<typeof RouteActionSchema> {
+function buildForward(
+  action: ForwardAction,
+  match: MeshRoute['match'],
+  egress: CallerEgress,
+): MessageInitShape<typeof RouteActionSchema> {
   const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
   return {
-    clusterSpecifier: encodeTrafficSplit(action.backends.map(toWeightedCluster)),
+    clusterSpecifier: encodeTrafficSplit(action.backends.map((backend) => toWeightedCluster(backend, egress))),
     clusterNotFoundResponseCode:
       action.invalidBackendStatus === undefined
         ? ClusterNotFound.INTERNAL_SERVER_ERROR
         : ClusterNotFound.SERVICE_UNAVAILABLE,
     ...encodeRewrite(action.rewrite, match.path),
-    requestMirrorPolicies: action.mirrors.map(({ host, port, numerator, denominator }) =>
-      encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
-    ),
+    requestMirrorPolicies: action.mirrors
+      .filter((mirror) => egress.mayMirror(mirror))
+      .map(({ host, port, numerator, denominator }) =>
+        encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
+      ),
     timeout,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
 }
 
-function toWeightedCluster({ host, port, weight, requestHeaders, responseHeaders }: MeshBackend): WeightedClusterSpec {
+function toWeightedCluster(backend: MeshBackend, egress: CallerEgress): WeightedClusterSpec {
+  const { host, port, weight, requestHeaders, responseHeaders } = backend
+  const authorization = egress.filters(backend)
   return {
     cluster: host === undefined ? '' : hostPort(host, port),
     weight,
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
+    ...(authorization.length === 0 ? {} : { authorization }),
   }
 }

@@ -7,19 +7,20 @@ import { hostPort, noCluster } from '../../contracts/xds/names.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshStream } from '../snapshot/mesh-snapshot.ts'
 import { encodeSource } from './build-route.ts'
+import type { CallerEgress } from './egress-security.ts'
 import type { ListenerSecurity } from './listener-security.ts'
 
 export type FilterChainInit = Extract<MessageInitShape<typeof FilterChainSchema>, { readonly $typeName?: never }>
 type ClusterSpecifier = NonNullable<MessageInitShape<typeof TcpProxySchema>['clusterSpecifier']>
 
 /** Matches by SNI where the stream has hostnames, and else takes what no other chain does. */
-export function streamChain(stream: MeshStream): FilterChainInit {
+export function streamChain(stream: MeshStream, egress: CallerEgress): FilterChainInit {
   const { name, hostnames, source, backends } = stream
   const clusters = backends.map(({ host, port, weight }) => ({
     name: host === undefined ? noCluster : hostPort(host, port),
     weight,
   }))
-  return bytesChain(name, hostnames, clusters, encodeSource(source))
+  return behind(egress.network(backends), bytesChain(name, hostnames, clusters, encodeSource(source)))
 }
 
 /** To the application behind a sidecar. */

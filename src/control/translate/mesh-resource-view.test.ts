@@ -1,15 +1,23 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 
-import { MeshBuilder, forward, route, sequentialPorts, serviceName } from '../../../test/kit/mesh-builder.ts'
+import {
+  MeshBuilder,
+  appliedPolicy,
+  forward,
+  route,
+  sequentialPorts,
+  serviceName,
+} from '../../../test/kit/mesh-builder.ts'
 import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { typeUrls } from '../../contracts/xds/names.ts'
+import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import { decodeEndpointTls, decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { createResourceView } from './mesh-resource-view.ts'
-import type { ResourceView, XdsNode } from './resource-view.ts'
+import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
 
 const web = sidecar('default', 'web')
 const tenant = sidecar('tenant', 'web')
@@ -195,5 +203,56 @@ describe('resource view', () => {
     const view = createResourceView(builder.build(), sequentialPorts())
     const body = view.get(typeUrls.clusterLoadAssignment, serviceName('api'), web)?.body ?? new Uint8Array()
     expect(fromBinary(ClusterLoadAssignmentSchema, body).endpoints[0]?.lbEndpoints).toHaveLength(1)
+  })
+})
+
+function apiCallers(account: string): AppliedPolicy[] {
+  return [appliedPolicy('api', { rules: [{ from: [{ source: { serviceAccounts: [account] } }] }] })]
+}
+
+function routesFor(view: ResourceView, name: string, of: XdsNode): EncodedResource | undefined {
+  return view.get(typeUrls.routeConfiguration, name, of)
+}
+
+describe('policies of what stands outside the mesh', () => {
+  const endpoint = { kind: 'address', host: '192.0.2.1', port: 80, weight: 1, dns: false } as const
+  const outside = (account: string) =>
+    mesh()
+      .workload('default', 'twin', { serviceAccount: 'web' })
+      .external('api.example', 80, [endpoint], {}, apiCallers(account))
+      .external('free.example', 80, [endpoint])
+      .build()
+
+  it('are the same bytes for callers of one service account, and others for others', () => {
+    const view = createResourceView(outside('web'), sequentialPorts())
+    const own = routesFor(view, 'api.example:80', web)
+    expect(own).toBeDefined()
+    expect(routesFor(view, 'api.example:80', sidecar('default', 'twin'))).toBe(own)
+    expect(routesFor(view, 'api.example:80', sidecar('default', 'v1'))?.version).not.toBe(own?.version)
+    expect(routesFor(view, 'api.example:80', tenant)?.version).not.toBe(own?.version)
+  })
+
+  it('cost nothing where there are none', () => {
+    const view = createResourceView(outside('web'), sequentialPorts())
+    const free = routesFor(view, 'free.example:80', web)
+    expect(routesFor(view, 'free.example:80', tenant)).toBe(free)
+    const without = createResourceView(mesh().external('free.example', 80, [endpoint]).build(), sequentialPorts())
+    expect(routesFor(without, 'free.example:80', web)?.version).toBe(free?.version)
+  })
+
+  it('are built anew when they change, and only then', () => {
+    const first = createResourceView(outside('web'), sequentialPorts())
+    const before = routesFor(first, 'api.example:80', web)
+    const second = createResourceView(outside('v1'), sequentialPorts(), first)
+    expect(routesFor(second, 'api.example:80', web)?.version).not.toBe(before?.version)
+    const third = createResourceView(outside('web'), sequentialPorts(), first)
+    expect(routesFor(third, 'api.example:80', web)).toBe(before)
+  })
+
+  it('are not for data planes of which nobody knows whom they call for', () => {
+    const view = createResourceView(outside('v1'), sequentialPorts())
+    const resource = routesFor(view, 'api.example:80', outsider)
+    const { virtualHosts } = fromBinary(RouteConfigurationSchema, resource?.body ?? new Uint8Array())
+    expect(virtualHosts[0]?.routes[0]?.action).toMatchObject({ value: { clusterSpecifier: { case: 'cluster' } } })
   })
 })

@@ -1,5 +1,5 @@
 // MeshSnapshot → xDS resources of one revision, by name and, where it matters, by the node that asks.
-import { formatSpiffeId } from '../../contracts/identity/spiffe-id.ts'
+import { formatSpiffeId, gatewayServiceAccount } from '../../contracts/identity/spiffe-id.ts'
 import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -38,6 +38,8 @@ import {
 } from './build-listener.ts'
 import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
 import { buildSecret } from './build-secret.ts'
+import { egressAnchors, EgressSecurity, openEgress, routeDestinations, streamDestinations } from './egress-security.ts'
+import type { CallerEgress } from './egress-security.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
@@ -65,6 +67,7 @@ class MeshResourceView implements ResourceView {
   readonly #ports: PortAllocation
   readonly #ready: ReadonlySet<string>
   readonly #cache: ResourceCache
+  readonly #egress: EgressSecurity
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
@@ -77,6 +80,7 @@ class MeshResourceView implements ResourceView {
     this.#ports = ports
     this.#ready = ready
     this.#cache = new ResourceCache(previous)
+    this.#egress = new EgressSecurity(snapshot)
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
@@ -141,16 +145,17 @@ class MeshResourceView implements ResourceView {
     if (gateway === undefined || first === undefined) return undefined
     const { port, protocol } = first
     const recipe = { key: `listener ${name}`, name, schema: ListenerSchema }
-    const http = this.#http.gateway
     const { settings } = this.#snapshot
+    const egressInputs = this.#gatewayEgress(gateway)
+    const http = egressInputs.length === 0 ? this.#http.gateway : withAnchors(this.#http.gateway)
     return this.#cache.get({
       ...recipe,
-      inputs: [gateway, port, settings, http.key],
+      inputs: [gateway, port, settings, http.key, ...egressInputs],
       build: () => {
         const security = listenerSecurity(gateway.security, settings, port)
         return protocol === 'HTTP'
           ? gatewayListener(name, { host: gateway.address, port }, withSecurity(http, security))
-          : gatewayStreamListener(gateway, port, http, security)
+          : gatewayStreamListener(gateway, port, http, security, this.#egressOf(node))
       },
     })
   }
@@ -159,7 +164,7 @@ class MeshResourceView implements ResourceView {
     const workload = this.#workload(node)
     if (workload === undefined) return undefined
     const { settings } = this.#snapshot
-    const { outboundTrafficPolicy } = settings
+    const { outboundTrafficPolicy, outboundTrafficPolicySource: source } = settings
     const http = this.#http.sidecar
     const recipe = { key: `listener ${keyOf(node)} ${name}`, name, schema: ListenerSchema }
 
@@ -168,8 +173,11 @@ class MeshResourceView implements ResourceView {
       const searchDomains = [`${workload.namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local']
       return this.#cache.get({
         ...recipe,
-        inputs: [address.host, address.port, outboundTrafficPolicy, http.key],
-        build: () => outboundListener(address, { searchDomains, allowAny: outboundTrafficPolicy === 'allowAny' }, http),
+        inputs: [address.host, address.port, outboundTrafficPolicy, source, http.key],
+        build: () => {
+          const allowAny = outboundTrafficPolicy === 'allowAny'
+          return outboundListener(address, { searchDomains, allowAny, ...(source && { source }) }, http)
+        },
       })
     }
     const inbound = workload.ports.find(({ port }) => inboundName(port) === name)
@@ -192,16 +200,21 @@ class MeshResourceView implements ResourceView {
     const address = this.#address(node, `service|${service}`)
     const found = this.#servicePort(service)
     if (found === undefined) return undefined
-    const { protocol, streams, consumerStreams } = found.port
-    const source = found.service.source
+    const { protocol, streams, consumerStreams, consumerRoutes } = found.port
     const routed = consumerStreams.get(workload.namespace) ?? streams
+    const routes = consumerRoutes.get(workload.namespace) ?? found.port.routes
+    const destinations = [used, ...routeDestinations(routes), ...streamDestinations(routed)]
+    const egressInputs = this.#egress.inputs(destinations)
+    const guarded = egressInputs.length === 0 ? http : withAnchors(http)
+    const egress = egressInputs.length === 0 ? openEgress : this.#egressOf(node)
+    const inputs = [address.host, address.port, protocol, routed, found.service.source, guarded.key, egress.caller]
     return this.#cache.get({
       ...recipe,
-      inputs: [address.host, address.port, protocol, routed, source, http.key],
+      inputs: [...inputs, ...egressInputs],
       build: () => {
-        const backends = [{ host: used.host, port: used.port, weight: 1 }]
-        const own = { name: 'default', source, hostnames: [], backends }
-        return serviceLoopbackListener(name, address, service, protocol, routed.length === 0 ? [own] : routed, http)
+        const own = { name: 'default', source: found.service.source, hostnames: [], backends: [{ ...used, weight: 1 }] }
+        const all = routed.length === 0 ? [own] : routed
+        return serviceLoopbackListener(name, address, service, protocol, all, guarded, egress)
       },
     })
   }
@@ -213,13 +226,19 @@ class MeshResourceView implements ResourceView {
       const { service, port } = found
       const consumer = port.consumerRoutes.get(node.namespace)
       const routes = consumer ?? port.routes
+      const own = { host: service.host, port: port.port }
+      const egressInputs = this.#egress.inputs([own, ...routeDestinations(routes)])
+      const egress = egressInputs.length === 0 ? openEgress : this.#egressOf(node)
       return this.#cache.get({
         ...recipe,
-        key: `routes ${consumer === undefined ? '' : node.namespace} ${name}`,
-        inputs: [routes, service.source],
+        key: `routes ${consumer === undefined ? '' : node.namespace} ${name} ${egress.caller}`,
+        inputs: [routes, service.source, ...egressInputs],
         build: () => {
-          const built = routes.length === 0 ? [defaultRoute(name, service.source)] : routes.map(buildRoute)
-          return anyHostRouteConfiguration(name, built)
+          const built =
+            routes.length === 0
+              ? [defaultRoute(name, service.source, egress.filters(own))]
+              : routes.map((route) => buildRoute(route, egress))
+          return anyHostRouteConfiguration(name, built, mayCarryBytes(port) ? egress.tunnel(own) : {})
         },
       })
     }
@@ -236,15 +255,15 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         key: `routes ${name}`,
-        inputs: [gateway],
-        build: () => httpsRouteConfiguration(gateway, https),
+        inputs: [gateway, ...this.#gatewayEgress(gateway)],
+        build: () => httpsRouteConfiguration(gateway, https, this.#egressOf(node)),
       })
     if (gateway === undefined || port === undefined) return undefined
     return this.#cache.get({
       ...recipe,
       key: `routes ${name}`,
-      inputs: [gateway],
-      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port)),
+      inputs: [gateway, ...this.#gatewayEgress(gateway)],
+      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), this.#egressOf(node)),
     })
   }
 
@@ -389,6 +408,23 @@ class MeshResourceView implements ResourceView {
     return node.kind === 'gateway' ? this.#snapshot.gateways.get(keyOf(node)) : undefined
   }
 
+  /** A data plane that is not Heddle's, which calls for somebody unknown, is asked nothing. */
+  #egressOf(node: XdsNode): CallerEgress {
+    const workload = this.#workload(node)
+    if (workload !== undefined) return this.#egress.of(workload.namespace, workload.serviceAccount)
+    const gateway = this.#gateway(node)
+    return gateway === undefined ? openEgress : this.#egress.of(gateway.namespace, gatewayServiceAccount(gateway.name))
+  }
+
+  #gatewayEgress({ listeners }: MeshGateway): readonly unknown[] {
+    return this.#egress.inputs(
+      listeners.flatMap(({ virtualHosts, streams }) => [
+        ...virtualHosts.flatMap(({ routes }) => routeDestinations(routes)),
+        ...streamDestinations(streams),
+      ]),
+    )
+  }
+
   #address(node: XdsNode, purpose: ListenerPurpose): SocketAddress {
     return this.#ports.address(keyOf(node), purpose)
   }
@@ -401,6 +437,15 @@ function keyOf({ namespace, name }: XdsNode): string {
 
 function nameOfGateway(gateway: MeshGateway, port: number): string {
   return gatewayName(gateway.namespace, gateway.name, port)
+}
+
+/** What is inside a CONNECT to it need not be HTTP. */
+function mayCarryBytes({ protocol }: MeshServicePort): boolean {
+  return protocol === 'tcp' || protocol === 'tls' || protocol === 'auto'
+}
+
+function withAnchors(http: HttpSettings): HttpSettings {
+  return { ...http, filters: [...http.filters, ...egressAnchors], key: `${http.key} egress` }
 }
 
 function usesDns(port: MeshServicePort): boolean {

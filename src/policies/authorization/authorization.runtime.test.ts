@@ -41,7 +41,7 @@ describe('the filter', () => {
     expect(filter.apply(write)).toEqual({ status: 403, flags: ['UAEX'], detail: 'RBAC: access denied' })
     expect([read, write].map(({ authorization }) => authorization?.reason)).toEqual([
       'allowed by AuthorizationPolicy/default/p, rule 2',
-      'no ALLOW policy matched',
+      'no ALLOW policy matched: AuthorizationPolicy/default/p (a.yaml:3)',
     ])
   })
 

@@ -36,6 +36,8 @@ interface CompiledRules {
   readonly action: RbacRules['action']
   /** A matching policy's verdict. */
   readonly index: PolicyIndex<AuthorizationRecord>
+  /** Of ALLOW, where none matches. */
+  readonly otherwise: AuthorizationRecord
 }
 
 interface CompiledFilters {
@@ -60,8 +62,22 @@ function isLog({ action }: CompiledRules): boolean {
 }
 
 function compileRules({ action, policies }: RbacRules): CompiledRules {
-  return { action, index: createPolicyIndex(policies, (policy) => policyVerdict(policy, action !== 'DENY')) }
+  const index = createPolicyIndex(policies, (policy) => policyVerdict(policy, action !== 'DENY'))
+  return { action, index, otherwise: plainVerdict(false, `no ALLOW policy matched${namesOf(policies)}`) }
 }
+
+/** The documents that allow others, with where each begins to. */
+function namesOf(policies: readonly RbacPolicy[]): string {
+  const places = new Map<string, string>()
+  for (const { source } of policies)
+    if (source?.file !== undefined && !places.has(source.document) && places.size <= namedPolicies)
+      places.set(source.document, `${source.document} (${source.file}:${source.line})`)
+  const names = [...places.values()]
+  if (names.length === 0) return ''
+  return `: ${names.slice(0, namedPolicies).join(', ')}${names.length > namedPolicies ? ', …' : ''}`
+}
+
+const namedPolicies = 3
 
 function policyVerdict({ name, source }: RbacPolicy, allowed: boolean): AuthorizationRecord {
   const reason = `${allowed ? 'allowed' : 'denied'} by ${ruleTitle(name)}`
@@ -79,7 +95,6 @@ function plainVerdict(allowed: boolean, reason: string): AuthorizationRecord {
 }
 
 const notForbidden = plainVerdict(true, 'no policy forbids it')
-const notAllowed = plainVerdict(false, 'no ALLOW policy matched')
 
 function guarded(filters: CompiledFilters, peer: PeerFacts, request: FilteredRequest | undefined): AuthorizationRecord {
   try {
@@ -101,13 +116,13 @@ function decide(
 ): AuthorizationRecord {
   let verdict = notForbidden
   for (let i = 0; i < rules.length; i++) {
-    const { action, index } = rules[i] as CompiledRules
+    const { action, index, otherwise } = rules[i] as CompiledRules
     const match = index.first(peer, request, -1)
     if (action === 'DENY') {
       if (match !== undefined) return match.value
       continue
     }
-    if (match === undefined) return notAllowed
+    if (match === undefined) return otherwise
     verdict = match.value
   }
   return verdict
@@ -139,7 +154,7 @@ function failure(error: unknown): AuthorizationRecord {
 }
 
 /** Envoy's words; nothing of the policy is for the caller. */
-const refusal: FilterRefusal = { status: 403, flags: ['UAEX'], detail: 'RBAC: access denied' }
+export const authorizationRefusal: FilterRefusal = { status: 403, flags: ['UAEX'], detail: 'RBAC: access denied' }
 
 /** Leaves the verdict in the request. */
 export function authorizationFilter(authorizer: Authorizer): HttpFilter {
@@ -148,7 +163,7 @@ export function authorizationFilter(authorizer: Authorizer): HttpFilter {
     apply(request) {
       const verdict = authorizer.authorize(request)
       request.authorization = verdict
-      return verdict.allowed ? undefined : refusal
+      return verdict.allowed ? undefined : authorizationRefusal
     },
   }
 }

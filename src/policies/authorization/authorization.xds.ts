@@ -39,13 +39,12 @@ export function encodeNetworkAuthorization(
   policies: readonly AppliedPolicy[],
   place: AuthorizationPlace,
 ): NetworkFilterInit[] {
-  return compileFilters(policies, { ...place, protocol: 'tcp' }).map((filter) => ({
-    name: networkAuthorizationFilterName,
-    configType: {
-      case: 'typedConfig',
-      value: typedConfig(NetworkRbacSchema, { ...encodeFilter(filter), statPrefix: 'authorization' }),
-    },
-  }))
+  return compileFilters(policies, { ...place, protocol: 'tcp' }).map(encodeNetworkFilter)
+}
+
+export function encodeNetworkFilter(filter: RbacFilterSpec): NetworkFilterInit {
+  const value = typedConfig(NetworkRbacSchema, { ...encodeFilter(filter), statPrefix: 'authorization' })
+  return { name: networkAuthorizationFilterName, configType: { case: 'typedConfig', value } }
 }
 
 /**
@@ -92,7 +91,7 @@ function configOf({ configType }: FilterMessage): Any | undefined {
 
 const actions = ['AUDIT', 'DENY', 'ALLOW'] as const
 
-function compileFilters(policies: readonly AppliedPolicy[], place: AuthorizationPlace): RbacFilterSpec[] {
+export function compileFilters(policies: readonly AppliedPolicy[], place: AuthorizationPlace): RbacFilterSpec[] {
   return actions.flatMap((action) => {
     const ofAction = policies.filter(({ spec }) => spec.action === action)
     const enforced = ofAction.filter(({ spec }) => !spec.dryRun)
@@ -125,12 +124,12 @@ function compileRules(
   }
 }
 
-interface FilterInit {
+export interface FilterInit {
   rules?: RBAC
   shadowRules?: RBAC
 }
 
-function encodeFilter({ enforced, shadow }: RbacFilterSpec): FilterInit {
+export function encodeFilter({ enforced, shadow }: RbacFilterSpec): FilterInit {
   return {
     ...(enforced === undefined ? {} : { rules: encodeRules(enforced) }),
     ...(shadow === undefined ? {} : { shadowRules: encodeRules(shadow) }),
@@ -154,7 +153,8 @@ function policyKey({ name, source }: RbacPolicy): string {
   return source?.file === undefined ? name : `${name} @ ${source.file}:${source.line}:${source.column}`
 }
 
-function decodeFilter(message: HttpRbac | NetworkRbac, place: string): RbacFilterSpec {
+/** Throws an Error that says what cannot be served. */
+export function decodeFilter(message: HttpRbac | NetworkRbac, place: string): RbacFilterSpec {
   const { rules, shadowRules, matcher, shadowMatcher } = message
   if (matcher !== undefined || shadowMatcher !== undefined) {
     throw new Error(`${place}: matcher and shadow_matcher are not supported: use rules and shadow_rules`)

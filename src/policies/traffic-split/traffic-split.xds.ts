@@ -6,6 +6,8 @@ import type {
   RouteActionSchema,
   WeightedCluster_ClusterWeight,
 } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { RbacFilterSpec } from '../authorization/authorization.spec.ts'
+import { decodeEgress, egressFilterNames, encodeEgress } from '../authorization/egress.xds.ts'
 import type { HeaderModifierSpec } from '../header-modifier/header-modifier.spec.ts'
 import { decodeHeaderModifier, encodeHeaderModifier } from '../header-modifier/header-modifier.xds.ts'
 import type { WeightedSpec } from './traffic-split.spec.ts'
@@ -15,6 +17,8 @@ export interface WeightedClusterSpec extends WeightedSpec {
   readonly cluster: string
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
+  /** What is decided about each request that goes there. */
+  readonly authorization?: readonly RbacFilterSpec[]
 }
 
 /** What stands for '' on the wire: no name may be empty there, and no service can have this one. */
@@ -25,8 +29,7 @@ type ClusterSpecifierInit = NonNullable<MessageInitShape<typeof RouteActionSchem
 /** The weights must not all be 0: Envoy refuses that. */
 export function encodeTrafficSplit(backends: readonly WeightedClusterSpec[]): ClusterSpecifierInit {
   const [first] = backends
-  const plain = first?.weight === 1 && first.requestHeaders === undefined && first.responseHeaders === undefined
-  if (first !== undefined && plain && backends.length === 1) {
+  if (first !== undefined && backends.length === 1 && isPlain(first)) {
     return { case: 'cluster', value: first.cluster === '' ? invalidCluster : first.cluster }
   }
   const clusters = backends.map((backend) => {
@@ -39,9 +42,14 @@ export function encodeTrafficSplit(backends: readonly WeightedClusterSpec[]): Cl
       requestHeadersToRemove: request.remove,
       responseHeadersToAdd: response.add,
       responseHeadersToRemove: response.remove,
+      typedPerFilterConfig: encodeEgress(backend.authorization ?? []),
     }
   })
   return { case: 'weightedClusters', value: { clusters } }
+}
+
+function isPlain({ weight, requestHeaders, responseHeaders, authorization }: WeightedClusterSpec): boolean {
+  return weight === 1 && requestHeaders === undefined && responseHeaders === undefined && authorization === undefined
 }
 
 /** Throws an Error that says what cannot be served. */
@@ -60,6 +68,9 @@ function decodeWeightedCluster(cluster: WeightedCluster_ClusterWeight): Weighted
   if (cluster.hostRewriteSpecifier.case !== undefined) {
     throw new Error(`weighted_clusters: ${cluster.hostRewriteSpecifier.case} is not supported`)
   }
+  const foreign = Object.keys(cluster.typedPerFilterConfig).find((name) => !egressFilterNames.includes(name))
+  if (foreign !== undefined) throw new Error(`weighted_clusters: typed_per_filter_config "${foreign}" is not supported`)
+  const authorization = decodeEgress(cluster.typedPerFilterConfig)
   const requestHeaders = decodeHeaderModifier(cluster.requestHeadersToAdd, cluster.requestHeadersToRemove)
   const responseHeaders = decodeHeaderModifier(cluster.responseHeadersToAdd, cluster.responseHeadersToRemove)
   return {
@@ -67,6 +78,7 @@ function decodeWeightedCluster(cluster: WeightedCluster_ClusterWeight): Weighted
     weight: cluster.weight ?? 0,
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
+    ...(authorization === undefined ? {} : { authorization }),
   }
 }
 

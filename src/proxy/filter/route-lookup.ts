@@ -10,7 +10,14 @@ export type RouteLookupResult =
   | { readonly kind: 'routes'; readonly routes: CompiledRouteConfiguration }
   /** Nothing the mesh knows: to be dialled as named. */
   | { readonly kind: 'passthrough'; readonly authority: Authority }
-  | { readonly kind: 'refused'; readonly status: number; readonly flag: ResponseFlag; readonly detail: string }
+  | {
+      readonly kind: 'refused'
+      readonly status: number
+      readonly flag: ResponseFlag
+      readonly detail: string
+      /** Set when it is not let out of the mesh. */
+      readonly egressRefused?: 'not_registered'
+    }
 
 export interface RouteLookupDeps {
   readonly runtime: Watchable<RuntimeConfig>
@@ -73,7 +80,7 @@ export class RouteLookup {
     const { host, port } = authority
     if (!allowAny) {
       const detail = `${host}:${port} is no service of the mesh: add a Service or an ExternalService for it, or allow any destination`
-      return { kind: 'refused', status: 502, flag: 'NR', detail }
+      return { kind: 'refused', status: 502, flag: 'NR', detail, egressRefused: 'not_registered' }
     }
     if (this.#deps.isOwnListener(authority)) {
       const detail = `${host}:${port} is this proxy itself: name a service instead`

@@ -1,10 +1,12 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
-import type { ResponseFlag } from '../../contracts/decision-record.ts'
-import type { FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
+import type { AuthorizationRecord, ResponseFlag } from '../../contracts/decision-record.ts'
+import type { FilteredRequest, FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
+import { authorizationRefusal, type Authorizer } from '../../policies/authorization/authorization.runtime.ts'
+import { joinVerdicts } from '../../policies/authorization/egress-verdict.runtime.ts'
 import type { Caller } from '../../policies/forwarded-headers/forwarded-headers.runtime.ts'
 import {
   defaultPaths,
@@ -52,6 +54,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** An answer of our own that waits for the end of the request. */
   #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
   #mirrorTo: ForwardDecision | undefined
+  /** As policies see it, once they have. */
+  #filtered: FilteredRequest | undefined
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
@@ -111,11 +115,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   #filter(manager: HttpConnectionManagerConfig, remoteAddress: string): FilterResult | Promise<FilterResult> {
-    const { request: head, connection } = this.#stream
-    const query = head.path.indexOf('?')
-    const path = query === -1 ? head.path : head.path.slice(0, query)
-    const peer = peerFacts(connection, remoteAddress)
-    const filtered = { head, path, peer, token: undefined, authorization: undefined }
+    const filtered = this.#filteredRequest(remoteAddress)
     const result = runFilters(this.#deps.filters.of(manager), filtered, (error) =>
       this.#deps.logger.error('filter failed', { error: errorMessage(error) }),
     )
@@ -124,6 +124,14 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       return refusal
     }
     return result instanceof Promise ? result.then(noted) : noted(result)
+  }
+
+  #filteredRequest(remoteAddress: string): FilteredRequest {
+    const { request: head, connection } = this.#stream
+    const query = head.path.indexOf('?')
+    const path = query === -1 ? head.path : head.path.slice(0, query)
+    const peer = peerFacts(connection, remoteAddress)
+    return (this.#filtered = { head, path, peer, token: undefined, authorization: undefined })
   }
 
   async #awaitFilters(pending: Promise<FilterResult>, routes: RouteSource): Promise<void> {
@@ -243,6 +251,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     }
     switch (result.kind) {
       case 'refused':
+        this.#exchange.egressRefused = result.egressRefused
         this.#refuse(result.status, [result.flag], result.detail)
         return
       case 'passthrough':
@@ -281,11 +290,33 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       return
     }
     exchange.destinationService = cluster.serviceHost
+    if (decision.authorizer !== undefined && !this.#mayLeave(decision, decision.authorizer)) return
     const { timeouts, retry } = decision.action
     const { request, modifyResponse } = decision
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()
     this.#proxy({ cluster, request, spoken: this.#spoken, timeouts, retry, modifyResponse })
+  }
+
+  /** Answers the request where policies of its destination refuse it. */
+  #mayLeave({ modifyResponse }: ForwardDecision, authorizer: Authorizer): boolean {
+    const exchange = this.#exchange
+    const verdict = authorizer.authorize(this.#filtered ?? this.#filteredRequest(this.#remoteAddress()))
+    exchange.authorization = joinVerdicts(exchange.authorization, verdict)
+    if (verdict.allowed) return true
+    exchange.egressRefused = 'policy'
+    const { status, flags, detail } = authorizationRefusal
+    const { head, body } = textResponse(status, detail)
+    modifyResponse(head)
+    this.#answer(head, body, flags, detail)
+    return false
+  }
+
+  #remoteAddress(): string {
+    const filter = this.#origin.chain()?.filter
+    const forwarding = filter?.kind === 'http' ? filter.forwarding : undefined
+    const { direction } = this.#origin.listener.config
+    return remoteAddressOf(this.#stream.request, this.#caller(), direction, forwarding, this.#exchange.mtls)
   }
 
   #passThrough({ host, port }: Authority): void {
@@ -313,7 +344,22 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     }
   }
 
+  /** Where nothing of a CONNECT will be looked into, it is decided now: its caller is told in words. */
+  #bytesVerdict(service: string): AuthorizationRecord | undefined {
+    const chain = this.#origin.opaqueChain(service)
+    const authorizer = chain === undefined ? undefined : this.#deps.filters.authorizerOf(chain)
+    return authorizer?.authorizeConnection(peerFacts(this.#stream.connection, this.#remoteAddress()))
+  }
+
   #connect(service: string | undefined): void {
+    const verdict = service === undefined ? undefined : this.#bytesVerdict(service)
+    if (verdict?.allowed === false) {
+      this.#exchange.authorization = verdict
+      this.#exchange.egressRefused = 'policy'
+      this.#exchange.destinationService = this.#deps.clusters.get(service as string)?.serviceHost
+      this.#refuseFiltered(authorizationRefusal)
+      return
+    }
     const authority = hostAndPort(this.#stream.request.authority)
     // Not now: the connection is in the middle of reading.
     queueMicrotask(() => {

@@ -47,6 +47,8 @@ export interface StreamOrigin {
   chain(): FilterChainConfig | undefined
   /** Set inside CONNECT: what the caller asked to be connected to. */
   readonly connectedTo: Authority | undefined
+  /** What a CONNECT to that service ("host:port") is sure to go through: nothing of it is looked into. */
+  opaqueChain(service: string): TcpProxyConfig | undefined
   /** What follows an accepted CONNECT. */
   continueConnect(connection: Connection, head: Uint8Array, target: ConnectTarget): void
 }
@@ -148,6 +150,13 @@ export class DownstreamConnection implements StreamOrigin {
     return chain?.tls === undefined ? chain : undefined
   }
 
+  opaqueChain(service: string): TcpProxyConfig | undefined {
+    const chains = this.#deps.serviceChains(service)
+    if (chains === undefined || chains.inspect.tls || chains.inspect.http) return undefined
+    const filter = chains.config.filterChains[0]?.filter
+    return filter?.kind === 'tcp' ? filter : undefined
+  }
+
   continueConnect(connection: Connection, head: Uint8Array, target: ConnectTarget): void {
     // A stream of an HTTP/2 connection stands beside the others, and beside the connection itself.
     const isStream = connection !== this.#connection
@@ -162,6 +171,7 @@ export class DownstreamConnection implements StreamOrigin {
       listener: this.listener,
       chain: () => this.chain(),
       connectedTo: target.authority,
+      opaqueChain: (service) => this.opaqueChain(service),
       continueConnect: (inner, bytes, next) => this.continueConnect(inner, bytes, next),
     }
     const { io, clock, firstSpeakers } = this.#deps

@@ -43,6 +43,18 @@ describe('chains of a service inside CONNECT', () => {
       expect(state?.chainFor(facts)?.filter.kind).toBe('tcp')
   })
 
+  it('ask who may come before bytes are carried, as the routes of the service say', () => {
+    const authorization = [{ enforced: { action: 'DENY', policies: [] } }] as const
+    const virtualHost = { name, domains: ['*'], routes: [], tunnelAuthorization: authorization }
+    const chains = new ServiceChains()
+    const config = runtimeOf('undeclared')
+    chains.update({ ...config, routeConfigurations: new Map([[name, { name, virtualHosts: [virtualHost] }]]) })
+    const state = chains.of(name)
+    expect(state?.chainFor(plain)?.filter).toMatchObject({ kind: 'tcp', authorization })
+    chains.update(config)
+    expect(state?.chainFor(plain)?.filter).not.toHaveProperty('authorization')
+  })
+
   it("are those of the service's own listener where there is one, always the newest", () => {
     const own = (cluster: string) => listenerWith(20_000, [tcpChain(cluster)], { name: `service|${name}` })
     const chains = chainsOf('bytes', own('first'))

@@ -3,13 +3,13 @@ import { forwardProxyListener, serviceListenerOf } from '../../contracts/xds/nam
 import type { FilterChainConfig, ListenerConfig, RuntimeConfig } from '../runtime/runtime-config.ts'
 import { ListenerState } from './listener-state.ts'
 
-type Chained = Pick<RuntimeConfig, 'clusters' | 'listeners'>
+type Chained = Pick<RuntimeConfig, 'clusters' | 'listeners' | 'routeConfigurations'>
 
 const any = { serverNames: [], applicationProtocols: [] }
 const http = { transport: 'plaintext', serverNames: [], applicationProtocols: ['http/1.1', 'h2c'] } as const
 
 export class ServiceChains {
-  #config: Chained = { clusters: new Map(), listeners: new Map() }
+  #config: Chained = { clusters: new Map(), listeners: new Map(), routeConfigurations: new Map() }
   readonly #states = new Map<string, ListenerState>()
 
   /** What is inside a CONNECT already follows, as on a listener. */
@@ -35,7 +35,7 @@ export class ServiceChains {
 }
 
 /** Those of the service's own listener, where the workload has one: routes for connections are there. */
-function chainsOf({ clusters, listeners }: Chained, name: string): ListenerConfig | undefined {
+function chainsOf({ clusters, listeners, routeConfigurations }: Chained, name: string): ListenerConfig | undefined {
   const own = listeners.get(serviceListenerOf(name))
   if (own !== undefined) return own.filterChains.some(({ filter }) => filter.kind === 'tcp') ? own : undefined
   const carries = clusters.get(name)?.carries
@@ -43,10 +43,16 @@ function chainsOf({ clusters, listeners }: Chained, name: string): ListenerConfi
   const outbound = listeners.get(forwardProxyListener)
   const manager = outbound?.filterChains[0]?.filter
   if (outbound === undefined || manager?.kind !== 'http') return undefined
+  const authorization = routeConfigurations.get(name)?.virtualHosts[0]?.tunnelAuthorization
   const bytes: FilterChainConfig = {
     name: 'default',
     match: { transport: 'any', ...any },
-    filter: { kind: 'tcp', backends: [{ cluster: name, weight: 1 }], route: 'default' },
+    filter: {
+      kind: 'tcp',
+      backends: [{ cluster: name, weight: 1 }],
+      route: 'default',
+      ...(authorization === undefined ? {} : { authorization }),
+    },
   }
   const requests: FilterChainConfig = {
     name: 'http',

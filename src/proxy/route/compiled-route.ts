@@ -2,6 +2,7 @@ import type { RequestHead } from '../../contracts/http-message.ts'
 // One route with everything prebuilt that a request through it needs: closures instead of specs, undefined where there is nothing to do.
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import { createAuthorizer, type Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { compileCors, type Cors } from '../../policies/cors/cors.runtime.ts'
 import { compileHeaderModifier, type HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
 import { compileMirrors } from '../../policies/mirror/mirror.runtime.ts'
@@ -39,6 +40,8 @@ export interface CompiledBackend {
   readonly modifyRequest: HeaderModifier | undefined
   /** The backend's changes, then the route's: the nearer to the caller has the last word. */
   readonly modifyResponse: HeaderModifier | undefined
+  /** Undefined: every request goes there. */
+  readonly authorizer: Authorizer | undefined
 }
 
 /** Throws an Error when some part cannot be compiled: a regular expression, a header line. */
@@ -75,6 +78,7 @@ function compileBackend(backend: Backend, routeModifier: HeaderModifier | undefi
     weight: backend.weight,
     modifyRequest: compileHeaderModifier(backend.requestHeaders),
     modifyResponse: inTurn(compileHeaderModifier(backend.responseHeaders), routeModifier),
+    authorizer: backend.authorization === undefined ? undefined : createAuthorizer(backend.authorization),
   }
 }
 

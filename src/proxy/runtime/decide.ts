@@ -3,6 +3,7 @@ import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
 import { createMatchInput } from '../../policies/route-match/route-match.runtime.ts'
 import type { CompiledRouteConfiguration } from '../route/compiled-route-configuration.ts'
@@ -17,6 +18,8 @@ export interface ForwardDecision {
   readonly action: ForwardAction
   readonly cluster: string
   readonly backend: Backend
+  /** Has the last word, on the request as it came. Undefined: nobody has. */
+  readonly authorizer: Authorizer | undefined
   /** Absent when there was only one backend to choose. */
   readonly split: { readonly drawn: number; readonly total: number; readonly cluster: string } | undefined
   /** The head to send upstream: a modified clone, the received one stays as it was. */
@@ -93,7 +96,7 @@ function forward(
     const detail = `route "${place.route.name}" has no backend with a weight above 0`
     return finish(answer(500, detail, place, []), received, compiled)
   }
-  const { backend, modifyRequest, modifyResponse } = draw.item
+  const { backend, modifyRequest, modifyResponse, authorizer } = draw.item
   if (backend.cluster === '') {
     const detail = `route "${place.route.name}" drew a backend that does not exist or may not be referred to`
     return finish(answer(action.action.invalidBackendStatus ?? 500, detail, place, []), received, compiled)
@@ -117,6 +120,7 @@ function forward(
     action: action.action,
     cluster: backend.cluster,
     backend,
+    authorizer,
     split: single ? undefined : { drawn: draw.drawn, total: draw.total, cluster: backend.cluster },
     request,
     mirrors: action.mirrors(random),

@@ -35,7 +35,7 @@ import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
-import { decodeRouteConfiguration } from './decode-route.ts'
+import { decodeRouteConfiguration, sourceLocation } from './decode-route.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { decodeChainTransport } from './decode-transport.ts'
 import { parseResource, refuseFields, within } from './parse-resource.ts'
@@ -175,8 +175,9 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
     const { name, configType, isOptional } = filter
     const config = configType.case === 'typedConfig' ? configType.value : undefined
     if (isTypedConfig(config, ForwardProxySchema)) {
-      const { searchDomains, allowAny } = readTypedConfig(config, ForwardProxySchema, name)
-      forwardProxy = { kind: 'forward-proxy', searchDomains, allowAny }
+      const { searchDomains, allowAny, source } = readTypedConfig(config, ForwardProxySchema, name)
+      const written = source === undefined ? {} : { source: sourceLocation(source) }
+      forwardProxy = { kind: 'forward-proxy', searchDomains, allowAny, ...written }
     } else if (isTypedConfig(config, JwtAuthenticationSchema)) {
       const message = readTypedConfig(config, JwtAuthenticationSchema, name)
       const spec = within(`HTTP filter "${name}"`, () => decodeRequestAuthentication(message))
@@ -184,6 +185,8 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
     } else if (isTypedConfig(config, HttpRbacSchema)) {
       const spec = within(`HTTP filter "${name}"`, () => decodeAuthorization(filter))
       const prefix = shadowPrefixOf(filter)
+      // it only marks where the rules of routes would be asked
+      if (spec.enforced === undefined && spec.shadow === undefined) continue
       if (prefix === '' || spec.shadow === undefined) filters.push({ kind: 'authorization', spec })
       else {
         questions.set(prefix, spec.shadow)

@@ -15,7 +15,10 @@ import type {
 import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { RouteConfiguration as RouteConfigurationMessage } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
+import type { SourceInfo } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import { createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
+import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
@@ -58,14 +61,18 @@ const headerChanges = [
 
 function decodeVirtualHost(message: VirtualHostMessage): VirtualHost {
   refuseFields(message, ['matcher', 'requireTls', 'retryPolicy', 'cors', 'requestMirrorPolicies', ...headerChanges])
-  refuseFilterConfigs(message)
+  refuseFilterConfigs(message, connectionFilterNames)
   const { name, domains, routes } = message
+  const tunnelAuthorization = decodeEgressConnections(message.typedPerFilterConfig)
+  // what cannot be compiled is refused now, not when a connection comes
+  if (tunnelAuthorization !== undefined) createAuthorizer(tunnelAuthorization)
   return {
     name,
     domains: [...new Set(domains.map(withoutPort))],
     routes: routes.map((route, index) =>
       within(`route "${route.name === '' ? index : route.name}"`, () => decodeRoute(route)),
     ),
+    ...(tunnelAuthorization === undefined ? {} : { tunnelAuthorization }),
   }
 }
 
@@ -74,7 +81,7 @@ function withoutPort(domain: string): string {
 }
 
 function decodeRoute(message: RouteMessage): Route {
-  refuseFilterConfigs(message, corsFilter)
+  refuseFilterConfigs(message, [corsFilter])
   const match = decodeRouteMatch(message.match)
   const source = decodeSource(message.metadata?.typedFilterMetadata[metadataKey])
   const requestHeaders = decodeHeaderModifier(message.requestHeadersToAdd, message.requestHeadersToRemove)
@@ -101,11 +108,11 @@ function decodeAction({ action }: RouteMessage, match: PathMatchSpec): RouteActi
 /** Configuration of a filter that the proxy does not have, unless the control plane says that it may be ignored. */
 function refuseFilterConfigs(
   { typedPerFilterConfig }: Pick<RouteMessage, 'typedPerFilterConfig'>,
-  known?: string,
+  known: readonly string[],
 ): void {
   for (const [name, any] of Object.entries(typedPerFilterConfig)) {
     const optional = isTypedConfig(any, FilterConfigSchema) && readTypedConfig(any, FilterConfigSchema, name).isOptional
-    if (name !== known && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
+    if (!known.includes(name) && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
   }
 }
 
@@ -134,8 +141,10 @@ function decodeDirectResponse({ status, body }: DirectResponseAction): RouteActi
 }
 
 export function decodeSource(any: Any | undefined): SourceLocation | undefined {
-  if (any === undefined) return undefined
-  const { document, rule, file, line, column } = readTypedConfig(any, SourceInfoSchema, 'metadata')
+  return any === undefined ? undefined : sourceLocation(readTypedConfig(any, SourceInfoSchema, 'metadata'))
+}
+
+export function sourceLocation({ document, rule, file, line, column }: SourceInfo): SourceLocation {
   return {
     document,
     ...(rule === '' ? {} : { rule }),

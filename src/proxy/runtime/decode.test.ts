@@ -16,6 +16,7 @@ import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/fi
 import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { LeastRequestSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
+import { encodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeClusterResource } from './decode-cluster.ts'
 import { decodeLoadAssignmentResource } from './decode-endpoints.ts'
@@ -108,6 +109,21 @@ describe('route configurations', () => {
     const init = { virtualHosts: [{ name: 'v', domains: ['*'], routes: [{ name: 'x', ...route }] }] }
     expect(() => routes(init as RouteConfigurationInit)).toThrow(reason)
     expect(() => routes(init as RouteConfigurationInit)).toThrow('virtual host "v"')
+  })
+
+  it("refuses another filter's configuration of a cluster, and rules for connections that cannot be compiled", () => {
+    const clusters = [{ name: 'a', weight: 1, typedPerFilterConfig: { rbac: foreign } }]
+    const split = { case: 'weightedClusters' as const, value: { clusters } }
+    const action = { case: 'route' as const, value: { clusterSpecifier: split } }
+    expect(() =>
+      routes({ virtualHosts: [{ name: 'v', domains: ['*'], routes: [{ match: anyPath, action }] }] }),
+    ).toThrow('typed_per_filter_config "rbac" is not supported')
+    const rule = { kind: 'serverName', match: { kind: 'regex', value: '(' } } as const
+    const policies = [{ name: 'p', permissions: [rule], principals: [{ kind: 'any' } as const] }]
+    const typedPerFilterConfig = encodeEgressConnections([{ enforced: { action: 'ALLOW', policies } }])
+    expect(() => routes({ virtualHosts: [{ name: 'v', domains: ['*'], typedPerFilterConfig }] })).toThrow(
+      'virtual host "v"',
+    )
   })
 
   it('refuses policies on a virtual host, which would not apply', () => {

@@ -110,7 +110,13 @@ export interface TcpProxyConfig {
 export type RouteSource =
   | { readonly kind: 'rds'; readonly name: string }
   | { readonly kind: 'inline'; readonly routeConfiguration: RouteConfiguration }
-  | { readonly kind: 'forward-proxy'; readonly searchDomains: readonly string[]; readonly allowAny: boolean }
+  | {
+      readonly kind: 'forward-proxy'
+      readonly searchDomains: readonly string[]
+      readonly allowAny: boolean
+      /** Where `allowAny` was written; absent: it is the default. */
+      readonly source?: SourceLocation
+    }
 
 export interface RouteConfiguration {
   readonly name: string
@@ -123,6 +129,8 @@ export interface VirtualHost {
   readonly domains: readonly string[]
   /** In order of precedence: the first match wins. */
   readonly routes: readonly Route[]
+  /** What is decided about connections of bytes inside CONNECT, which no route sees. */
+  readonly tunnelAuthorization?: readonly RbacFilterSpec[]
 }
 
 export interface Route {
@@ -157,6 +165,8 @@ export interface Backend {
   readonly weight: number
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
+  /** What is decided about each request that goes there. */
+  readonly authorization?: readonly RbacFilterSpec[]
 }
 
 export interface ClusterConfig {

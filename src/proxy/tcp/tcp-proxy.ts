@@ -66,18 +66,29 @@ export class TcpProxy {
 
   /** Ends the connection where policies do not allow it. */
   #authorized(): boolean {
-    const { caller, config, listener } = this.#options
+    const { caller, config, listener, serverName } = this.#options
     const authorizer = this.#deps.authorizerOf(config)
     if (authorizer === undefined) return true
-    const verdict = authorizer.authorizeConnection(peerFacts(caller, caller.remoteAddress))
+    const facts = peerFacts(caller, caller.remoteAddress)
+    const verdict = authorizer.authorizeConnection({ ...facts, sni: facts.sni ?? serverName })
     this.#exchange.authorization = verdict
     if (verdict.allowed) return true
+    if (listener.direction === 'outbound') this.#refuseEgress()
     this.#exchange.flags.push('UAEX')
     this.#exchange.detail = verdict.reason
     this.#deps.connections.downstreamRefused(listener.name, 'refused by an authorization policy')
     caller.destroy(new Error('refused by an authorization policy'))
     this.#finish()
     return false
+  }
+
+  /** Where it would have gone is known while nothing has to be drawn. */
+  #refuseEgress(): void {
+    const [only, ...others] = this.#options.config.backends
+    const cluster = only === undefined || others.length > 0 ? undefined : this.#deps.clusters.get(only.cluster)
+    this.#exchange.cluster = cluster?.config.name
+    this.#exchange.destinationService = cluster?.serviceHost
+    this.#exchange.egressRefused = 'policy'
   }
 
   async #giveUp(early: Dialled | Promise<Dialled> | undefined): Promise<void> {

@@ -1,6 +1,6 @@
 // One JSON line a request of those that the listener's access log wants, a flat projection of its decision record. Whoever writes the lines may
 // batch them.
-import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import type { DecisionRecord, SourceLocation } from '../../contracts/decision-record.ts'
 import type { Random } from '../../core/random.ts'
 import { isLogged } from '../../policies/access-log/access-log.runtime.ts'
 import type { RecordConsumer } from './decision-records.ts'
@@ -21,8 +21,7 @@ export function createAccessLog({ write, random }: AccessLogDeps): RecordConsume
 
 /** Absent facts are left out. `time` is the start of the request, milliseconds since the Unix epoch. */
 export function formatAccessLogLine(record: DecisionRecord): string {
-  const { request, response, source, destination, routeSource, attempts } = record
-  const at = routeSource?.file === undefined ? routeSource?.document : `${routeSource.file}:${routeSource.line}`
+  const { request, response, source, destination, attempts, authorization } = record
   return JSON.stringify({
     time: record.startMs,
     id: record.id,
@@ -36,6 +35,8 @@ export function formatAccessLogLine(record: DecisionRecord): string {
     grpc_status: response.grpcStatus,
     flags: response.flags,
     detail: response.detail,
+    authorization: authorization?.allowed === false ? authorization.reason : undefined,
+    authorization_source: authorization?.allowed === false ? placeOf(authorization.source) : undefined,
     duration_ms: Math.round(record.durationMs * 1000) / 1000,
     request_bytes: request.bytes,
     response_bytes: response.bytes,
@@ -48,7 +49,7 @@ export function formatAccessLogLine(record: DecisionRecord): string {
     destination_address: destination.address,
     listener: record.listener,
     route: record.route,
-    route_source: at,
+    route_source: placeOf(record.routeSource),
     cluster: record.cluster,
     attempts: attempts.length,
     mtls: record.mtls,
@@ -57,4 +58,8 @@ export function formatAccessLogLine(record: DecisionRecord): string {
     traceparent: request.headers['traceparent'],
     user_agent: request.headers['user-agent'],
   })
+}
+
+function placeOf(source: SourceLocation | undefined): string | undefined {
+  return source?.file === undefined ? source?.document : `${source.file}:${source.line}`
 }

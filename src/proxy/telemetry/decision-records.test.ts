@@ -129,6 +129,20 @@ describe('the access log', () => {
   })
 })
 
+it('the access log says by which rule a request was refused', () => {
+  const lines: string[] = []
+  const log = createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) })
+  const sink = createRecordSink(identity, new ManualClock(), log)
+  const reason = 'denied by AuthorizationPolicy/default/api, rule 1'
+  const source = { document: 'AuthorizationPolicy/default/api', rule: '0', file: 'mesh.yaml', line: 7, column: 5 }
+  const verdict = { policy: 'AuthorizationPolicy/default/api/0', source, reason, audited: [], shadow: undefined }
+  sink.finished(sampleExchange({ status: 403, flags: ['UAEX'], authorization: { ...verdict, allowed: false } }))
+  sink.finished(sampleExchange({ status: 500, authorization: { ...verdict, allowed: true } }))
+  const [refused, allowed] = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(refused).toMatchObject({ authorization: reason, authorization_source: 'mesh.yaml:7' })
+  expect(allowed).not.toHaveProperty('authorization')
+})
+
 it('the access log has no line for a request that its listener does not log', () => {
   const lines: string[] = []
   const sink = createRecordSink(

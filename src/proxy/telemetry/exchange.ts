@@ -20,6 +20,8 @@ export interface Exchange {
   mtls: boolean
   revision: string
   authorization: AuthorizationRecord | undefined
+  /** Why it was not let out to where it was meant to go. */
+  egressRefused: 'policy' | 'not_registered' | undefined
   routeConfiguration: string | undefined
   virtualHost: string | undefined
   route: Pick<Route, 'name' | 'source'> | undefined

@@ -44,6 +44,20 @@ describe('ProxyMetrics', () => {
     expect(series('heddle_requests_total')).toEqual([])
   })
 
+  it('counts what was not let out, by caller, destination and reason', () => {
+    const { metrics, series } = create()
+    for (const protocol of ['HTTP/1.1', 'TCP'])
+      metrics.finished(sampleExchange({ egressRefused: 'policy', destinationService: 'api', status: 403, protocol }))
+    for (let i = 0; i < 3; i++)
+      metrics.finished(sampleExchange({ egressRefused: 'not_registered', destinationService: undefined, status: 502 }))
+    metrics.finished(sampleExchange())
+    const labels = 'source_workload="default/web",destination_service='
+    expect(series('heddle_egress_refused_total')).toEqual([
+      `heddle_egress_refused_total{${labels}"api",reason="policy"} 2`,
+      `heddle_egress_refused_total{${labels}"unknown",reason="not_registered"} 3`,
+    ])
+  })
+
   it('counts a request at its source', () => {
     const { metrics, series } = create()
     metrics.finished(sampleExchange({ requestBytes: 5 }))

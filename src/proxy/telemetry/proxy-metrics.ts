@@ -57,6 +57,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #configRejected: Counter
   readonly #authorizationTable: SeriesTable
   readonly #authorization: Counter
+  readonly #egressTable: SeriesTable
+  readonly #egressRefused: Counter
   /** The last verdict counted, and the rows that it counts in. */
   #verdict: AuthorizationRecord | undefined
   #verdictRows: readonly number[] = []
@@ -94,12 +96,15 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#configRejected = this.#configTable.counter(proxyMetrics.configRejected)
     this.#authorizationTable = registry.table(proxyMetrics.authorization.labels)
     this.#authorization = this.#authorizationTable.counter(proxyMetrics.authorization)
+    this.#egressTable = registry.table(proxyMetrics.egressRefused.labels)
+    this.#egressRefused = this.#egressTable.counter(proxyMetrics.egressRefused)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
 
   finished(exchange: Exchange): void {
     if (exchange.authorization !== undefined) this.#countVerdict(exchange.authorization)
+    if (exchange.egressRefused !== undefined) this.#countEgress(exchange.egressRefused, exchange.destinationService)
     // Not a request: it was counted while it lived.
     if (exchange.protocol === 'TCP') return
     const row = this.#requestRow(exchange)
@@ -228,6 +233,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   #verdictRow({ allowed, policy }: Pick<AuthorizationRecord, 'allowed' | 'policy'>, mode: string): number {
     return this.#authorizationTable.row(allowed ? 'allowed' : 'refused', mode, policy ?? noFlagsLabel)
+  }
+
+  #countEgress(reason: string, service: string | undefined): void {
+    this.#egressRefused.add(this.#egressTable.row(this.#identity.workload, service ?? unknownLabel, reason), 1)
   }
 
   #countRetries(exchange: Exchange): void {

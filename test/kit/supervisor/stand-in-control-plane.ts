@@ -58,6 +58,7 @@ const { url } = await startControlApi(
     mesh,
     problems: () => [],
     proxies: () => [],
+    routesOf: () => undefined,
     documents: {
       list: () => [],
       apply: () => Promise.reject(new Error('none')),

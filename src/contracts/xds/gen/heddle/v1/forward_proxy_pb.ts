@@ -4,13 +4,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { SourceInfo } from "./source_info_pb.ts";
+import { file_heddle_v1_source_info } from "./source_info_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file heddle/v1/forward_proxy.proto.
  */
 export const file_heddle_v1_forward_proxy: GenFile = /*@__PURE__*/
-  fileDesc("Ch1oZWRkbGUvdjEvZm9yd2FyZF9wcm94eS5wcm90bxIJaGVkZGxlLnYxIjkKDEZvcndhcmRQcm94eRIWCg5zZWFyY2hfZG9tYWlucxgBIAMoCRIRCglhbGxvd19hbnkYAiABKAhiBnByb3RvMw");
+  fileDesc("Ch1oZWRkbGUvdjEvZm9yd2FyZF9wcm94eS5wcm90bxIJaGVkZGxlLnYxImAKDEZvcndhcmRQcm94eRIWCg5zZWFyY2hfZG9tYWlucxgBIAMoCRIRCglhbGxvd19hbnkYAiABKAgSJQoGc291cmNlGAMgASgLMhUuaGVkZGxlLnYxLlNvdXJjZUluZm9iBnByb3RvMw", [file_heddle_v1_source_info]);
 
 /**
  * HTTP filter config "heddle.forward_proxy": the listener takes absolute-form requests and CONNECT, and chooses the route configuration
@@ -32,6 +34,13 @@ export type ForwardProxy = Message<"heddle.v1.ForwardProxy"> & {
    * @generated from field: bool allow_any = 2;
    */
   allowAny: boolean;
+
+  /**
+   * Where that was written; absent: it is the default.
+   *
+   * @generated from field: heddle.v1.SourceInfo source = 3;
+   */
+  source?: SourceInfo | undefined;
 };
 
 /**

@@ -54,9 +54,13 @@ function checkSupported(ctx: z.core.ParsePayload<AuthorizationPolicySpec>): void
   const { action, dryRun, reauthorize } = ctx.value
   if (action === 'CUSTOM' && dryRun)
     ctx.issues.push(ruleIssue(dryRun, ['dryRun'], 'a dry run of action CUSTOM is not supported', 'HDL010'))
-  if (reauthorize)
+  if (reauthorize && action === 'CUSTOM')
     ctx.issues.push(
-      ruleIssue(reauthorize, ['reauthorize'], 'reauthorize is not supported yet: what is open goes on', 'HDL010'),
+      ruleIssue(reauthorize, ['reauthorize'], 'no authorization server is asked again about what is open', 'HDL010'),
+    )
+  if (reauthorize && action === 'AUDIT')
+    ctx.issues.push(
+      ruleIssue(reauthorize, ['reauthorize'], '"reauthorize" does not go with action AUDIT: it ends nothing'),
     )
 }
 

@@ -139,7 +139,7 @@ function failure(error: unknown): AuthorizationRecord {
 }
 
 /** Envoy's words; nothing of the policy is for the caller. */
-const refusal: FilterRefusal = { status: 403, flags: ['UAEX'], detail: 'RBAC: access denied' }
+export const authorizationRefusal: FilterRefusal = { status: 403, flags: ['UAEX'], detail: 'RBAC: access denied' }
 
 /** Leaves the verdict in the request. */
 export function authorizationFilter(authorizer: Authorizer): HttpFilter {
@@ -148,7 +148,7 @@ export function authorizationFilter(authorizer: Authorizer): HttpFilter {
     apply(request) {
       const verdict = authorizer.authorize(request)
       request.authorization = verdict
-      return verdict.allowed ? undefined : refusal
+      return verdict.allowed ? undefined : authorizationRefusal
     },
   }
 }

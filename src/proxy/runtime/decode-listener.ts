@@ -24,6 +24,7 @@ import {
   decodeNetworkAuthorization,
   shadowPrefixOf,
 } from '../../policies/authorization/authorization.xds.ts'
+import { decodeReauthorize } from '../../policies/authorization/reauthorize.xds.ts'
 import {
   decodeExternalAuthorization,
   questionPrefixOf,
@@ -120,6 +121,7 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   const { serverNames = [], applicationProtocols = [] } = chain.filterChainMatch ?? {}
   const { transport, tls } = decodeChainTransport(chain, isTcp)
   if (serverNames.length > 0 && transport !== 'tls') throw new Error('server_names need transport_protocol "tls"')
+  const reauthorize = decodeReauthorize(chain.metadata) ? ({ reauthorize: true } as const) : {}
   return {
     name: chain.name,
     match: { transport, serverNames: serverNames.map((name) => name.toLowerCase()), applicationProtocols },
@@ -128,8 +130,15 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
       ? {
           ...decodeTcpProxy(readTypedConfig(any, TcpProxySchema, 'network filter'), chain),
           ...authorizedBy(authorization),
+          ...reauthorize,
         }
-      : decodeConnectionManager(readTypedConfig(any, HttpConnectionManagerSchema, 'network filter'), authorization),
+      : {
+          ...decodeConnectionManager(
+            readTypedConfig(any, HttpConnectionManagerSchema, 'network filter'),
+            authorization,
+          ),
+          ...reauthorize,
+        },
   }
 }
 

@@ -98,6 +98,23 @@ describe('authorization policies', () => {
     assert.equal(offline.exitCode, 1, offline.stderr)
   })
 
+  it('may have conditions in CEL, which are foretold too', async () => {
+    assert.equal((await from('web', '/open', { 'x-mood': 'good' })).status, 200)
+    assert.equal((await from('web', '/open', { 'x-mood': 'bad day' })).status, 403)
+    const { exitCode, stdout } = await check(
+      '--from',
+      'web',
+      '--to',
+      'page',
+      '--path',
+      '/open',
+      '--header',
+      'x-mood=bad',
+    )
+    assert.equal(exitCode, 1)
+    assert.match(stdout, /refused +AuthorizationPolicy\/default\/no-secrets\/1 +\S*mesh\.yaml:\d+/)
+  })
+
   it('show in the decision record and in the metrics', async () => {
     const tap = runCommand(launcher, ['tap', 'page', '--state-dir', mesh.stateDir, '-o', 'json', '--count', '1'])
     const record = await Promise.race([
@@ -247,6 +264,7 @@ spec:
   dryRun: false
   rules:
     - to: [{ operation: { paths: [/secret*] } }]
+    - condition: "'x-mood' in request.headers && request.headers['x-mood'].startsWith('bad')"
 ---
 apiVersion: heddle.dev/v1alpha1
 kind: AuthorizationPolicy

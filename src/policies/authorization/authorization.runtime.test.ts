@@ -10,6 +10,7 @@ import { needsRequest } from './connection-rules.runtime.ts'
 const peer: PeerFacts = {
   principal: 'spiffe://mesh.local/ns/default/sa/web',
   address: '192.0.2.1',
+  port: 40_000,
   remoteAddress: '192.0.2.1',
   localAddress: '192.0.2.2',
   localPort: 80,

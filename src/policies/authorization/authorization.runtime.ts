@@ -60,7 +60,8 @@ function isLog({ action }: CompiledRules): boolean {
 }
 
 function compileRules({ action, policies }: RbacRules): CompiledRules {
-  return { action, index: createPolicyIndex(policies, (policy) => policyVerdict(policy, action !== 'DENY')) }
+  const toVerdict = (policy: RbacPolicy): AuthorizationRecord => policyVerdict(policy, action !== 'DENY')
+  return { action, index: createPolicyIndex(policies, toVerdict, action === 'DENY') }
 }
 
 function policyVerdict({ name, source }: RbacPolicy, allowed: boolean): AuthorizationRecord {

@@ -18,6 +18,7 @@ import { RBACSchema as NetworkRbacSchema } from '../../contracts/xds/gen/envoy/e
 import { TcpProxySchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { decodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
+import { createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import {
   decodeAuthorization,
@@ -147,7 +148,13 @@ function decodeNetworkFilter(filter: FilterChain['filters'][number]): RbacFilter
   const config = configType.case === 'typedConfig' ? configType.value : undefined
   if (!isTypedConfig(config, NetworkRbacSchema))
     throw new Error(`network filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
-  return within(`network filter "${name}"`, () => decodeNetworkAuthorization(filter))
+  return within(`network filter "${name}"`, () => compilable(decodeNetworkAuthorization(filter)))
+}
+
+/** What cannot be compiled is refused now, not when it is in force. */
+function compilable(spec: RbacFilterSpec): RbacFilterSpec {
+  createAuthorizer([spec])
+  return spec
 }
 
 function authorizedBy(authorization: readonly RbacFilterSpec[]): Pick<TcpProxyConfig, 'authorization'> {
@@ -191,7 +198,7 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
       const spec = within(`HTTP filter "${name}"`, () => decodeRequestAuthentication(message))
       filters.push({ kind: 'request-authentication', spec })
     } else if (isTypedConfig(config, HttpRbacSchema)) {
-      const spec = within(`HTTP filter "${name}"`, () => decodeAuthorization(filter))
+      const spec = within(`HTTP filter "${name}"`, () => compilable(decodeAuthorization(filter)))
       const prefix = shadowPrefixOf(filter)
       if (prefix === '' || spec.shadow === undefined) filters.push({ kind: 'authorization', spec })
       else {

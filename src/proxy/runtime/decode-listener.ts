@@ -18,7 +18,7 @@ import { RBACSchema as NetworkRbacSchema } from '../../contracts/xds/gen/envoy/e
 import { TcpProxySchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { decodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
-import { createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
+import { checkCompilable } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import {
   decodeAuthorization,
@@ -153,7 +153,7 @@ function decodeNetworkFilter(filter: FilterChain['filters'][number]): RbacFilter
 
 /** What cannot be compiled is refused now, not when it is in force. */
 function compilable(spec: RbacFilterSpec): RbacFilterSpec {
-  createAuthorizer([spec])
+  checkCompilable(spec)
   return spec
 }
 

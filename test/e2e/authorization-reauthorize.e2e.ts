@@ -8,8 +8,10 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
+import { systemClock } from '../../src/core/clock.ts'
 import type { Principal, RbacFilterSpec } from '../../src/policies/authorization/authorization.spec.ts'
 import { parseJwks } from '../../src/policies/request-authentication/jwks.runtime.ts'
+import { createIoBackend } from '../../src/proxy/io/create-io-backend.ts'
 import type {
   FilterChainConfig,
   HttpConnectionManagerConfig,
@@ -35,6 +37,8 @@ let test: TestLine
 let ports: { http: number; grpc: number; tcp: number; proxy: number }
 /** Keys come when it is called; undefined: nobody waits for any. */
 let giveKeys: (() => void) | undefined
+/** Dials wait for it. */
+let dialling: Promise<void> | undefined
 /** Requests that the application leaves without an answer. */
 let silent = 0
 const clients: { readonly socket: Socket }[] = []
@@ -61,7 +65,14 @@ before(async () => {
   await listenOn(0, application)
   await listenOn(0, greeter)
   ports = { http: await freePort(), grpc: await freePort(), tcp: await freePort(), proxy: await freePort() }
+  const { io } = createIoBackend(systemClock, 'auto')
+  const connectNow = io.connect.bind(io)
+  io.connect = async (options) => {
+    await dialling
+    return connectNow(options)
+  }
   test = await startLine(configOf({}), {
+    io,
     jwks: {
       current: ({ jwks: text }) => (text === undefined ? undefined : parseJwks(text)),
       load: () => new Promise((resolve) => (giveKeys = () => resolve(parseJwks(jwks)))),
@@ -308,6 +319,28 @@ describe('an edit with reauthorize', () => {
     alice.socket.write('still here')
     await until('the other goes on', () => alice.text().includes('still here'))
     assert.ok((await ended()).responseBytes > 0)
+  })
+
+  it('resets a connection of opaque bytes whose server is still being dialled', async () => {
+    put({ bytes: denying(from(9)) })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    dialling = promise
+    const socket = connect({ host: '127.0.0.1', port: ports.tcp, localAddress: '127.0.0.3' })
+    clients.push({ socket })
+    socket.on('error', () => {})
+    await until('it is there', () => test.openConnections() === 1)
+    put({ bytes: denying(from(3)) })
+    await until('it is over', () => socket.destroyed)
+    await ended()
+    let [dialled, left] = [false, false]
+    greeter.once('connection', (server: Socket) => {
+      dialled = true
+      server.once('close', () => (left = true))
+    })
+    dialling = undefined
+    resolve()
+    await until('the server is dialled', () => dialled)
+    await until('nobody keeps it', () => left)
   })
 
   it('cuts what followed a CONNECT, on a connection of its own and on a stream', async () => {

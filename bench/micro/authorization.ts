@@ -47,6 +47,7 @@ function requestOf(index: number, below: string): FilteredRequest {
   const peer: PeerFacts = {
     principal: `spiffe://${account(index)}`,
     address: '192.0.2.1',
+    port: 40_000,
     remoteAddress: '192.0.2.1',
     localAddress: '192.0.2.2',
     localPort: 80,

@@ -8,6 +8,8 @@ export interface PeerFacts {
   readonly principal: string | undefined
   /** IP address of the peer. */
   readonly address: string
+  /** Of the peer. */
+  readonly port: number
   /** IP address of whom the request is from: further back than `address` where proxies in front are trusted. */
   readonly remoteAddress: string
   readonly localAddress: string

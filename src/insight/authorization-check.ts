@@ -33,6 +33,7 @@ export function checkAuthorization(listener: ListenerConfig, request: CheckedReq
   const peer: PeerFacts = {
     principal,
     address,
+    port: 0,
     remoteAddress: address,
     localAddress: listener.host,
     localPort: listener.port,

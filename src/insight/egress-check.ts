@@ -68,7 +68,15 @@ export function checkUnregistered(listener: ListenerConfig): AuthorizationRecord
 }
 
 function peerOf({ host, port }: ListenerConfig, { address }: CheckedRequest): PeerFacts {
-  return { principal: undefined, address, remoteAddress: address, localAddress: host, localPort: port, sni: undefined }
+  return {
+    principal: undefined,
+    address,
+    port: 0,
+    remoteAddress: address,
+    localAddress: host,
+    localPort: port,
+    sni: undefined,
+  }
 }
 
 /** What the sidecar of `workload` would have: its outbound listener, and the routes of a service port. */

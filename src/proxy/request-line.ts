@@ -91,18 +91,23 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
       sink,
       revision: () => runtime.value.revision,
       authorizerOf: (config) => filters.authorizerOf(config),
+      refusalOf: (filter, ask) => filters.refusalOf(filter, ask),
     },
     firstSpeakers: new FirstSpeakers(clock),
     secret,
     serviceChains: (name) => serviceChains.of(name),
     serve,
+    reauthorize: ({ handler }) => {
+      if (handler instanceof ServedRequest) handler.reauthorize()
+    },
   })
 
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
-    filters.update(config.listeners)
+    const reauthorizes = filters.update(config.listeners)
     serviceChains.update(config)
     listeners.update(config.listeners)
+    if (reauthorizes) listeners.reauthorize()
   }
   apply(runtime.value)
   const unsubscribe = runtime.subscribe(apply)

@@ -111,7 +111,26 @@ const condition = fc
   .constantFrom(...Object.keys(byKey))
   .chain((key) => fields({ values: byKey[key] as fc.Arbitrary<string> }, 2).map((given) => ({ key, ...given })))
 
-const rule = fc.record(
+/** Each of them asks for what may not be there. */
+const expression = fc.constantFrom(
+  "request.method == 'GET'",
+  "request.headers['x-a'] == 'a'",
+  "'x-a' in request.headers && request.headers['x-a'].startsWith('a')",
+  "request.url_path.startsWith('/a') && !request.url_path.matches('b$')",
+  "request.host.contains('a')",
+  'has(source.principal)',
+  "source.principal.contains('/ns/a/') || request.method == 'PUT'",
+  'connection.mtls && destination.port == 80',
+  "source.address.startsWith('192.0.2.')",
+  "connection.requested_server_name == 'b'",
+  "request.auth.claims.a == 'a'",
+  "has(request.auth.claims) && request.auth.claims.sub == 'b'",
+  "has(request.auth.claims.a.b) && 'a' in request.auth.claims.a.b",
+  "request.auth.claims.a.exists(x, x == 'ab')",
+  "request.auth.claims.iss == 'a' ? request.auth.claims.azp == 'b' : destination.port == 81",
+)
+
+const withoutExpression = fc.record(
   {
     from: fc.array(fc.record({ source }), { minLength: 1, maxLength: 2 }),
     to: fc.array(fc.record({ operation }), { minLength: 1, maxLength: 2 }),
@@ -119,6 +138,10 @@ const rule = fc.record(
   },
   { requiredKeys: [], noNullPrototype: true },
 ) as fc.Arbitrary<AuthorizationRule>
+// now and then: they take the longest to build
+const rule = fc
+  .tuple(withoutExpression, fc.constantFrom(true, false, false, false), expression)
+  .map(([one, has, text]): AuthorizationRule => (has ? { ...one, condition: text } : one))
 
 const spec = fc.record(
   {

@@ -1,6 +1,7 @@
 // All authorization cases, as plain data: for the engine, for the reference evaluator, and for real sockets.
 import type { AuthorizationCase } from './authorization-case.ts'
 import { conditionFieldCases } from './cases/condition-cases.ts'
+import { expressionFieldCases } from './cases/expression-cases.ts'
 import { manyRulesCases } from './cases/many-rules-cases.ts'
 import { operationFieldCases } from './cases/operation-cases.ts'
 import { orderCases } from './cases/order-cases.ts'
@@ -12,6 +13,7 @@ export const authorizationCases: readonly AuthorizationCase[] = [
   ...sourceFieldCases,
   ...operationFieldCases,
   ...conditionFieldCases,
+  ...expressionFieldCases,
   ...tcpCases,
   ...manyRulesCases,
 ]

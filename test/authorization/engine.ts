@@ -77,5 +77,5 @@ export function filteredRequest(request: CaseRequest): FilteredRequest {
 /** The port is another than the application's. */
 export function peerFacts(request: CaseRequest): PeerFacts {
   const { principal, address = '192.0.2.1', remoteAddress = address, localAddress = '192.0.2.80', sni } = request
-  return { principal, address, remoteAddress, localAddress, localPort: 15006, sni }
+  return { principal, address, port: 40_000, remoteAddress, localAddress, localPort: 15006, sni }
 }

@@ -7,6 +7,7 @@ import type {
   AuthorizationSource,
 } from '../../src/policies/authorization/authorization.spec.ts'
 import type { CaseExpectation, CaseRequest, CaseSettings } from './authorization-case.ts'
+import { holdsByReference } from './reference-expression.ts'
 
 export interface ReferencePolicy {
   readonly name: string
@@ -68,19 +69,21 @@ function matchingRules(
 
 function ruleMatches(rule: AuthorizationRule, action: string, situation: Situation): boolean {
   const onlyHttp = { source: /requestPrincipals$/i, operation: /(hosts|methods|paths)$/i, condition: /^request\./ }
-  let { from = [{ source: {} }], to = [{ operation: {} }], when = [] } = rule
+  let { from = [{ source: {} }], to = [{ operation: {} }], when = [], condition = 'true' } = rule
   if (situation.request.protocol === 'tcp') {
-    const before = JSON.stringify([from, to, when])
+    const before = JSON.stringify([from, to, when, condition])
     from = from.map(({ source }) => ({ source: without(source, onlyHttp.source) }))
     to = to.map(({ operation }) => ({ operation: without(operation, onlyHttp.operation) }))
     when = when.filter(({ key }) => !onlyHttp.condition.test(key))
-    const asksForRequests = before !== JSON.stringify([from, to, when])
+    if (/request\.|metadata\./.test(condition)) condition = 'true'
+    const asksForRequests = before !== JSON.stringify([from, to, when, condition])
     if (asksForRequests && action !== 'DENY') return false
   }
   return (
     from.some(({ source }) => sourceMatches(source, situation)) &&
     to.some(({ operation }) => operationMatches(operation, situation)) &&
-    when.every((condition) => conditionMatches(condition, situation))
+    when.every((one) => conditionMatches(one, situation)) &&
+    (holdsByReference(condition, situation.request) ?? action === 'DENY')
   )
 }
 

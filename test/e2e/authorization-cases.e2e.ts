@@ -66,7 +66,7 @@ function listenerOf(filterChains: readonly FilterChainConfig[]): ReturnType<type
 /** Addresses of documentation become some that every machine has; blocks keep their meaning. */
 function onLoopback(one: AuthorizationCase): AuthorizationCase {
   const text = JSON.stringify(one)
-    .replaceAll('"192.0.', '"127.1.')
+    .replaceAll(/(["'])192\.0\./g, '$1127.1.')
     .replaceAll('"198.51.', '"127.51.')
     .replaceAll('"203.0.', '"127.20.')
   return JSON.parse(text) as AuthorizationCase

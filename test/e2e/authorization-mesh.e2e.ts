@@ -14,7 +14,7 @@ import { freePorts } from '../kit/free-ports.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { grpcAuthorizationServer, type CheckCall, type CheckReply } from '../kit/grpc-authorization-server.ts'
 import { send, type WireResponse } from '../kit/http-client.ts'
-import { rawClient } from '../kit/raw-client.ts'
+import { rawClient, type RawClient } from '../kit/raw-client.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
@@ -33,9 +33,10 @@ let grpcAuthority: GrpcServer
 let gatewayPort = 0
 
 before(async () => {
-  page = createServer((request, response) =>
-    response.end(`${request.url} ${String(request.headers['x-group'] ?? '-')}`),
-  )
+  page = createServer((request, response) => {
+    if (request.url === '/stream') response.writeHead(200).write('begun')
+    else response.end(`${request.url} ${String(request.headers['x-group'] ?? '-')}`)
+  })
   greeter = greetingServer('ready')
   guarded = createServer((request, response) => response.end(`${request.url} ${String(request.headers['x-user'])}`))
   httpAuthority = createServer((request, response) =>
@@ -97,6 +98,23 @@ describe('authorization policies', () => {
     assert.equal(offline.exitCode, 1, offline.stderr)
   })
 
+  it('may have conditions in CEL, which are foretold too', async () => {
+    assert.equal((await from('web', '/open', { 'x-mood': 'good' })).status, 200)
+    assert.equal((await from('web', '/open', { 'x-mood': 'bad day' })).status, 403)
+    const { exitCode, stdout } = await check(
+      '--from',
+      'web',
+      '--to',
+      'page',
+      '--path',
+      '/open',
+      '--header',
+      'x-mood=bad',
+    )
+    assert.equal(exitCode, 1)
+    assert.match(stdout, /refused +AuthorizationPolicy\/default\/no-secrets\/1 +\S*mesh\.yaml:\d+/)
+  })
+
   it('show in the decision record and in the metrics', async () => {
     const tap = runCommand(launcher, ['tap', 'page', '--state-dir', mesh.stateDir, '-o', 'json', '--count', '1'])
     const record = await Promise.race([
@@ -132,6 +150,24 @@ describe('authorization policies', () => {
     await eventually(async () => assert.equal((await from('other', '/open')).status, 200), patienceMs)
     assert.equal((await from('web', '/open')).status, 403)
     await edit((text) => text.replace('sa/other', 'sa/web'))
+    await eventually(async () => assert.equal((await from('web', '/open')).status, 200), patienceMs)
+  })
+
+  it('end what is open and no longer allowed, where they demand it', async () => {
+    const ports = ['page', 'greeter'].map((name) => Number(serviceOf('web', name).split(':')[1]))
+    const [stream, greeted] = (await Promise.all(ports.map(rawClient))) as [RawClient, RawClient]
+    stream.write('GET /stream HTTP/1.1\r\nHost: page\r\n\r\n')
+    await stream.waitFor('begun')
+    await greeted.waitFor('220 ready\r\n')
+    const text = await readFile(file, 'utf8')
+    await edit((now) =>
+      now
+        .replace('sa/web', 'sa/other')
+        .replace('serviceAccounts: [web]', 'serviceAccounts: [other]')
+        .replaceAll('# reauthorize', 'reauthorize'),
+    )
+    await Promise.all([stream.closed(), greeted.closed()])
+    await writeFile(file, text)
     await eventually(async () => assert.equal((await from('web', '/open')).status, 200), patienceMs)
   })
 
@@ -214,6 +250,7 @@ metadata: { name: page-callers }
 spec:
   selector: { matchLabels: { app: page } }
   action: ALLOW
+  # reauthorize: true
   rules:
     - from: [{ source: { principals: [mesh.local/ns/default/sa/web] } }]
     - from: [{ source: { principals: ['*/sa/gateway_public'] } }]
@@ -227,12 +264,14 @@ spec:
   dryRun: false
   rules:
     - to: [{ operation: { paths: [/secret*] } }]
+    - condition: "'x-mood' in request.headers && request.headers['x-mood'].startsWith('bad')"
 ---
 apiVersion: heddle.dev/v1alpha1
 kind: AuthorizationPolicy
 metadata: { name: greeter-callers }
 spec:
   selector: { matchLabels: { app: greeter } }
+  # reauthorize: true
   rules:
     - from: [{ source: { serviceAccounts: [web] } }]
 ---

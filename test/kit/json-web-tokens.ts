@@ -104,6 +104,7 @@ export function request(headers: readonly (readonly [string, string])[], path = 
     peer: {
       principal: undefined,
       address: '127.0.0.1',
+      port: 40_000,
       remoteAddress: '127.0.0.1',
       localAddress: '127.0.0.1',
       localPort: 80,

@@ -183,7 +183,7 @@ function parseManifest(yaml: YamlDocument): {
       'error',
       one.message,
       one.hint,
-      one.atKey ? yaml.keyPositionOf(one.path) : yaml.positionOf(one.path),
+      one.atKey ? yaml.keyPositionOf(one.path) : yaml.positionOf(one.path, one.offset),
       formatPath(one.path),
     ),
   )

@@ -13,6 +13,8 @@ export interface SchemaFault {
   readonly path: FieldPath
   /** The place is the key, not the value. */
   readonly atKey: boolean
+  /** How far inside the value, a text. */
+  readonly offset?: number
 }
 
 type Issue = z.core.$ZodIssue
@@ -81,12 +83,14 @@ function issueFaults(
       return unionFaults(issue, path, schema, value, secret)
     case 'custom': {
       const code = issue.params?.['code'] as string | undefined
+      const offset = issue.params?.['offset'] as number | undefined
       return [
         {
           code: code !== undefined && code in problemCodes ? (code as ProblemCode) : 'HDL005',
           message: issue.message,
           path,
           atKey: false,
+          ...(offset === undefined ? {} : { offset }),
         },
       ]
     }

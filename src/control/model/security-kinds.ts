@@ -3,6 +3,7 @@ import { z } from 'zod'
 
 import { authorizationSpecShape, checkAuthorizationSpec } from '../../policies/authorization/authorization.schema.ts'
 import type { AuthorizationPolicySpec } from '../../policies/authorization/authorization.spec.ts'
+import { asksAboutCaller } from '../../policies/authorization/condition-expression.schema.ts'
 import { requestAuthenticationSpecShape } from '../../policies/request-authentication/request-authentication.schema.ts'
 import type { RequestAuthenticationFields } from '../../policies/request-authentication/request-authentication.schema.ts'
 import { groupNameSchema, objectNameSchema, ruleIssue } from '../../policies/scalars.schema.ts'
@@ -50,24 +51,37 @@ function checkSupported(ctx: z.core.ParsePayload<AuthorizationPolicySpec>): void
   const { action, dryRun, reauthorize } = ctx.value
   if (action === 'CUSTOM' && dryRun)
     ctx.issues.push(ruleIssue(dryRun, ['dryRun'], 'a dry run of action CUSTOM is not supported', 'HDL010'))
-  if (reauthorize)
+  if (reauthorize && action === 'CUSTOM')
     ctx.issues.push(
-      ruleIssue(reauthorize, ['reauthorize'], 'reauthorize is not supported yet: what is open goes on', 'HDL010'),
+      ruleIssue(reauthorize, ['reauthorize'], 'no authorization server is asked again about what is open', 'HDL010'),
+    )
+  if (reauthorize && action === 'AUDIT')
+    ctx.issues.push(
+      ruleIssue(reauthorize, ['reauthorize'], '"reauthorize" does not go with action AUDIT: it ends nothing'),
     )
 }
 
 /** At the caller's own proxy nobody else is asked, and where the name leads is not known yet. */
 function checkEgress(ctx: z.core.ParsePayload<AuthorizationPolicyDocument>): void {
-  const { action, rules, targetRefs } = ctx.value
+  const { action, rules, targetRefs, reauthorize } = ctx.value
   if (targetRefs?.some(({ kind }) => kind === 'ExternalService') !== true) return
   if (action === 'CUSTOM')
     ctx.issues.push(ruleIssue(action, ['action'], 'action CUSTOM is not supported for an ExternalService', 'HDL010'))
-  for (const [rule, { when = [] }] of (rules ?? []).entries())
+  if (reauthorize) {
+    const message = 'what has left for an ExternalService is not asked about again'
+    ctx.issues.push(ruleIssue(reauthorize, ['reauthorize'], message, 'HDL010'))
+  }
+  for (const [rule, { when = [], condition }] of (rules ?? []).entries()) {
+    if (condition !== undefined && asksAboutCaller(condition)) {
+      const message = 'a condition about the caller is not supported for an ExternalService: write it in "from"'
+      ctx.issues.push(ruleIssue(condition, ['rules', rule, 'condition'], message, 'HDL010'))
+    }
     for (const [position, { key }] of when.entries())
       if (key === 'destination.ip') {
         const message = 'destination.ip is not known before an ExternalService is dialled'
         ctx.issues.push(ruleIssue(key, ['rules', rule, 'when', position, 'key'], message, 'HDL010'))
       }
+  }
 }
 
 export const authorizationPolicyFields: z.ZodRawShape = scoped(

@@ -28,8 +28,8 @@ export interface YamlFault extends TextPosition {
 export interface YamlDocument {
   /** Plain data; null fields are left out, as Kubernetes reads them. */
   readonly value: unknown
-  /** Position of the value at that path, or of the nearest thing around it that was written. */
-  positionOf(path: FieldPath): TextPosition
+  /** Position of the value at that path, or of the nearest thing around it that was written. `offset`: so far inside a text. */
+  positionOf(path: FieldPath, offset?: number): TextPosition
   /** Position of the key at that path, where it was written; else as `positionOf`. */
   keyPositionOf(path: FieldPath): TextPosition
   /** Whether something was written at that path. */
@@ -79,7 +79,9 @@ export function parseYaml(text: string): { readonly documents: YamlDocument[]; r
     if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) continue
     try {
       // aliases are expanded at most a hundred times: a small text cannot become gigabytes
-      documents.push(yamlDocument(document, document.contents, withoutNulls(document.toJS({ maxAliasCount: 100 })), at))
+      documents.push(
+        yamlDocument(document, document.contents, withoutNulls(document.toJS({ maxAliasCount: 100 })), at, text),
+      )
     } catch (error) {
       faults.push({ ...at(document.range[0]), message: errorMessage(error), duplicateKey: false })
     }
@@ -93,7 +95,7 @@ export function listItems(document: YamlDocument): YamlDocument[] {
   if (!Array.isArray(items)) return []
   return items.map((value, index) => ({
     value: value as unknown,
-    positionOf: (path) => document.positionOf(['items', index, ...path]),
+    positionOf: (path, offset) => document.positionOf(['items', index, ...path], offset),
     keyPositionOf: (path) => document.keyPositionOf(['items', index, ...path]),
     has: (path) => document.has(['items', index, ...path]),
   }))
@@ -110,6 +112,7 @@ function yamlDocument(
   root: Node,
   value: unknown,
   at: (offset: number) => TextPosition,
+  source: string,
 ): YamlDocument {
   const find = (path: FieldPath): Found => {
     let found: Found = { key: undefined, value: root, whole: path.length === 0 }
@@ -131,13 +134,32 @@ function yamlDocument(
   const position = (node: Node): TextPosition => at(node.range?.[0] ?? 0)
   return {
     value,
-    positionOf: (path) => position(find(path).value),
+    positionOf(path, offset) {
+      const { value: node } = find(path)
+      const start = node.range?.[0] ?? 0
+      if (offset === undefined || !isScalar(node) || typeof node.value !== 'string') return at(start)
+      return at(start + offsetInSource(source.slice(start, node.range?.[1]), node.value, offset))
+    },
     keyPositionOf: (path) => {
       const found = find(path)
       return position(found.whole && found.key !== undefined ? found.key : found.value)
     },
     has: (path) => find(path).whole,
   }
+}
+
+/** Where in the source of a text, quoted or in a block, its character of that number is. */
+function offsetInSource(source: string, text: string, offset: number): number {
+  let found = 0
+  for (const line of text.slice(0, offset).split('\n').slice(0, -1)) {
+    const start = source.indexOf(line, found)
+    if (start === -1) return 0
+    found = start + line.length
+  }
+  const lineStart = text.lastIndexOf('\n', offset - 1) + 1
+  const [line = ''] = text.slice(lineStart).split('\n', 1)
+  const start = source.indexOf(line, found)
+  return start === -1 ? 0 : start + offset - lineStart
 }
 
 function withoutNulls(value: unknown): unknown {

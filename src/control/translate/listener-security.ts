@@ -10,10 +10,13 @@ import {
   encodeAuthorizationQuestion,
   encodeNetworkAuthorization,
 } from '../../policies/authorization/authorization.xds.ts'
+import { demandsReauthorization, encodeReauthorize } from '../../policies/authorization/reauthorize.xds.ts'
 import { encodeExternalAuthorization } from '../../policies/external-authorization/external-authorization.xds.ts'
 import { encodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 import type { AppliedSecurity } from '../snapshot/security.ts'
+import type { ListenerInit } from './build-listener.ts'
+import type { FilterChainInit } from './build-stream.ts'
 import type { HttpSettings } from './http-settings.ts'
 
 export interface ListenerSecurity {
@@ -23,6 +26,8 @@ export interface ListenerSecurity {
   readonly network: readonly MessageInitShape<typeof FilterSchema>[]
   /** Tokens are asked of requests, and headers that claims are written to are taken from requests: bytes would pass by both. */
   readonly requestsOnly: boolean
+  /** What is open is asked again when policies change. */
+  readonly reauthorize: boolean
 }
 
 type Settings = Pick<
@@ -57,6 +62,7 @@ export function listenerSecurity(
   const known = authorization.map((policy) => withoutServer(policy, authorizationServers))
   return {
     requestsOnly: authentication !== undefined,
+    reauthorize: demandsReauthorization(authorization),
     http: [
       ...(authentication === undefined ? [] : [authentication]),
       ...questions,
@@ -77,6 +83,16 @@ function withoutServer(policy: AppliedPolicy, servers: ReadonlyMap<string, unkno
   const { action, provider } = policy.spec
   if (action !== 'CUSTOM' || servers.has(provider?.name ?? '')) return policy
   return { ...policy, spec: { ...policy.spec, action: 'DENY' } }
+}
+
+/** Every chain of the listener has the same. */
+export function withReauthorize(listener: ListenerInit, { reauthorize }: ListenerSecurity): ListenerInit {
+  if (!reauthorize) return listener
+  const filterChains = (listener.filterChains ?? []) as readonly FilterChainInit[]
+  return {
+    ...listener,
+    filterChains: filterChains.map((chain) => ({ ...chain, metadata: encodeReauthorize(chain.metadata) })),
+  } as ListenerInit
 }
 
 export function withSecurity(http: HttpSettings, { http: filters }: ListenerSecurity): HttpSettings {

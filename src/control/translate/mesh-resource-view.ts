@@ -43,7 +43,7 @@ import type { CallerEgress } from './egress-security.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
-import { listenerSecurity, withSecurity } from './listener-security.ts'
+import { listenerSecurity, withReauthorize, withSecurity } from './listener-security.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
@@ -153,9 +153,11 @@ class MeshResourceView implements ResourceView {
       inputs: [gateway, port, settings, http.key, ...egressInputs],
       build: () => {
         const security = listenerSecurity(gateway.security, settings, port)
-        return protocol === 'HTTP'
-          ? gatewayListener(name, { host: gateway.address, port }, withSecurity(http, security))
-          : gatewayStreamListener(gateway, port, http, security, this.#egressOf(node))
+        const listener =
+          protocol === 'HTTP'
+            ? gatewayListener(name, { host: gateway.address, port }, withSecurity(http, security))
+            : gatewayStreamListener(gateway, port, http, security, this.#egressOf(node))
+        return withReauthorize(listener, security)
       },
     })
   }
@@ -190,7 +192,9 @@ class MeshResourceView implements ResourceView {
         inputs: [address.host, address.port, mode, workload, settings, http.key],
         build: () => {
           const security = listenerSecurity(workload.security, settings, inbound.port)
-          return inboundListener(name, address, mode, inbound.protocol, routes(), workload.source, http, security)
+          const { protocol } = inbound
+          const listener = inboundListener(name, address, mode, protocol, routes(), workload.source, http, security)
+          return withReauthorize(listener, security)
         },
       })
     }

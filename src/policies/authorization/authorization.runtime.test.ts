@@ -3,13 +3,14 @@ import { describe, expect, it } from 'vitest'
 
 import type { FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
 import { HeaderList } from '../../core/header-list.ts'
-import { authorizationFilter, createAuthorizer } from './authorization.runtime.ts'
+import { authorizationFilter, checkCompilable, createAuthorizer } from './authorization.runtime.ts'
 import type { Permission, Principal, RbacFilterSpec, RbacRules } from './authorization.spec.ts'
 import { needsRequest } from './connection-rules.runtime.ts'
 
 const peer: PeerFacts = {
   principal: 'spiffe://mesh.local/ns/default/sa/web',
   address: '192.0.2.1',
+  port: 40_000,
   remoteAddress: '192.0.2.1',
   localAddress: '192.0.2.2',
   localPort: 80,
@@ -120,4 +121,10 @@ it('is not built from what cannot be compiled', () => {
   expect(() => createAuthorizer([rules('ALLOW', expression)])).toThrow('not a regular expression')
   const block: Principal = { kind: 'remoteIp', block: { address: 'x', prefixLength: 8 } }
   expect(() => createAuthorizer([rules('ALLOW', any, block)])).toThrow('not a block of IP addresses')
+  for (const spec of [
+    rules('ALLOW', { kind: 'not', rule: expression }),
+    rules('DENY', any, { kind: 'or', rules: [block] }),
+  ])
+    expect(() => checkCompilable(spec)).toThrow('not a')
+  expect(() => checkCompilable(rules('ALLOW', get))).not.toThrow()
 })

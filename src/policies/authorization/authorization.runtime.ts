@@ -5,6 +5,7 @@ import type { RbacFilterSpec, RbacPolicy, RbacRules } from './authorization.spec
 import { connectionRules, needsRequest } from './connection-rules.runtime.ts'
 import { createPolicyIndex } from './policy-index.runtime.ts'
 import type { PolicyIndex } from './policy-index.runtime.ts'
+import type { Rule } from './rule-test.runtime.ts'
 
 export interface Authorizer {
   /** What fails is refused, with the error as reason. */
@@ -26,6 +27,23 @@ export function createAuthorizer(filters: readonly RbacFilterSpec[]): Authorizer
       return guarded(connections, peer, undefined)
     },
   }
+}
+
+/** Throws as `createAuthorizer` does, and compiles only what can be wrong. */
+export function checkCompilable({ enforced, shadow }: RbacFilterSpec): void {
+  for (const rules of [enforced, shadow])
+    if (rules !== undefined) createPolicyIndex(rules.policies.filter(mayBeWrong), () => undefined)
+}
+
+function mayBeWrong({ permissions, principals, condition }: RbacPolicy): boolean {
+  return condition !== undefined || permissions.some(mayFail) || principals.some(mayFail)
+}
+
+function mayFail(rule: Rule): boolean {
+  if (rule.kind === 'and' || rule.kind === 'or') return rule.rules.some(mayFail)
+  if (rule.kind === 'not') return mayFail(rule.rule)
+  const isExpression = 'match' in rule && typeof rule.match === 'object' && rule.match.kind === 'regex'
+  return isExpression || 'block' in rule || rule.kind === 'claim'
 }
 
 function asks(rules: RbacRules | undefined): boolean {
@@ -62,7 +80,8 @@ function isLog({ action }: CompiledRules): boolean {
 }
 
 function compileRules({ action, policies }: RbacRules): CompiledRules {
-  const index = createPolicyIndex(policies, (policy) => policyVerdict(policy, action !== 'DENY'))
+  const toVerdict = (policy: RbacPolicy): AuthorizationRecord => policyVerdict(policy, action !== 'DENY')
+  const index = createPolicyIndex(policies, toVerdict, action === 'DENY')
   return { action, index, otherwise: plainVerdict(false, `no ALLOW policy matched${namesOf(policies)}`) }
 }
 

@@ -11,6 +11,8 @@ function faults(spec: unknown): [path: string, message: string][] {
 const source = (fields: object): object => ({ rules: [{ from: [{ source: fields }] }] })
 const operation = (fields: object): object => ({ rules: [{ to: [{ operation: fields }] }] })
 const condition = (fields: object): object => ({ rules: [{ when: [fields] }] })
+const expression = (text: string): object => ({ rules: [{ condition: text }] })
+const inExpression = 'rules.0.condition'
 const inSource = 'rules.0.from.0.source'
 const inOperation = 'rules.0.to.0.operation'
 const inCondition = 'rules.0.when.0'
@@ -35,6 +37,7 @@ describe('an authorization policy', () => {
     ],
     [condition({ key: 'request.headers[X-Key]', values: ['a b*'] })],
     [condition({ key: 'request.auth.claims[https://a.example/b][c]', notValues: ['x'] })],
+    [{ rules: [{ condition: "request.auth.claims.groups.exists(g, g == 'a') && size(request.path) < 10" }] }],
   ])('may say %j', (spec) => {
     expect(faults(spec)).toEqual([])
   })
@@ -94,6 +97,29 @@ describe('an authorization policy', () => {
     [condition({ key: 'source.ip', values: ['a'] }), `${inCondition}.values.0`, 'not an IP address'],
     [condition({ key: 'destination.port', notValues: ['a'] }), `${inCondition}.notValues.0`, '"a" is not a port'],
     [condition({ key: 'connection.sni', values: [''] }), `${inCondition}.values.0`, '"" is not a text'],
+    [expression('request.path =='), inExpression, 'the condition: found = but expecting'],
+    [expression(''), inExpression, 'the condition: '],
+    [
+      expression('request.patch == "x"'),
+      inExpression,
+      '"request.patch" is not known here: expected one of request.method',
+    ],
+    [expression('requests'), inExpression, '"requests" is not known here'],
+    [expression('request.path'), inExpression, 'is of type string: expected a truth value'],
+    [expression('request.path == 1'), inExpression, '== does not take string and int'],
+    [expression('request.path + 1 == "x"'), inExpression, '+ does not take string and int'],
+    [expression('destination.port.startsWith("8")'), inExpression, 'startsWith does not take int and string'],
+    [expression('request.path.lowerAscii() == "x"'), inExpression, 'the function lowerAscii is not known here'],
+    [expression('request.path.size == 1'), inExpression, 'a string has no field "size"'],
+    [expression('connection.mtls && "a"'), inExpression, '&& does not take bool and string'],
+    [expression('request.path.matches("(")'), inExpression, 'not a valid regular expression'],
+    [expression('request.path.matches("(?=a)")'), inExpression, 'look-around'],
+    [expression('request.path.matches(request.headers["x"])'), inExpression, 'matches takes a literal'],
+    [expression('[1].exists(x, [2].exists(y, x == y))'), inExpression, 'a loop within a loop'],
+    [expression('["/"].exists(request, request == "/")'), inExpression, '"request" means something else already'],
+    [expression('google.protobuf.Struct{} == null'), inExpression, 'messages are not known here'],
+    [expression(`request.path == "${'x'.repeat(4_096)}"`), inExpression, 'longer than 4096'],
+    [expression(Array.from({ length: 600 }, () => 'true').join('&&')), inExpression, 'more than 1000 parts'],
   ])('must not say %j', (spec, path, message) => {
     expect(faults(spec)).toEqual([[path, expect.stringContaining(message)]])
   })

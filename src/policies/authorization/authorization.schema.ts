@@ -3,6 +3,7 @@ import { z } from 'zod'
 
 import { ruleIssue } from '../scalars.schema.ts'
 import type { AuthorizationPolicySpec } from './authorization.spec.ts'
+import { conditionExpressionSchema } from './condition-expression.schema.ts'
 import { conditionSchema } from './condition.schema.ts'
 import {
   hostValue,
@@ -75,6 +76,7 @@ const ruleSchema = z.strictObject({
     .min(1)
     .exactOptional(),
   when: z.array(conditionSchema).min(1).exactOptional(),
+  condition: conditionExpressionSchema.exactOptional(),
 })
 
 export const authorizationSpecShape: z.ZodRawShape = {

@@ -1,6 +1,7 @@
 // Who may ask what of whom: policies as written (Istio's AuthorizationPolicy), and the role-based rules that a listener enforces
 // (envoy.config.rbac.v3).
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { CelExpression } from '../../core/cel/expression.ts'
 
 export type AuthorizationAction = 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM'
 
@@ -18,6 +19,8 @@ export interface AuthorizationRule {
   readonly from?: readonly { readonly source: AuthorizationSource }[]
   readonly to?: readonly { readonly operation: AuthorizationOperation }[]
   readonly when?: readonly AuthorizationCondition[]
+  /** In CEL: must hold too. */
+  readonly condition?: string
 }
 
 /** All fields must match; of a field one value, of a negated field none. */
@@ -79,13 +82,15 @@ export interface RbacRules {
   readonly policies: readonly RbacPolicy[]
 }
 
-/** Matches when one of its permissions and one of its principals do. */
+/** Matches when one of its permissions and one of its principals do, and its condition holds. */
 export interface RbacPolicy {
   /** Policy and rule: "AuthorizationPolicy/default/reviews/0". */
   readonly name: string
   readonly source?: SourceLocation
   readonly permissions: readonly Permission[]
   readonly principals: readonly Principal[]
+  /** What cannot be told counts against the request: it holds where the policy denies, and does not where it allows. */
+  readonly condition?: CelExpression
 }
 
 /** `present`: any text that is not empty. A regular expression matches the whole text. */

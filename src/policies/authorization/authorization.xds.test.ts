@@ -47,7 +47,7 @@ function foreignFilter(init: object): RbacFilterSpec {
   return decodeAuthorization({ configType: { case: 'typedConfig', value: typedConfig(HttpRbacSchema, init) } })
 }
 
-const peer = { address: '', remoteAddress: '', localAddress: '', localPort: 80, sni: undefined }
+const peer = { address: '', port: 0, remoteAddress: '', localAddress: '', localPort: 80, sni: undefined }
 const anything = { permissions: [{ kind: 'any' }], principals: [{ kind: 'any' }] }
 const rules = [{}]
 
@@ -55,6 +55,12 @@ function allowed(source: AuthorizationSource, id: string, federated?: true): boo
   const changes = { trustDomains: ['mesh.local', 'old.local'], ...(federated && { federated }) }
   const filters = decoded([policy('a', { rules: [{ from: [{ source }] }] })], changes)
   return createAuthorizer(filters).authorizeConnection({ ...peer, principal: id }).allowed
+}
+
+/** But for the numbers of its parts. */
+function shape(one: RbacFilterSpec | undefined): string {
+  const condition = one?.enforced?.policies[0]?.condition
+  return JSON.stringify(condition, (name, value: unknown) => (name === 'id' ? undefined : value))
 }
 
 describe('authorization policies over xDS', () => {
@@ -66,6 +72,18 @@ describe('authorization policies over xDS', () => {
       policy('l', { action: 'AUDIT', rules }),
     ])
     expect(filters.map(({ enforced }) => enforced?.action)).toEqual(['LOG', 'DENY', 'ALLOW'])
+  })
+
+  it('carry conditions in the names of Envoy, with the port that they are for', () => {
+    const condition =
+      "has(source.principal) && [source.principal].exists(p, p != '') && destination.port == 80 && has(request.auth.claims.team)"
+    const [filter] = decoded([policy('a', { rules: [{ condition }] })], { port: 80 })
+    const foreign =
+      "has(connection.uri_san_peer_certificate) && [connection.uri_san_peer_certificate].exists(p, p != '') && 80 == 80 && " +
+      "has(metadata.filter_metadata['envoy.filters.http.jwt_authn']['payload'].team)"
+    const [other] = decoded([policy('a', { rules: [{ condition: foreign }] })])
+    expect(shape(filter)).toBe(shape(other))
+    expect(shape(filter)).toContain('"name":"connection"')
   })
 
   it('are nothing when nothing is said', () => {
@@ -174,8 +192,30 @@ describe('RBAC filters of other control planes', () => {
     [{ matcher: {} }, 'matcher and shadow_matcher are not supported'],
     [{ shadowMatcher: {} }, 'matcher and shadow_matcher are not supported'],
     [{ rules: { action: 9 } }, 'action 9 is not supported'],
-    [{ rules: { policies: { p: { condition: {} } } } }, 'policy "p": a condition (CEL) is not supported'],
-    [{ shadowRules: { policies: { p: { checkedCondition: {} } } } }, 'policy "p": a condition (CEL) is not supported'],
+    [{ rules: { policies: { p: { condition: {} } } } }, 'policy "p": condition: is not complete'],
+    [{ shadowRules: { policies: { p: { checkedCondition: {} } } } }, 'policy "p": checked_condition: is not complete'],
+    [
+      { rules: { policies: { p: { condition: {}, checkedCondition: {} } } } },
+      'policy "p": condition and checked_condition exclude each other',
+    ],
+    [
+      { rules: { policies: { p: { condition: { exprKind: { case: 'identExpr', value: { name: 'request' } } } } } } },
+      'policy "p": condition: "request" is not known here',
+    ],
+    [
+      {
+        rules: {
+          policies: {
+            p: {
+              condition: {
+                exprKind: { case: 'constExpr', value: { constantKind: { case: 'stringValue', value: 'x' } } },
+              },
+            },
+          },
+        },
+      },
+      'policy "p": condition: is of type string',
+    ],
     [{ rules: { policies: { p: { permissions: [{}] } } } }, 'policy "p": a permission of type none'],
   ] as const)('are refused where they cannot be served: %j', (init, reason) => {
     expect(() => foreignFilter(init)).toThrow(reason)

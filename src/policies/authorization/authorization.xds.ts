@@ -14,6 +14,7 @@ import { RBACSchema as NetworkRbacSchema } from '../../contracts/xds/gen/envoy/e
 import type { RBAC as NetworkRbac } from '../../contracts/xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
 import type { AppliedPolicy, RbacFilterSpec, RbacPolicy, RbacRules } from './authorization.spec.ts'
+import { decodeCondition, encodeCondition } from './condition-message.xds.ts'
 import { decodePermission, decodePrincipal, encodePermission, encodePrincipal } from './rbac-message.xds.ts'
 import { ruleMatches } from './rule-matches.xds.ts'
 import type { AuthorizationPlace } from './rule-matches.xds.ts'
@@ -142,7 +143,12 @@ function encodeRules({ action, policies }: RbacRules): RBAC {
     policies: Object.fromEntries(
       policies.map((policy) => [
         policyKey(policy),
-        { permissions: policy.permissions.map(encodePermission), principals: policy.principals.map(encodePrincipal) },
+        {
+          permissions: policy.permissions.map(encodePermission),
+          principals: policy.principals.map(encodePrincipal),
+          // every Envoy evaluates this one
+          ...(policy.condition === undefined ? {} : { condition: encodeCondition(policy.condition) }),
+        },
       ]),
     ),
   })
@@ -176,12 +182,15 @@ function decodeRules({ action, policies }: RBAC, place: string): RbacRules {
 function decodePolicy(key: string, message: Policy, place: string): RbacPolicy {
   const { permissions, principals, condition, checkedCondition } = message
   const here = `${place}: policy "${key}"`
+  if (condition !== undefined && checkedCondition !== undefined)
+    throw new Error(`${here}: condition and checked_condition exclude each other`)
   // Without its condition the policy would match more than it says.
-  if (condition !== undefined || checkedCondition !== undefined) {
-    throw new Error(`${here}: a condition (CEL) is not supported: say it by permissions and principals`)
-  }
+  if (checkedCondition !== undefined && checkedCondition.expr === undefined)
+    throw new Error(`${here}: checked_condition: is not complete`)
+  const expression = condition ?? checkedCondition?.expr
   return {
     ...decodePolicyKey(key),
+    ...(expression === undefined ? {} : { condition: decodeCondition(expression, here) }),
     permissions: permissions.map((permission) => decodePermission(permission, here)),
     principals: principals.map((principal) => decodePrincipal(principal, here)),
   }

@@ -1,12 +1,18 @@
 // Rules that ask for something of a request, where there are only connections.
-import type { Permission, Principal, RbacRules } from './authorization.spec.ts'
+import type { Permission, Principal, RbacPolicy, RbacRules } from './authorization.spec.ts'
+import { asksForRequest } from './condition-test.runtime.ts'
 import type { Rule } from './rule-test.runtime.ts'
 
 const httpKinds: ReadonlySet<Rule['kind']> = new Set(['header', 'path', 'template', 'claim'])
 
 /** Whether it can be said without a request that the rules match. */
 export function needsRequest({ policies }: RbacRules): boolean {
-  return policies.some(({ permissions, principals }) => permissions.some(asksRequest) || principals.some(asksRequest))
+  return policies.some(
+    ({ permissions, principals, condition }) =>
+      permissions.some(asksRequest) ||
+      principals.some(asksRequest) ||
+      (condition !== undefined && asksForRequest(condition)),
+  )
 }
 
 function asksRequest(rule: Rule): boolean {
@@ -19,11 +25,18 @@ export function connectionRules({ action, policies }: RbacRules): RbacRules {
   const assumed = action === 'DENY'
   return {
     action,
-    policies: policies.map((policy) => ({
-      ...policy,
-      permissions: policy.permissions.map((rule) => assume(rule, assumed) as Permission),
-      principals: policy.principals.map((rule) => assume(rule, assumed) as Principal),
-    })),
+    policies: policies.flatMap((policy): RbacPolicy[] => {
+      const { condition, ...others } = policy
+      const unknown = condition !== undefined && asksForRequest(condition)
+      if (unknown && !assumed) return []
+      return [
+        {
+          ...(unknown ? others : policy),
+          permissions: policy.permissions.map((rule) => assume(rule, assumed) as Permission),
+          principals: policy.principals.map((rule) => assume(rule, assumed) as Principal),
+        },
+      ]
+    }),
   }
 }
 

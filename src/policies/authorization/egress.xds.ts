@@ -29,8 +29,10 @@ export function allowsEverything(filters: readonly RbacFilterSpec[]): boolean {
     if (enforced === undefined || enforced.action === 'LOG') return true
     if (enforced.action === 'DENY') return enforced.policies.length === 0
     return enforced.policies.some(
-      ({ permissions, principals }) =>
-        permissions.some(({ kind }) => kind === 'any') && principals.some(({ kind }) => kind === 'any'),
+      ({ permissions, principals, condition }) =>
+        condition === undefined &&
+        permissions.some(({ kind }) => kind === 'any') &&
+        principals.some(({ kind }) => kind === 'any'),
     )
   })
 }

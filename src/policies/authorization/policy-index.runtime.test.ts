@@ -21,6 +21,7 @@ const ids = [
 const peer: PeerFacts = {
   principal: undefined,
   address: '192.0.2.1',
+  port: 40_000,
   remoteAddress: '192.0.2.1',
   localAddress: '192.0.2.2',
   localPort: 80,

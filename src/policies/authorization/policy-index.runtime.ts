@@ -1,7 +1,9 @@
 // The first of many policies that matches, in the order in which they were written, without looking at all: a policy is found by the exact
 // paths that it demands, else by who asks, else by the beginnings of paths. Those that demand nothing are looked at one by one.
 import type { FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
+import type { CelExpression } from '../../core/cel/expression.ts'
 import type { RbacPolicy, WorkloadMatch } from './authorization.spec.ts'
+import { compileCondition } from './condition-test.runtime.ts'
 import { compileAll, workloadStart } from './rule-test.runtime.ts'
 import type { CompiledLeaves, Rule, RuleTest } from './rule-test.runtime.ts'
 
@@ -30,24 +32,26 @@ export interface PolicyIndex<T> {
   first(peer: PeerFacts, request: FilteredRequest | undefined, after: number): IndexedPolicy<T> | undefined
 }
 
-/** Throws an Error that names what cannot be compiled. */
+/** Throws an Error that names what cannot be compiled. `untold`: what counts for a condition that cannot be told. */
 export function createPolicyIndex<T>(
   policies: readonly RbacPolicy[],
   toValue: (policy: RbacPolicy) => T,
+  untold = false,
 ): PolicyIndex<T> {
   const leaves: CompiledLeaves = new Map()
   const scan = build(
-    policies.map((policy, order) => compilePolicy(policy, order, toValue(policy), leaves)),
+    policies.map((policy, order) => compilePolicy(policy, order, toValue(policy), leaves, untold)),
     byDemand,
   )
   return { first: (peer, request, after) => scan(peer, request, after, undefined) }
 }
 
 function compilePolicy<T>(
-  { permissions, principals }: RbacPolicy,
+  { permissions, principals, condition }: RbacPolicy,
   order: number,
   value: T,
   leaves: CompiledLeaves,
+  untold: boolean,
 ): IndexedPolicy<T> {
   const parts: Rule[] = [
     { kind: 'or', rules: permissions },
@@ -56,7 +60,8 @@ function compilePolicy<T>(
   return {
     order,
     value,
-    test: compileAll(parts, leaves),
+    test:
+      condition === undefined ? compileAll(parts, leaves) : withCondition(compileAll(parts, leaves), condition, untold),
     demands: {
       path: demandOfAny(permissions, 'path'),
       principal: demandOfAny(principals, 'principal'),
@@ -65,6 +70,12 @@ function compilePolicy<T>(
       prefix: demandOfAny(permissions, 'prefix'),
     },
   }
+}
+
+/** The condition last: it costs most. */
+function withCondition(test: RuleTest, condition: CelExpression, untold: boolean): RuleTest {
+  const holds = compileCondition(condition)
+  return (peer, request) => test(peer, request) && (holds(peer, request) ?? untold)
 }
 
 /** The texts one of which must be there, or be the beginning; undefined: the rule can match without. */

@@ -1,6 +1,7 @@
 // What permissions and principals compare: texts, headers, paths, addresses and claims ↔ Envoy's matchers.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
+import { tokenFilter, tokenPayload } from '../../contracts/condition-attributes.ts'
 import type { CidrRange, CidrRangeSchema } from '../../contracts/xds/gen/envoy/config/core/v3/address_pb.ts'
 import type {
   HeaderMatcher,
@@ -14,10 +15,6 @@ import type { PathMatcher } from '../../contracts/xds/gen/envoy/type/matcher/v3/
 import type { StringMatcher, StringMatcherSchema } from '../../contracts/xds/gen/envoy/type/matcher/v3/string_pb.ts'
 import type { ValueMatcher, ValueMatcherSchema } from '../../contracts/xds/gen/envoy/type/matcher/v3/value_pb.ts'
 import type { ClaimMatch, ClaimValueMatch, HeaderMatch, IpBlock, PathMatch, TextMatch } from './authorization.spec.ts'
-
-/** Whose metadata holds the claims of verified tokens, and under which key. */
-const tokenFilter = 'envoy.filters.http.jwt_authn'
-const tokenPayload = 'payload'
 
 const notEmpty = '.+'
 

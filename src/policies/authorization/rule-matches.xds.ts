@@ -1,4 +1,5 @@
 // One rule of a policy, for one port, as permissions and principals. The meaning is that of Istio's AuthorizationPolicy.
+import type { CelExpression } from '../../core/cel/expression.ts'
 import type {
   AppliedPolicy,
   AuthorizationCondition,
@@ -8,6 +9,7 @@ import type {
   Permission,
   Principal,
 } from './authorization.spec.ts'
+import { conditionExpression } from './condition-message.xds.ts'
 import { allOf, valuesMatch } from './rule-tree.xds.ts'
 import { hasHttpFields, withoutHttpFields } from './tcp-rule.xds.ts'
 import {
@@ -38,6 +40,7 @@ export interface AuthorizationPlace {
 export interface RuleMatches {
   readonly permissions: readonly Permission[]
   readonly principals: readonly Principal[]
+  readonly condition?: CelExpression
 }
 
 /** Undefined when the rule can match nothing at this place. */
@@ -62,7 +65,9 @@ export function ruleMatches(
   const principals = (rule.from ?? [{ source: {} }]).map(({ source }) =>
     allOf<Principal>([...sourceMatches(source, namespace, place), ...about]),
   )
-  return permissions.length === 0 ? undefined : { permissions, principals }
+  if (permissions.length === 0) return undefined
+  const condition = rule.condition === undefined ? {} : { condition: conditionExpression(rule.condition, place.port) }
+  return { permissions, principals, ...condition }
 }
 
 /** Undefined when the operation is not one of this port. */

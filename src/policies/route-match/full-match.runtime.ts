@@ -14,6 +14,15 @@ const foreignClasses = /^\[.*(?:\[:\^?\w+:\]|\\[pP])/s
  * neither backreferences nor lookaround nor the flags i, u and v: none of them is used here.
  */
 export function compileFullMatch(expression: string): (text: string) => boolean {
+  return compile(expression, (whole) => `^(?:${whole})$`)
+}
+
+/** As `compileFullMatch`, anywhere in the text. */
+export function compileSearch(expression: string): (text: string) => boolean {
+  return compile(expression, (anywhere) => anywhere)
+}
+
+function compile(expression: string, anchored: (expression: string) => string): (text: string) => boolean {
   for (const [part, escaped] of expression.matchAll(parts)) {
     const foreign =
       escaped === undefined ? part.startsWith('(') || foreignClasses.test(part) : foreignEscapes.test(escaped)
@@ -23,7 +32,7 @@ export function compileFullMatch(expression: string): (text: string) => boolean 
   try {
     // Compiled alone first: "a)(?:b" is an error that the group around it would hide.
     compiled = new RegExp(expression)
-    compiled = new RegExp(`^(?:${expression})$`)
+    compiled = new RegExp(anchored(expression))
   } catch (error) {
     throw new Error(`not a regular expression: ${JSON.stringify(expression)}`, { cause: error })
   }

@@ -91,6 +91,8 @@ export interface ServerConnection {
   start(head: Uint8Array): void
   /** No new requests; ends when the open ones are done, within `graceMs` when there are none. */
   drain(graceMs: number): void
+  /** Requests that are not over. */
+  openStreams(): readonly ServerStream[]
 }
 
 /** The client's end of a connection. */

@@ -7,6 +7,7 @@ import { runFilters } from './http-filters.ts'
 const peer = {
   principal: undefined,
   address: '127.0.0.1',
+  port: 40_000,
   remoteAddress: '127.0.0.1',
   localAddress: '127.0.0.1',
   localPort: 80,

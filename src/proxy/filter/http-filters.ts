@@ -1,4 +1,5 @@
 // The HTTP filters of each connection manager, built when its configuration comes, and how a request passes them.
+import type { AuthorizationRecord } from '../../contracts/decision-record.ts'
 import type { FilteredRequest, FilterRefusal, FilterResult, HttpFilter } from '../../contracts/http-filter.ts'
 import { authorizationFilter, createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
@@ -22,26 +23,48 @@ export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps {
 export class HttpFilters {
   readonly #deps: HttpFilterDeps
   /** As long as somebody has the configuration, be it a connection that came before the newest one. */
-  readonly #managers = new WeakMap<HttpConnectionManagerConfig, readonly HttpFilter[]>()
+  readonly #managers = new WeakMap<HttpConnectionManagerConfig, BuiltFilters>()
   readonly #streams = new WeakMap<TcpProxyConfig, Authorizer>()
 
   constructor(deps: HttpFilterDeps) {
     this.#deps = deps
   }
 
-  /** Builds what is new, before anybody asks for it. */
-  update(listeners: ReadonlyMap<string, ListenerConfig>): void {
+  /** Builds what is new, before anybody asks for it. True: somewhere what is open is to be asked again. */
+  update(listeners: ReadonlyMap<string, ListenerConfig>): boolean {
+    let reauthorizes = false
     for (const { filterChains } of listeners.values())
       for (const { filter } of filterChains) {
-        if (filter.kind === 'http') this.of(filter)
+        if (filter.kind === 'http') this.#built(filter)
         else this.authorizerOf(filter)
+        if (filter.reauthorize) reauthorizes = true
       }
+    return reauthorizes
   }
 
   of(manager: HttpConnectionManagerConfig): readonly HttpFilter[] {
+    return this.#built(manager).filters
+  }
+
+  #built(manager: HttpConnectionManagerConfig): BuiltFilters {
     let built = this.#managers.get(manager)
     if (built === undefined) this.#managers.set(manager, (built = buildFilters(manager.filters ?? [], this.#deps)))
     return built
+  }
+
+  /** Why what is open may not go on; undefined: it may, or is not asked again. Servers are not asked, and tokens are not verified again. */
+  refusalOf(
+    filter: HttpConnectionManagerConfig | TcpProxyConfig | undefined,
+    ask: (authorizer: Authorizer) => AuthorizationRecord,
+  ): AuthorizationRecord | undefined {
+    if (filter?.reauthorize !== true) return undefined
+    if (filter.kind === 'http')
+      return this.#built(filter)
+        .authorizers.map(ask)
+        .find(({ allowed }) => !allowed)
+    const authorizer = this.authorizerOf(filter)
+    const verdict = authorizer === undefined ? undefined : ask(authorizer)
+    return verdict?.allowed === false ? verdict : undefined
   }
 
   /** Undefined: every connection is carried. */
@@ -53,12 +76,22 @@ export class HttpFilters {
   }
 }
 
+interface BuiltFilters {
+  readonly filters: readonly HttpFilter[]
+  /** Those among them. */
+  readonly authorizers: readonly Authorizer[]
+}
+
 /** Filters of one kind that follow each other decide together. */
-function buildFilters(configs: readonly HttpFilterConfig[], deps: HttpFilterDeps): HttpFilter[] {
+function buildFilters(configs: readonly HttpFilterConfig[], deps: HttpFilterDeps): BuiltFilters {
   const filters: HttpFilter[] = []
+  const authorizers: Authorizer[] = []
   let rules: RbacFilterSpec[] = []
   const endRules = (): void => {
-    if (rules.length > 0) filters.push(authorizationFilter(createAuthorizer(rules)))
+    if (rules.length === 0) return
+    const authorizer = createAuthorizer(rules)
+    authorizers.push(authorizer)
+    filters.push(authorizationFilter(authorizer))
     rules = []
   }
   for (const config of configs) {
@@ -73,7 +106,7 @@ function buildFilters(configs: readonly HttpFilterConfig[], deps: HttpFilterDeps
     }
   }
   endRules()
-  return filters
+  return { filters, authorizers }
 }
 
 function externalAuthorization(

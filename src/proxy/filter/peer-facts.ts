@@ -6,5 +6,13 @@ import type { Connection } from '../io/connection.ts'
 export function peerFacts(connection: Connection, remoteAddress: string): PeerFacts {
   const { tls, localAddress, localPort } = connection
   const address = connection.remoteAddress
-  return { principal: tls?.peerSpiffeId, address, remoteAddress, localAddress, localPort, sni: tls?.sni }
+  return {
+    principal: tls?.peerSpiffeId,
+    address,
+    port: connection.remotePort,
+    remoteAddress,
+    localAddress,
+    localPort,
+    sni: tls?.sni,
+  }
 }

@@ -19,7 +19,7 @@ import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/h
 import { HttpParseError } from '../codec/http1/parse-error.ts'
 import type { StreamOrigin } from '../listener/downstream-connection.ts'
 import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
-import type { HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
+import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
@@ -54,8 +54,9 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** An answer of our own that waits for the end of the request. */
   #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
   #mirrorTo: ForwardDecision | undefined
-  /** As policies see it, once they have. */
+  /** What the filters saw of it; undefined: there were none. */
   #filtered: FilteredRequest | undefined
+  #filtering = false
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
@@ -109,13 +110,14 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const result = chain.filter.filters === undefined ? undefined : this.#filter(chain.filter, remoteAddress)
     if (result instanceof Promise) {
       this.#stream.pause()
-      void this.#awaitFilters(result, routes)
+      this.#filtering = true
+      void this.#awaitFilters(result, chain.filter)
     } else if (result === undefined) this.#route(routes)
     else this.#refuseFiltered(result)
   }
 
   #filter(manager: HttpConnectionManagerConfig, remoteAddress: string): FilterResult | Promise<FilterResult> {
-    const filtered = this.#filteredRequest(remoteAddress)
+    const filtered = (this.#filtered = this.#facts(remoteAddress))
     const result = runFilters(this.#deps.filters.of(manager), filtered, (error) =>
       this.#deps.logger.error('filter failed', { error: errorMessage(error) }),
     )
@@ -126,20 +128,51 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     return result instanceof Promise ? result.then(noted) : noted(result)
   }
 
-  #filteredRequest(remoteAddress: string): FilteredRequest {
+  #facts(remoteAddress: string): FilteredRequest {
     const { request: head, connection } = this.#stream
     const query = head.path.indexOf('?')
     const path = query === -1 ? head.path : head.path.slice(0, query)
-    const peer = peerFacts(connection, remoteAddress)
-    return (this.#filtered = { head, path, peer, token: undefined, authorization: undefined })
+    return { head, path, peer: peerFacts(connection, remoteAddress), token: undefined, authorization: undefined }
   }
 
-  async #awaitFilters(pending: Promise<FilterResult>, routes: RouteSource): Promise<void> {
+  async #awaitFilters(pending: Promise<FilterResult>, manager: HttpConnectionManagerConfig): Promise<void> {
     const result = await pending
+    this.#filtering = false
     if (this.#finished) return
-    if (result === undefined) this.#route(routes)
-    else this.#refuseFiltered(result)
+    if (result !== undefined) this.#refuseFiltered(result)
+    // meanwhile other policies may have come
+    else if (this.#origin.chain()?.filter === manager || !this.reauthorize()) this.#route(manager.routes)
     this.#stream.resume()
+  }
+
+  /** By policies that came since, from what it was as it began. True: it is not allowed any more, and has ended. */
+  reauthorize(): boolean {
+    // in the filters it has nothing yet to be asked about; what is refused anyhow waits for the end of its body
+    if (this.#finished || this.#filtering || this.#pending !== undefined) return false
+    const verdict = this.#refusalNow()
+    if (verdict === undefined) return false
+    this.#exchange.authorization = verdict
+    const { status, detail } = authorizationRefusal
+    const called = this.#exchange.status !== 0 && this.#proxied?.endCall(status, detail) === true
+    this.#end(status, 'UAEX', `no longer allowed: ${verdict.reason}`, detail, called)
+    return true
+  }
+
+  #refusalNow(): AuthorizationRecord | undefined {
+    const filter = this.#origin.chain()?.filter
+    return this.#deps.filters.refusalOf(filter, (authorizer) => {
+      // it came when there were no filters
+      this.#filtered ??= this.#facts(this.#remoteAddress(filter))
+      return authorizer.authorize(this.#filtered)
+    })
+  }
+
+  #remoteAddress(filter: FilterChainConfig['filter'] | undefined = this.#origin.chain()?.filter): string {
+    const { request } = this.#stream
+    const caller = this.#caller()
+    if (filter?.kind !== 'http' || request.method === 'CONNECT') return caller.address
+    const { direction } = this.#origin.listener.config
+    return remoteAddressOf(request, caller, direction, filter.forwarding, this.#exchange.mtls)
   }
 
   #refuseFiltered({ status, flags, detail, headers = [] }: FilterRefusal): void {
@@ -220,16 +253,24 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.watch(this.#deps.clock, this.#deps.deadlines, tcpIdleTimeoutMs)
       return
     }
-    const detail = `nothing has moved for ${Math.round(timeoutMs / 1000)} s`
-    exchange.flags.push('SI')
+    // Another try by the caller would be as long: 504 says that it is not the caller's fault.
+    this.#end(this.#body.complete ? 504 : 408, 'SI', `nothing has moved for ${Math.round(timeoutMs / 1000)} s`)
+  }
+
+  /** Ends it under way. `said` is for the caller: with `status` where it has no answer yet. `told`: it has been said already. */
+  #end(status: number, flag: ResponseFlag, detail: string, said = detail, told = false): void {
+    const exchange = this.#exchange
+    exchange.flags.push(flag)
     exchange.detail = detail
+    const begun = exchange.status !== 0
+    if (!begun) {
+      const { head, body } = textResponse(status, said)
+      sendReply(this.#stream, exchange, head, body, said)
+    }
     this.#proxied?.callerGone()
-    if (status === 0) {
-      // Another try by the caller would be as long: 504 says that it is not the caller's fault.
-      const { head, body } = textResponse(this.#body.complete ? 504 : 408, detail)
-      sendReply(this.#stream, exchange, head, body, detail)
-    } else this.#stream.abort(new Error(detail))
     this.finish()
+    // last: the caller who goes away then is our own doing
+    if (begun && !told) this.#stream.abort(new Error(said))
   }
 
   /** A defect while deciding concerns this request, not the proxy. */
@@ -301,7 +342,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** Answers the request where policies of its destination refuse it. */
   #mayLeave({ modifyResponse }: ForwardDecision, authorizer: Authorizer): boolean {
     const exchange = this.#exchange
-    const verdict = authorizer.authorize(this.#filtered ?? this.#filteredRequest(this.#remoteAddress()))
+    this.#filtered ??= this.#facts(this.#remoteAddress())
+    const verdict = authorizer.authorize(this.#filtered)
     exchange.authorization = joinVerdicts(exchange.authorization, verdict)
     if (verdict.allowed) return true
     exchange.egressRefused = 'policy'
@@ -310,13 +352,6 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     modifyResponse(head)
     this.#answer(head, body, flags, detail)
     return false
-  }
-
-  #remoteAddress(): string {
-    const filter = this.#origin.chain()?.filter
-    const forwarding = filter?.kind === 'http' ? filter.forwarding : undefined
-    const { direction } = this.#origin.listener.config
-    return remoteAddressOf(this.#stream.request, this.#caller(), direction, forwarding, this.#exchange.mtls)
   }
 
   #passThrough({ host, port }: Authority): void {
@@ -368,6 +403,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.#origin.continueConnect(connection, head, {
         authority,
         service,
+        reauthorize: () => this.#reauthorizeTunnel(service),
         onTunnelClosed: ({ sentBytes, receivedBytes }, error) => {
           const exchange = this.#exchange
           exchange.cluster = 'passthrough'
@@ -375,12 +411,26 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
           exchange.requestBytes = sentBytes
           exchange.responseBytes = receivedBytes
           exchange.status = 200
-          exchange.detail = error?.message
+          exchange.detail ??= error?.message
           if (error !== undefined) exchange.flags.push('UF')
           this.finish()
         },
       })
     })
+  }
+
+  /** As `reauthorize`, of what follows an accepted CONNECT: with an error it is to be ended. */
+  #reauthorizeTunnel(service: string | undefined): Error | undefined {
+    const verdict = this.#finished ? undefined : this.#refusalNow()
+    if (verdict === undefined) return undefined
+    const exchange = this.#exchange
+    exchange.authorization = verdict
+    exchange.flags.push('UAEX')
+    exchange.detail = `no longer allowed: ${verdict.reason}`
+    exchange.status = 200
+    // of what goes to a service nobody tells the end
+    if (service !== undefined) this.finish()
+    return new Error(exchange.detail)
   }
 
   #refuse(status: number, flags: readonly ResponseFlag[], detail: string): void {

@@ -35,6 +35,8 @@ export interface DownstreamDeps {
   /** By "host:port" of a service: its chains, unless it carries HTTP alone. */
   serviceChains(name: string): ListenerState | undefined
   serve(stream: ServerStream, origin: StreamOrigin): void
+  /** Asks again whether a request may go on. */
+  reauthorize(stream: ServerStream): void
 }
 
 /** Where a request came in. */
@@ -64,6 +66,10 @@ export class DownstreamConnection implements StreamOrigin {
   readonly #served = new Set<ServerConnection>()
   /** Inside CONNECT to services that carry anything. */
   #inner: Set<DownstreamConnection> | undefined
+  /** What CONNECT requests were followed by, and how each is ended. */
+  #tunnels: Map<Connection, ConnectTarget> | undefined
+  /** The opaque bytes that it carries. */
+  #carried: TcpProxy | undefined
   #drainGraceMs: number | undefined
   #closed = false
   /** Somebody serves it, or secures it. */
@@ -76,11 +82,14 @@ export class DownstreamConnection implements StreamOrigin {
   #plaintextCaller: string | undefined
   #chain: FilterChainConfig | undefined
   #chainOf: ListenerState['config'] | undefined
+  /** By whose policies all that is open has been let in. */
+  #authorizedBy: ListenerState['config']
 
   constructor(deps: DownstreamDeps, listener: ListenerState, connection: Connection, onClosed: () => void) {
     this.#deps = deps
     this.listener = listener
     this.#name = listener.config.name
+    this.#authorizedBy = listener.config
     this.#connection = connection
     this.#onClosed = onClosed
   }
@@ -132,6 +141,22 @@ export class DownstreamConnection implements StreamOrigin {
     this.#connection.destroy(new Error('the proxy is stopping'))
   }
 
+  /** Ends what policies that came since do not allow, where they demand it. */
+  reauthorize(): void {
+    for (const inner of this.#inner ?? []) inner.reauthorize()
+    const { config } = this.listener
+    if (config === this.#authorizedBy) return
+    this.#authorizedBy = config
+    const filter = this.#settled ? this.chain()?.filter : undefined
+    if (filter?.reauthorize !== true) return
+    this.#carried?.reauthorize(filter)
+    for (const http of this.#served) for (const stream of http.openStreams()) this.#deps.reauthorize(stream)
+    for (const [connection, target] of this.#tunnels ?? []) {
+      const refused = target.reauthorize()
+      if (refused !== undefined) connection.destroy(refused)
+    }
+  }
+
   chain(): FilterChainConfig | undefined {
     const { config } = this.listener
     if (config !== this.#chainOf) {
@@ -161,7 +186,12 @@ export class DownstreamConnection implements StreamOrigin {
     // A stream of an HTTP/2 connection stands beside the others, and beside the connection itself.
     const isStream = connection !== this.#connection
     if (!isStream) this.#served.clear()
-    const onClosed = isStream ? () => {} : () => this.#gone()
+    this.#tunnels ??= new Map()
+    this.#tunnels.set(connection, target)
+    const onClosed = (): void => {
+      this.#tunnels?.delete(connection)
+      if (!isStream) this.#gone()
+    }
     const chains = target.service === undefined ? undefined : this.#deps.serviceChains(target.service)
     if (chains !== undefined) {
       this.#serveInner(chains, connection, head, onClosed)
@@ -321,13 +351,14 @@ export class DownstreamConnection implements StreamOrigin {
   #proxy(caller: Connection, config: TcpProxyConfig): TcpProxy {
     this.#settled = true
     if (this.#tls === undefined) this.#tellPlaintext()
-    return new TcpProxy(this.#deps.tcp, {
+    this.#carried = new TcpProxy(this.#deps.tcp, {
       caller,
       listener: this.listener.config,
       config,
       serverName: this.#facts.serverName,
       onClosed: () => this.#gone(),
     })
+    return this.#carried
   }
 
   #serve(protocol: ServedProtocol, connection: Connection, head: Uint8Array): void {

@@ -56,6 +56,11 @@ export class ListenerSet {
     }
   }
 
+  /** Asks again about what is open, where newer policies demand it. */
+  reauthorize(): void {
+    for (const listener of this.#listeners.values()) listener.reauthorize()
+  }
+
   hasAddress({ host, port }: Authority): boolean {
     return [...this.#listeners.values()].some(({ state }) => {
       return state.config.port === port && (state.config.host === host || isLocalName(host))
@@ -107,6 +112,10 @@ class OpenListener {
 
   open(): void {
     void this.#open()
+  }
+
+  reauthorize(): void {
+    for (const connection of this.#connections) connection.reauthorize()
   }
 
   /** Resolves when every connection has ended, at the latest after `deadlineMs`. */

@@ -18,12 +18,14 @@ import { RBACSchema as NetworkRbacSchema } from '../../contracts/xds/gen/envoy/e
 import { TcpProxySchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { decodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
+import { checkCompilable } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import {
   decodeAuthorization,
   decodeNetworkAuthorization,
   shadowPrefixOf,
 } from '../../policies/authorization/authorization.xds.ts'
+import { decodeReauthorize } from '../../policies/authorization/reauthorize.xds.ts'
 import {
   decodeExternalAuthorization,
   questionPrefixOf,
@@ -120,6 +122,7 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   const { serverNames = [], applicationProtocols = [] } = chain.filterChainMatch ?? {}
   const { transport, tls } = decodeChainTransport(chain, isTcp)
   if (serverNames.length > 0 && transport !== 'tls') throw new Error('server_names need transport_protocol "tls"')
+  const reauthorize = decodeReauthorize(chain.metadata) ? ({ reauthorize: true } as const) : {}
   return {
     name: chain.name,
     match: { transport, serverNames: serverNames.map((name) => name.toLowerCase()), applicationProtocols },
@@ -128,8 +131,15 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
       ? {
           ...decodeTcpProxy(readTypedConfig(any, TcpProxySchema, 'network filter'), chain),
           ...authorizedBy(authorization),
+          ...reauthorize,
         }
-      : decodeConnectionManager(readTypedConfig(any, HttpConnectionManagerSchema, 'network filter'), authorization),
+      : {
+          ...decodeConnectionManager(
+            readTypedConfig(any, HttpConnectionManagerSchema, 'network filter'),
+            authorization,
+          ),
+          ...reauthorize,
+        },
   }
 }
 
@@ -138,7 +148,13 @@ function decodeNetworkFilter(filter: FilterChain['filters'][number]): RbacFilter
   const config = configType.case === 'typedConfig' ? configType.value : undefined
   if (!isTypedConfig(config, NetworkRbacSchema))
     throw new Error(`network filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
-  return within(`network filter "${name}"`, () => decodeNetworkAuthorization(filter))
+  return within(`network filter "${name}"`, () => compilable(decodeNetworkAuthorization(filter)))
+}
+
+/** What cannot be compiled is refused now, not when it is in force. */
+function compilable(spec: RbacFilterSpec): RbacFilterSpec {
+  checkCompilable(spec)
+  return spec
 }
 
 function authorizedBy(authorization: readonly RbacFilterSpec[]): Pick<TcpProxyConfig, 'authorization'> {
@@ -183,7 +199,7 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
       const spec = within(`HTTP filter "${name}"`, () => decodeRequestAuthentication(message))
       filters.push({ kind: 'request-authentication', spec })
     } else if (isTypedConfig(config, HttpRbacSchema)) {
-      const spec = within(`HTTP filter "${name}"`, () => decodeAuthorization(filter))
+      const spec = within(`HTTP filter "${name}"`, () => compilable(decodeAuthorization(filter)))
       const prefix = shadowPrefixOf(filter)
       // it only marks where the rules of routes would be asked
       if (spec.enforced === undefined && spec.shadow === undefined) continue

@@ -11,6 +11,7 @@ import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/confi
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { FilterConfigSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
+import { RBACSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
@@ -56,6 +57,13 @@ function httpFilter(value: ReturnType<typeof typedConfig>, isOptional = false) {
 }
 
 const rds = { case: 'rds' as const, value: { routeConfigName: 'r' } }
+
+function rulesWith(regex: string): ReturnType<typeof listener> {
+  const path = { matchPattern: { case: 'safeRegex' as const, value: { regex } } }
+  const urlPath = { case: 'urlPath' as const, value: { rule: { case: 'path' as const, value: path } } }
+  const rbac = typedConfig(RBACSchema, { rules: { policies: { p: { permissions: [{ rule: urlPath }] } } } })
+  return listener({ address, filterChains: [chain({ routeSpecifier: rds, httpFilters: [httpFilter(rbac)] })] })
+}
 
 function withForeignFilter(isOptional: boolean): ReturnType<typeof listener> {
   const manager = chain({ routeSpecifier: rds, httpFilters: [httpFilter(foreign, isOptional)] })
@@ -174,6 +182,11 @@ describe('listeners', () => {
   it('ignores an unknown HTTP filter only when the control plane says that it may', () => {
     expect(withForeignFilter(true).filterChains).toHaveLength(1)
     expect(() => withForeignFilter(false)).toThrow('filter chain "c": HTTP filter "f"')
+  })
+
+  it('refuses rules that cannot be compiled before they are in force', () => {
+    expect(rulesWith('a+').filterChains).toHaveLength(1)
+    expect(() => rulesWith('(')).toThrow('HTTP filter "f": not a regular expression')
   })
 
   it.each([

@@ -83,6 +83,8 @@ export interface HttpConnectionManagerConfig {
   readonly accessLog?: AccessLogSpec
   /** What a request passes before it is routed, in this order. */
   readonly filters?: readonly HttpFilterConfig[]
+  /** Once these filters are in force, what is open is asked again. */
+  readonly reauthorize?: true
 }
 
 export type HttpFilterConfig =
@@ -105,6 +107,8 @@ export interface TcpProxyConfig {
   readonly source?: SourceLocation
   /** What a connection passes before it is carried. */
   readonly authorization?: readonly RbacFilterSpec[]
+  /** Once these rules are in force, what is open is asked again. */
+  readonly reauthorize?: true
 }
 
 export type RouteSource =

@@ -17,7 +17,7 @@ export interface RelayEnd {
   readonly sentBytes: number
   readonly receivedBytes: number
   /** What ended it first. */
-  readonly cause: 'ended' | 'caller-failed' | 'upstream-failed' | 'idle'
+  readonly cause: 'ended' | 'caller-failed' | 'upstream-failed' | 'idle' | 'refused'
   readonly error: Error | undefined
 }
 
@@ -62,6 +62,14 @@ export class Relay {
     if (callerHead.bytes.length > 0) this.#caller.take(callerHead.bytes)
     if (callerHead.ended) upstream.end()
     if (!this.#caller.waiting) caller.resume()
+  }
+
+  /** Ends both sides at once: it may not go on. */
+  end(error: Error): void {
+    this.#cause = 'refused'
+    this.#error = error
+    this.#caller.from.destroy(error)
+    this.#upstream.from.destroy(error)
   }
 
   /** A side has carried bytes. */

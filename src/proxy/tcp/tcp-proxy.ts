@@ -3,9 +3,10 @@ import { serviceHost } from '../../contracts/xds/names.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { ConnectionFacts } from '../detect/detector.ts'
+import type { HttpFilters } from '../filter/http-filters.ts'
 import { peerFacts } from '../filter/peer-facts.ts'
 import type { Connection } from '../io/connection.ts'
-import type { ListenerConfig, TcpProxyConfig } from '../runtime/runtime-config.ts'
+import type { FilterChainConfig, ListenerConfig, TcpProxyConfig } from '../runtime/runtime-config.ts'
 import { beginExchange } from '../telemetry/begin-exchange.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { dialTcp, type DialDeps, type Dialled } from './dial.ts'
@@ -18,6 +19,8 @@ export interface TcpProxyDeps extends DialDeps {
   readonly revision: () => string
   /** Undefined: every connection is carried. */
   readonly authorizerOf: (config: TcpProxyConfig) => Authorizer | undefined
+  /** Of what is open, by newer policies. */
+  readonly refusalOf: HttpFilters['refusalOf']
 }
 
 export interface TcpProxyOptions {
@@ -39,6 +42,7 @@ export class TcpProxy {
   readonly #options: TcpProxyOptions
   readonly #exchange: Exchange
   #cluster = ''
+  #relay: Relay | undefined
   #over = false
 
   constructor(deps: TcpProxyDeps, options: TcpProxyOptions) {
@@ -91,6 +95,25 @@ export class TcpProxy {
     this.#exchange.egressRefused = 'policy'
   }
 
+  /** Ends it where the policies of `filter`, which came since, do not allow it. */
+  reauthorize(filter: FilterChainConfig['filter']): void {
+    if (this.#over) return
+    const { caller } = this.#options
+    const facts = peerFacts(caller, caller.remoteAddress)
+    const verdict = this.#deps.refusalOf(filter, (authorizer) => authorizer.authorizeConnection(facts))
+    if (verdict === undefined) return
+    const detail = `no longer allowed: ${verdict.reason}`
+    this.#exchange.authorization = verdict
+    this.#exchange.flags.push('UAEX')
+    this.#exchange.detail = detail
+    if (this.#relay !== undefined) {
+      this.#relay.end(new Error(detail))
+      return
+    }
+    this.#finish()
+    caller.destroy(new Error(detail))
+  }
+
   async #giveUp(early: Dialled | Promise<Dialled> | undefined): Promise<void> {
     const dialled = await early
     dialled?.connection?.destroy()
@@ -130,7 +153,7 @@ export class TcpProxy {
       return
     }
     connections.tcpOpened(listener, this.#cluster)
-    const relay = new Relay(caller, connection, {
+    this.#relay = new Relay(caller, connection, {
       clock,
       idleTimeoutMs: tcpIdleTimeoutMs,
       onBytes: (sent, received) => connections.tcpBytes(listener, this.#cluster, sent, received),
@@ -140,7 +163,7 @@ export class TcpProxy {
         this.#ended(end)
       },
     })
-    relay.start(head, upstreamBytes)
+    this.#relay.start(head, upstreamBytes)
   }
 
   #took({ split, cluster, endpoint, attempts, connection }: Dialled): void {
@@ -161,7 +184,7 @@ export class TcpProxy {
     const exchange = this.#exchange
     exchange.requestBytes = sentBytes
     exchange.responseBytes = receivedBytes
-    exchange.detail = error?.message
+    exchange.detail ??= error?.message
     if (cause === 'caller-failed') exchange.flags.push('DC')
     else if (cause === 'upstream-failed') exchange.flags.push('UC')
     else if (cause === 'idle') exchange.flags.push('SI')

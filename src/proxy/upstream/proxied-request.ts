@@ -106,6 +106,15 @@ export class ProxiedRequest implements AttemptOwner {
     this.#finish()
   }
 
+  /** A call whose response has begun still gets its status: in trailers, where every client looks for it. False: it is no such call. */
+  endCall(status: number, detail: string): boolean {
+    if (!this.#grpc || this.#tunnelling) return false
+    const { grpcStatus, trailers } = grpcTrailers(status, detail)
+    this.#exchange.grpcStatus = grpcStatus
+    this.#stream.sendEnd(trailers)
+    return true
+  }
+
   // What the endpoint does.
 
   attemptReady(): void {
@@ -164,8 +173,7 @@ export class ProxiedRequest implements AttemptOwner {
     if (this.#headSent) {
       this.#exchange.flags.push(answer.flag)
       this.#exchange.detail = failure.message
-      if (this.#grpc && !this.#tunnelling) this.#endCall(answer.status, failure.message)
-      else this.#stream.abort(new Error(failure.message))
+      if (!this.endCall(answer.status, failure.message)) this.#stream.abort(new Error(failure.message))
       this.#finish()
       return
     }
@@ -255,13 +263,6 @@ export class ProxiedRequest implements AttemptOwner {
     this.#headSent = true
     sendReply(this.#stream, this.#exchange, head, body, detail)
     this.#finish()
-  }
-
-  /** A call whose response has begun still gets its status: in trailers, where every client looks for it. */
-  #endCall(status: number, detail: string): void {
-    const { grpcStatus, trailers } = grpcTrailers(status, detail)
-    this.#exchange.grpcStatus = grpcStatus
-    this.#stream.sendEnd(trailers)
   }
 
   #finish(): void {

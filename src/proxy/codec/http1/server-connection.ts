@@ -75,6 +75,10 @@ export class Http1ServerConnection implements ConnectionHandler, MessageHandler,
     if (this.#stream === undefined && this.#lingered < 0) this.#deadline.set(graceMs)
   }
 
+  openStreams(): readonly ServerStream[] {
+    return this.#stream === undefined ? [] : [this.#stream]
+  }
+
   onData(bytes: Uint8Array): void {
     if (this.#lingered >= 0) {
       this.#lingered += bytes.length

@@ -62,6 +62,10 @@ export class Http2ServerConnection extends Http2Session<Http2ServerStream> imple
     this.#drainDeadline.set(graceMs)
   }
 
+  openStreams(): readonly Http2ServerStream[] {
+    return this.streams.list()
+  }
+
   override pong(payload: Uint8Array): void {
     super.pong(payload)
     if (this.#draining === 'announced' && drainPing.equals(payload)) this.#drainFully()

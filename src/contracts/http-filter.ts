@@ -23,12 +23,29 @@ export interface VerifiedToken {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
+/** As far as it has come. */
+export interface GatheredBody {
+  readonly bytes: Uint8Array
+  /** There is nothing more. */
+  readonly complete: boolean
+}
+
+/** A body that has not been passed on yet. What filters gather of it is kept, and goes on first. */
+export interface FilteredBody {
+  /** Undefined: nobody knows before it ends. */
+  readonly declaredBytes: number | undefined
+  /** Waits for at least `bytes` of it, or its end, and stops the caller there. Rejects when the caller goes away. */
+  gather(bytes: number): Promise<GatheredBody>
+}
+
 export interface FilteredRequest {
   /** Filters may change its headers. */
   readonly head: RequestHead
   /** Of `head.path`, without query. */
   readonly path: string
   readonly peer: PeerFacts
+  /** Undefined: there is none, or what follows the head is no body. */
+  readonly body: FilteredBody | undefined
   /** Set by request authentication. */
   token: VerifiedToken | undefined
   /** Set by authorization. */

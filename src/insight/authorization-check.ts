@@ -51,6 +51,7 @@ export function checkAuthorization(listener: ListenerConfig, request: CheckedReq
     },
     path: normalized.split('?', 1)[0] as string,
     peer,
+    body: undefined,
     token,
     authorization: undefined,
   }

@@ -11,6 +11,7 @@ import type {
   HttpAuthorizationService,
 } from './external-authorization.spec.ts'
 import { matchesHeader } from './header-pattern.runtime.ts'
+import { partialBodyHeader, type ShownBody, shownBody } from './shown-body.runtime.ts'
 
 export interface ExternalAuthorizationDeps {
   readonly clock: Clock
@@ -26,8 +27,12 @@ export function externalAuthorizationFilter(
   return {
     name: 'envoy.filters.http.ext_authz',
     async apply(request) {
+      const { requestBody, service } = spec
+      const waits = requestBody !== undefined && request.body !== undefined
+      const body = waits ? await shownBody(request.body, requestBody, service.kind) : undefined
+      if (body !== undefined && 'refusal' in body) return body.refusal
       try {
-        const answer = await askInTime(checkOf(request, spec, deps), spec, deps)
+        const answer = await askInTime(checkOf(request, body, spec, deps), spec, deps)
         return answerRequest(request, interpret(answer, spec))
       } catch {
         if (spec.failOpen) return undefined
@@ -57,6 +62,7 @@ async function askInTime(
 
 function checkOf(
   { head, peer }: FilteredRequest,
+  shown: ShownBody | undefined,
   { headersInCheck, service }: ExternalAuthorizationSpec,
   { clock, principal }: ExternalAuthorizationDeps,
 ): AuthorizationCheck {
@@ -67,6 +73,9 @@ function checkOf(
     const told = all || (service.kind === 'http' && name === 'authorization') || matchesHeader(headersInCheck, name)
     if (told) headers.set(name, head.headers.get(name) ?? '')
   }
+  // whatever the caller says of that
+  headers.delete(partialBodyHeader)
+  if (shown !== undefined) headers.set(partialBodyHeader, String(shown.partial))
   return {
     source: { address: peer.remoteAddress, principal: peer.principal },
     destination: { address: peer.localAddress, port: peer.localPort, principal },
@@ -77,6 +86,7 @@ function checkOf(
     authority: head.authority,
     path: head.path,
     headers,
+    ...(shown === undefined ? {} : { body: shown.body }),
   }
 }
 

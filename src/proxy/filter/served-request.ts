@@ -1,6 +1,6 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
-import type { FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
+import type { FilteredBody, FilterRefusal, FilterResult, GatheredBody } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -40,7 +40,7 @@ export interface ServeDeps extends ForwardDeps {
   readonly logger: Logger
 }
 
-export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper {
+export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper, FilteredBody {
   readonly #deps: ServeDeps
   readonly #stream: ServerStream
   readonly #origin: StreamOrigin
@@ -104,7 +104,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     }
     const result = chain.filter.filters === undefined ? undefined : this.#filter(chain.filter, remoteAddress)
     if (result instanceof Promise) {
-      this.#stream.pause()
+      if (!this.#body.awaited) this.#stream.pause()
       void this.#awaitFilters(result, routes)
     } else if (result === undefined) this.#route(routes)
     else this.#refuseFiltered(result)
@@ -115,15 +115,34 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const query = head.path.indexOf('?')
     const path = query === -1 ? head.path : head.path.slice(0, query)
     const peer = peerFacts(connection, remoteAddress)
-    const filtered = { head, path, peer, token: undefined, authorization: undefined }
-    const result = runFilters(this.#deps.filters.of(manager), filtered, (error) =>
-      this.#deps.logger.error('filter failed', { error: errorMessage(error) }),
-    )
+    const body =
+      this.#body.complete || this.#stream.upgrade !== undefined || head.method === 'CONNECT' ? undefined : this
+    const filtered = { head, path, peer, body, token: undefined, authorization: undefined }
+    const result = runFilters(this.#deps.filters.of(manager), filtered, (error) => {
+      if (!this.#finished) this.#deps.logger.error('filter failed', { error: errorMessage(error) })
+    })
     const noted = (refusal: FilterResult): FilterResult => {
       this.#exchange.authorization = filtered.authorization
       return refusal
     }
     return result instanceof Promise ? result.then(noted) : noted(result)
+  }
+
+  get declaredBytes(): number | undefined {
+    const { length } = this.#body
+    return length === 'unknown' ? undefined : length
+  }
+
+  gather(bytes: number): Promise<GatheredBody> {
+    const { request, expectsContinue } = this.#stream
+    // Nobody else will say it, and what is here already is not to be asked for again.
+    if (expectsContinue && request.headers.has('expect')) {
+      request.headers.delete('expect')
+      this.#stream.sendInformational({ status: 100, headers: new HeaderList() })
+    }
+    const gathered = this.#body.gather(bytes)
+    if (this.#body.awaited) this.#stream.resume()
+    return gathered
   }
 
   async #awaitFilters(pending: Promise<FilterResult>, routes: RouteSource): Promise<void> {
@@ -361,6 +380,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   finish(): void {
     if (this.#finished) return
     this.#finished = true
+    this.#body.abandon()
     this.#deps.deadlines.remove(this)
     const exchange = this.#exchange
     exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs

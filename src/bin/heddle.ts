@@ -16,7 +16,7 @@ delete process.env['NODE_USE_ENV_PROXY']
 const roles: Roles = {
   controlPlane: async (options) => (await import('./control-plane.ts')).runControlPlane(options),
   proxy: async (options) =>
-    options.workers > 1
+    options.workers > 1 || options.sandbox
       ? (await import('./proxy-workers.ts')).runWorkers(options)
       : (await import('./proxy.ts')).runProxy(options),
 }

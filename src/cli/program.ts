@@ -30,6 +30,7 @@ const declareRunning: Declare = (program, context, run) => {
   verb(program, 'up', 'start a mesh on this machine: control plane, sidecars, and the workloads that have a command', [
     'heddle up -f mesh.yaml',
     'heddle up -f mesh/ --state-dir /tmp/mesh --port-base 21000 --detach',
+    'heddle up -f mesh.yaml --sandbox',
   ])
     .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
     .addOption(stateDirOption())
@@ -43,6 +44,7 @@ const declareRunning: Declare = (program, context, run) => {
     .option('--ca-key <file>', 'its key, PEM')
     .option('--isolate', 'one proxy process per workload', false)
     .option('--workers <count>', 'processes that share the ports of each proxy', parseCount, 1)
+    .option('--sandbox', "handle traffic under Node's permission model: no other files, no programs", false)
     .option(
       '--drain-deadline <seconds>',
       'how long old connections may finish when proxies restart (SIGUSR2)',
@@ -80,9 +82,13 @@ const declareRunning: Declare = (program, context, run) => {
     .option('-v, --verbose', 'log more', false)
     .action((options) => run(async () => (await import('./verbs/roles.ts')).controlPlane(context, options)))
 
-  verb(program, 'proxy', 'run a proxy in the foreground', ['heddle proxy --bootstrap proxy.json'])
+  verb(program, 'proxy', 'run a proxy in the foreground', [
+    'heddle proxy --bootstrap proxy.json',
+    'heddle proxy --bootstrap proxy.json --sandbox',
+  ])
     .requiredOption('--bootstrap <file>', 'bootstrap file, as `heddle up` writes it')
     .option('--workers <count>', 'processes that share its ports', parseCount, 1)
+    .option('--sandbox', "handle traffic in processes under Node's permission model", false)
     .addOption(
       new Option('--io <back end>', "how sockets are driven: the runtime's own handles, or node:net")
         .choices(['auto', 'raw', 'net'] as const)

@@ -8,7 +8,7 @@ import type { ConfigDump } from '../../proxy/admin/config-dump.ts'
 import type { ListenerConfig } from '../../proxy/runtime/runtime-config.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, proxyEndpoints } from '../mesh/sidecar-client.ts'
 import { readDocumentFiles } from './read-documents.ts'
 
@@ -83,7 +83,7 @@ function dryRunOf({ allowed, policy }: NonNullable<AuthorizationRecord['shadow']
 }
 
 async function factsOfMesh(context: CliContext, options: AuthzCheckOptions): Promise<Facts> {
-  const mesh = readMeshState(context, options)
+  const mesh = await openProxies(context, options)
   const meant = mesh.workloads.filter(fitsName(options.to))
   const client = new SidecarClient(mesh.adminToken)
   const targets: Target[] = []

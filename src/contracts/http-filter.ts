@@ -50,6 +50,8 @@ export interface FilteredRequest {
   token: VerifiedToken | undefined
   /** Set by authorization. */
   authorization: AuthorizationRecord | undefined
+  /** Headers about which a filter has had the last word, for this request; in lower case. */
+  ownedHeaders?: readonly string[]
 }
 
 /** The request ends here. */
@@ -66,6 +68,8 @@ export type FilterResult = FilterRefusal | undefined
 
 export interface HttpFilter {
   readonly name: string
+  /** Whether nobody but this filter says what that header holds, in trailers neither. `name` in lower case. */
+  ownsHeader?(name: string): boolean
   /** Undefined: the request goes on. A promise only where something has to be waited for. A rejection refuses the request. */
   apply(request: FilteredRequest): FilterResult | Promise<FilterResult>
 }

@@ -26,6 +26,8 @@ export function externalAuthorizationFilter(
 ): HttpFilter {
   return {
     name: 'envoy.filters.http.ext_authz',
+    // a server asked by gRPC names them in its answer
+    ownsHeader: (name) => spec.service.kind === 'http' && matchesHeader(spec.service.headersToUpstreamOnAllow, name),
     async apply(request) {
       const { requestBody, service } = spec
       const waits = requestBody !== undefined && request.body !== undefined
@@ -154,9 +156,12 @@ function checkChanges(names: readonly string[]): void {
     if (!headerName.test(name) || framingHeaders.has(name)) throw new Error(`the answer changes "${name}"`)
 }
 
-function answerRequest({ head }: FilteredRequest, answer: Decision): FilterResult {
+function answerRequest(request: FilteredRequest, answer: Decision): FilterResult {
   if (answer.kind === 'denied') return refusal(answer)
-  checkChanges([...answer.changes.map(({ name }) => name), ...answer.remove])
+  const { head, ownedHeaders = [] } = request
+  const names = [...answer.changes.map(({ name }) => name), ...answer.remove]
+  checkChanges(names)
+  request.ownedHeaders = [...ownedHeaders, ...names]
   for (const name of answer.remove) head.headers.delete(name)
   for (const change of answer.changes) applyChange(head.headers, change)
   return undefined

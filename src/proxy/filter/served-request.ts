@@ -1,6 +1,13 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
-import type { FilteredBody, FilterRefusal, FilterResult, GatheredBody } from '../../contracts/http-filter.ts'
+import type {
+  FilteredBody,
+  FilteredRequest,
+  FilterRefusal,
+  FilterResult,
+  GatheredBody,
+  HttpFilter,
+} from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -26,6 +33,7 @@ import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import type { Authority } from './authority.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
+import { guardTrailers } from './guarded-trailers.ts'
 import { type HttpFilters, runFilters } from './http-filters.ts'
 import { peerFacts } from './peer-facts.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
@@ -53,6 +61,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
   #mirrorTo: ForwardDecision | undefined
   #finished = false
+  #filtering: { readonly filters: readonly HttpFilter[]; readonly filtered: FilteredRequest } | undefined
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
     super()
@@ -117,11 +126,14 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const peer = peerFacts(connection, remoteAddress)
     const body =
       this.#body.complete || this.#stream.upgrade !== undefined || head.method === 'CONNECT' ? undefined : this
-    const filtered = { head, path, peer, body, token: undefined, authorization: undefined }
-    const result = runFilters(this.#deps.filters.of(manager), filtered, (error) => {
+    const filtered: FilteredRequest = { head, path, peer, body, token: undefined, authorization: undefined }
+    const filters = this.#deps.filters.of(manager)
+    this.#filtering = { filters, filtered }
+    const result = runFilters(filters, filtered, (error) => {
       if (!this.#finished) this.#deps.logger.error('filter failed', { error: errorMessage(error) })
     })
     const noted = (refusal: FilterResult): FilterResult => {
+      this.#guardTrailers()
       this.#exchange.authorization = filtered.authorization
       return refusal
     }
@@ -194,12 +206,20 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
 
   onEnd(trailers: HeaderList | undefined): void {
     this.#body.end(trailers)
+    this.#guardTrailers()
     this.#proxied?.bodyEnd()
     this.#mirror()
     if (this.#pending === undefined) return
     const { head, body, detail } = this.#pending
     sendReply(this.#stream, this.#exchange, head, body, detail)
     this.finish()
+  }
+
+  /** Once they are here, and again when the filters have decided: before they go on. */
+  #guardTrailers(): void {
+    const { trailers } = this.#body
+    if (trailers !== undefined && this.#filtering !== undefined)
+      guardTrailers(trailers, this.#filtering.filters, this.#filtering.filtered)
   }
 
   onDrain(): void {

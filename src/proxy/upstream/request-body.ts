@@ -17,7 +17,7 @@ export class RequestBody {
   readonly length: BodyLength
   receivedBytes = 0
   complete = false
-  #trailers: HeaderList | undefined
+  trailers: HeaderList | undefined
   #kept: Buffer[] | undefined = []
   #keptBytes = 0
   #gathering: Gathering | undefined
@@ -82,7 +82,7 @@ export class RequestBody {
 
   end(trailers: HeaderList | undefined): void {
     this.complete = true
-    this.#trailers = trailers
+    this.trailers = trailers
     if (this.#gathering !== undefined) this.#gathered(this.#gathering)
   }
 
@@ -96,7 +96,7 @@ export class RequestBody {
   }
 
   sendEndTo(stream: ClientStream): void {
-    stream.sendEnd(this.#trailers)
+    stream.sendEnd(this.trailers)
   }
 
   /** The whole body; undefined when it was too long to keep. */

@@ -1,21 +1,23 @@
 // Tokens and the audit log on a real mesh: what each role may do, what is written down, and who may read it.
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { HttpClient, type HttpAnswer } from '../../src/cli/mesh/http-client.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
-import { meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 let mesh: RunningMesh
+let file = ''
 const http = new HttpClient()
 const launcher = new URL('../../heddle', import.meta.url).pathname
 
 before(async () => {
+  file = await meshFile('apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: a }\nspec: {}\n')
   mesh = await startMesh({
-    files: [await meshFile('apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: a }\nspec: {}\n')],
+    files: [file],
     args: ['--workers', '2'],
   })
 })
@@ -98,6 +100,28 @@ test('a token does what its role may do, until it is taken back; all of it is wr
     entries.filter(({ status }) => status === 204).map(({ changes }) => changes),
     [[{ object: 'token/operator', action: 'deleted' }]],
   )
+})
+
+test('a change by files is written down too: which files, which documents, and the revisions', async () => {
+  const byFiles = async (): Promise<Record<string, unknown>[]> =>
+    (await audit()).filter(({ source }) => source === 'files')
+  const [first] = await byFiles()
+  assert.deepEqual(
+    { ...first, time: undefined },
+    {
+      time: undefined,
+      source: 'files',
+      files: [file],
+      changes: [{ object: 'Workload/default/a', action: 'created' }],
+      revisionBefore: '0',
+      revisionAfter: '1',
+    },
+  )
+  await appendFile(file, '---\napiVersion: v1\nkind: Service\nmetadata: { name: f }\nspec: { ports: [{ port: 80 }] }\n')
+  const second = await eventually(async () => (await byFiles())[1] ?? assert.fail('not written down'), 10_000)
+  assert.deepEqual(second['changes'], [{ object: 'Service/default/f', action: 'created' }])
+  assert.deepEqual(second['files'], [file])
+  assert.equal(Number(second['revisionAfter']), Number(second['revisionBefore']) + 1)
 })
 
 test('the command line works with a token alone, as far as its role goes', async () => {

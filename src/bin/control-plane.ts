@@ -90,11 +90,11 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   })
   const record = ({ revision }: MeshSnapshot): void => {
     const documents = configuration.documents()
-    const files = source === fileSource ? fileAudit.changedFiles() : undefined
+    const changedFiles = source === fileSource ? fileAudit.changedFiles() : undefined
     // a disk that takes its time must not keep the change from the proxies
     clock.setTimer(recordDelayMs, () => {
       const texts = documentTexts(documents)
-      fileAudit.revised(revision, texts, files)
+      fileAudit.revised(revision, texts, changedFiles)
       revisions
         .record(Number(revision), texts)
         .catch((error: unknown) => logger.error('revision not recorded', { revision, error: errorMessage(error) }))

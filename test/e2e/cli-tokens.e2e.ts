@@ -10,14 +10,14 @@ import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 let mesh: RunningMesh
-let file = ''
+let meshDocument = ''
 const http = new HttpClient()
 const launcher = new URL('../../heddle', import.meta.url).pathname
 
 before(async () => {
-  file = await meshFile('apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: a }\nspec: {}\n')
+  meshDocument = await meshFile('apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: a }\nspec: {}\n')
   mesh = await startMesh({
-    files: [file],
+    files: [meshDocument],
     args: ['--workers', '2'],
   })
 })
@@ -102,25 +102,30 @@ test('a token does what its role may do, until it is taken back; all of it is wr
   )
 })
 
+async function auditedFiles(): Promise<Record<string, unknown>[]> {
+  return (await audit()).filter(({ source }) => source === 'files')
+}
+
 test('a change by files is written down too: which files, which documents, and the revisions', async () => {
-  const byFiles = async (): Promise<Record<string, unknown>[]> =>
-    (await audit()).filter(({ source }) => source === 'files')
-  const [first] = await byFiles()
+  const [first] = await auditedFiles()
   assert.deepEqual(
     { ...first, time: undefined },
     {
       time: undefined,
       source: 'files',
-      files: [file],
+      files: [meshDocument],
       changes: [{ object: 'Workload/default/a', action: 'created' }],
       revisionBefore: '0',
       revisionAfter: '1',
     },
   )
-  await appendFile(file, '---\napiVersion: v1\nkind: Service\nmetadata: { name: f }\nspec: { ports: [{ port: 80 }] }\n')
-  const second = await eventually(async () => (await byFiles())[1] ?? assert.fail('not written down'), 10_000)
+  await appendFile(
+    meshDocument,
+    '---\napiVersion: v1\nkind: Service\nmetadata: { name: f }\nspec: { ports: [{ port: 80 }] }\n',
+  )
+  const second = await eventually(async () => (await auditedFiles())[1] ?? assert.fail('not written down'), 10_000)
   assert.deepEqual(second['changes'], [{ object: 'Service/default/f', action: 'created' }])
-  assert.deepEqual(second['files'], [file])
+  assert.deepEqual(second['files'], [meshDocument])
   assert.equal(Number(second['revisionAfter']), Number(second['revisionBefore']) + 1)
 })
 

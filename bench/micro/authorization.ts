@@ -60,7 +60,7 @@ function requestOf(index: number, below: string): FilteredRequest {
     path: path(index) + below,
     headers: HeaderList.of(),
   }
-  return { head, path: head.path, peer, token: undefined, authorization: undefined }
+  return { head, path: head.path, peer, body: undefined, token: undefined, authorization: undefined }
 }
 
 /** Nanoseconds of CPU a decision, on requests that differ. Every eleventh is one that no rule matches. */

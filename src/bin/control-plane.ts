@@ -18,6 +18,7 @@ import { openAuditLog } from '../control/api/audit-log.ts'
 import { startControlApi } from '../control/api/control-api.ts'
 import { buildDesiredState } from '../control/api/desired-state.ts'
 import { createDocumentsPort } from '../control/api/documents-port.ts'
+import { FileAudit } from '../control/api/file-audit.ts'
 import { buildMeshState } from '../control/api/mesh-state.ts'
 import { claimedPorts, neededAddresses } from '../control/api/sidecar-addresses.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
@@ -43,7 +44,7 @@ import { PortAllocator } from '../control/ports/port-allocator.ts'
 import { probePort } from '../control/ports/port-probe.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import { createFileSource } from '../control/sources/file-source.ts'
-import type { SourceFile } from '../control/sources/source.ts'
+import type { Source, SourceFile } from '../control/sources/source.ts'
 import { createStoreSource } from '../control/sources/store-source.ts'
 import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
@@ -74,24 +75,37 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   const applied = await createAppliedDocuments(store)
   lifecycle.onStop(() => applied.stop())
   const revisions = await createConfigurationRevisions(store)
-  const sources = [createFileSource({ paths: options.files, clock, logger }), createStoreSource(applied)]
+  const audit = openAuditLog({ file: join(options.stateDir, 'audit.jsonl'), clock, logger })
+  const fileSource = createFileSource({ paths: options.files, clock, logger })
+  const sources = [fileSource, createStoreSource(applied)]
   for (const source of sources) {
     await source.start()
     lifecycle.onStop(() => source.stop())
   }
   const files = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
+  const fileAudit = new FileAudit({
+    audit,
+    files: fileSource.files,
+    documents: (await revisions.documents(revisions.current)) ?? new Map<string, string>(),
+    revision: String(revisions.current),
+  })
+  let source: Source = fileSource
   const configuration = createConfiguration({
     sources,
+    onRevision: (_, changed) => (source = changed),
     initialRevision: String(revisions.resume(documentTexts(new Model().update(files()).documents))),
     clock,
     logger,
   })
   const record = ({ revision }: MeshSnapshot): void => {
     const documents = configuration.documents()
+    const changedFiles = source === fileSource ? fileAudit.changedFiles() : undefined
     // a disk that takes its time must not keep the change from the proxies
     clock.setTimer(recordDelayMs, () => {
+      const texts = documentTexts(documents)
+      fileAudit.revised(revision, texts, changedFiles)
       revisions
-        .record(Number(revision), documentTexts(documents))
+        .record(Number(revision), texts)
         .catch((error: unknown) => logger.error('revision not recorded', { revision, error: errorMessage(error) }))
     })
   }
@@ -186,7 +200,6 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     ),
   )
   secured.addService(securedXds.definition, securedXds.implementation)
-  const audit = openAuditLog({ file: join(options.stateDir, 'audit.jsonl'), clock, logger })
   const joinTokenAttestor = createJoinTokenAttestor({
     tokens,
     used({ id, proxy, spiffeId }, peer) {

@@ -1,6 +1,7 @@
 // The CLI's composition root: the process as a CliHost, and the parts that verbs start.
 import type { CliHost, ParentChannel } from '../cli/host.ts'
 import { runCli } from '../cli/main.ts'
+import { tokenVariable } from '../cli/mesh/mesh-access.ts'
 import type { Roles } from '../cli/roles.ts'
 import { systemClock } from '../core/clock.ts'
 import { createSystemRandom } from '../core/random.ts'
@@ -12,11 +13,12 @@ for (const name of ['http_proxy', 'https_proxy', 'all_proxy', 'grpc_proxy']) {
   delete process.env[name.toUpperCase()]
 }
 delete process.env['NODE_USE_ENV_PROXY']
+delete process.env[tokenVariable]
 
 const roles: Roles = {
   controlPlane: async (options) => (await import('./control-plane.ts')).runControlPlane(options),
   proxy: async (options) =>
-    options.workers > 1
+    options.workers > 1 || options.sandbox
       ? (await import('./proxy-workers.ts')).runWorkers(options)
       : (await import('./proxy.ts')).runProxy(options),
 }

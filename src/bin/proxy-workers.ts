@@ -1,5 +1,5 @@
 // `heddle proxy --workers N`: N processes share the ports of one proxy. This one accepts no traffic: it keeps the sockets and the identities,
-// and answers for all.
+// and answers for all. `--sandbox`: they run under Node's permission model; this one, which serves applications and starts processes, does not.
 import { rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -12,6 +12,7 @@ import { writeFileAtomic } from '../core/atomic-file.ts'
 import { systemClock } from '../core/clock.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
 import { createSystemRandom } from '../core/random.ts'
+import { permissionOptions, plainEnvironment } from '../core/runtime-permissions.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
@@ -34,7 +35,7 @@ interface SharedSidecar {
   stopping: boolean
 }
 
-export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOptions): Promise<void> {
+export async function runWorkers({ bootstrapFile, workers: count, sandbox, io }: ProxyOptions): Promise<void> {
   const bootstrap = JSON.parse(await readFile(bootstrapFile, 'utf8')) as ProxyBootstrap
   const logger = createPinoLogger({ name: 'proxy' })
   const channel = process.send === undefined ? undefined : new ChannelSockets(tell)
@@ -67,6 +68,7 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
       {
         command: [
           process.execPath,
+          ...(sandbox ? permissionOptions([workerFile, bootstrap.trustBundleFile]) : []),
           ...process.execArgv,
           process.argv[1] as string,
           'proxy',
@@ -75,6 +77,7 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
           '--bootstrap',
           workerFile,
         ],
+        env: sandbox ? plainEnvironment() : process.env,
         sockets,
         clock: systemClock,
         random: createSystemRandom(),

@@ -26,7 +26,8 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   const bootstrap = JSON.parse(await readFile(options.bootstrapFile, 'utf8')) as ProxyBootstrap
   const logger = createPinoLogger({ name: 'proxy' })
   const { io, reason } = createIoBackend(systemClock, options.io)
-  logger.info('io back end', { io: io.name, reason })
+  const slower = io.name === 'net' && options.io === 'auto'
+  logger[slower ? 'warn' : 'info']('io back end', { io: io.name, reason })
   const writeAccessLog = createLineWriter(process.stdout)
   const sockets = process.send === undefined ? undefined : new ChannelSockets(tell)
   const given = new Map<string, GivenIdentity>()

@@ -13,6 +13,7 @@ import type { HandedSockets } from './handed-sockets.ts'
 
 export interface WorkerDeps {
   readonly command: readonly [string, ...string[]]
+  readonly env: Readonly<Record<string, string | undefined>>
   readonly sockets: HandedSockets
   readonly clock: Clock
   readonly random: Random
@@ -79,11 +80,11 @@ export class Worker {
   }
 
   #start(): void {
-    const { command, clock, random, logger, greeting } = this.#deps
+    const { command, env, clock, random, logger, greeting } = this.#deps
     const [program, ...args] = command
     const startedAtMs = clock.monotonicMs()
     // the parent's process group: whoever ends that ends its workers
-    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = spawn(program, args, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#child = child
     for (const message of greeting()) this.tell(message)
     child.on('message', (message) => void this.#received(child, message as ProxyMessage))

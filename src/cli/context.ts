@@ -16,5 +16,9 @@ export type Work = () => Promise<ExitCode>
 /** Options of verbs that ask a running mesh. */
 export interface MeshOptions {
   readonly stateDir: string
+  /** URL of the control plane; absent: what HEDDLE_ADDRESS or the state directory says. */
+  readonly address?: string
+  /** Holds a token; absent: that of HEDDLE_TOKEN, or the mesh's own in the state directory. */
+  readonly tokenFile?: string
   readonly output: OutputFormat
 }

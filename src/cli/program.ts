@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { defaultPortBase } from '../contracts/ports.ts'
 import { apiRoles } from '../control/api/api-roles.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
+import { addressVariable, tokenVariable } from './mesh/mesh-access.ts'
 import { outputFormats } from './output.ts'
 import type { RotateOptions } from './verbs/certs-authority.ts'
 import type { BundleOptions } from './verbs/certs-bundle.ts'
@@ -31,6 +32,7 @@ const declareRunning: Declare = (program, context, run) => {
   verb(program, 'up', 'start a mesh on this machine: control plane, sidecars, and the workloads that have a command', [
     'heddle up -f mesh.yaml',
     'heddle up -f mesh/ --state-dir /tmp/mesh --port-base 21000 --detach',
+    'heddle up -f mesh.yaml --sandbox',
   ])
     .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
     .addOption(stateDirOption())
@@ -44,6 +46,7 @@ const declareRunning: Declare = (program, context, run) => {
     .option('--ca-key <file>', 'its key, PEM')
     .option('--isolate', 'one proxy process per workload', false)
     .option('--workers <count>', 'processes that share the ports of each proxy', parseCount, 1)
+    .option('--sandbox', "handle traffic under Node's permission model: no other files, no programs", false)
     .option(
       '--drain-deadline <seconds>',
       'how long old connections may finish when proxies restart (SIGUSR2)',
@@ -62,6 +65,8 @@ const declareRunning: Declare = (program, context, run) => {
 
   verb(program, 'ps', 'show the running mesh: workloads, gateways, addresses', ['heddle ps', 'heddle ps -o json'])
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/ps.ts')).ps(context, options)))
 
@@ -81,9 +86,13 @@ const declareRunning: Declare = (program, context, run) => {
     .option('-v, --verbose', 'log more', false)
     .action((options) => run(async () => (await import('./verbs/roles.ts')).controlPlane(context, options)))
 
-  verb(program, 'proxy', 'run a proxy in the foreground', ['heddle proxy --bootstrap proxy.json'])
+  verb(program, 'proxy', 'run a proxy in the foreground', [
+    'heddle proxy --bootstrap proxy.json',
+    'heddle proxy --bootstrap proxy.json --sandbox',
+  ])
     .requiredOption('--bootstrap <file>', 'bootstrap file, as `heddle up` writes it')
     .option('--workers <count>', 'processes that share its ports', parseCount, 1)
+    .option('--sandbox', "handle traffic in processes under Node's permission model", false)
     .addOption(
       new Option('--io <back end>', "how sockets are driven: the runtime's own handles, or node:net")
         .choices(['auto', 'raw', 'net'] as const)
@@ -93,10 +102,15 @@ const declareRunning: Declare = (program, context, run) => {
 }
 
 const declareDocuments: Declare = (program, context, run) => {
-  verb(program, 'apply', 'put documents into the store of the running mesh', ['heddle apply -f route.yaml'])
+  verb(program, 'apply', 'put documents into the store of the running mesh', [
+    'heddle apply -f route.yaml',
+    'heddle apply -f route.yaml --address http://127.0.0.1:15014 --token-file ~/.heddle-token',
+  ])
     .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect)
     .option('--dry-run', 'say what would happen and change nothing', false)
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/apply.ts')).apply(context, options)))
 
@@ -104,11 +118,14 @@ const declareDocuments: Declare = (program, context, run) => {
     'heddle get',
     'heddle get httproutes -n default',
     'heddle get httproute reviews -o yaml',
+    'heddle get --address http://127.0.0.1:15014 --token-file ~/.heddle-token',
   ])
     .argument('[kind]', 'kind, singular or plural, any case; absent: all kinds')
     .argument('[name]')
     .option('-n, --namespace <namespace>', 'only this namespace')
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((kind, name, options) =>
       run(async () => (await import('./verbs/get.ts')).get(context, kind, name, options)),
@@ -119,6 +136,8 @@ const declareDocuments: Declare = (program, context, run) => {
     .argument('<name>')
     .option('-n, --namespace <namespace>', 'its namespace', 'default')
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((kind, name, options) =>
       run(async () => (await import('./verbs/delete.ts')).deleteDocument(context, kind, name, options)),
@@ -129,6 +148,8 @@ const declareDocuments: Declare = (program, context, run) => {
   ])
     .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect)
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .action((options) => run(async () => (await import('./verbs/diff.ts')).diff(context, options)))
 }
 
@@ -139,6 +160,8 @@ const declareAnalysis: Declare = (program, context, run) => {
   ])
     .option('-f, --file <path>', 'document file or folder, - for standard input; absent: the running mesh', collect)
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/analyze.ts')).analyze(context, options)))
 
@@ -146,6 +169,8 @@ const declareAnalysis: Declare = (program, context, run) => {
     .option('--watch', 'go on until Ctrl-C', false)
     .option('--window <seconds>', 'time over which it counts', parseSeconds, 1)
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/stat.ts')).stat(context, options)))
 
@@ -159,6 +184,8 @@ const declareAnalysis: Declare = (program, context, run) => {
     .addOption(new Option('--status <status>', 'only this status (503) or class (5xx)').argParser(parseStatus))
     .option('--count <n>', 'end after so many', parseCount)
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((workload, options) => run(async () => (await import('./verbs/tap.ts')).tap(context, workload, options)))
 }
@@ -166,11 +193,15 @@ const declareAnalysis: Declare = (program, context, run) => {
 const declareLooking: Declare = (program, context, run) => {
   verb(program, 'check', 'is everything healthy? Exits with 1 when not', ['heddle check', 'heddle check -o json'])
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/check.ts')).check(context, options)))
 
   verb(program, 'proxy-status', 'show which revision each proxy runs', ['heddle proxy-status'])
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/proxy-status.ts')).proxyStatus(context, options)))
 
@@ -185,6 +216,8 @@ const declareLooking: Declare = (program, context, run) => {
         .choices(['listeners', 'routes', 'clusters', 'endpoints']),
     )
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((proxy, part, options) =>
       run(async () => (await import('./verbs/proxy-config.ts')).proxyConfig(context, proxy, part, options)),
@@ -209,12 +242,16 @@ const declareSecurity: Declare = (program, context, run) => {
     'heddle certs plaintext-callers',
   ])
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
 
   // `certs` itself takes the options that both have, wherever they stand
   verb(certs, 'authority', 'show the certificates that sign the others', ['heddle certs authority -o json'])
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((_, command: Command) =>
       run(async () =>
@@ -257,6 +294,8 @@ const declareSecurity: Declare = (program, context, run) => {
     .option('--root', 'the root, and with it the intermediate', false)
     .option('--intermediate', 'only the intermediate', false)
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((_, command: Command) =>
       run(async () =>
@@ -269,6 +308,8 @@ const declareSecurity: Declare = (program, context, run) => {
     'heddle certs plaintext-callers -o json',
   ])
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((_, command: Command) =>
       run(async () =>
@@ -301,6 +342,8 @@ const declareSecurity: Declare = (program, context, run) => {
     .option('--tcp', 'a connection of opaque bytes instead of a request', false)
     .option('-f, --file <path>', 'documents instead of the running mesh; may be repeated', collect)
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/authz-check.ts')).authzCheck(context, options)))
 
@@ -316,15 +359,21 @@ const declareSecurity: Declare = (program, context, run) => {
     .argument('<name>')
     .addOption(new Option('--role <role>', 'what it may do').choices(apiRoles).makeOptionMandatory())
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((name, options) => run(async () => (await import('./verbs/token.ts')).createToken(context, name, options)))
   verb(token, 'list', 'show the names and roles of the tokens there are', ['heddle token list -o json'])
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/token.ts')).listTokens(context, options)))
   verb(token, 'delete', 'take a token back', ['heddle token delete ci'])
     .argument('<name>')
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .action((name, options) => run(async () => (await import('./verbs/token.ts')).deleteToken(context, name, options)))
   declareJoinTokens(token, context, run)
 }
@@ -385,6 +434,15 @@ function verb(program: Command, name: string, description: string, examples: rea
 
 function stateDirOption(): Option {
   return new Option('--state-dir <dir>', 'state directory of the mesh').default('.heddle')
+}
+
+function addressOption(): Option {
+  return new Option('--address <url>', `control plane without a state directory here (or ${addressVariable})`)
+}
+
+/** There is no option for the token itself: every user of the machine could read it. */
+function tokenFileOption(): Option {
+  return new Option('--token-file <file>', `file with a token of your own (or ${tokenVariable} with the token)`)
 }
 
 function outputOption(): Option {

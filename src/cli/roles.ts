@@ -19,6 +19,8 @@ export interface ProxyOptions {
   readonly bootstrapFile: string
   /** Processes that share its ports. */
   readonly workers: number
+  /** Workers, one also, run under Node's permission model. */
+  readonly sandbox: boolean
   readonly io: 'auto' | 'raw' | 'net'
 }
 

@@ -25,16 +25,35 @@ export interface VerifiedToken {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
+/** As far as it has come. */
+export interface GatheredBody {
+  readonly bytes: Uint8Array
+  /** There is nothing more. */
+  readonly complete: boolean
+}
+
+/** A body that has not been passed on yet. What filters gather of it is kept, and goes on first. */
+export interface FilteredBody {
+  /** Undefined: nobody knows before it ends. */
+  readonly declaredBytes: number | undefined
+  /** Waits for at least `bytes` of it, or its end, and stops the caller there. Rejects when the caller goes away. */
+  gather(bytes: number): Promise<GatheredBody>
+}
+
 export interface FilteredRequest {
   /** Filters may change its headers. */
   readonly head: RequestHead
   /** Of `head.path`, without query. */
   readonly path: string
   readonly peer: PeerFacts
+  /** Undefined: there is none, or what follows the head is no body. */
+  readonly body: FilteredBody | undefined
   /** Set by request authentication. */
   token: VerifiedToken | undefined
   /** Set by authorization. */
   authorization: AuthorizationRecord | undefined
+  /** Headers about which a filter has had the last word, for this request; in lower case. */
+  ownedHeaders?: readonly string[]
 }
 
 /** The request ends here. */
@@ -51,6 +70,8 @@ export type FilterResult = FilterRefusal | undefined
 
 export interface HttpFilter {
   readonly name: string
+  /** Whether nobody but this filter says what that header holds, in trailers neither. `name` in lower case. */
+  ownsHeader?(name: string): boolean
   /** Undefined: the request goes on. A promise only where something has to be waited for. A rejection refuses the request. */
   apply(request: FilteredRequest): FilterResult | Promise<FilterResult>
 }

@@ -26,8 +26,8 @@ export interface ConfigurationOptions {
   readonly initialRevision: string
   readonly clock: Clock
   readonly logger: Logger
-  /** Called with each new snapshot before subscribers see it. */
-  readonly onRevision?: (snapshot: MeshSnapshot) => void
+  /** Called with each new snapshot before subscribers see it, and with the source that made it. */
+  readonly onRevision?: (snapshot: MeshSnapshot, source: Source) => void
 }
 
 export interface Configuration {
@@ -51,7 +51,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   const problems = new WatchableValue(allProblems(state, compiled))
   let statuses = allStatuses(state, compiled)
 
-  const update = (): void => {
+  const update = (source: Source): void => {
     const startMs = clock.monotonicMs()
     state = model.update(readFiles())
     compiled = compileMesh(state.documents, nextRevision(snapshot.value.revision))
@@ -69,18 +69,18 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     if (next === snapshot.value) return
     const tookMs = Math.round((clock.monotonicMs() - startMs) * 10) / 10
     logger.info('configuration changed', { revision: next.revision, tookMs })
-    options.onRevision?.(next)
+    options.onRevision?.(next, source)
     snapshot.set(next)
   }
-  const guarded = (): void => {
+  const guarded = (source: Source): void => {
     try {
-      update()
+      update(source)
     } catch (error) {
       // a fault of ours in one document must not take the others' updates, nor the process, down
       logger.error('compiling the configuration failed: the last one stays in force', { error: errorMessage(error) })
     }
   }
-  const unsubscribes = sources.map((source) => source.files.subscribe(guarded))
+  const unsubscribes = sources.map((source) => source.files.subscribe(() => guarded(source)))
   return {
     snapshot,
     problems,

@@ -65,6 +65,7 @@ export function filteredRequest(
     },
     path: normalized.split('?', 1)[0] as string,
     peer,
+    body: undefined,
     token,
     authorization: undefined,
   }

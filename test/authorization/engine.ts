@@ -69,6 +69,7 @@ export function filteredRequest(request: CaseRequest): FilteredRequest {
     head: { method, scheme: 'http', authority: host.toLowerCase(), path, headers: HeaderList.of(...headers) },
     path: path.split('?', 1)[0] as string,
     peer: peerFacts(request),
+    body: undefined,
     token,
     authorization: undefined,
   }

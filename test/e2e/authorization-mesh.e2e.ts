@@ -198,6 +198,16 @@ function asked(path: string, headers: Record<string, string> = {}): Promise<Wire
   return send({ address: serviceOf('web', 'guarded'), target: path, headers: { host: 'guarded', ...headers } })
 }
 
+function postToGuarded(body: string): ReturnType<typeof send> {
+  return send({
+    address: serviceOf('web', 'guarded'),
+    target: '/grpc',
+    method: 'POST',
+    headers: { host: 'guarded' },
+    body,
+  })
+}
+
 describe('a server that is asked', () => {
   it('by gRPC decides, beside the policies, about what the rules match and nothing else', async () => {
     assert.equal((await asked('/free')).status, 200)
@@ -205,6 +215,14 @@ describe('a server that is asked', () => {
     assert.deepEqual([allowed.status, allowed.body], [200, '/grpc alice'])
     const refused = await asked('/grpc')
     assert.deepEqual([refused.status, refused.headers['x-why']], [401, 'no token'])
+  })
+
+  it('is shown bodies where the MeshConfig says so, and longer ones are refused', async () => {
+    const allowed = await postToGuarded('open sesame')
+    assert.equal(allowed.status, 200)
+    assert.equal(allowed.body, '/grpc alice')
+    assert.equal((await postToGuarded('open wheat')).status, 401)
+    assert.equal((await postToGuarded('open sesame, please')).status, 413)
   })
 
   it('by HTTP is a workload of the mesh, asked with mutual TLS', async () => {
@@ -339,15 +357,19 @@ metadata: { name: mesh }
 spec:
   extensionProviders:
     - name: grpc
-      envoyExtAuthzGrpc: { service: authz.test, port: ${grpcPort} }
+      envoyExtAuthzGrpc:
+        service: authz.test
+        port: ${grpcPort}
+        includeRequestBodyInCheck: { maxRequestBytes: 16 }
     - name: http
       envoyExtAuthzHttp: { service: asked.default.svc.cluster.local, port: 7000 }
 `
 }
 
-/** Who brings a token is alice. */
+/** Who brings a token, or a word in the body, is alice. */
 function answerCheck({ request }: CheckCall, reply: CheckReply): void {
-  if (request.attributes?.request?.http?.headers['x-token'] === 'good') {
+  const http = request.attributes?.request?.http
+  if (http?.headers['x-token'] === 'good' || http?.body === 'open sesame') {
     const headers = [{ header: { key: 'x-user', value: 'alice' } }]
     reply(null, { httpResponse: { case: 'okResponse', value: { headers } } })
   } else {

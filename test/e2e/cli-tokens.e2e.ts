@@ -1,6 +1,7 @@
 // Tokens and the audit log on a real mesh: what each role may do, what is written down, and who may read it.
 import assert from 'node:assert/strict'
-import { readFile, stat } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
@@ -11,14 +12,17 @@ import { systemClock } from '../../src/core/clock.ts'
 import { createCertificateClient } from '../../src/proxy/identity/certificate-client.ts'
 import { createCertificateRequest } from '../../src/proxy/identity/certificate-request.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
-import { meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 let mesh: RunningMesh
+let meshDocument = ''
 const http = new HttpClient()
+const launcher = new URL('../../heddle', import.meta.url).pathname
 
 before(async () => {
+  meshDocument = await meshFile('apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: a }\nspec: {}\n')
   mesh = await startMesh({
-    files: [await meshFile('apiVersion: heddle.dev/v1alpha1\nkind: Workload\nmetadata: { name: a }\nspec: {}\n')],
+    files: [meshDocument],
     args: ['--workers', '2'],
   })
 })
@@ -101,6 +105,87 @@ test('a token does what its role may do, until it is taken back; all of it is wr
     entries.filter(({ status }) => status === 204).map(({ changes }) => changes),
     [[{ object: 'token/operator', action: 'deleted' }]],
   )
+})
+
+async function auditedFiles(): Promise<Record<string, unknown>[]> {
+  return (await audit()).filter(({ source }) => source === 'files')
+}
+
+test('a change by files is written down too: which files, which documents, and the revisions', async () => {
+  const [first] = await auditedFiles()
+  assert.deepEqual(
+    { ...first, time: undefined },
+    {
+      time: undefined,
+      source: 'files',
+      files: [meshDocument],
+      changes: [{ object: 'Workload/default/a', action: 'created' }],
+      revisionBefore: '0',
+      revisionAfter: '1',
+    },
+  )
+  await appendFile(
+    meshDocument,
+    '---\napiVersion: v1\nkind: Service\nmetadata: { name: f }\nspec: { ports: [{ port: 80 }] }\n',
+  )
+  const second = await eventually(async () => (await auditedFiles())[1] ?? assert.fail('not written down'), 10_000)
+  assert.deepEqual(second['changes'], [{ object: 'Service/default/f', action: 'created' }])
+  assert.deepEqual(second['files'], [meshDocument])
+  assert.equal(Number(second['revisionAfter']), Number(second['revisionBefore']) + 1)
+})
+
+test('the command line works with a token alone, as far as its role goes', async () => {
+  const tokens: Record<string, string> = {}
+  for (const role of ['viewer', 'operator', 'admin'])
+    tokens[role] = (await heddle('token', 'create', `cli-${role}`, '--role', role)).stdout.trim()
+  const { adminUrl } = mesh.state
+  const elsewhere = async (role: string, ...args: string[]): Promise<CommandResult> =>
+    runCommand(launcher, args, { cwd: tmpdir(), env: { HEDDLE_TOKEN: tokens[role] ?? '', HEDDLE_ADDRESS: adminUrl } })
+  const folder = await mkdtemp(join(tmpdir(), 'heddle-token-'))
+  const file = join(folder, 'one.yaml')
+  await writeFile(file, 'apiVersion: v1\nkind: Service\nmetadata: { name: cli }\nspec: { ports: [{ port: 80 }] }\n')
+
+  assert.equal((await elsewhere('viewer', 'get', 'services')).exitCode, 0)
+  assert.match((await elsewhere('viewer', 'ps')).stdout, /default\/a/)
+  const refused = await elsewhere('viewer', 'apply', '-f', file)
+  assert.equal(refused.exitCode, 2)
+  assert.match(refused.stderr, /needs the role operator; the token "cli-viewer" is a viewer's/)
+  assert.equal((await elsewhere('operator', 'apply', '-f', file)).exitCode, 0)
+  const proxies = await elsewhere('operator', 'proxy-config', 'a')
+  assert.equal(proxies.exitCode, 2)
+  assert.match(proxies.stderr, /needs the role admin/)
+  assert.equal((await elsewhere('admin', 'proxy-config', 'a')).exitCode, 0)
+  assert.match((await elsewhere('admin', 'certs')).stdout, /sa\/default/)
+
+  const tokenFile = join(folder, 'token')
+  await writeFile(tokenFile, `${tokens['operator']}\n`, { mode: 0o600 })
+  const options = ['--address', adminUrl, '--token-file', tokenFile]
+  assert.equal((await runCommand(launcher, ['delete', 'service', 'cli', ...options], { cwd: tmpdir() })).exitCode, 0)
+  await writeFile(tokenFile, 'stale')
+  const stale = await runCommand(launcher, ['get', ...options], { cwd: tmpdir() })
+  assert.equal(stale.exitCode, 2)
+  assert.match(stale.stderr, /bearer token that it knows/)
+  await rm(folder, { recursive: true })
+})
+
+test("the mesh's own token goes to no address that somebody gave, and none travels beyond this machine", async () => {
+  const noToken = await heddle('get', '--address', 'http://127.0.0.1:1')
+  assert.equal(noToken.exitCode, 2)
+  assert.match(noToken.stderr, /no token for http:\/\/127\.0\.0\.1:1/)
+  for (const address of [
+    'http://mesh.example:15014',
+    'https://127.0.0.1:15014',
+    'http://127.0.0.1:1/x',
+    '127.0.0.1:1',
+  ]) {
+    const far = await runCommand(launcher, ['get', '--address', address], { env: { HEDDLE_TOKEN: 'hdl_api_secret' } })
+    assert.equal(far.exitCode, 2, address)
+    assert.match(far.stderr, /is not the address of a control plane/)
+    assert.doesNotMatch(far.stderr, /hdl_api_secret/)
+  }
+  const broken = await runCommand(launcher, ['get'], { env: { HEDDLE_TOKEN: 'two words' } })
+  assert.match(broken.stderr, /HEDDLE_TOKEN holds no token/)
+  assert.doesNotMatch(broken.stderr, /two words/)
 })
 
 test('what is written down holds no secret, and is for the owner alone', async () => {

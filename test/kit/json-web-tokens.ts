@@ -110,6 +110,7 @@ export function request(headers: readonly (readonly [string, string])[], path = 
       localPort: 80,
       sni: undefined,
     },
+    body: undefined,
     token: undefined,
     authorization: undefined,
   }

@@ -19,23 +19,23 @@ export interface EdgeShow {
 
 export class EdgeWatch {
   readonly #context: CliContext
-  readonly #mesh: () => MeshState
+  readonly #mesh: () => MeshState | Promise<MeshState>
   readonly #client: SidecarClient
   #before: EdgeTotals = new Map()
   #beforeMs = 0
 
   /** `mesh` is asked before each look: workloads come and go. */
-  constructor(context: CliContext, mesh: () => MeshState) {
+  constructor(context: CliContext, mesh: () => MeshState | Promise<MeshState>) {
     this.#context = context
     this.#mesh = mesh
-    this.#client = new SidecarClient(mesh().adminToken)
+    // metrics need no token
+    this.#client = new SidecarClient('')
   }
 
   /** The traffic since the look before. Proxies that do not answer are left out. */
   async look(): Promise<Edge[]> {
-    const texts = await Promise.all(
-      proxyEndpoints(this.#mesh()).map((proxy) => this.#client.metrics(proxy).catch(() => '')),
-    )
+    const mesh = await this.#mesh()
+    const texts = await Promise.all(proxyEndpoints(mesh).map((proxy) => this.#client.metrics(proxy).catch(() => '')))
     const nowMs = this.#context.host.clock.monotonicMs()
     const totals = sumEdges(texts.flatMap(parsePrometheus))
     const edges = compareEdges(this.#before, totals, nowMs - this.#beforeMs)

@@ -74,6 +74,7 @@ function attachedArguments(workingDirectory: string, stateDir: string, options: 
     '--drain-deadline',
     String(options.drainDeadline),
     ...(options.isolate ? ['--isolate'] : []),
+    ...(options.sandbox ? ['--sandbox'] : []),
     ...(options.verbose ? ['--verbose'] : []),
   ]
 }

@@ -32,6 +32,8 @@ export interface UpOptions extends CertificateAuthorityOptions {
   readonly isolate: boolean
   /** Processes that share the ports of each proxy. */
   readonly workers: number
+  /** What has to do with traffic runs under Node's permission model. */
+  readonly sandbox: boolean
   /** Seconds. */
   readonly drainDeadline: number
   readonly transparent: boolean
@@ -84,7 +86,13 @@ function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOp
       ...certificateAuthorityArguments(options, host.workingDirectory),
       ...files,
     ],
-    proxyCommand: [...host.selfCommand, 'proxy', '--workers', String(options.workers)],
+    proxyCommand: [
+      ...host.selfCommand,
+      'proxy',
+      '--workers',
+      String(options.workers),
+      ...(options.sandbox ? ['--sandbox'] : []),
+    ],
     isolate: options.isolate,
     drainDeadlineMs: options.drainDeadline * 1000,
     probe: probeConnect,

@@ -6,7 +6,7 @@ import type { ConfigDump } from '../../proxy/admin/config-dump.ts'
 import type { ListenerConfig } from '../../proxy/runtime/runtime-config.ts'
 import { CliError } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
-import { connect, readMeshState } from '../mesh/running-mesh.ts'
+import { connect, openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy } from '../mesh/sidecar-client.ts'
 import { readDocumentFiles } from './read-documents.ts'
 
@@ -43,7 +43,7 @@ export interface AuthzWorld {
 }
 
 export async function worldOfMesh(context: CliContext, options: MeshOptions): Promise<AuthzWorld> {
-  const mesh = readMeshState(context, options)
+  const mesh = await openProxies(context, options)
   const dumpOf = async ({ namespace, name }: AuthzWorkload): Promise<ConfigDump> => {
     const client = new SidecarClient(mesh.adminToken)
     try {

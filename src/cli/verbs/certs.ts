@@ -4,13 +4,13 @@ import type { CertificateReport } from '../../proxy/admin/certificate-report.ts'
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatAge, formatTime } from '../format.ts'
-import { connect, readMeshState } from '../mesh/running-mesh.ts'
+import { connect, openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, proxyEndpoints } from '../mesh/sidecar-client.ts'
 import { authorityTable, describeRotation } from './certs-authority.ts'
 
 /** Exits with 1 when a proxy shows no certificate or one that has expired. */
 export async function certs(context: CliContext, options: MeshOptions): Promise<ExitCode> {
-  const mesh = readMeshState(context, options)
+  const mesh = await openProxies(context, options)
   const client = new SidecarClient(mesh.adminToken)
   const nowMs = context.host.clock.nowMs()
   const entries = await Promise.all(

@@ -8,7 +8,7 @@ import type { ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatAge } from '../format.ts'
 import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
 import { checkFederation } from './certs-bundle.ts'
 import { checkAuthority } from './check-authority.ts'
@@ -23,7 +23,7 @@ export interface Finding {
 }
 
 export async function check(context: CliContext, options: MeshOptions): Promise<ExitCode> {
-  const known = readMeshState(context, options)
+  const known = await openProxies(context, options)
   const controlPlane = new ControlPlaneClient(known.adminUrl, known.adminToken)
   const sidecars = new SidecarClient(known.adminToken)
   const nowMs = context.host.clock.nowMs()

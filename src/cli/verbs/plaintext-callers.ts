@@ -7,7 +7,7 @@ import type { ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatAge } from '../format.ts'
 import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient } from '../mesh/sidecar-client.ts'
 
 interface NamedCaller extends PlaintextCaller {
@@ -31,7 +31,7 @@ interface WorkloadAnswer {
 
 /** Exits with 1 when STRICT would break somebody, or a sidecar does not say. */
 export async function plaintextCallers(context: CliContext, options: MeshOptions): Promise<ExitCode> {
-  const mesh = readMeshState(context, options)
+  const mesh = await openProxies(context, options)
   const names = await workloadsByAddress(mesh)
   const client = new SidecarClient(mesh.adminToken)
   const asked = await Promise.all(mesh.workloads.map((workload) => ask(client, workload, names)))

@@ -4,7 +4,7 @@ import type { ConfigDump } from '../../proxy/admin/config-dump.ts'
 import type { Route } from '../../proxy/runtime/runtime-config.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy } from '../mesh/sidecar-client.ts'
 import type { TableView } from '../output.ts'
 
@@ -16,7 +16,7 @@ export async function proxyConfig(
   part: ConfigPart | undefined,
   options: MeshOptions,
 ): Promise<ExitCode> {
-  const mesh = readMeshState(context, options)
+  const mesh = await openProxies(context, options)
   const proxy = findProxy(mesh, name)
   const client = new SidecarClient(mesh.adminToken)
   const dump = await client.admin<ConfigDump>(proxy, '/config_dump').catch((error: unknown) => {

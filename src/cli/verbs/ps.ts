@@ -2,11 +2,11 @@
 import type { MeshState } from '../../contracts/mesh-state.ts'
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { openMesh } from '../mesh/running-mesh.ts'
 import type { TableView } from '../output.ts'
 
 export async function ps(context: CliContext, options: MeshOptions): Promise<ExitCode> {
-  const mesh = readMeshState(context, options)
+  const mesh = await openMesh(context, options)
   await context.output.answer(options.output, mesh, () => workloadTable(mesh))
   if (options.output === 'table') context.output.write(addressLines(mesh))
   return 0

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 
 import { certificateAuthorityFiles, type CertificateAuthorityOptions } from '../certificate-authority.ts'
-import type { ExitCode } from '../cli-error.ts'
+import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
 import type { ProxyOptions } from '../roles.ts'
 
@@ -32,13 +32,20 @@ export async function controlPlane({ host, roles }: CliContext, options: Control
 export interface ProxyVerbOptions {
   readonly bootstrap: string
   readonly workers: number
+  readonly sandbox: boolean
   readonly io: ProxyOptions['io']
 }
 
 export async function proxy({ host, roles }: CliContext, options: ProxyVerbOptions): Promise<ExitCode> {
+  if (options.sandbox && options.io === 'raw') {
+    throw new CliError("--sandbox and --io raw exclude each other: Node's permission model denies raw handles", {
+      hint: 'leave out --io',
+    })
+  }
   await roles.proxy({
     bootstrapFile: resolve(host.workingDirectory, options.bootstrap),
     workers: options.workers,
+    sandbox: options.sandbox,
     io: options.io,
   })
   return 0

@@ -2,7 +2,7 @@
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { untilInterrupted } from '../interrupt.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { openMesh } from '../mesh/running-mesh.ts'
 import { EdgeWatch, edgeTable, pause } from '../stat/edge-watch.ts'
 
 export interface StatOptions extends MeshOptions {
@@ -13,7 +13,7 @@ export interface StatOptions extends MeshOptions {
 
 export async function stat(context: CliContext, options: StatOptions): Promise<ExitCode> {
   const { signal, release } = untilInterrupted(context)
-  const edges = new EdgeWatch(context, () => readMeshState(context, options))
+  const edges = new EdgeWatch(context, () => openMesh(context, options))
   const intervalMs = options.window * 1000
   try {
     if (options.watch && options.output === 'table') await edges.show(signal, { intervalMs, head: () => '' })

@@ -8,7 +8,7 @@ import type { CliContext, MeshOptions } from '../context.ts'
 import { formatLatency, formatTime } from '../format.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { grpcFaults } from '../mesh/grpc-faults.ts'
-import { readMeshState } from '../mesh/running-mesh.ts'
+import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
 import { toYaml } from '../output.ts'
 import { pause } from '../stat/edge-watch.ts'
@@ -24,7 +24,7 @@ export interface TapOptions extends MeshOptions {
 const reconnectMs = 1000
 
 export async function tap(context: CliContext, workload: string | undefined, options: TapOptions): Promise<ExitCode> {
-  const mesh = readMeshState(context, options)
+  const mesh = await openProxies(context, options)
   const proxies = workload === undefined ? proxyEndpoints(mesh) : [findProxy(mesh, workload)]
   if (proxies.length === 0) throw new CliError('the mesh has no proxies', { hint: 'declare a Workload', exitCode: 1 })
   const query = new URLSearchParams()

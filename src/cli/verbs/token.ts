@@ -34,7 +34,7 @@ export async function listTokens(context: CliContext, options: MeshOptions): Pro
 export async function deleteToken(
   context: CliContext,
   name: string,
-  options: { readonly stateDir: string },
+  options: Omit<MeshOptions, 'output'>,
 ): Promise<ExitCode> {
   const client = connect(context, options)
   await client.deleteToken(name).finally(() => client.close())

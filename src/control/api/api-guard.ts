@@ -96,8 +96,8 @@ function bearerToken({ headers }: FastifyRequest): string {
 function unauthorized(): ApiFailure {
   return new ApiFailure(401, {
     code: 'unauthorized',
-    message: 'this API needs the bearer token of the mesh',
-    hint: 'take adminToken from mesh.json in the state directory',
+    message: 'this API needs a bearer token that it knows',
+    hint: 'take adminToken from mesh.json in the state directory, or one made with `heddle token create`',
   })
 }
 

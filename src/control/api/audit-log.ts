@@ -12,7 +12,8 @@ export interface AuditedChange {
   readonly action: string
 }
 
-export interface AuditEntry {
+/** Of a change by the API. */
+export interface ApiAuditEntry {
   readonly role: string
   /** Name of the token. */
   readonly token: string
@@ -26,6 +27,17 @@ export interface AuditEntry {
   readonly revisionBefore: string
   readonly revisionAfter: string
 }
+
+/** Of a change by files that the control plane reads: whoever may write those needs no token. */
+export interface FileAuditEntry {
+  readonly source: 'files'
+  readonly files: readonly string[]
+  readonly changes: readonly AuditedChange[]
+  readonly revisionBefore: string
+  readonly revisionAfter: string
+}
+
+export type AuditEntry = ApiAuditEntry | FileAuditEntry
 
 export interface AuditLog {
   append(entry: AuditEntry): void

@@ -1,12 +1,15 @@
-// The embedded store: one SQLite file, which one control plane uses at a time. What was acknowledged survives SIGKILL and loss of power.
+// The embedded store: one SQLite file, which one control plane uses at a time. What was acknowledged survives SIGKILL and loss of power. Values
+// are encrypted with the key in `store.key` beside it; keys and times are not.
+import { randomBytes } from 'node:crypto'
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import { createSealKey, createValueSeal, readSealKey, type ValueSeal } from './sealed-values.ts'
 import type { Store, StoreChange, StoreEntry, StoreWrite, WriteResult } from './store.ts'
 
 export interface SqliteStoreOptions {
@@ -16,13 +19,14 @@ export interface SqliteStoreOptions {
   readonly logger: Logger
 }
 
-const schemaVersion = 1
+/** 1 had its values in clear. */
+const schemaVersion = 2
 const schema = `
   CREATE TABLE revision (revision INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
   CREATE TABLE change (
     key TEXT NOT NULL,
     revision INTEGER NOT NULL REFERENCES revision,
-    value TEXT, -- null: deleted
+    value TEXT, -- sealed; null: deleted
     PRIMARY KEY (key, revision)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX change_by_revision ON change (revision);
@@ -42,6 +46,7 @@ interface Watcher {
 
 class SqliteStore implements Store {
   readonly #database: DatabaseSync
+  readonly #seal: ValueSeal
   readonly #statements: Statements
   readonly #options: SqliteStoreOptions
   readonly #watchers = new Set<Watcher>()
@@ -50,7 +55,9 @@ class SqliteStore implements Store {
 
   constructor(options: SqliteStoreOptions) {
     this.#options = options
-    this.#database = openDatabase(options.file)
+    const { database, seal } = openDatabase(options.file)
+    this.#database = database
+    this.#seal = seal
     this.#statements = prepare(this.#database)
     this.#revision = Number(this.#statements.lastRevision.get()?.['revision'])
   }
@@ -66,7 +73,7 @@ class SqliteStore implements Store {
   ): Promise<{ entries: readonly StoreEntry[]; revision: number }> {
     this.#assertOpen()
     const rows = this.#statements.list.all({ prefix, revision })
-    return { entries: rows.map(toEntry), revision: Math.min(revision, this.#revision) }
+    return { entries: rows.map((row) => this.#toEntry(row)), revision: Math.min(revision, this.#revision) }
   }
 
   put(key: string, value: string, expectedRevision?: number): Promise<WriteResult> {
@@ -94,7 +101,7 @@ class SqliteStore implements Store {
 
   async history(key: string): Promise<readonly StoreChange[]> {
     this.#assertOpen()
-    return this.#statements.history.all({ key }).map(toChange)
+    return this.#statements.history.all({ key }).map((row) => this.#toChange(row))
   }
 
   watch(prefix: string, fromRevision: number, onChanges: (changes: readonly StoreChange[]) => void): () => void {
@@ -114,7 +121,7 @@ class SqliteStore implements Store {
 
   #get(key: string, revision: number): StoreEntry | undefined {
     const row = this.#statements.get.get({ key, revision })
-    return row === undefined || row['value'] === null ? undefined : toEntry(row)
+    return row === undefined || row['value'] === null ? undefined : this.#toEntry(row)
   }
 
   #commit(writes: readonly StoreWrite[]): void {
@@ -122,7 +129,10 @@ class SqliteStore implements Store {
     this.#database.exec('BEGIN IMMEDIATE')
     try {
       this.#statements.insertRevision.run({ revision, at_ms: Math.round(this.#options.clock.nowMs()) })
-      for (const { key, value } of writes) this.#statements.insertChange.run({ key, revision, value: value ?? null })
+      for (const { key, value } of writes) {
+        const sealed = value === undefined ? null : this.#seal.seal(placeOf(key, revision), value)
+        this.#statements.insertChange.run({ key, revision, value: sealed })
+      }
       this.#database.exec('COMMIT')
     } catch (error) {
       // a full disk may have rolled back already
@@ -144,8 +154,9 @@ class SqliteStore implements Store {
         return
       }
       watcher.seenRevision = revision
-      const changes = this.#statements.changesOf.all({ prefix: watcher.prefix, revision }).map(toChange)
       try {
+        const rows = this.#statements.changesOf.all({ prefix: watcher.prefix, revision })
+        const changes = rows.map((row) => this.#toChange(row))
         watcher.onChanges(changes)
       } catch (error) {
         this.#options.logger.error('a watcher of the store failed', {
@@ -156,24 +167,59 @@ class SqliteStore implements Store {
     }
   }
 
+  #toEntry(row: Row): StoreEntry {
+    const [key, revision] = [String(row['key']), Number(row['revision'])]
+    return { key, value: this.#open(key, revision, String(row['value'])), revision }
+  }
+
+  #toChange(row: Row): StoreChange {
+    const [key, revision, value] = [String(row['key']), Number(row['revision']), row['value']]
+    return {
+      key,
+      value: typeof value === 'string' ? this.#open(key, revision, value) : undefined,
+      revision,
+      atMs: Number(row['at_ms']),
+    }
+  }
+
+  #open(key: string, revision: number, sealed: string): string {
+    try {
+      return this.#seal.open(placeOf(key, revision), sealed)
+    } catch (error) {
+      const what = `the value of ${key} in the store ${this.#options.file} cannot be read`
+      throw new Error(`${what}: it was changed, or belongs to another store.key`, { cause: error })
+    }
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw new Error(`the store ${this.#options.file} is closed`)
   }
 }
 
-function openDatabase(file: string): DatabaseSync {
+/** No row can stand for another. */
+function placeOf(key: string, revision: number): string {
+  return `${revision} ${key}`
+}
+
+function openDatabase(file: string): { readonly database: DatabaseSync; readonly seal: ValueSeal } {
   let database: DatabaseSync | undefined
   try {
     if (file !== ':memory:') createPrivateFile(file)
     database = new DatabaseSync(file, { timeout: 500 })
     // exclusive: a second control plane on the same state is told so instead of being half served
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    database.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON',
+    )
     database.exec('BEGIN EXCLUSIVE')
     const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
     if (version > schemaVersion) throw new Error(`it was written by a newer Heddle (schema ${version}): use that one`)
+    const seal = createValueSeal(sealKeyOf(file, version))
     if (version === 0) database.exec(schema)
+    if (version === 1) sealValues(database, seal)
     database.exec('COMMIT')
-    return database
+    // or pages that nobody uses any more would still hold them in clear
+    if (version === 1) database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
+    return { database, seal }
   } catch (error) {
     database?.close()
     const message = errorMessage(error)
@@ -182,6 +228,28 @@ function openDatabase(file: string): DatabaseSync {
       : message
     throw new Error(`cannot open the store ${file}: ${why}`, { cause: error })
   }
+}
+
+/** Throws when what is sealed could not be opened again. */
+function sealKeyOf(file: string, version: number): Uint8Array {
+  if (file === ':memory:') return randomBytes(32)
+  const keyFile = join(dirname(file), 'store.key')
+  const key = readSealKey(keyFile)
+  if (key !== undefined) return key
+  if (version === schemaVersion) {
+    throw new Error(`its key ${keyFile} is missing or damaged: put it back, or remove the store as well to begin anew`)
+  }
+  return createSealKey(keyFile)
+}
+
+/** From version 1. */
+function sealValues(database: DatabaseSync, seal: ValueSeal): void {
+  const update = database.prepare('UPDATE change SET value = $value WHERE key = $key AND revision = $revision')
+  for (const row of database.prepare('SELECT key, revision, value FROM change WHERE value IS NOT NULL').all()) {
+    const [key, revision] = [String(row['key']), Number(row['revision'])]
+    update.run({ key, revision, value: seal.seal(placeOf(key, revision), String(row['value'])) })
+  }
+  database.exec(`PRAGMA user_version = ${schemaVersion}`)
 }
 
 /** SQLite gives its side files the mode of the database. */
@@ -226,17 +294,3 @@ function prepare(database: DatabaseSync): Statements {
 }
 
 type Row = Readonly<Record<string, unknown>>
-
-function toEntry(row: Row): StoreEntry {
-  return { key: String(row['key']), value: String(row['value']), revision: Number(row['revision']) }
-}
-
-function toChange(row: Row): StoreChange {
-  const value = row['value']
-  return {
-    key: String(row['key']),
-    value: typeof value === 'string' ? value : undefined,
-    revision: Number(row['revision']),
-    atMs: Number(row['at_ms']),
-  }
-}

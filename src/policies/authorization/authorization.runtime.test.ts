@@ -18,7 +18,7 @@ const peer: PeerFacts = {
 }
 function request(method = 'GET', from = peer): FilteredRequest {
   const head = { method, scheme: 'http' as const, authority: 'a', path: '/a?b', headers: HeaderList.of() }
-  return { head, path: '/a', peer: from, token: undefined, authorization: undefined }
+  return { head, path: '/a', peer: from, body: undefined, token: undefined, authorization: undefined }
 }
 
 const any: { kind: 'any' } = { kind: 'any' }

@@ -71,7 +71,7 @@ const policy = fc.record({
 
 function request(text: string, verb: string, from: PeerFacts): FilteredRequest {
   const head = { method: verb, scheme: 'http' as const, authority: 'a', path: text, headers: HeaderList.of() }
-  return { head, path: text, peer: from, token: undefined, authorization: undefined }
+  return { head, path: text, peer: from, body: undefined, token: undefined, authorization: undefined }
 }
 
 function holds(rules: readonly Rule[], from: PeerFacts, asked: FilteredRequest): boolean {

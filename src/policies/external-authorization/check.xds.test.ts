@@ -58,6 +58,18 @@ it('a question holds the peers, the time and the request', () => {
   })
 })
 
+it('a question holds the body, as a text or as bytes', () => {
+  const peer = { address: '10.0.0.1', principal: undefined }
+  const head = { method: 'POST', scheme: 'http', authority: 'a', path: '/', headers: new Map() }
+  const check = { source: peer, destination: { ...peer, port: 1 }, sni: undefined, timeMs: 0, ...head }
+  const shown = (body: Uint8Array | string | undefined): unknown =>
+    fromBinary(CheckRequestSchema, encodeCheck(body === undefined ? check : { ...check, body })).attributes?.request
+      ?.http
+  expect(shown('Zoë')).toMatchObject({ body: 'Zoë', rawBody: new Uint8Array() })
+  expect(shown(Uint8Array.of(0xff))).toMatchObject({ body: '', rawBody: Uint8Array.of(0xff) })
+  expect(shown(undefined)).toMatchObject({ body: '', rawBody: new Uint8Array() })
+})
+
 function answer(init: MessageInitShape<typeof CheckResponseSchema>): AuthorizationAnswer {
   return decodeCheckAnswer(toBinary(CheckResponseSchema, create(CheckResponseSchema, init)))
 }

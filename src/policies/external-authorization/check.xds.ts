@@ -29,6 +29,7 @@ export function encodeCheck(check: AuthorizationCheck): Uint8Array {
           path: check.path,
           host: check.authority,
           scheme: check.scheme,
+          ...bodyOf(check.body),
           size: sizeOf(check.headers.get('content-length')),
         },
       },
@@ -52,6 +53,10 @@ function headersOf({ headers, method, authority, path, scheme }: AuthorizationCh
     ':scheme': scheme,
     ...Object.fromEntries([...headers].map(([name, value]) => [name, Buffer.from(value, 'latin1').toString()])),
   }
+}
+
+function bodyOf(body: AuthorizationCheck['body']): { readonly body: string } | { readonly rawBody: Uint8Array } {
+  return typeof body === 'object' ? { rawBody: body } : { body: body ?? '' }
 }
 
 /** -1: not known. */

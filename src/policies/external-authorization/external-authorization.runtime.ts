@@ -11,6 +11,7 @@ import type {
   HttpAuthorizationService,
 } from './external-authorization.spec.ts'
 import { matchesHeader } from './header-pattern.runtime.ts'
+import { partialBodyHeader, type ShownBody, shownBody } from './shown-body.runtime.ts'
 
 export interface ExternalAuthorizationDeps {
   readonly clock: Clock
@@ -25,9 +26,15 @@ export function externalAuthorizationFilter(
 ): HttpFilter {
   return {
     name: 'envoy.filters.http.ext_authz',
+    // a server asked by gRPC names them in its answer
+    ownsHeader: (name) => spec.service.kind === 'http' && matchesHeader(spec.service.headersToUpstreamOnAllow, name),
     async apply(request) {
+      const { requestBody, service } = spec
+      const waits = requestBody !== undefined && request.body !== undefined
+      const body = waits ? await shownBody(request.body, requestBody, service.kind) : undefined
+      if (body !== undefined && 'refusal' in body) return body.refusal
       try {
-        const answer = await askInTime(checkOf(request, spec, deps), spec, deps)
+        const answer = await askInTime(checkOf(request, body, spec, deps), spec, deps)
         return answerRequest(request, interpret(answer, spec))
       } catch {
         if (spec.failOpen) return undefined
@@ -57,6 +64,7 @@ async function askInTime(
 
 function checkOf(
   { head, peer }: FilteredRequest,
+  shown: ShownBody | undefined,
   { headersInCheck, service }: ExternalAuthorizationSpec,
   { clock, principal }: ExternalAuthorizationDeps,
 ): AuthorizationCheck {
@@ -67,6 +75,9 @@ function checkOf(
     const told = all || (service.kind === 'http' && name === 'authorization') || matchesHeader(headersInCheck, name)
     if (told) headers.set(name, head.headers.get(name) ?? '')
   }
+  // whatever the caller says of that
+  headers.delete(partialBodyHeader)
+  if (shown !== undefined) headers.set(partialBodyHeader, String(shown.partial))
   return {
     source: { address: peer.remoteAddress, principal: peer.principal },
     destination: { address: peer.localAddress, port: peer.localPort, principal },
@@ -77,6 +88,7 @@ function checkOf(
     authority: head.authority,
     path: head.path,
     headers,
+    ...(shown === undefined ? {} : { body: shown.body }),
   }
 }
 
@@ -144,9 +156,12 @@ function checkChanges(names: readonly string[]): void {
     if (!headerName.test(name) || framingHeaders.has(name)) throw new Error(`the answer changes "${name}"`)
 }
 
-function answerRequest({ head }: FilteredRequest, answer: Decision): FilterResult {
+function answerRequest(request: FilteredRequest, answer: Decision): FilterResult {
   if (answer.kind === 'denied') return refusal(answer)
-  checkChanges([...answer.changes.map(({ name }) => name), ...answer.remove])
+  const { head, ownedHeaders = [] } = request
+  const names = [...answer.changes.map(({ name }) => name), ...answer.remove]
+  checkChanges(names)
+  request.ownedHeaders = [...ownedHeaders, ...names]
   for (const name of answer.remove) head.headers.delete(name)
   for (const change of answer.changes) applyChange(head.headers, change)
   return undefined

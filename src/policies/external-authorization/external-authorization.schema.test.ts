@@ -38,6 +38,7 @@ it('takes everything that a provider can say', () => {
         timeout: '100ms',
         failOpen: true,
         statusOnError: '503',
+        includeRequestBodyInCheck: { maxRequestBytes: 1024, allowPartialMessage: true },
         pathPrefix: '/check',
         includeRequestHeadersInCheck: ['X-*', 'cookie'],
         headersToUpstreamOnAllow: ['*-user'],
@@ -57,6 +58,7 @@ it('takes everything that a provider can say', () => {
     failOpen: true,
     statusOnError: 503,
     headersInCheck: ['x-*', 'cookie'],
+    requestBody: { maxRequestBytes: 1024, allowPartialMessage: true, packAsBytes: false },
   })
 })
 
@@ -74,6 +76,11 @@ describe('a provider is refused', () => {
     ],
     ['without port', [{ name: 'a', envoyExtAuthzGrpc: { service: 'a' } }], '0.envoyExtAuthzGrpc.port: '],
     ['by URL', [{ name: 'a', envoyExtAuthzGrpc: { ...server, service: 'http://a' } }], '0.envoyExtAuthzGrpc.service: '],
+    [
+      'with bodies of no size',
+      [{ name: 'a', envoyExtAuthzGrpc: { ...server, includeRequestBodyInCheck: {} } }],
+      '0.envoyExtAuthzGrpc.includeRequestBodyInCheck.maxRequestBytes: ',
+    ],
     ['without time', [{ name: 'a', envoyExtAuthzGrpc: { ...server, timeout: '0s' } }], '0.envoyExtAuthzGrpc.timeout: '],
     [
       'that would pass failures off as success',

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 import { durationMs, durationSchema, foldCase, portSchema, ruleIssue, uniqueNames } from '../scalars.schema.ts'
-import type { ExternalAuthorizationSpec } from './external-authorization.spec.ts'
+import type { ExternalAuthorizationSpec, RequestBodyInCheck } from './external-authorization.spec.ts'
 
 export interface AuthorizationServer {
   /** "ext-authz.default.svc.cluster.local", with "namespace/" in front where the name alone does not say which. */
@@ -11,6 +11,7 @@ export interface AuthorizationServer {
   readonly timeout: string
   readonly failOpen: boolean
   readonly statusOnError: number
+  readonly includeRequestBodyInCheck?: RequestBodyInCheck
 }
 
 export interface HttpAuthorizationServer extends AuthorizationServer {
@@ -35,12 +36,22 @@ const statusSchema = z
   .transform(Number)
   .pipe(z.int().min(400).max(599))
 
+/** More than that is no question any more, and waits in memory for every request. */
+const mostRequestBytes = 64 * 1024 * 1024
+
+const requestBodySchema = z.strictObject({
+  maxRequestBytes: z.int().min(1).max(mostRequestBytes),
+  allowPartialMessage: z.boolean().default(false),
+  packAsBytes: z.boolean().default(false),
+})
+
 const serverFields = {
   service: z.string().max(316).regex(serviceName, 'a service such as "auth.default.svc.cluster.local"'),
   port: portSchema,
   timeout: durationSchema.refine((timeout) => durationMs(timeout) > 0, '"timeout" must be more than 0').default('5s'),
   failOpen: z.boolean().default(false),
   statusOnError: statusSchema.default(403),
+  includeRequestBodyInCheck: requestBodySchema.exactOptional(),
 }
 
 const headerPatternsSchema = z
@@ -106,6 +117,8 @@ function commonOf({
   timeout,
   failOpen,
   statusOnError,
-}: AuthorizationServer): Pick<ExternalAuthorizationSpec, 'timeoutMs' | 'failOpen' | 'statusOnError'> {
-  return { timeoutMs: durationMs(timeout), failOpen, statusOnError }
+  includeRequestBodyInCheck: requestBody,
+}: AuthorizationServer): Pick<ExternalAuthorizationSpec, 'timeoutMs' | 'failOpen' | 'statusOnError' | 'requestBody'> {
+  const rest = { timeoutMs: durationMs(timeout), failOpen, statusOnError }
+  return requestBody === undefined ? rest : { ...rest, requestBody }
 }

@@ -19,6 +19,16 @@ export interface HttpAuthorizationService {
   readonly headersToDownstreamOnDeny: readonly HeaderPattern[]
 }
 
+/** How much of a request's body the server is shown, with Envoy's names. */
+export interface RequestBodyInCheck {
+  /** So much waits in memory for each request that is asked about. */
+  readonly maxRequestBytes: number
+  /** A longer body is shown in part, instead of being refused. */
+  readonly allowPartialMessage: boolean
+  /** By gRPC: as bytes, instead of as a text in UTF-8. */
+  readonly packAsBytes: boolean
+}
+
 export interface ExternalAuthorizationSpec {
   readonly service: GrpcAuthorizationService | HttpAuthorizationService
   /** For one question. */
@@ -29,6 +39,8 @@ export interface ExternalAuthorizationSpec {
   readonly statusOnError: number
   /** Those that the server is told. Empty: all by gRPC, `Authorization` alone by HTTP, where that is always among them. */
   readonly headersInCheck: readonly HeaderPattern[]
+  /** Undefined: bodies are not waited for. */
+  readonly requestBody?: RequestBodyInCheck
 }
 
 /** A question. */
@@ -45,6 +57,8 @@ export interface AuthorizationCheck {
   readonly path: string
   /** In lower case, each once. */
   readonly headers: ReadonlyMap<string, string>
+  /** A text where the server is to get one. Undefined: the request has none, or the server is not shown it. */
+  readonly body?: Uint8Array | string
 }
 
 export interface HeaderChange {

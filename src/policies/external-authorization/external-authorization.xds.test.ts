@@ -38,6 +38,14 @@ const service = fc.oneof(
     plain,
   ),
 )
+const requestBody = fc.record(
+  {
+    maxRequestBytes: fc.integer({ min: 1, max: 0xffffffff }),
+    allowPartialMessage: fc.boolean(),
+    packAsBytes: fc.boolean(),
+  },
+  plain,
+)
 const spec: fc.Arbitrary<ExternalAuthorizationSpec> = fc.record(
   {
     service,
@@ -45,8 +53,9 @@ const spec: fc.Arbitrary<ExternalAuthorizationSpec> = fc.record(
     failOpen: fc.boolean(),
     statusOnError: fc.integer({ min: 400, max: 599 }),
     headersInCheck: patterns,
+    requestBody,
   },
-  plain,
+  { ...plain, requiredKeys: ['service', 'timeoutMs', 'failOpen', 'statusOnError', 'headersInCheck'] },
 )
 
 type Init = MessageInitShape<typeof ExtAuthzSchema>
@@ -111,7 +120,7 @@ describe('external authorization over xDS', () => {
     ['_to_append', byHttp({ serverUri, authorizationResponse: { allowedUpstreamHeadersToAppend: some } })],
     ['_on_success', byHttp({ serverUri, authorizationResponse: { allowedClientHeadersOnSuccess: some } })],
     ['dynamic_metadata', byHttp({ serverUri, authorizationResponse: { dynamicMetadataFromHeaders: some } })],
-    ['with_request_body', { withRequestBody: { maxRequestBytes: 1 } }],
+    ['with_request_body.max_request_bytes has to be more than 0', { withRequestBody: {} }],
     ['failure_mode_allow_header_add', { failureModeAllowHeaderAdd: true }],
     ['filter_enabled', { filterEnabled: {} }],
     ['deny_at_disable', { denyAtDisable: {} }],

@@ -4,6 +4,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { ApiVersion } from '../../contracts/xds/gen/envoy/config/core/v3/config_source_pb.ts'
 import { ExtAuthzSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import type {
+  BufferSettings,
   ExtAuthz,
   HttpService,
 } from '../../contracts/xds/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
@@ -47,6 +48,7 @@ export function encodeExternalAuthorization(
       path: [{ segment: { case: 'key', value: questionPrefix + matchedRule } }],
       value: { matchPattern: { case: 'presentMatch', value: true } },
     },
+    ...(spec.requestBody === undefined ? {} : { withRequestBody: spec.requestBody }),
     ...(spec.headersInCheck.length === 0 ? {} : { allowedHeaders: encodePatterns(spec.headersInCheck) }),
   })
   return { name: externalAuthorizationFilterName, configType: { case: 'typedConfig', value: config } }
@@ -105,7 +107,11 @@ export function questionPrefixOf({ filterEnabledMetadata }: ExtAuthz): string | 
 export function decodeExternalAuthorization(message: ExtAuthz): ExternalAuthorizationSpec {
   refuseUnsupported(message)
   const { services, statusOnError, allowedHeaders } = message
-  const rest = { failOpen: message.failureModeAllow, statusOnError: statusOnError?.code ?? forbidden }
+  const rest = {
+    failOpen: message.failureModeAllow,
+    statusOnError: statusOnError?.code ?? forbidden,
+    ...decodeRequestBody(message.withRequestBody),
+  }
   const headersInCheck = decodePatterns(allowedHeaders)
   if (services.case === 'grpcService') {
     const { targetSpecifier, timeout, initialMetadata } = services.value
@@ -122,6 +128,13 @@ export function decodeExternalAuthorization(message: ExtAuthz): ExternalAuthoriz
     ...rest,
     headersInCheck: [...headersInCheck, ...decodePatterns(authorizationRequest?.allowedHeaders)],
   }
+}
+
+function decodeRequestBody(settings: BufferSettings | undefined): Pick<ExternalAuthorizationSpec, 'requestBody'> {
+  if (settings === undefined) return {}
+  const { maxRequestBytes, allowPartialMessage, packAsBytes } = settings
+  if (maxRequestBytes === 0) throw new Error('ext_authz: with_request_body.max_request_bytes has to be more than 0')
+  return { requestBody: { maxRequestBytes, allowPartialMessage, packAsBytes } }
 }
 
 function timeoutOf(timeout: Parameters<typeof decodeDuration>[0] | undefined): number {
@@ -155,7 +168,6 @@ function decodeHttpService(service: HttpService): HttpAuthorizationService {
 /** Fields without which the server would decide about something else, or the filter act otherwise. */
 function refuseUnsupported(message: ExtAuthz): void {
   const unsupported = {
-    with_request_body: message.withRequestBody !== undefined,
     failure_mode_allow_header_add: message.failureModeAllowHeaderAdd,
     filter_enabled: message.filterEnabled !== undefined,
     deny_at_disable: message.denyAtDisable !== undefined,

@@ -36,13 +36,20 @@ class RequestAuthentication implements HttpFilter {
   readonly #locations: readonly TokenLocation[]
   /** Headers that only this filter may write, in lower case. */
   readonly #outputs: readonly string[]
+  /** Where it looks for tokens, in lower case. */
+  readonly #tokenHeaders: readonly string[]
   readonly #verified = new TokenCache()
 
   constructor(spec: RequestAuthenticationSpec, { clock, jwks }: RequestAuthenticationDeps) {
     this.#clock = clock
     this.#jwks = jwks
     this.#locations = compileTokenLocations(spec.rules)
+    this.#tokenHeaders = spec.rules.flatMap(({ fromHeaders }) => fromHeaders.map(({ name }) => name.toLowerCase()))
     this.#outputs = [...new Set(spec.rules.flatMap(outputHeaders).map((name) => name.toLowerCase()))]
+  }
+
+  ownsHeader(name: string): boolean {
+    return this.#outputs.includes(name) || this.#tokenHeaders.includes(name)
   }
 
   apply(request: FilteredRequest): FilterResult | Promise<FilterResult> {

@@ -39,11 +39,14 @@ export function createAskAuthorization(service: ExternalAuthorizationSpec['servi
   }
 }
 
-/** They speak of a body, of which there is none, or of the connection. */
+/** They say how the body comes, or speak of the connection: the question has a length of its own. */
 const notAsked = new Set(['content-length', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect'])
 
 /** The head of the request itself, below a prefix. */
-function httpQuestion({ method, scheme, authority, path, headers }: AuthorizationCheck, prefix: string): Question {
+function httpQuestion(
+  { method, scheme, authority, path, headers, body }: AuthorizationCheck,
+  prefix: string,
+): Question {
   const kept = [...headers].filter(([name]) => !notAsked.has(name))
   const head: RequestHead = {
     method,
@@ -52,10 +55,9 @@ function httpQuestion({ method, scheme, authority, path, headers }: Authorizatio
     path: prefix + path,
     headers: HeaderList.of(...kept),
   }
-  return { head, body: empty, spoken: 'HTTP/1.1' }
+  return { head, body: Buffer.from(body ?? ''), spoken: 'HTTP/1.1' }
 }
 
-const empty = Buffer.alloc(0)
 const frameBytes = 5
 
 function grpcQuestion(check: AuthorizationCheck, cluster: string): Question {

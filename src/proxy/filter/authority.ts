@@ -5,6 +5,16 @@ export interface Authority {
   readonly port: number
 }
 
+export function formatAuthority({ host, port }: Authority): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Of a text that is host:port, as that of a CONNECT. */
+export function splitAuthority(authority: string): Authority {
+  const colon = authority.lastIndexOf(':')
+  return { host: authority.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(authority.slice(colon + 1)) }
+}
+
 /** Undefined when the text is not host[:port]. IPv6 addresses keep their brackets off. */
 export function parseAuthority(authority: string, defaultPort: number): Authority | undefined {
   const parts = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i.exec(authority)

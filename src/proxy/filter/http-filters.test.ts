@@ -17,7 +17,7 @@ const refusal: FilterRefusal = { status: 401, flags: [], detail: 'no' }
 
 function request(): FilteredRequest {
   const head = { method: 'GET', scheme: 'http', authority: 'a', path: '/', headers: new HeaderList() } as const
-  return { head, path: '/', peer, token: undefined, authorization: undefined }
+  return { head, path: '/', peer, body: undefined, token: undefined, authorization: undefined }
 }
 
 function filter(name: string, apply: HttpFilter['apply'], passed: string[]): HttpFilter {

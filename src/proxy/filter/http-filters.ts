@@ -122,7 +122,7 @@ function externalAuthorization(
   if (asked === undefined) return filter
   const question = createAuthorizer([{ enforced: { ...asked, action: 'DENY' } }])
   return {
-    name: filter.name,
+    ...filter,
     apply: (request) => (question.authorize(request).allowed ? undefined : filter.apply(request)),
   }
 }

@@ -1,5 +1,6 @@
 // What policies may ask of a connection.
-import type { PeerFacts } from '../../contracts/http-filter.ts'
+import type { FilteredBody, FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
+import type { ServerStream } from '../codec/http-stream.ts'
 import type { Connection } from '../io/connection.ts'
 
 /** `remoteAddress`: whose request it is. */
@@ -15,4 +16,13 @@ export function peerFacts(connection: Connection, remoteAddress: string): PeerFa
     localPort,
     sni: tls?.sni,
   }
+}
+
+/** The request of `stream` as filters see it. `body`: what they may wait for; absent: nothing. */
+export function filteredRequest(stream: ServerStream, remoteAddress: string, body?: FilteredBody): FilteredRequest {
+  const { request: head, connection } = stream
+  const query = head.path.indexOf('?')
+  const path = query === -1 ? head.path : head.path.slice(0, query)
+  const peer = peerFacts(connection, remoteAddress)
+  return { head, path, peer, body, token: undefined, authorization: undefined }
 }

@@ -1,6 +1,13 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
 import type { AuthorizationRecord, ResponseFlag } from '../../contracts/decision-record.ts'
-import type { FilteredRequest, FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
+import type {
+  FilteredBody,
+  FilteredRequest,
+  FilterRefusal,
+  FilterResult,
+  GatheredBody,
+  HttpFilter,
+} from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -26,10 +33,11 @@ import { sendReply, textResponse } from '../upstream/local-reply.ts'
 import { sendMirror } from '../upstream/mirror.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
-import type { Authority } from './authority.ts'
+import { type Authority, formatAuthority, splitAuthority } from './authority.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
+import { guardTrailers } from './guarded-trailers.ts'
 import { type HttpFilters, runFilters } from './http-filters.ts'
-import { peerFacts } from './peer-facts.ts'
+import { filteredRequest, peerFacts } from './peer-facts.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 import { WatchedRequest } from './watched-request.ts'
@@ -42,7 +50,7 @@ export interface ServeDeps extends ForwardDeps {
   readonly logger: Logger
 }
 
-export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper {
+export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper, FilteredBody {
   readonly #deps: ServeDeps
   readonly #stream: ServerStream
   readonly #origin: StreamOrigin
@@ -56,6 +64,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   #mirrorTo: ForwardDecision | undefined
   /** What the filters saw of it; undefined: there were none. */
   #filtered: FilteredRequest | undefined
+  /** Those that it passes. */
+  #filters: readonly HttpFilter[] | undefined
   #filtering = false
   #finished = false
 
@@ -109,7 +119,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     }
     const result = chain.filter.filters === undefined ? undefined : this.#filter(chain.filter, remoteAddress)
     if (result instanceof Promise) {
-      this.#stream.pause()
+      if (!this.#body.awaited) this.#stream.pause()
       this.#filtering = true
       void this.#awaitFilters(result, chain.filter)
     } else if (result === undefined) this.#route(routes)
@@ -117,22 +127,36 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   #filter(manager: HttpConnectionManagerConfig, remoteAddress: string): FilterResult | Promise<FilterResult> {
-    const filtered = (this.#filtered = this.#facts(remoteAddress))
-    const result = runFilters(this.#deps.filters.of(manager), filtered, (error) =>
-      this.#deps.logger.error('filter failed', { error: errorMessage(error) }),
-    )
+    const { upgrade, request } = this.#stream
+    const body = this.#body.complete || upgrade !== undefined || request.method === 'CONNECT' ? undefined : this
+    const filtered = (this.#filtered = filteredRequest(this.#stream, remoteAddress, body))
+    const filters = (this.#filters = this.#deps.filters.of(manager))
+    const result = runFilters(filters, filtered, (error) => {
+      if (!this.#finished) this.#deps.logger.error('filter failed', { error: errorMessage(error) })
+    })
     const noted = (refusal: FilterResult): FilterResult => {
+      this.#guardTrailers()
       this.#exchange.authorization = filtered.authorization
       return refusal
     }
     return result instanceof Promise ? result.then(noted) : noted(result)
   }
 
-  #facts(remoteAddress: string): FilteredRequest {
-    const { request: head, connection } = this.#stream
-    const query = head.path.indexOf('?')
-    const path = query === -1 ? head.path : head.path.slice(0, query)
-    return { head, path, peer: peerFacts(connection, remoteAddress), token: undefined, authorization: undefined }
+  get declaredBytes(): number | undefined {
+    const { length } = this.#body
+    return length === 'unknown' ? undefined : length
+  }
+
+  gather(bytes: number): Promise<GatheredBody> {
+    const { request, expectsContinue } = this.#stream
+    // Nobody else will say it, and what is here already is not to be asked for again.
+    if (expectsContinue && request.headers.has('expect')) {
+      request.headers.delete('expect')
+      this.#stream.sendInformational({ status: 100, headers: new HeaderList() })
+    }
+    const gathered = this.#body.gather(bytes)
+    if (this.#body.awaited) this.#stream.resume()
+    return gathered
   }
 
   async #awaitFilters(pending: Promise<FilterResult>, manager: HttpConnectionManagerConfig): Promise<void> {
@@ -162,7 +186,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const filter = this.#origin.chain()?.filter
     return this.#deps.filters.refusalOf(filter, (authorizer) => {
       // it came when there were no filters
-      this.#filtered ??= this.#facts(this.#remoteAddress(filter))
+      this.#filtered ??= filteredRequest(this.#stream, this.#remoteAddress(filter))
       return authorizer.authorize(this.#filtered)
     })
   }
@@ -186,7 +210,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
 
   #route(routes: RouteSource): void {
     const { connectedTo } = this.#origin
-    const authority = connectedTo === undefined ? this.#stream.request.authority : hostPort(connectedTo)
+    const authority = connectedTo === undefined ? this.#stream.request.authority : formatAuthority(connectedTo)
     const found = this.#deps.lookup.find(routes, authority, 80)
     if (!(found instanceof Promise)) {
       this.#found(found)
@@ -216,12 +240,20 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
 
   onEnd(trailers: HeaderList | undefined): void {
     this.#body.end(trailers)
+    this.#guardTrailers()
     this.#proxied?.bodyEnd()
     this.#mirror()
     if (this.#pending === undefined) return
     const { head, body, detail } = this.#pending
     sendReply(this.#stream, this.#exchange, head, body, detail)
     this.finish()
+  }
+
+  /** Once they are here, and again when the filters have decided: before they go on. */
+  #guardTrailers(): void {
+    const { trailers } = this.#body
+    if (trailers === undefined || this.#filters === undefined || this.#filtered === undefined) return
+    guardTrailers(trailers, this.#filters, this.#filtered)
   }
 
   onDrain(): void {
@@ -342,7 +374,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** Answers the request where policies of its destination refuse it. */
   #mayLeave({ modifyResponse }: ForwardDecision, authorizer: Authorizer): boolean {
     const exchange = this.#exchange
-    this.#filtered ??= this.#facts(this.#remoteAddress())
+    this.#filtered ??= filteredRequest(this.#stream, this.#remoteAddress())
     const verdict = authorizer.authorize(this.#filtered)
     exchange.authorization = joinVerdicts(exchange.authorization, verdict)
     if (verdict.allowed) return true
@@ -395,7 +427,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.#refuseFiltered(authorizationRefusal)
       return
     }
-    const authority = hostAndPort(this.#stream.request.authority)
+    const authority = splitAuthority(this.#stream.request.authority)
     // Not now: the connection is in the middle of reading.
     queueMicrotask(() => {
       if (this.#finished) return
@@ -407,7 +439,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
         onTunnelClosed: ({ sentBytes, receivedBytes }, error) => {
           const exchange = this.#exchange
           exchange.cluster = 'passthrough'
-          exchange.destinationAddress = hostPort(authority)
+          exchange.destinationAddress = formatAuthority(authority)
           exchange.requestBytes = sentBytes
           exchange.responseBytes = receivedBytes
           exchange.status = 200
@@ -457,18 +489,10 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   finish(): void {
     if (this.#finished) return
     this.#finished = true
+    this.#body.abandon()
     this.#deps.deadlines.remove(this)
     const exchange = this.#exchange
     exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs
     this.#deps.sink.finished(exchange)
   }
-}
-
-function hostPort({ host, port }: Authority): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-function hostAndPort(authority: string): Authority {
-  const colon = authority.lastIndexOf(':')
-  return { host: authority.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(authority.slice(colon + 1)) }
 }

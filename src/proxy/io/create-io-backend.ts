@@ -1,6 +1,6 @@
 // Chooses the I/O back end of a process: raw handles where the runtime gives them, node:net where it does not.
 import type { Clock } from '../../core/clock.ts'
-import { errorMessage } from '../../core/errors.ts'
+import { errorCode, errorMessage } from '../../core/errors.ts'
 import { loadStreamBindings } from '../../core/stream-bindings.ts'
 import type { IoBackend } from './connection.ts'
 import { createNetBackend } from './net-backend.ts'
@@ -22,7 +22,9 @@ export function createIoBackend(clock: Clock, choice: IoChoice): ChosenIo {
     const io = createRawBackend(clock, loadStreamBindings())
     return { io, reason: choice === 'raw' ? 'as told' : 'the runtime gives its handles' }
   } catch (error) {
-    const reason = `the runtime does not give its handles: ${errorMessage(error)}`
+    const denied =
+      errorCode(error) === 'ERR_ACCESS_DENIED' ? "Node's permission model denies them" : errorMessage(error)
+    const reason = `the runtime does not give its handles: ${denied}`
     if (choice === 'raw') throw new Error(reason, { cause: error })
     return { io: createNetBackend(clock), reason }
   }

@@ -1,17 +1,26 @@
-// The body of one request on its way upstream: kept while it is small, so that an attempt can be repeated and mirrors get a copy.
+// The body of one request on its way upstream: kept while it is small, or while filters wait for it; so an attempt can be repeated, and mirrors get a copy.
+import type { GatheredBody } from '../../contracts/http-filter.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { BodyLength, ClientStream } from '../codec/http-stream.ts'
 
 /** What is kept for a repetition. Beyond it a request can be sent only once. */
 export const replayBytes = 65_536
 
+interface Gathering {
+  readonly bytes: number
+  readonly promise: Promise<GatheredBody>
+  resolve(body: GatheredBody): void
+  reject(error: Error): void
+}
+
 export class RequestBody {
   readonly length: BodyLength
   receivedBytes = 0
   complete = false
-  #trailers: HeaderList | undefined
+  trailers: HeaderList | undefined
   #kept: Buffer[] | undefined = []
   #keptBytes = 0
+  #gathering: Gathering | undefined
 
   constructor(length: BodyLength) {
     this.length = length
@@ -36,12 +45,45 @@ export class RequestBody {
       if (stream === undefined || !this.full) this.#kept.push(Buffer.from(bytes))
       else this.#kept = undefined
     }
-    return stream === undefined ? !this.full : stream.sendData(bytes)
+    return stream === undefined ? this.#roomLeft() : stream.sendData(bytes)
+  }
+
+  #roomLeft(): boolean {
+    const gathering = this.#gathering
+    if (gathering === undefined) return !this.full
+    if (this.#keptBytes < gathering.bytes) return true
+    this.#gathered(gathering)
+    return false
+  }
+
+  /** Somebody waits to see it: it has to come. */
+  get awaited(): boolean {
+    return this.#gathering !== undefined
+  }
+
+  /** Waits for so much of it, or its end. Only before any of it goes on; one at a time. */
+  gather(bytes: number): Promise<GatheredBody> {
+    const gathering: Gathering = { bytes, ...Promise.withResolvers<GatheredBody>() }
+    if (this.complete || this.#keptBytes >= bytes) this.#gathered(gathering)
+    else this.#gathering = gathering
+    return gathering.promise
+  }
+
+  #gathered(gathering: Gathering): void {
+    this.#gathering = undefined
+    gathering.resolve({ bytes: Buffer.concat(this.#kept ?? []), complete: this.complete })
+  }
+
+  /** The rest of it never comes. */
+  abandon(): void {
+    this.#gathering?.reject(new Error('the request is over'))
+    this.#gathering = undefined
   }
 
   end(trailers: HeaderList | undefined): void {
     this.complete = true
-    this.#trailers = trailers
+    this.trailers = trailers
+    if (this.#gathering !== undefined) this.#gathered(this.#gathering)
   }
 
   /** Sends what has come so far, from the beginning. False: the stream asks to wait. */
@@ -54,7 +96,7 @@ export class RequestBody {
   }
 
   sendEndTo(stream: ClientStream): void {
-    stream.sendEnd(this.#trailers)
+    stream.sendEnd(this.trailers)
   }
 
   /** The whole body; undefined when it was too long to keep. */

@@ -1,6 +1,6 @@
 // The header lines of one message: checked, freed of what concerns only this hop, with the facts that framing needs.
 import { HeaderList } from '../../../core/header-list.ts'
-import { forbiddenTrailers } from '../forbidden-trailers.ts'
+import { isForbiddenTrailer } from '../forbidden-trailers.ts'
 import { COLON, CR, HT, isFieldText, isToken, LF, SP } from './characters.ts'
 import { limits } from './limits.ts'
 import { badMessage, HttpParseError } from './parse-error.ts'
@@ -209,6 +209,7 @@ function keepAliveTimeout(value: string): number | undefined {
 /** Whole trailers with their empty line; lines that would change framing, routing or authentication are dropped (RFC 9110 section 6.5.1). */
 export function parseTrailers(bytes: Buffer): HeaderList {
   const headers = parseFields(bytes, 0, bytes.length, bytes.toString('latin1'), 0)?.headers ?? new HeaderList()
-  for (const name of forbiddenTrailers) headers.delete(name)
+  const names = [...headers].map(([name]) => name)
+  for (const name of names) if (isForbiddenTrailer(name.toLowerCase())) headers.delete(name)
   return headers
 }

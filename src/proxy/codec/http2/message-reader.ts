@@ -1,6 +1,6 @@
 // One decoded header block as a message's head or trailers, checked as RFC 9113 section 8 wants it.
 import { HeaderList } from '../../../core/header-list.ts'
-import { forbiddenTrailers } from '../forbidden-trailers.ts'
+import { isForbiddenTrailer } from '../forbidden-trailers.ts'
 import { isToken } from '../http1/characters.ts'
 import { fieldKinds } from './header-rules.ts'
 import type { FieldSink } from './hpack/decoder.ts'
@@ -63,7 +63,7 @@ export class MessageReader implements FieldSink {
     }
     if (kind === fieldKinds.regular) {
       this.#regularSeen = true
-      if (this.#part !== 'trailers' || !forbiddenTrailers.has(name)) this.#lines.push(name, value)
+      if (this.#part !== 'trailers' || !isForbiddenTrailer(name)) this.#lines.push(name, value)
       return
     }
     this.#special(kind, name, value)
@@ -151,7 +151,7 @@ export class MessageReader implements FieldSink {
         this.#wrong('a header name or value holds a character that is not allowed')
         return
     }
-    if (this.#part !== 'trailers' || !forbiddenTrailers.has(name)) this.#lines.push(name, value)
+    if (this.#part !== 'trailers' || !isForbiddenTrailer(name)) this.#lines.push(name, value)
   }
 
   #pseudo(kind: number, name: string, value: string): void {

@@ -1,7 +1,12 @@
-// Policies of the Gateway API that attach by targetRefs (GEP-713): BackendTLSPolicy.
+// Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy.
 import { z } from 'zod'
 
+import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
+import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { retryBudgetSchema } from '../../policies/retries/retries.schema.ts'
+import type { RetryBudgetSpec } from '../../policies/retries/retries.spec.ts'
 import {
+  durationSchema,
   groupNameSchema,
   kindNameSchema,
   objectNameSchema,
@@ -17,6 +22,14 @@ export interface PolicyTargetReference {
   readonly sectionName?: string
 }
 
+/** How callers treat a destination. What is absent is as for a destination without a policy. */
+export interface TrafficPolicySpec {
+  readonly targetRefs: readonly PolicyTargetReference[]
+  readonly connectTimeout?: string
+  readonly loadBalancing?: LoadBalancingSettings
+  readonly retryBudget?: RetryBudgetSpec
+}
+
 export interface BackendTlsPolicySpec {
   readonly targetRefs: readonly PolicyTargetReference[]
   readonly validation: {
@@ -29,6 +42,27 @@ export interface BackendTlsPolicySpec {
       readonly uri?: string
     }[]
   }
+}
+
+const targetRefsSchema = z
+  .array(
+    z.strictObject({
+      group: groupNameSchema.default(''),
+      kind: kindNameSchema,
+      name: objectNameSchema,
+      sectionName: objectNameSchema.exactOptional(),
+    }),
+  )
+  .min(1)
+  .max(16)
+
+export const trafficPolicyFields: z.ZodRawShape = {
+  spec: z.strictObject({
+    targetRefs: targetRefsSchema,
+    connectTimeout: durationSchema.exactOptional(),
+    loadBalancing: loadBalancingSchema.exactOptional(),
+    retryBudget: retryBudgetSchema.exactOptional(),
+  }),
 }
 
 const subjectAltNameSchema = z
@@ -48,17 +82,7 @@ const subjectAltNameSchema = z
 
 export const backendTlsPolicyFields: z.ZodRawShape = {
   spec: z.strictObject({
-    targetRefs: z
-      .array(
-        z.strictObject({
-          group: groupNameSchema.default(''),
-          kind: kindNameSchema,
-          name: objectNameSchema,
-          sectionName: objectNameSchema.exactOptional(),
-        }),
-      )
-      .min(1)
-      .max(16),
+    targetRefs: targetRefsSchema,
     validation: z
       .strictObject({
         caCertificateRefs: z

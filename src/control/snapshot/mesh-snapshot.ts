@@ -6,10 +6,11 @@ import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
-import type { RetrySpec } from '../../policies/retries/retries.spec.ts'
+import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
@@ -106,6 +107,15 @@ export interface MeshServicePort {
   readonly consumerStreams: ReadonlyMap<string, readonly MeshStream[]>
   /** Towards endpoints outside the mesh. */
   readonly originateTls?: BackendTlsSpec
+  /** What a TrafficPolicy says; absent: nothing. */
+  readonly traffic?: MeshTraffic
+}
+
+/** How callers treat a port. Absent: as everywhere. */
+export interface MeshTraffic {
+  readonly connectTimeoutMs?: number
+  readonly loadBalancing?: LoadBalancingSpec
+  readonly retryBudget?: RetryBudgetSpec
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

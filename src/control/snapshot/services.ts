@@ -28,6 +28,7 @@ export interface PortDraft {
   readonly streams: MeshServicePort['streams']
   readonly consumerStreams: MeshServicePort['consumerStreams']
   readonly originateTls?: NonNullable<MeshServicePort['originateTls']>
+  readonly traffic?: NonNullable<MeshServicePort['traffic']>
 }
 
 export interface CompiledServices {

@@ -10,12 +10,14 @@ import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
+import { defaultLoadBalancing } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
+import { defaultRetryBudget } from '../../policies/retries/retries.schema.ts'
 import { encodeRetryBudget } from '../../policies/retries/retries.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
-import type { MeshSettings, PortProtocol } from '../snapshot/mesh-snapshot.ts'
+import type { MeshSettings, MeshTraffic, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 
@@ -30,10 +32,7 @@ export interface ResolvedEndpoint extends SocketAddress {
   readonly workload?: { readonly namespace: string; readonly name: string }
 }
 
-const connectTimeoutMs = 1_000
-
-const loadBalancing = encodeLoadBalancing({ kind: 'least-request', choiceCount: 2 })
-const circuitBreakers = encodeRetryBudget({ percent: 20, minConcurrency: 3 })
+const defaultConnectTimeoutMs = 1_000
 
 export interface ServiceClusterOptions {
   readonly name: string
@@ -43,12 +42,13 @@ export interface ServiceClusterOptions {
   readonly h2UpgradePolicy: MeshSettings['h2UpgradePolicy']
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: BackendTlsSpec
+  readonly traffic?: MeshTraffic
   /** Hosts to look up by DNS; absent: endpoints come by EDS. */
   readonly dnsEndpoints?: readonly ResolvedEndpoint[]
 }
 
 export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
-  const { name, service, peerSpiffeIds, protocol, h2UpgradePolicy, originateTls, dnsEndpoints } = options
+  const { name, service, peerSpiffeIds, protocol, h2UpgradePolicy, originateTls, traffic, dnsEndpoints } = options
   const alpn = h2UpgradePolicy === 'UPGRADE' ? meshAlpn : plainAlpn
   const discovery =
     dnsEndpoints === undefined
@@ -56,7 +56,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
       : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
   const { type, ...details } = discovery
   return {
-    ...clusterBase(name, declared(protocol) ?? 'http1'),
+    ...clusterBase(name, declared(protocol) ?? 'http1', traffic),
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
     transportSocketMatches: encodeUpstreamTls(peerSpiffeIds, alpn),
@@ -87,13 +87,14 @@ function declared(protocol: PortProtocol): HttpProtocol | undefined {
   return protocol === 'http2' || protocol === 'grpc' ? 'http2' : 'http1'
 }
 
-function clusterBase(name: string, protocol: HttpProtocol) {
+function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic = {}) {
+  const { connectTimeoutMs = defaultConnectTimeoutMs, loadBalancing = defaultLoadBalancing } = traffic
   return {
     name,
     typedExtensionProtocolOptions: encodeHttpProtocol(protocol),
     connectTimeout: encodeDuration(connectTimeoutMs),
-    loadBalancingPolicy: loadBalancing,
-    circuitBreakers,
+    loadBalancingPolicy: encodeLoadBalancing(loadBalancing),
+    circuitBreakers: encodeRetryBudget(traffic.retryBudget ?? defaultRetryBudget),
   }
 }
 

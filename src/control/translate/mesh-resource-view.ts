@@ -265,6 +265,7 @@ class MeshResourceView implements ResourceView {
         service.name,
         port.protocol,
         port.originateTls,
+        port.traffic,
         h2UpgradePolicy,
         peers.join(),
         byDns ? port.endpoints : undefined,
@@ -277,6 +278,7 @@ class MeshResourceView implements ResourceView {
           protocol: port.protocol,
           h2UpgradePolicy,
           ...(port.originateTls === undefined ? {} : { originateTls: port.originateTls }),
+          ...(port.traffic === undefined ? {} : { traffic: port.traffic }),
           ...(byDns ? { dnsEndpoints: this.#endpoints(port) } : {}),
         }),
     })

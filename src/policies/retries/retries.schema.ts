@@ -1,8 +1,8 @@
-// HTTPRouteRetry (GEP-1731) as written in a route, and its translation to the spec.
+// HTTPRouteRetry (GEP-1731) as written in a route, and its translation to the spec; the budget of a TrafficPolicy.
 import { z } from 'zod'
 
 import { durationMs, durationSchema } from '../scalars.schema.ts'
-import type { RetrySpec } from './retries.spec.ts'
+import type { RetryBudgetSpec, RetrySpec } from './retries.spec.ts'
 
 export interface RouteRetry {
   readonly codes: readonly number[]
@@ -20,3 +20,11 @@ export const retrySchema: z.ZodType<RouteRetry> = z.strictObject({
 export function toRetrySpec(retry: RouteRetry): RetrySpec {
   return { attempts: retry.attempts, statusCodes: retry.codes, backoffMs: durationMs(retry.backoff) }
 }
+
+/** Of destinations without a policy (Envoy's defaults). */
+export const defaultRetryBudget: RetryBudgetSpec = { percent: 20, minConcurrency: 3 }
+
+export const retryBudgetSchema: z.ZodType<RetryBudgetSpec> = z.strictObject({
+  percent: z.number().min(0).max(100).default(defaultRetryBudget.percent),
+  minConcurrency: z.int().min(0).max(10_000).default(defaultRetryBudget.minConcurrency),
+})

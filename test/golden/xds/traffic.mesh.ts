@@ -1,0 +1,20 @@
+// What TrafficPolicies say of clusters; a port without one is as everywhere.
+import { MeshBuilder } from '../../kit/mesh-builder.ts'
+import { node } from './golden-case.ts'
+import type { GoldenCase } from './golden-case.ts'
+
+export const golden: GoldenCase = {
+  mesh: new MeshBuilder()
+    .workload('default', 'web')
+    .service('default', 'reviews', {
+      workloads: ['web'],
+      servicePort: {
+        traffic: {
+          connectTimeoutMs: 250,
+          loadBalancing: { kind: 'least-request', choiceCount: 3 },
+          retryBudget: { percent: 10, minConcurrency: 1 },
+        },
+      },
+    }),
+  node: node('sidecar', 'default', 'web'),
+}

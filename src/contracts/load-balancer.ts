@@ -9,13 +9,19 @@ export interface LoadBalancedEndpoint {
   activeRequests: number
   /** Neither ejected nor unhealthy: it gets requests before the others. The balancer is made anew when it changes. */
   readonly available: boolean
+  /** How long its responses take to begin, as peak EWMA has learned it, and when that was; 0: it has not answered yet. */
+  latencyMs: number
+  latencyAtMs: number
 }
 
-export interface LoadBalancer {
-  /** An endpoint, avoiding `avoid` while there is another; undefined when there is none at all. */
-  pick(avoid?: ReadonlySet<LoadBalancedEndpoint>): LoadBalancedEndpoint | undefined
+export interface LoadBalancer<E extends LoadBalancedEndpoint = LoadBalancedEndpoint> {
+  /**
+   * An endpoint, avoiding `avoid` while there is another; undefined when there is none at all. `hash`: what the request is to be known by, 32 bits;
+   * undefined: nothing in particular.
+   */
+  pick(avoid?: ReadonlySet<E>, hash?: number): E | undefined
   /** Once for each attempt, also of endpoints that are gone by now. Absent: nothing is learned from attempts. */
-  attemptOver?(endpoint: LoadBalancedEndpoint, attempt: FinishedAttempt): void
+  attemptOver?(endpoint: E, attempt: FinishedAttempt): void
 }
 
 /** What became of an attempt. Only to be looked at during the call. */

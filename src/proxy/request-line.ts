@@ -66,7 +66,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   })
   const deadlines = new DeadlineList(clock)
   const filters = new HttpFilters({ clock, jwks: deps.jwks, deadlines, clusters, principal: deps.spiffeId })
-  const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger }
+  const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)

@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
+import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetrySpec } from '../../src/policies/retries/retries.spec.ts'
@@ -95,6 +96,79 @@ export const retry: fc.Arbitrary<RetrySpec> = record<RetrySpec>(
     backoffMs: fc.oneof(fc.constant(0), milliseconds),
   },
   ['grpcStatuses'],
+)
+
+const bound = fc.integer({ min: 100, max: 1_000 })
+const percent = fc.integer({ min: 0, max: 100 })
+
+export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
+  record<Extract<LoadBalancingSpec, { kind: 'round-robin' }>>(
+    { kind: fc.constant('round-robin'), panicThresholdPercent: percent },
+    ['panicThresholdPercent'],
+  ),
+  record<Extract<LoadBalancingSpec, { kind: 'random' }>>(
+    { kind: fc.constant('random'), panicThresholdPercent: percent },
+    ['panicThresholdPercent'],
+  ),
+  record<Extract<LoadBalancingSpec, { kind: 'least-request' }>>(
+    {
+      kind: fc.constant('least-request'),
+      choiceCount: fc.integer({ min: 2, max: 100 }),
+      activeRequestBias: fc.double({ min: 0, max: 100, noNaN: true }),
+      panicThresholdPercent: percent,
+    },
+    ['activeRequestBias', 'panicThresholdPercent'],
+  ),
+  record<Extract<LoadBalancingSpec, { kind: 'peak-ewma' }>>(
+    {
+      kind: fc.constant('peak-ewma'),
+      choiceCount: fc.integer({ min: 2, max: 100 }),
+      decayMs: milliseconds,
+      panicThresholdPercent: percent,
+    },
+    ['panicThresholdPercent'],
+  ),
+  record<Extract<LoadBalancingSpec, { kind: 'ring-hash' }>>(
+    {
+      kind: fc.constant('ring-hash'),
+      minRingSize: fc.integer({ min: 1, max: 1_024 }),
+      maxRingSize: fc.integer({ min: 1_024, max: 8_388_608 }),
+      balanceFactorPercent: bound,
+      panicThresholdPercent: percent,
+    },
+    ['balanceFactorPercent', 'panicThresholdPercent'],
+  ),
+  record<Extract<LoadBalancingSpec, { kind: 'maglev' }>>(
+    {
+      kind: fc.constant('maglev'),
+      tableSize: fc.constantFrom(3, 101, 65_537, 5_000_011),
+      balanceFactorPercent: bound,
+      panicThresholdPercent: percent,
+    },
+    ['balanceFactorPercent', 'panicThresholdPercent'],
+  ),
+)
+
+const terminal = fc.constant(true as const)
+
+export const hashPolicy: fc.Arbitrary<HashPolicySpec> = fc.oneof(
+  record<Extract<HashPolicySpec, { kind: 'header' }>>({ kind: fc.constant('header'), name: token, terminal }, [
+    'terminal',
+  ]),
+  record<Extract<HashPolicySpec, { kind: 'cookie' }>>(
+    { kind: fc.constant('cookie'), name: token, path, ttlMs: fc.nat({ max: 2 ** 31 }), terminal },
+    ['path', 'ttlMs', 'terminal'],
+  ),
+  record<Extract<HashPolicySpec, { kind: 'query-parameter' }>>(
+    { kind: fc.constant('query-parameter'), name: token, terminal },
+    ['terminal'],
+  ),
+  record<Extract<HashPolicySpec, { kind: 'source-identity' }>>({ kind: fc.constant('source-identity'), terminal }, [
+    'terminal',
+  ]),
+  record<Extract<HashPolicySpec, { kind: 'source-address' }>>({ kind: fc.constant('source-address'), terminal }, [
+    'terminal',
+  ]),
 )
 
 export const mirror: fc.Arbitrary<MirrorSpec> = fc

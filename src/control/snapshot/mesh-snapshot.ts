@@ -6,7 +6,7 @@ import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
-import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
@@ -115,6 +115,8 @@ export interface MeshServicePort {
 export interface MeshTraffic {
   readonly connectTimeoutMs?: number
   readonly loadBalancing?: LoadBalancingSpec
+  /** What of a request decides, with a load balancing that hashes. */
+  readonly hashPolicies?: readonly HashPolicySpec[]
   readonly retryBudget?: RetryBudgetSpec
 }
 

@@ -1,5 +1,5 @@
 // TrafficPolicies → how callers treat each port.
-import { toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
@@ -43,6 +43,7 @@ function compileTraffic({ connectTimeout, loadBalancing, retryBudget }: TrafficP
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
+    ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing) }),
     ...(retryBudget === undefined ? {} : { retryBudget }),
   }
 }

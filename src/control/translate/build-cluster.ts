@@ -93,7 +93,7 @@ function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic 
     name,
     typedExtensionProtocolOptions: encodeHttpProtocol(protocol),
     connectTimeout: encodeDuration(connectTimeoutMs),
-    loadBalancingPolicy: encodeLoadBalancing(loadBalancing),
+    ...encodeLoadBalancing(loadBalancing),
     circuitBreakers: encodeRetryBudget(traffic.retryBudget ?? defaultRetryBudget),
   }
 }

@@ -13,6 +13,8 @@ import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_
 import { hostPort, metadataKey } from '../../contracts/xds/names.ts'
 import { encodeCors } from '../../policies/cors/cors.xds.ts'
 import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
+import { encodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
+import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import { encodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { encodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
@@ -29,6 +31,9 @@ export type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>
 type RouteInit = MessageInitShape<typeof RouteSchema>
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
 
+/** What decides where a request goes within a cluster that hashes; none for others. */
+export type HashPoliciesOf = (cluster: string) => readonly HashPolicySpec[]
+
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
 const defaultRouteName = 'default'
 
@@ -40,34 +45,46 @@ export function anyHostRouteConfiguration(name: string, routes: RouteInit[]): Ro
 export function gatewayRouteConfiguration(
   name: string,
   virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[],
+  hashPoliciesOf: HashPoliciesOf,
   others: readonly VirtualHostInit[] = [],
 ): RouteConfigurationInit {
   const built = virtualHosts.map(({ hostname, routes }): VirtualHostInit => ({
     name: hostname,
     domains: [hostname],
-    routes: routes.map(buildRoute),
+    routes: routes.map((route) => buildRoute(route, hashPoliciesOf)),
   }))
   return { name, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
 }
 
-export function defaultRoute(cluster: string, source: SourceLocation): RouteInit {
+export function defaultRoute(
+  cluster: string,
+  source: SourceLocation,
+  hashPolicies: readonly HashPolicySpec[] = [],
+): RouteInit {
   const backends = [{ cluster, weight: 1 }]
   return {
     name: defaultRouteName,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     metadata: encodeSource(source),
-    action: { case: 'route', value: { clusterSpecifier: encodeTrafficSplit(backends), ...encodeTimeouts({}) } },
+    action: {
+      case: 'route',
+      value: {
+        clusterSpecifier: encodeTrafficSplit(backends),
+        hashPolicy: hashPolicies.map(encodeHashPolicy),
+        ...encodeTimeouts({}),
+      },
+    },
   }
 }
 
-export function buildRoute(route: MeshRoute): RouteInit {
+export function buildRoute(route: MeshRoute, hashPoliciesOf: HashPoliciesOf): RouteInit {
   const request = encodeHeaderModifier(route.requestHeaders)
   const response = encodeHeaderModifier(route.responseHeaders)
   return {
     name: route.name,
     match: encodeRouteMatch(route.match),
     metadata: encodeSource(route.source),
-    action: buildAction(route),
+    action: buildAction(route, hashPoliciesOf),
     requestHeadersToAdd: request.add,
     requestHeadersToRemove: request.remove,
     responseHeadersToAdd: response.add,
@@ -88,15 +105,19 @@ export function encodeSource({
   return { typedFilterMetadata: { [metadataKey]: info } }
 }
 
-function buildAction({ action, match }: MeshRoute): NonNullable<RouteInit['action']> {
+function buildAction({ action, match }: MeshRoute, hashPoliciesOf: HashPoliciesOf): NonNullable<RouteInit['action']> {
   if (action.kind === 'redirect') return { case: 'redirect', value: encodeRedirect(action.redirect, match.path) }
   if (action.kind === 'invalid') return { case: 'directResponse', value: { status: action.status } }
   // no weight above 0: Gateway API answers 500, and Envoy would refuse the split
   if (!action.backends.some(({ weight }) => weight > 0)) return { case: 'directResponse', value: { status: 500 } }
-  return { case: 'route', value: buildForward(action, match) }
+  return { case: 'route', value: buildForward(action, match, hashPoliciesOf) }
 }
 
-function buildForward(action: ForwardAction, match: MeshRoute['match']): MessageInitShape<typeof RouteActionSchema> {
+function buildForward(
+  action: ForwardAction,
+  match: MeshRoute['match'],
+  hashPoliciesOf: HashPoliciesOf,
+): MessageInitShape<typeof RouteActionSchema> {
   const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
   return {
@@ -109,9 +130,16 @@ function buildForward(action: ForwardAction, match: MeshRoute['match']): Message
     requestMirrorPolicies: action.mirrors.map(({ host, port, numerator, denominator }) =>
       encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
     ),
+    hashPolicy: hashedPartsOf(action, hashPoliciesOf).map(encodeHashPolicy),
     timeout,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
+}
+
+/** A route has one list for all its backends. */
+function hashedPartsOf({ backends }: ForwardAction, hashPoliciesOf: HashPoliciesOf): readonly HashPolicySpec[] {
+  const all = backends.flatMap(({ host, port }) => (host === undefined ? [] : hashPoliciesOf(hostPort(host, port))))
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()]
 }
 
 function toWeightedCluster({ host, port, weight, requestHeaders, responseHeaders }: MeshBackend): WeightedClusterSpec {

@@ -15,6 +15,7 @@ import {
   typeUrls,
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
+import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
   MeshEndpoint,
@@ -37,6 +38,7 @@ import {
   serviceLoopbackListener,
 } from './build-listener.ts'
 import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
+import type { HashPoliciesOf } from './build-route.ts'
 import { buildSecret } from './build-secret.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
@@ -65,6 +67,8 @@ class MeshResourceView implements ResourceView {
   readonly #ports: PortAllocation
   readonly #ready: ReadonlySet<string>
   readonly #cache: ResourceCache
+  readonly #hashPolicies: ReadonlyMap<string, readonly HashPolicySpec[]>
+  readonly #hashKey: string
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
@@ -77,6 +81,8 @@ class MeshResourceView implements ResourceView {
     this.#ports = ports
     this.#ready = ready
     this.#cache = new ResourceCache(previous)
+    this.#hashPolicies = hashPoliciesOf(snapshot)
+    this.#hashKey = JSON.stringify([...this.#hashPolicies])
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
@@ -216,10 +222,15 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         key: `routes ${consumer === undefined ? '' : node.namespace} ${name}`,
-        inputs: [routes, service.source],
+        inputs: [routes, service.source, this.#hashKey],
         build: () => {
-          const built = routes.length === 0 ? [defaultRoute(name, service.source)] : routes.map(buildRoute)
-          return anyHostRouteConfiguration(name, built)
+          const hashed = this.#hashedBy
+          return anyHostRouteConfiguration(
+            name,
+            routes.length === 0
+              ? [defaultRoute(name, service.source, hashed(name))]
+              : routes.map((route) => buildRoute(route, hashed)),
+          )
         },
       })
     }
@@ -236,15 +247,15 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         key: `routes ${name}`,
-        inputs: [gateway],
-        build: () => httpsRouteConfiguration(gateway, https),
+        inputs: [gateway, this.#hashKey],
+        build: () => httpsRouteConfiguration(gateway, https, this.#hashedBy),
       })
     if (gateway === undefined || port === undefined) return undefined
     return this.#cache.get({
       ...recipe,
       key: `routes ${name}`,
-      inputs: [gateway],
-      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port)),
+      inputs: [gateway, this.#hashKey],
+      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), this.#hashedBy),
     })
   }
 
@@ -355,6 +366,8 @@ class MeshResourceView implements ResourceView {
       : endpoints
   }
 
+  readonly #hashedBy: HashPoliciesOf = (cluster) => this.#hashPolicies.get(cluster) ?? []
+
   #modeOf({ ports }: MeshWorkload, port: number): PeerAuthenticationMode {
     const own = ports.find((candidate) => candidate.port === port)?.peerAuthentication
     return own ?? this.#snapshot.settings.peerAuthentication
@@ -400,6 +413,16 @@ function keyOf({ namespace, name }: XdsNode): string {
 
 function nameOfGateway(gateway: MeshGateway, port: number): string {
   return gatewayName(gateway.namespace, gateway.name, port)
+}
+
+/** By cluster, of those that have any. */
+function hashPoliciesOf({ services }: MeshSnapshot): ReadonlyMap<string, readonly HashPolicySpec[]> {
+  const byCluster = new Map<string, readonly HashPolicySpec[]>()
+  for (const { host, ports } of services.values()) {
+    for (const { port, traffic } of ports)
+      if (traffic?.hashPolicies !== undefined) byCluster.set(hostPort(host, port), traffic.hashPolicies)
+  }
+  return byCluster
 }
 
 function usesDns(port: MeshServicePort): boolean {

@@ -1,10 +1,10 @@
 // A cluster at work: its endpoints with their pools and counts outlive every change of configuration that keeps them.
 import { isIP } from 'node:net'
 
-import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
+import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
-import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
+import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
@@ -36,18 +36,13 @@ const httpProtocols: Readonly<Record<UpstreamProtocol, OfferedProtocols>> = {
 /** What is inside is nobody's business but the two ends': towards a server outside nothing is claimed. */
 const tcpProtocols: OfferedProtocols = { inMesh: ['heddle-tcp'], outside: [] }
 
-interface EndpointBalancer {
-  pick(avoid?: ReadonlySet<Endpoint>): Endpoint | undefined
-  attemptOver?(endpoint: Endpoint, attempt: FinishedAttempt): void
-}
-
 export class Cluster {
   readonly #deps: ClusterDeps
   readonly #endpoints = new Map<string, Endpoint>()
   /** Names that are resolved while in use, with discovery `dns`. */
   readonly #hosts = new Map<string, HostAddresses>()
   #config: ClusterConfig
-  #balancer: EndpointBalancer
+  #balancer: LoadBalancer<Endpoint>
   #budget: RetryBudget
   #serviceHost: string | undefined
   /** HTTP/1.1 travels as HTTP/2 to endpoints of the mesh. */
@@ -79,9 +74,10 @@ export class Cluster {
     return [...this.#endpoints.values()]
   }
 
-  pick(avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
+  /** As of a LoadBalancer. */
+  pick(avoid?: ReadonlySet<Endpoint>, hash?: number): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
-    return this.#balancer.pick(avoid)
+    return this.#balancer.pick(avoid, hash)
   }
 
   /** To be called once for each attempt, when it is over. */
@@ -124,7 +120,7 @@ export class Cluster {
     this.#drop([...this.#endpoints.keys()])
   }
 
-  #balance(): EndpointBalancer {
+  #balance(): LoadBalancer<Endpoint> {
     const wanted = new Map(this.#resolved().map((endpoint) => [keyOf(endpoint), endpoint]))
     this.#drop([...this.#endpoints.keys()].filter((key) => !wanted.has(key)))
     for (const [key, config] of wanted) {
@@ -132,7 +128,7 @@ export class Cluster {
       if (endpoint === undefined) this.#endpoints.set(key, this.#createEndpoint(config))
       else endpoint.config = config
     }
-    return createLeastRequest(this.endpoints, this.#config.loadBalancing, this.#deps.random)
+    return createLoadBalancer(this.endpoints, this.#config.loadBalancing, this.#deps)
   }
 
   /** A host that is yet to be resolved is dialled by its name. */

@@ -10,6 +10,8 @@ export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
   activeRequests = 0
   available = true
+  latencyMs = 0
+  latencyAtMs = 0
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig

@@ -6,6 +6,7 @@ import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Caller } from '../../policies/forwarded-headers/forwarded-headers.runtime.ts'
+import type { RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
 import {
   defaultPaths,
   normalizePath,
@@ -33,6 +34,8 @@ import { takeSpoken } from './spoken-protocol.ts'
 import { WatchedRequest } from './watched-request.ts'
 
 export interface ServeDeps extends ForwardDeps {
+  /** Of this proxy. */
+  readonly spiffeId: string
   readonly lookup: RouteLookup
   readonly filters: HttpFilters
   readonly clusters: ClusterSet
@@ -285,7 +288,30 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const { request, modifyResponse } = decision
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()
-    this.#proxy({ cluster, request, spoken: this.#spoken, timeouts, retry, modifyResponse })
+    const plan = { cluster, request, spoken: this.#spoken, timeouts, retry, hash: undefined, modifyResponse }
+    this.#proxy(decision.hasher === undefined ? plan : { ...plan, ...this.#hashed(decision, decision.hasher) })
+  }
+
+  #hashed({ modifyResponse }: ForwardDecision, hasher: RequestHasher): Pick<ForwardPlan, 'hash' | 'modifyResponse'> {
+    const { direction } = this.#origin.listener.config
+    const { request } = this.#stream
+    const { spiffeId, random } = this.#deps
+    const filter = this.#origin.chain()?.filter
+    const forwarding = filter?.kind === 'http' ? filter.forwarding : undefined
+    const caller = {
+      address: remoteAddressOf(request, this.#caller(), direction, forwarding, this.#exchange.mtls),
+      // the application behind a sidecar is who the sidecar is
+      spiffeId: direction === 'outbound' ? spiffeId : this.#exchange.sourcePrincipal,
+    }
+    const { hash, setCookies } = hasher(request, caller, random)
+    if (setCookies === undefined) return { hash, modifyResponse }
+    return {
+      hash,
+      modifyResponse(response) {
+        modifyResponse(response)
+        for (const line of setCookies) response.headers.add('set-cookie', line)
+      },
+    }
   }
 
   #passThrough({ host, port }: Authority): void {
@@ -293,7 +319,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#exchange.cluster = cluster.config.name
     const request = { ...this.#stream.request, headers: this.#stream.request.headers.clone() }
     const spoken = this.#spoken
-    this.#proxy({ cluster, request, spoken, timeouts: {}, retry: undefined, modifyResponse: () => {} })
+    this.#proxy({ cluster, request, spoken, timeouts: {}, retry: undefined, hash: undefined, modifyResponse: () => {} })
   }
 
   #proxy(plan: ForwardPlan): void {

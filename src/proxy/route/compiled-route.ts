@@ -4,6 +4,7 @@ import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { compileCors, type Cors } from '../../policies/cors/cors.runtime.ts'
 import { compileHeaderModifier, type HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
+import { compileHashPolicies, type RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
 import { compileMirrors } from '../../policies/mirror/mirror.runtime.ts'
 import { compileRedirect } from '../../policies/redirect/redirect.runtime.ts'
 import { compileRewrite, type RequestRewriter } from '../../policies/rewrite/rewrite.runtime.ts'
@@ -31,6 +32,7 @@ export interface CompiledForward {
   readonly rewrite: RequestRewriter | undefined
   readonly split: (random: Random) => SplitDraw<CompiledBackend> | undefined
   readonly mirrors: (random: Random) => readonly string[]
+  readonly hasher: RequestHasher | undefined
 }
 
 export interface CompiledBackend {
@@ -66,6 +68,7 @@ function compileAction({ action, match }: Route, modifyResponse: HeaderModifier 
     rewrite: action.rewrite === undefined ? undefined : compileRewrite(action.rewrite, match.path),
     split: compileSplit(action.backends.map((backend) => compileBackend(backend, modifyResponse))),
     mirrors: compileMirrors(action.mirrors),
+    hasher: action.hashPolicies === undefined ? undefined : compileHashPolicies(action.hashPolicies),
   }
 }
 

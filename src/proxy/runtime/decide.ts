@@ -4,6 +4,7 @@ import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import type { HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
+import type { RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
 import { createMatchInput } from '../../policies/route-match/route-match.runtime.ts'
 import type { CompiledRouteConfiguration } from '../route/compiled-route-configuration.ts'
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts'
@@ -23,6 +24,8 @@ export interface ForwardDecision {
   readonly request: RequestHead
   /** Clusters that get a copy of `request`. */
   readonly mirrors: readonly string[]
+  /** What tells requests apart within a cluster that hashes; to be asked about the received head. */
+  readonly hasher: RequestHasher | undefined
   /** To be called once on the head that goes downstream, be it the upstream's or the proxy's own after a failure. */
   readonly modifyResponse: (response: ResponseHead) => void
 }
@@ -120,6 +123,7 @@ function forward(
     split: single ? undefined : { drawn: draw.drawn, total: draw.total, cluster: backend.cluster },
     request,
     mirrors: action.mirrors(random),
+    hasher: action.hasher,
     modifyResponse: responseModifier(received, compiled, modifyResponse),
   }
 }

@@ -18,6 +18,7 @@ import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
+import { decodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { decodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { decodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
@@ -122,6 +123,7 @@ function decodeForward(action: RouteActionMessage, match: PathMatchSpec): Forwar
     mirrors: action.requestMirrorPolicies.map(decodeMirror),
     timeouts: decodeTimeouts(action),
     ...(retry === undefined ? {} : { retry }),
+    ...(action.hashPolicy.length === 0 ? {} : { hashPolicies: action.hashPolicy.map(decodeHashPolicy) }),
     ...(invalid && notFound === ClusterNotFound.SERVICE_UNAVAILABLE ? { invalidBackendStatus: 503 } : {}),
   }
 }

@@ -7,7 +7,7 @@ import type { ExternalAuthorizationSpec } from '../../policies/external-authoriz
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
-import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
@@ -148,6 +148,8 @@ export interface ForwardAction {
   readonly mirrors: readonly MirrorSpec[]
   readonly timeouts: TimeoutsSpec
   readonly retry?: RetrySpec
+  /** What decides where within a cluster that hashes; absent: nothing. */
+  readonly hashPolicies?: readonly HashPolicySpec[]
   /** What the share of a backend without a cluster is answered with; absent: 500. */
   readonly invalidBackendStatus?: 503
 }

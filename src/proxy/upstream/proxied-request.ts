@@ -26,6 +26,8 @@ export interface ForwardPlan {
   readonly spoken: HttpProtocol
   readonly timeouts: ForwardAction['timeouts']
   readonly retry: ForwardAction['retry']
+  /** Of a LoadBalancer. */
+  readonly hash: number | undefined
   readonly modifyResponse: (response: ResponseHead) => void
 }
 
@@ -183,8 +185,8 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   #try(): void {
-    const { cluster, request, spoken, timeouts } = this.#plan
-    const endpoint = cluster.pick(this.#tried)
+    const { cluster, request, spoken, timeouts, hash } = this.#plan
+    const endpoint = cluster.pick(this.#tried, hash)
     if (endpoint === undefined) {
       const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`
       this.#answer(503, 'UH', detail)

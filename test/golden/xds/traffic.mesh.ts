@@ -15,6 +15,22 @@ export const golden: GoldenCase = {
           retryBudget: { percent: 10, minConcurrency: 1 },
         },
       },
+    })
+    .service('default', 'carts', {
+      workloads: ['web'],
+      servicePort: {
+        traffic: {
+          loadBalancing: { kind: 'maglev', tableSize: 251, balanceFactorPercent: 125, panicThresholdPercent: 30 },
+          hashPolicies: [
+            { kind: 'header', name: 'x-user', terminal: true },
+            { kind: 'cookie', name: 'user', ttlMs: 3_600_000, path: '/', terminal: true },
+          ],
+        },
+      },
+    })
+    .service('default', 'prices', {
+      workloads: ['web'],
+      servicePort: { traffic: { loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 } } },
     }),
   node: node('sidecar', 'default', 'web'),
 }

@@ -24,6 +24,8 @@ function endpoints(count: number, weightOf: (index: number) => number): LoadBala
   return Array.from({ length: count }, (_, index) => ({
     address: `10.0.${index >> 8}.${index & 255}:8080`,
     weight: weightOf(index),
+    locality: undefined,
+    priority: 0,
     activeRequests: 0,
     available: true,
     latencyMs: 5,

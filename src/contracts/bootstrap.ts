@@ -1,4 +1,5 @@
 // What a proxy process is told when it starts (a file, 0600). The set of sidecars may change later over the supervisor's channel.
+import type { Locality } from './locality.ts'
 
 export interface ProxyBootstrap {
   /** "127.0.0.1:15012": xDS and certificates over TLS. */
@@ -23,6 +24,8 @@ export interface SidecarBootstrap {
   readonly tokenFile: string
   readonly adminAddress: string
   readonly metricsAddress: string
+  /** Where it runs; absent: not told. */
+  readonly locality?: Locality
   /** Where the application behind it asks for its identity; absent: nowhere. */
   readonly workloadApiSocket?: string
 }

@@ -1,10 +1,15 @@
 // What a load-balancing policy is to the cluster that uses it: pure on Clock and Random, no sockets.
 import type { AttemptRecord } from './decision-record.ts'
+import type { Locality } from './locality.ts'
 
 export interface LoadBalancedEndpoint {
   /** "host:port". */
   readonly address: string
   readonly weight: number
+  /** Undefined: not told. */
+  readonly locality: Locality | undefined
+  /** As the control plane orders them: 0 is most wanted. */
+  readonly priority: number
   /** Requests under way; kept by the cluster. */
   activeRequests: number
   /** Neither ejected nor unhealthy: it gets requests before the others. The balancer is made anew when it changes. */

@@ -100,33 +100,36 @@ export const retry: fc.Arbitrary<RetrySpec> = record<RetrySpec>(
 
 const bound = fc.integer({ min: 100, max: 1_000 })
 const percent = fc.integer({ min: 0, max: 100 })
+const locality = fc.constantFrom('zone-aware' as const, 'failover' as const)
 
 export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
   record<Extract<LoadBalancingSpec, { kind: 'round-robin' }>>(
-    { kind: fc.constant('round-robin'), panicThresholdPercent: percent },
-    ['panicThresholdPercent'],
+    { kind: fc.constant('round-robin'), locality, panicThresholdPercent: percent },
+    ['locality', 'panicThresholdPercent'],
   ),
   record<Extract<LoadBalancingSpec, { kind: 'random' }>>(
-    { kind: fc.constant('random'), panicThresholdPercent: percent },
-    ['panicThresholdPercent'],
+    { kind: fc.constant('random'), locality, panicThresholdPercent: percent },
+    ['locality', 'panicThresholdPercent'],
   ),
   record<Extract<LoadBalancingSpec, { kind: 'least-request' }>>(
     {
       kind: fc.constant('least-request'),
       choiceCount: fc.integer({ min: 2, max: 100 }),
+      locality,
       activeRequestBias: fc.double({ min: 0, max: 100, noNaN: true }),
       panicThresholdPercent: percent,
     },
-    ['activeRequestBias', 'panicThresholdPercent'],
+    ['activeRequestBias', 'locality', 'panicThresholdPercent'],
   ),
   record<Extract<LoadBalancingSpec, { kind: 'peak-ewma' }>>(
     {
       kind: fc.constant('peak-ewma'),
       choiceCount: fc.integer({ min: 2, max: 100 }),
       decayMs: milliseconds,
+      locality,
       panicThresholdPercent: percent,
     },
-    ['panicThresholdPercent'],
+    ['locality', 'panicThresholdPercent'],
   ),
   record<Extract<LoadBalancingSpec, { kind: 'ring-hash' }>>(
     {
@@ -134,18 +137,20 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
       minRingSize: fc.integer({ min: 1, max: 1_024 }),
       maxRingSize: fc.integer({ min: 1_024, max: 8_388_608 }),
       balanceFactorPercent: bound,
+      locality: fc.constant('failover' as const),
       panicThresholdPercent: percent,
     },
-    ['balanceFactorPercent', 'panicThresholdPercent'],
+    ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
   ),
   record<Extract<LoadBalancingSpec, { kind: 'maglev' }>>(
     {
       kind: fc.constant('maglev'),
       tableSize: fc.constantFrom(3, 101, 65_537, 5_000_011),
       balanceFactorPercent: bound,
+      locality: fc.constant('failover' as const),
       panicThresholdPercent: percent,
     },
-    ['balanceFactorPercent', 'panicThresholdPercent'],
+    ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
   ),
 )
 

@@ -5,6 +5,8 @@ export function balancedEndpoint(changes: Partial<LoadBalancedEndpoint> = {}): L
   return {
     address: '10.0.0.1:80',
     weight: 1,
+    locality: undefined,
+    priority: 0,
     activeRequests: 0,
     available: true,
     latencyMs: 0,

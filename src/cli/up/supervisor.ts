@@ -278,7 +278,7 @@ export class Supervisor {
   }
 
   #sidecarBootstrap(sidecar: DesiredSidecar): SidecarBootstrap {
-    const { kind, namespace, name, spiffeId, adminAddress, metricsAddress } = sidecar
+    const { kind, namespace, name, spiffeId, adminAddress, metricsAddress, locality } = sidecar
     const socket = workloadApiSocket(this.#options.stateDir, sidecar)
     if (kind === 'sidecar' && socket === undefined) {
       this.#events.warning(
@@ -293,6 +293,7 @@ export class Supervisor {
       tokenFile: this.#tokens.file(sidecar),
       adminAddress,
       metricsAddress,
+      ...(locality === undefined ? {} : { locality }),
       ...(socket === undefined ? {} : { workloadApiSocket: socket }),
     }
   }
@@ -384,11 +385,12 @@ export class Supervisor {
   }
 }
 
-/** Not the same sidecar any more: it needs another identity or other ports. */
+/** Not the same sidecar any more: it needs another identity or other ports, or is elsewhere. */
 function isAnother(before: DesiredSidecar, after: DesiredSidecar): boolean {
   return (
     before.spiffeId !== after.spiffeId ||
     before.adminAddress !== after.adminAddress ||
-    before.metricsAddress !== after.metricsAddress
+    before.metricsAddress !== after.metricsAddress ||
+    JSON.stringify(before.locality) !== JSON.stringify(after.locality)
   )
 }

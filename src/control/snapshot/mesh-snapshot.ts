@@ -1,5 +1,6 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
@@ -57,6 +58,7 @@ export interface MeshWorkload {
   readonly address: string
   readonly ports: readonly MeshWorkloadPort[]
   readonly weight: number
+  readonly locality?: Locality
   /** What `up` starts; absent when something else does. */
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>

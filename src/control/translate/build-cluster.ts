@@ -1,6 +1,7 @@
 // MeshServicePort → Envoy cluster and its endpoints; an application port → the static cluster behind its sidecar.
 import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 
+import type { Locality } from '../../contracts/locality.ts'
 import { Cluster_DiscoveryType as Discovery } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
@@ -29,6 +30,7 @@ export interface ResolvedEndpoint extends SocketAddress {
   readonly weight: number
   /** Behind a sidecar that takes mutual TLS. */
   readonly tls: boolean
+  readonly locality?: Locality
   readonly workload?: { readonly namespace: string; readonly name: string }
 }
 
@@ -100,11 +102,22 @@ function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic 
 
 /** Endpoints of weight 0 get no traffic and are left out. */
 export function loadAssignment(name: string, endpoints: readonly ResolvedEndpoint[]): LoadAssignmentInit {
-  const lbEndpoints = endpoints.filter(({ weight }) => weight > 0).map(lbEndpoint)
-  // gRPC clients pass over a locality that has no name or no weight
-  const group = { locality: {}, loadBalancingWeight: 1, lbEndpoints }
-  return { clusterName: name, endpoints: lbEndpoints.length === 0 ? [] : [group] }
+  const serving = endpoints.filter(({ weight }) => weight > 0)
+  const groups = Map.groupBy(serving, ({ locality }) => JSON.stringify(locality ?? noLocality))
+  return {
+    clusterName: name,
+    endpoints: [...groups]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, members]) => ({
+        locality: members[0]?.locality ?? {},
+        // gRPC clients pass over a locality that has no name or no weight, and spread by the weights of localities first
+        loadBalancingWeight: groups.size === 1 ? 1 : members.reduce((sum, { weight }) => sum + weight, 0),
+        lbEndpoints: members.map(lbEndpoint),
+      })),
+  }
 }
+
+const noLocality: Locality = { region: '', zone: '', subZone: '' }
 
 function lbEndpoint(endpoint: ResolvedEndpoint): MessageInitShape<typeof LbEndpointSchema> {
   const { workload } = endpoint

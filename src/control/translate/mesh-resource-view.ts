@@ -332,11 +332,14 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpoints.flatMap(({ host, port: at, weight, tls, workload }) => [
+      inputs: endpoints.flatMap(({ host, port: at, weight, tls, locality, workload }) => [
         host,
         at,
         weight,
         tls,
+        locality?.region,
+        locality?.zone,
+        locality?.subZone,
         workload?.namespace,
         workload?.name,
       ]),
@@ -351,9 +354,10 @@ class MeshResourceView implements ResourceView {
       const workload = this.#snapshot.workloads.get(endpoint.workload)
       if (workload === undefined) return []
       const address = this.#ports.address(endpoint.workload, `inbound|${endpoint.port}`)
-      const { namespace, name } = workload
+      const { namespace, name, locality } = workload
+      const where = locality === undefined ? {} : { locality }
       const tls = this.#modeOf(workload, endpoint.port) !== 'DISABLE'
-      return [{ host: address.host, port: address.port, weight, tls, workload: { namespace, name } }]
+      return [{ host: address.host, port: address.port, weight, tls, ...where, workload: { namespace, name } }]
     })
   }
 

@@ -1,10 +1,13 @@
 // The load balancer of a cluster: which endpoints serve, and by which algorithm one of them is picked. Made anew when the endpoints change.
 import type { LoadBalancedEndpoint, LoadBalancer } from '../../contracts/load-balancer.ts'
+import type { Locality } from '../../contracts/locality.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
 import { compileHashedPick } from './hashed-pick.runtime.ts'
+import { rehash } from './key-hash.runtime.ts'
 import { compileLeastRequest } from './least-request.runtime.ts'
 import type { LoadBalancingSpec } from './load-balancing.spec.ts'
+import { compileShares } from './localities.runtime.ts'
 import { buildMaglev } from './maglev.runtime.ts'
 import { compilePeakEwma, observeLatency } from './peak-ewma.runtime.ts'
 import { compileRandom } from './random.runtime.ts'
@@ -14,6 +17,8 @@ import { compileRoundRobin } from './round-robin.runtime.ts'
 export interface LoadBalancerDeps {
   readonly clock: Clock
   readonly random: Random
+  /** Of this proxy; undefined: not told. */
+  readonly locality?: Locality | undefined
 }
 
 /** Envoy's. */
@@ -27,10 +32,14 @@ export function createLoadBalancer<E extends LoadBalancedEndpoint>(
   spec: LoadBalancingSpec,
   deps: LoadBalancerDeps,
 ): LoadBalancer<E> {
-  const serving = servingOf(endpoints, spec.panicThresholdPercent ?? defaultPanicThresholdPercent)
-  const [first] = serving
-  if (first === undefined) return { pick: () => undefined }
-  const pick = compilePick(serving, first, spec, deps)
+  const { locality, panicThresholdPercent = defaultPanicThresholdPercent } = spec
+  const weighted = endpoints.filter(({ weight }) => weight > 0)
+  const shares = compileShares(weighted, { locality, panicThresholdPercent, own: deps.locality })
+  const leaves = shares.map(({ share, endpoints: serving }): Leaf<E> => ({
+    share,
+    pick: compilePick(serving, spec, deps),
+  }))
+  const pick = composePick(leaves, deps.random)
   if (spec.kind !== 'peak-ewma') return { pick }
   const { decayMs } = spec
   return {
@@ -39,21 +48,47 @@ export function createLoadBalancer<E extends LoadBalancedEndpoint>(
   }
 }
 
-/** The available ones, unless there are so few that they would be overrun: then all. */
-function servingOf<E extends LoadBalancedEndpoint>(endpoints: readonly E[], panicThresholdPercent: number): E[] {
-  const weighted = endpoints.filter(({ weight }) => weight > 0)
-  const available = weighted.filter((endpoint) => endpoint.available)
-  const panic = available.length === 0 || available.length * 100 < weighted.length * panicThresholdPercent
-  return panic ? weighted : available
+interface Leaf<E extends LoadBalancedEndpoint> {
+  readonly share: number
+  readonly pick: LoadBalancer<E>['pick']
+}
+
+/** Another salt than those of retries, so that what share a key belongs to tells nothing of its place there. */
+const shareSalt = 0x5ba1e
+
+function composePick<E extends LoadBalancedEndpoint>(
+  leaves: readonly Leaf<E>[],
+  random: Random,
+): LoadBalancer<E>['pick'] {
+  const [first] = leaves
+  if (first === undefined) return () => undefined
+  if (leaves.length === 1) return first.pick
+  const mostUsed = leaves.reduce((most, leaf) => (leaf.share > most.share ? leaf : most))
+  return (avoid, hash) => {
+    let left = first.share === 1 ? 0 : hash === undefined ? random.next() : rehash(hash, shareSalt) / 2 ** 32
+    let leaf = first
+    for (let i = 1; left >= leaf.share && i < leaves.length; i++) {
+      left -= leaf.share
+      leaf = leaves[i] as Leaf<E>
+    }
+    if (leaf.share === 0) leaf = mostUsed // what is left after all shares is a rounding error
+    const picked = leaf.pick(avoid, hash)
+    if (avoid === undefined || picked === undefined || !avoid.has(picked)) return picked
+    for (const other of leaves) {
+      const instead = other.pick(avoid, hash)
+      if (instead !== undefined && !avoid.has(instead)) return instead
+    }
+    return picked
+  }
 }
 
 function compilePick<E extends LoadBalancedEndpoint>(
   serving: readonly E[],
-  first: E,
   spec: LoadBalancingSpec,
   { clock, random }: LoadBalancerDeps,
 ): LoadBalancer<E>['pick'] {
-  if (serving.length === 1) return () => first
+  const [first] = serving
+  if (first === undefined || serving.length === 1) return () => first
   switch (spec.kind) {
     case 'round-robin':
       return avoiding(serving, compileRoundRobin(serving, random), random)

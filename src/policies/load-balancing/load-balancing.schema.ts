@@ -6,6 +6,8 @@ import type { HashedPart, HashPolicySpec, LoadBalancingAlgorithm, LoadBalancingS
 
 const algorithms = ['LeastRequest', 'RoundRobin', 'Random', 'PeakEwma', 'RingHash', 'Maglev'] as const
 
+const localityModes = ['ZoneAware', 'Failover', 'Ignore'] as const
+
 export interface LoadBalancingSettings {
   readonly algorithm: (typeof algorithms)[number]
   readonly leastRequest?: { readonly choiceCount: number; readonly activeRequestBias?: number }
@@ -13,6 +15,7 @@ export interface LoadBalancingSettings {
   readonly ringHash?: { readonly minRingSize: number; readonly maxRingSize: number }
   readonly maglev?: { readonly tableSize: number }
   readonly hash?: HashSettings
+  readonly locality: { readonly mode: (typeof localityModes)[number] }
   readonly panicThresholdPercent: number
 }
 
@@ -30,7 +33,7 @@ interface HashedPartSettings {
 }
 
 /** Of destinations without a policy. */
-export const defaultLoadBalancing: LoadBalancingSpec = { kind: 'least-request', choiceCount: 2 }
+export const defaultLoadBalancing: LoadBalancingSpec = { kind: 'least-request', choiceCount: 2, locality: 'zone-aware' }
 
 const choiceCountSchema = z.int().min(2).max(100).default(2)
 
@@ -120,6 +123,7 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
     ringHash: ringHashSchema.exactOptional(),
     maglev: maglevSchema.exactOptional(),
     hash: hashSchema.exactOptional(),
+    locality: z.strictObject({ mode: z.enum(localityModes) }).exactOptional(),
     panicThresholdPercent: z.number().min(0).max(100).default(50),
   })
   .check((ctx) => {
@@ -127,6 +131,10 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
     const hashes = algorithm === 'RingHash' || algorithm === 'Maglev'
     if (hashes && hash === undefined)
       ctx.issues.push(ruleIssue(ctx.value, ['hash'], `"hash" is missing: ${algorithm} needs it`, 'HDL006'))
+    if (hashes && ctx.value.locality?.mode === 'ZoneAware')
+      ctx.issues.push(
+        ruleIssue(ctx.value, ['locality', 'mode'], `mode ZoneAware does not go with algorithm ${algorithm}`),
+      )
     const others = (Object.keys(defaults) as (keyof typeof defaults)[]).filter(
       (field) => field !== settingsOf[algorithm],
     )
@@ -135,13 +143,26 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
         ctx.issues.push(ruleIssue(ctx.value, [field], `"${field}" does not go with algorithm ${algorithm}`))
   })
   .transform((settings) => {
-    const field = settingsOf[settings.algorithm]
-    return field === undefined ? settings : { ...settings, [field]: settings[field] ?? defaults[field] }
+    const { algorithm } = settings
+    const field = settingsOf[algorithm]
+    // where a key leads is not to depend on where the caller is
+    const mode = algorithm === 'RingHash' || algorithm === 'Maglev' ? 'Ignore' : 'ZoneAware'
+    return {
+      ...settings,
+      ...(field === undefined ? {} : { [field]: settings[field] ?? defaults[field] }),
+      locality: settings.locality ?? { mode },
+    }
   })
 
 export function toLoadBalancingSpec(settings: LoadBalancingSettings): LoadBalancingSpec {
   const { panicThresholdPercent } = settings
-  return { ...toAlgorithm(settings), ...(panicThresholdPercent === 50 ? {} : { panicThresholdPercent }) }
+  const locality = { ZoneAware: 'zone-aware', Failover: 'failover', Ignore: undefined } as const
+  const mode = locality[settings.locality.mode]
+  return {
+    ...toAlgorithm(settings),
+    ...(mode === undefined ? {} : { locality: mode }),
+    ...(panicThresholdPercent === 50 ? {} : { panicThresholdPercent }),
+  }
 }
 
 function toAlgorithm(settings: LoadBalancingSettings): LoadBalancingAlgorithm {

@@ -1,6 +1,11 @@
 // How a cluster spreads requests over its endpoints.
 
 export type LoadBalancingSpec = LoadBalancingAlgorithm & {
+  /**
+   * `zone-aware`: first those of the caller's region, and of them those of its zone as far as these can take it. `failover`: first those of its sub-zone, then of its
+   * zone, then of its region. Absent: wherever they are.
+   */
+  readonly locality?: 'zone-aware' | 'failover'
   /** Below this share of available endpoints the others get requests too; 0: never. Absent: `defaultPanicThresholdPercent` of the runtime. */
   readonly panicThresholdPercent?: number
 }

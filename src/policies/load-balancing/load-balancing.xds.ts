@@ -5,14 +5,16 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import type {
   Cluster,
   ClusterSchema,
+  LoadBalancingPolicy,
   LoadBalancingPolicy_PolicySchema,
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { LocalityLbConfig } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.ts'
 import { LeastRequestSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { MaglevSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
 import { RandomSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
 import { RingHashSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
 import { RoundRobinSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
-import { PeakEwmaSchema } from '../../contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
+import { LocalityFailoverSchema, PeakEwmaSchema } from '../../contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
 import type { LoadBalancingAlgorithm, LoadBalancingSpec } from './load-balancing.spec.ts'
@@ -25,31 +27,38 @@ export function encodeLoadBalancing(
 ): Pick<MessageInitShape<typeof ClusterSchema>, 'loadBalancingPolicy' | 'commonLbConfig'> {
   const { panicThresholdPercent } = spec
   return {
-    loadBalancingPolicy: { policies: encodePolicies(spec) },
+    loadBalancingPolicy: { policies: spec.locality === 'failover' ? encodeFailover(spec) : encodePolicies(spec) },
     ...(panicThresholdPercent === undefined
       ? {}
       : { commonLbConfig: { healthyPanicThreshold: { value: panicThresholdPercent } } }),
   }
 }
 
-function encodePolicies(spec: LoadBalancingAlgorithm): PolicyInit[] {
-  const roundRobin = envoyPolicy('round_robin', RoundRobinSchema, {})
+function encodeFailover(spec: LoadBalancingSpec): PolicyInit[] {
+  const policies = encodePolicies(spec)
+  const config = typedConfig(LocalityFailoverSchema, { endpointPickingPolicy: { policies } })
+  return [policy('heddle.load_balancing_policies.locality_failover', config), ...policies]
+}
+
+function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
+  const zones = spec.locality === 'zone-aware' ? { localityLbConfig: zoneAware } : {}
+  const roundRobin = envoyPolicy('round_robin', RoundRobinSchema, zones)
   switch (spec.kind) {
     case 'round-robin':
       return [roundRobin]
     case 'random':
-      return [envoyPolicy('random', RandomSchema, {}), roundRobin]
+      return [envoyPolicy('random', RandomSchema, zones), roundRobin]
     case 'least-request': {
       const { choiceCount, activeRequestBias } = spec
       const bias = activeRequestBias === undefined ? {} : { activeRequestBias: { defaultValue: activeRequestBias } }
-      return [envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...bias }), roundRobin]
+      return [envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...bias, ...zones }), roundRobin]
     }
     case 'peak-ewma': {
       const { choiceCount, decayMs } = spec
-      const peakEwma = typedConfig(PeakEwmaSchema, { choiceCount, decayTime: encodeDuration(decayMs) })
+      const peakEwma = typedConfig(PeakEwmaSchema, { choiceCount, decayTime: encodeDuration(decayMs), ...zones })
       return [
         policy('heddle.load_balancing_policies.peak_ewma', peakEwma),
-        envoyPolicy('least_request', LeastRequestSchema, { choiceCount }),
+        envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...zones }),
         roundRobin,
       ]
     }
@@ -67,6 +76,8 @@ function encodePolicies(spec: LoadBalancingAlgorithm): PolicyInit[] {
   }
 }
 
+const zoneAware = { localityConfigSpecifier: { case: 'zoneAwareLbConfig' as const, value: {} } }
+
 function envoyPolicy<Desc extends DescMessage>(name: string, schema: Desc, init: MessageInitShape<Desc>): PolicyInit {
   return policy(`envoy.load_balancing_policies.${name}`, typedConfig(schema, init))
 }
@@ -81,12 +92,28 @@ function encodeBound(hashBalanceFactor: number | undefined) {
 
 /** The first policy that is known; where there is none, endpoints are compared by their active requests. Throws an Error that says what cannot be served. */
 export function decodeLoadBalancing(cluster: Cluster): LoadBalancingSpec {
-  const configs = cluster.loadBalancingPolicy?.policies.map(
-    ({ typedExtensionConfig }) => typedExtensionConfig?.typedConfig,
-  )
-  const algorithm = configs?.map(decodePolicy).find((known) => known !== undefined) ?? defaultAlgorithm
   const threshold = cluster.commonLbConfig?.healthyPanicThreshold?.value
-  return { ...algorithm, ...(threshold === undefined ? {} : { panicThresholdPercent: threshold }) }
+  return {
+    ...decodePolicies(cluster.loadBalancingPolicy),
+    ...(threshold === undefined ? {} : { panicThresholdPercent: threshold }),
+  }
+}
+
+function decodePolicies(list: LoadBalancingPolicy | undefined): LoadBalancingSpec {
+  for (const { typedExtensionConfig } of list?.policies ?? []) {
+    const config = typedExtensionConfig?.typedConfig
+    if (isTypedConfig(config, LocalityFailoverSchema)) {
+      const { endpointPickingPolicy } = readTypedConfig(config, LocalityFailoverSchema, place)
+      return { ...decodePolicies(endpointPickingPolicy), locality: 'failover' }
+    }
+    const known = decodePolicy(config)
+    if (known !== undefined) return known
+  }
+  return defaultAlgorithm
+}
+
+function decodeLocality(config: LocalityLbConfig | undefined): Pick<LoadBalancingSpec, 'locality'> {
+  return config?.localityConfigSpecifier.case === 'zoneAwareLbConfig' ? { locality: 'zone-aware' } : {}
 }
 
 const defaultAlgorithm: LoadBalancingAlgorithm = { kind: 'least-request', choiceCount: 2 }
@@ -97,19 +124,25 @@ const defaultMaxRingSize = 8_388_608n
 const defaultTableSize = 65_537n
 const maxTableSize = 5_000_011n
 
-function decodePolicy(config: Any | undefined): LoadBalancingAlgorithm | undefined {
-  if (isTypedConfig(config, RoundRobinSchema)) return { kind: 'round-robin' }
-  if (isTypedConfig(config, RandomSchema)) return { kind: 'random' }
+function decodePolicy(config: Any | undefined): LoadBalancingSpec | undefined {
+  if (isTypedConfig(config, RoundRobinSchema)) {
+    const { localityLbConfig } = readTypedConfig(config, RoundRobinSchema, place)
+    return { kind: 'round-robin', ...decodeLocality(localityLbConfig) }
+  }
+  if (isTypedConfig(config, RandomSchema)) {
+    return { kind: 'random', ...decodeLocality(readTypedConfig(config, RandomSchema, place).localityLbConfig) }
+  }
   if (isTypedConfig(config, LeastRequestSchema)) {
-    const { choiceCount = 2, activeRequestBias } = readTypedConfig(config, LeastRequestSchema, place)
+    const message = readTypedConfig(config, LeastRequestSchema, place)
+    const { choiceCount = 2, activeRequestBias, localityLbConfig } = message
     const bias = activeRequestBias === undefined ? {} : { activeRequestBias: activeRequestBias.defaultValue }
-    return { kind: 'least-request', choiceCount, ...bias }
+    return { kind: 'least-request', choiceCount, ...bias, ...decodeLocality(localityLbConfig) }
   }
   if (isTypedConfig(config, PeakEwmaSchema)) {
-    const { choiceCount, decayTime } = readTypedConfig(config, PeakEwmaSchema, place)
+    const { choiceCount, decayTime, localityLbConfig } = readTypedConfig(config, PeakEwmaSchema, place)
     const decayMs = decayTime === undefined ? 0 : decodeDuration(decayTime, 'decay_time')
     if (decayMs === 0) throw new Error(`${place}: decay_time is missing`)
-    return { kind: 'peak-ewma', choiceCount: choiceCount || 2, decayMs }
+    return { kind: 'peak-ewma', choiceCount: choiceCount || 2, decayMs, ...decodeLocality(localityLbConfig) }
   }
   if (isTypedConfig(config, RingHashSchema)) {
     const message = readTypedConfig(config, RingHashSchema, place)

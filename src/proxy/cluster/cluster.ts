@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 
 import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
+import type { Locality } from '../../contracts/locality.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
@@ -19,6 +20,8 @@ export interface ClusterDeps extends HostAddressesDeps {
   readonly io: IoBackend
   readonly credentials: Watchable<TlsCredentials | undefined>
   readonly connections: ConnectionSink
+  /** Of this proxy; undefined: not told. */
+  readonly locality?: Locality | undefined
   /** Of the running configuration. */
   secret(name: string): SecretConfig | undefined
 }

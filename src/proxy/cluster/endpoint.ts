@@ -1,5 +1,6 @@
 // One endpoint of a cluster: what load balancing knows of it, and its connections.
 import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
+import type { Locality } from '../../contracts/locality.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
 
@@ -35,6 +36,14 @@ export class Endpoint implements LoadBalancedEndpoint {
 
   get weight(): number {
     return this.#config.weight
+  }
+
+  get locality(): Locality | undefined {
+    return this.#config.locality
+  }
+
+  get priority(): number {
+    return this.#config.priority ?? 0
   }
 
   /** "namespace/name". */

@@ -1,5 +1,6 @@
 // The configuration a proxy runs: plain immutable data decoded from xDS, swapped whole. Compiled forms live beside it in Runtime.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
@@ -192,6 +193,9 @@ export interface EndpointConfig {
   readonly port: number
   readonly weight: number
   readonly tls: boolean
+  readonly locality?: Locality
+  /** 0, the most wanted, when absent. */
+  readonly priority?: number
   /** The workload behind it, for telemetry. */
   readonly workload?: { readonly namespace: string; readonly name: string }
 }

@@ -4,6 +4,10 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { LoadBalancingPolicy } from "../../envoy/config/cluster/v3/cluster_pb.ts";
+import { file_envoy_config_cluster_v3_cluster } from "../../envoy/config/cluster/v3/cluster_pb.ts";
+import type { LocalityLbConfig } from "../../envoy/extensions/load_balancing_policies/common/v3/common_pb.ts";
+import { file_envoy_extensions_load_balancing_policies_common_v3_common } from "../../envoy/extensions/load_balancing_policies/common/v3/common_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,11 +16,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/v1/load_balancing.proto.
  */
 export const file_heddle_v1_load_balancing: GenFile = /*@__PURE__*/
-  fileDesc("Ch5oZWRkbGUvdjEvbG9hZF9iYWxhbmNpbmcucHJvdG8SCWhlZGRsZS52MSJPCghQZWFrRXdtYRIUCgxjaG9pY2VfY291bnQYASABKA0SLQoKZGVjYXlfdGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbmIGcHJvdG8z", [file_google_protobuf_duration]);
+  fileDesc("Ch5oZWRkbGUvdjEvbG9hZF9iYWxhbmNpbmcucHJvdG8SCWhlZGRsZS52MSKxAQoIUGVha0V3bWESFAoMY2hvaWNlX2NvdW50GAEgASgNEi0KCmRlY2F5X3RpbWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SYAoSbG9jYWxpdHlfbGJfY29uZmlnGAMgASgLMkQuZW52b3kuZXh0ZW5zaW9ucy5sb2FkX2JhbGFuY2luZ19wb2xpY2llcy5jb21tb24udjMuTG9jYWxpdHlMYkNvbmZpZyJhChBMb2NhbGl0eUZhaWxvdmVyEk0KF2VuZHBvaW50X3BpY2tpbmdfcG9saWN5GAEgASgLMiwuZW52b3kuY29uZmlnLmNsdXN0ZXIudjMuTG9hZEJhbGFuY2luZ1BvbGljeWIGcHJvdG8z", [file_envoy_config_cluster_v3_cluster, file_envoy_extensions_load_balancing_policies_common_v3_common, file_google_protobuf_duration]);
 
 /**
- * Load-balancing policy of a cluster: of a few random endpoints the one that is likely to answer first. A data plane that does not know it takes the
- * policy that comes next.
+ * Of a few random endpoints the one that is likely to answer first.
  *
  * @generated from message heddle.v1.PeakEwma
  */
@@ -34,6 +37,13 @@ export type PeakEwma = Message<"heddle.v1.PeakEwma"> & {
    * @generated from field: google.protobuf.Duration decay_time = 2;
    */
   decayTime?: Duration | undefined;
+
+  /**
+   * As of Envoy's policies.
+   *
+   * @generated from field: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig locality_lb_config = 3;
+   */
+  localityLbConfig?: LocalityLbConfig | undefined;
 };
 
 /**
@@ -42,4 +52,25 @@ export type PeakEwma = Message<"heddle.v1.PeakEwma"> & {
  */
 export const PeakEwmaSchema: GenMessage<PeakEwma> = /*@__PURE__*/
   messageDesc(file_heddle_v1_load_balancing, 0);
+
+/**
+ * First the endpoints in the caller's sub-zone, then those in its zone, then those in its region, then the others; each of these as a priority of Envoy's.
+ *
+ * @generated from message heddle.v1.LocalityFailover
+ */
+export type LocalityFailover = Message<"heddle.v1.LocalityFailover"> & {
+  /**
+   * Picks among the endpoints of one of them.
+   *
+   * @generated from field: envoy.config.cluster.v3.LoadBalancingPolicy endpoint_picking_policy = 1;
+   */
+  endpointPickingPolicy?: LoadBalancingPolicy | undefined;
+};
+
+/**
+ * Describes the message heddle.v1.LocalityFailover.
+ * Use `create(LocalityFailoverSchema)` to create a new message.
+ */
+export const LocalityFailoverSchema: GenMessage<LocalityFailover> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_load_balancing, 1);
 

@@ -28,6 +28,7 @@ function endpoints(count: number, weightOf: (index: number) => number): LoadBala
     priority: 0,
     activeRequests: 0,
     available: true,
+    sinceMs: -Infinity,
     latencyMs: 5,
     latencyAtMs: systemClock.monotonicMs(),
   }))

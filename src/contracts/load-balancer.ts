@@ -14,6 +14,8 @@ export interface LoadBalancedEndpoint {
   activeRequests: number
   /** Neither ejected nor unhealthy: it gets requests before the others. The balancer is made anew when it changes. */
   readonly available: boolean
+  /** When it came, on the monotonic clock; -Infinity: it has been there all the time. */
+  readonly sinceMs: number
   /** How long its responses take to begin, as peak EWMA has learned it, and when that was; 0: it has not answered yet. */
   latencyMs: number
   latencyAtMs: number

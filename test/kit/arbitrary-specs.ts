@@ -100,14 +100,22 @@ export const retry: fc.Arbitrary<RetrySpec> = record<RetrySpec>(
 
 const bound = fc.integer({ min: 100, max: 1_000 })
 const percent = fc.integer({ min: 0, max: 100 })
+const slowStart = fc.record(
+  {
+    windowMs: milliseconds,
+    aggression: fc.double({ min: 0.01, max: 100, noNaN: true }),
+    minWeightPercent: percent,
+  },
+  { noNullPrototype: true },
+)
 const locality = fc.constantFrom('zone-aware' as const, 'failover' as const)
 
 export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
   record<Extract<LoadBalancingSpec, { kind: 'round-robin' }>>(
-    { kind: fc.constant('round-robin'), locality, panicThresholdPercent: percent },
-    ['locality', 'panicThresholdPercent'],
+    { kind: fc.constant('round-robin'), locality, slowStart, panicThresholdPercent: percent },
+    ['locality', 'slowStart', 'panicThresholdPercent'],
   ),
-  record<Extract<LoadBalancingSpec, { kind: 'random' }>>(
+  record<Omit<Extract<LoadBalancingSpec, { kind: 'random' }>, 'slowStart'>>(
     { kind: fc.constant('random'), locality, panicThresholdPercent: percent },
     ['locality', 'panicThresholdPercent'],
   ),
@@ -117,9 +125,10 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
       choiceCount: fc.integer({ min: 2, max: 100 }),
       locality,
       activeRequestBias: fc.double({ min: 0, max: 100, noNaN: true }),
+      slowStart,
       panicThresholdPercent: percent,
     },
-    ['activeRequestBias', 'locality', 'panicThresholdPercent'],
+    ['activeRequestBias', 'locality', 'slowStart', 'panicThresholdPercent'],
   ),
   record<Extract<LoadBalancingSpec, { kind: 'peak-ewma' }>>(
     {
@@ -127,11 +136,12 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
       choiceCount: fc.integer({ min: 2, max: 100 }),
       decayMs: milliseconds,
       locality,
+      slowStart,
       panicThresholdPercent: percent,
     },
-    ['locality', 'panicThresholdPercent'],
+    ['locality', 'slowStart', 'panicThresholdPercent'],
   ),
-  record<Extract<LoadBalancingSpec, { kind: 'ring-hash' }>>(
+  record<Omit<Extract<LoadBalancingSpec, { kind: 'ring-hash' }>, 'slowStart'>>(
     {
       kind: fc.constant('ring-hash'),
       minRingSize: fc.integer({ min: 1, max: 1_024 }),
@@ -142,7 +152,7 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
     },
     ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
   ),
-  record<Extract<LoadBalancingSpec, { kind: 'maglev' }>>(
+  record<Omit<Extract<LoadBalancingSpec, { kind: 'maglev' }>, 'slowStart'>>(
     {
       kind: fc.constant('maglev'),
       tableSize: fc.constantFrom(3, 101, 65_537, 5_000_011),

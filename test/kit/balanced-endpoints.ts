@@ -9,6 +9,7 @@ export function balancedEndpoint(changes: Partial<LoadBalancedEndpoint> = {}): L
     priority: 0,
     activeRequests: 0,
     available: true,
+    sinceMs: -Infinity,
     latencyMs: 0,
     latencyAtMs: 0,
     ...changes,

@@ -13,6 +13,7 @@ import { compilePeakEwma, observeLatency } from './peak-ewma.runtime.ts'
 import { compileRandom } from './random.runtime.ts'
 import { buildRing } from './ring-hash.runtime.ts'
 import { compileRoundRobin } from './round-robin.runtime.ts'
+import { startSlowly } from './slow-start.runtime.ts'
 
 export interface LoadBalancerDeps {
   readonly clock: Clock
@@ -89,15 +90,22 @@ function compilePick<E extends LoadBalancedEndpoint>(
 ): LoadBalancer<E>['pick'] {
   const [first] = serving
   if (first === undefined || serving.length === 1) return () => first
+  const { slowStart } = spec
+  const unhashed = (pickAny: () => E): LoadBalancer<E>['pick'] =>
+    avoiding(
+      serving,
+      slowStart === undefined ? pickAny : startSlowly(serving, slowStart, pickAny, clock, random),
+      random,
+    )
   switch (spec.kind) {
     case 'round-robin':
-      return avoiding(serving, compileRoundRobin(serving, random), random)
+      return unhashed(compileRoundRobin(serving, random))
     case 'random':
-      return avoiding(serving, compileRandom(serving, random), random)
+      return unhashed(compileRandom(serving, random))
     case 'least-request':
-      return avoiding(serving, compileLeastRequest(serving, spec, random), random)
+      return unhashed(compileLeastRequest(serving, spec, random))
     case 'peak-ewma':
-      return avoiding(serving, compilePeakEwma(serving, spec, clock, random), random)
+      return unhashed(compilePeakEwma(serving, spec, clock, random))
     case 'ring-hash':
       return compileHashedPick(serving, buildRing(serving, spec), spec.balanceFactorPercent, random)
     case 'maglev':

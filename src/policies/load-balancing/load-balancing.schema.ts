@@ -15,6 +15,7 @@ export interface LoadBalancingSettings {
   readonly ringHash?: { readonly minRingSize: number; readonly maxRingSize: number }
   readonly maglev?: { readonly tableSize: number }
   readonly hash?: HashSettings
+  readonly slowStart?: { readonly window: string; readonly aggression: number; readonly minWeightPercent: number }
   readonly locality: { readonly mode: (typeof localityModes)[number] }
   readonly panicThresholdPercent: number
 }
@@ -99,6 +100,12 @@ const hashSchema = z.strictObject({
   balanceFactorPercent: z.int().min(100).max(100_000).exactOptional(),
 })
 
+const slowStartSchema = z.strictObject({
+  window: durationSchema.refine((text) => durationMs(text) > 0, '"window" must be above 0'),
+  aggression: z.number().min(0.01).max(100).default(1),
+  minWeightPercent: z.number().min(0).max(100).default(10),
+})
+
 /** The settings of the algorithm, and of no other. */
 const settingsOf = {
   LeastRequest: 'leastRequest',
@@ -123,6 +130,7 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
     ringHash: ringHashSchema.exactOptional(),
     maglev: maglevSchema.exactOptional(),
     hash: hashSchema.exactOptional(),
+    slowStart: slowStartSchema.exactOptional(),
     locality: z.strictObject({ mode: z.enum(localityModes) }).exactOptional(),
     panicThresholdPercent: z.number().min(0).max(100).default(50),
   })
@@ -138,7 +146,13 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
     const others = (Object.keys(defaults) as (keyof typeof defaults)[]).filter(
       (field) => field !== settingsOf[algorithm],
     )
-    for (const field of [...others, ...(hashes ? [] : (['hash'] as const))])
+    // Envoy has no slow start for these
+    const abrupt = hashes || algorithm === 'Random'
+    for (const field of [
+      ...others,
+      ...(hashes ? [] : (['hash'] as const)),
+      ...(abrupt ? (['slowStart'] as const) : []),
+    ])
       if (ctx.value[field] !== undefined)
         ctx.issues.push(ruleIssue(ctx.value, [field], `"${field}" does not go with algorithm ${algorithm}`))
   })
@@ -160,9 +174,16 @@ export function toLoadBalancingSpec(settings: LoadBalancingSettings): LoadBalanc
   const mode = locality[settings.locality.mode]
   return {
     ...toAlgorithm(settings),
+    ...toSlowStart(settings),
     ...(mode === undefined ? {} : { locality: mode }),
     ...(panicThresholdPercent === 50 ? {} : { panicThresholdPercent }),
   }
+}
+
+function toSlowStart({ slowStart }: LoadBalancingSettings): Pick<LoadBalancingSpec, 'slowStart'> {
+  if (slowStart === undefined) return {}
+  const { window, ...others } = slowStart
+  return { slowStart: { windowMs: durationMs(window), ...others } }
 }
 
 function toAlgorithm(settings: LoadBalancingSettings): LoadBalancingAlgorithm {

@@ -6,8 +6,17 @@ export type LoadBalancingSpec = LoadBalancingAlgorithm & {
    * zone, then of its region. Absent: wherever they are.
    */
   readonly locality?: 'zone-aware' | 'failover'
+  /** Of endpoints that come; not with the algorithms that hash. Absent: they get their share at once. */
+  readonly slowStart?: SlowStartSpec
   /** Below this share of available endpoints the others get requests too; 0: never. Absent: `defaultPanicThresholdPercent` of the runtime. */
   readonly panicThresholdPercent?: number
+}
+
+export interface SlowStartSpec {
+  readonly windowMs: number
+  /** 1: the share grows evenly; above: sooner, below: later. */
+  readonly aggression: number
+  readonly minWeightPercent: number
 }
 
 export type LoadBalancingAlgorithm =

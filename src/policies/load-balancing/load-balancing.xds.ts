@@ -8,7 +8,10 @@ import type {
   LoadBalancingPolicy,
   LoadBalancingPolicy_PolicySchema,
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import type { LocalityLbConfig } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.ts'
+import type {
+  LocalityLbConfig,
+  SlowStartConfig,
+} from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.ts'
 import { LeastRequestSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { MaglevSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
 import { RandomSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
@@ -17,7 +20,7 @@ import { RoundRobinSchema } from '../../contracts/xds/gen/envoy/extensions/load_
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { LoadBalancingAlgorithm, LoadBalancingSpec } from './load-balancing.spec.ts'
+import type { LoadBalancingAlgorithm, LoadBalancingSpec, SlowStartSpec } from './load-balancing.spec.ts'
 
 type PolicyInit = MessageInitShape<typeof LoadBalancingPolicy_PolicySchema>
 
@@ -42,7 +45,8 @@ function encodeFailover(spec: LoadBalancingSpec): PolicyInit[] {
 
 function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
   const zones = spec.locality === 'zone-aware' ? { localityLbConfig: zoneAware } : {}
-  const roundRobin = envoyPolicy('round_robin', RoundRobinSchema, zones)
+  const settings = { ...zones, ...encodeSlowStart(spec.slowStart) }
+  const roundRobin = envoyPolicy('round_robin', RoundRobinSchema, settings)
   switch (spec.kind) {
     case 'round-robin':
       return [roundRobin]
@@ -51,14 +55,14 @@ function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
     case 'least-request': {
       const { choiceCount, activeRequestBias } = spec
       const bias = activeRequestBias === undefined ? {} : { activeRequestBias: { defaultValue: activeRequestBias } }
-      return [envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...bias, ...zones }), roundRobin]
+      return [envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...bias, ...settings }), roundRobin]
     }
     case 'peak-ewma': {
       const { choiceCount, decayMs } = spec
-      const peakEwma = typedConfig(PeakEwmaSchema, { choiceCount, decayTime: encodeDuration(decayMs), ...zones })
+      const peakEwma = typedConfig(PeakEwmaSchema, { choiceCount, decayTime: encodeDuration(decayMs), ...settings })
       return [
         policy('heddle.load_balancing_policies.peak_ewma', peakEwma),
-        envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...zones }),
+        envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...settings }),
         roundRobin,
       ]
     }
@@ -74,6 +78,17 @@ function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
       return [envoyPolicy('maglev', MaglevSchema, init), roundRobin]
     }
   }
+}
+
+function encodeSlowStart(slowStart: SlowStartSpec | undefined) {
+  if (slowStart === undefined) return {}
+  const { windowMs, aggression, minWeightPercent } = slowStart
+  const slowStartConfig = {
+    slowStartWindow: encodeDuration(windowMs),
+    aggression: { defaultValue: aggression },
+    minWeightPercent: { value: minWeightPercent },
+  }
+  return { slowStartConfig }
 }
 
 const zoneAware = { localityConfigSpecifier: { case: 'zoneAwareLbConfig' as const, value: {} } }
@@ -112,8 +127,27 @@ function decodePolicies(list: LoadBalancingPolicy | undefined): LoadBalancingSpe
   return defaultAlgorithm
 }
 
-function decodeLocality(config: LocalityLbConfig | undefined): Pick<LoadBalancingSpec, 'locality'> {
-  return config?.localityConfigSpecifier.case === 'zoneAwareLbConfig' ? { locality: 'zone-aware' } : {}
+function decodeSettings(message: {
+  readonly localityLbConfig?: LocalityLbConfig | undefined
+  readonly slowStartConfig?: SlowStartConfig | undefined
+}): Pick<LoadBalancingSpec, 'locality' | 'slowStart'> {
+  const { localityLbConfig, slowStartConfig } = message
+  const byZone = localityLbConfig?.localityConfigSpecifier.case === 'zoneAwareLbConfig'
+  const slowStart = slowStartConfig === undefined ? undefined : decodeSlowStart(slowStartConfig)
+  return {
+    ...(byZone ? { locality: 'zone-aware' } : {}),
+    ...(slowStart === undefined ? {} : { slowStart }),
+  }
+}
+
+/** Without a window there is none. Defaults are Envoy's. */
+function decodeSlowStart(config: SlowStartConfig): SlowStartSpec | undefined {
+  const { slowStartWindow, aggression, minWeightPercent } = config
+  const windowMs = slowStartWindow === undefined ? 0 : decodeDuration(slowStartWindow, 'slow_start_window')
+  if (windowMs === 0) return undefined
+  const exponent = aggression?.defaultValue ?? 1
+  if (!(exponent > 0)) throw new Error(`${place}: aggression ${exponent} is not above 0`)
+  return { windowMs, aggression: exponent, minWeightPercent: minWeightPercent?.value ?? 10 }
 }
 
 const defaultAlgorithm: LoadBalancingAlgorithm = { kind: 'least-request', choiceCount: 2 }
@@ -126,23 +160,23 @@ const maxTableSize = 5_000_011n
 
 function decodePolicy(config: Any | undefined): LoadBalancingSpec | undefined {
   if (isTypedConfig(config, RoundRobinSchema)) {
-    const { localityLbConfig } = readTypedConfig(config, RoundRobinSchema, place)
-    return { kind: 'round-robin', ...decodeLocality(localityLbConfig) }
+    return { kind: 'round-robin', ...decodeSettings(readTypedConfig(config, RoundRobinSchema, place)) }
   }
   if (isTypedConfig(config, RandomSchema)) {
-    return { kind: 'random', ...decodeLocality(readTypedConfig(config, RandomSchema, place).localityLbConfig) }
+    return { kind: 'random', ...decodeSettings(readTypedConfig(config, RandomSchema, place)) }
   }
   if (isTypedConfig(config, LeastRequestSchema)) {
     const message = readTypedConfig(config, LeastRequestSchema, place)
-    const { choiceCount = 2, activeRequestBias, localityLbConfig } = message
+    const { choiceCount = 2, activeRequestBias } = message
     const bias = activeRequestBias === undefined ? {} : { activeRequestBias: activeRequestBias.defaultValue }
-    return { kind: 'least-request', choiceCount, ...bias, ...decodeLocality(localityLbConfig) }
+    return { kind: 'least-request', choiceCount, ...bias, ...decodeSettings(message) }
   }
   if (isTypedConfig(config, PeakEwmaSchema)) {
-    const { choiceCount, decayTime, localityLbConfig } = readTypedConfig(config, PeakEwmaSchema, place)
+    const message = readTypedConfig(config, PeakEwmaSchema, place)
+    const { choiceCount, decayTime } = message
     const decayMs = decayTime === undefined ? 0 : decodeDuration(decayTime, 'decay_time')
     if (decayMs === 0) throw new Error(`${place}: decay_time is missing`)
-    return { kind: 'peak-ewma', choiceCount: choiceCount || 2, decayMs, ...decodeLocality(localityLbConfig) }
+    return { kind: 'peak-ewma', choiceCount: choiceCount || 2, decayMs, ...decodeSettings(message) }
   }
   if (isTypedConfig(config, RingHashSchema)) {
     const message = readTypedConfig(config, RingHashSchema, place)

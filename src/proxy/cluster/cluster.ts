@@ -126,9 +126,11 @@ export class Cluster {
   #balance(): LoadBalancer<Endpoint> {
     const wanted = new Map(this.#resolved().map((endpoint) => [keyOf(endpoint), endpoint]))
     this.#drop([...this.#endpoints.keys()].filter((key) => !wanted.has(key)))
+    // Those of a cluster that is new have been there before it.
+    const sinceMs = this.#endpoints.size === 0 ? -Infinity : this.#deps.clock.monotonicMs()
     for (const [key, config] of wanted) {
       const endpoint = this.#endpoints.get(key)
-      if (endpoint === undefined) this.#endpoints.set(key, this.#createEndpoint(config))
+      if (endpoint === undefined) this.#endpoints.set(key, this.#createEndpoint(config, sinceMs))
       else endpoint.config = config
     }
     return createLoadBalancer(this.endpoints, this.#config.loadBalancing, this.#deps)
@@ -162,8 +164,8 @@ export class Cluster {
     }
   }
 
-  #createEndpoint(config: EndpointConfig): Endpoint {
-    return new Endpoint(config, (protocol) => this.#createPool(config, protocol))
+  #createEndpoint(config: EndpointConfig, sinceMs: number): Endpoint {
+    return new Endpoint(config, sinceMs, (protocol) => this.#createPool(config, protocol))
   }
 
   #createPool(config: EndpointConfig, protocol: UpstreamProtocol): EndpointPool {

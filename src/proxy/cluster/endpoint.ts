@@ -11,6 +11,7 @@ export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
   activeRequests = 0
   available = true
+  readonly sinceMs: number
   latencyMs = 0
   latencyAtMs = 0
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
@@ -18,8 +19,9 @@ export class Endpoint implements LoadBalancedEndpoint {
   #config: EndpointConfig
   #workload: string | undefined
 
-  constructor(config: EndpointConfig, createPool: (protocol: UpstreamProtocol) => EndpointPool) {
+  constructor(config: EndpointConfig, sinceMs: number, createPool: (protocol: UpstreamProtocol) => EndpointPool) {
     this.address = `${config.host}:${config.port}`
+    this.sinceMs = sinceMs
     this.#createPool = createPool
     this.#config = config
     this.#workload = workloadOf(config)

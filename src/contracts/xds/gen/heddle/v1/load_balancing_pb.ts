@@ -6,7 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { LoadBalancingPolicy } from "../../envoy/config/cluster/v3/cluster_pb.ts";
 import { file_envoy_config_cluster_v3_cluster } from "../../envoy/config/cluster/v3/cluster_pb.ts";
-import type { LocalityLbConfig } from "../../envoy/extensions/load_balancing_policies/common/v3/common_pb.ts";
+import type { LocalityLbConfig, SlowStartConfig } from "../../envoy/extensions/load_balancing_policies/common/v3/common_pb.ts";
 import { file_envoy_extensions_load_balancing_policies_common_v3_common } from "../../envoy/extensions/load_balancing_policies/common/v3/common_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/v1/load_balancing.proto.
  */
 export const file_heddle_v1_load_balancing: GenFile = /*@__PURE__*/
-  fileDesc("Ch5oZWRkbGUvdjEvbG9hZF9iYWxhbmNpbmcucHJvdG8SCWhlZGRsZS52MSKxAQoIUGVha0V3bWESFAoMY2hvaWNlX2NvdW50GAEgASgNEi0KCmRlY2F5X3RpbWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SYAoSbG9jYWxpdHlfbGJfY29uZmlnGAMgASgLMkQuZW52b3kuZXh0ZW5zaW9ucy5sb2FkX2JhbGFuY2luZ19wb2xpY2llcy5jb21tb24udjMuTG9jYWxpdHlMYkNvbmZpZyJhChBMb2NhbGl0eUZhaWxvdmVyEk0KF2VuZHBvaW50X3BpY2tpbmdfcG9saWN5GAEgASgLMiwuZW52b3kuY29uZmlnLmNsdXN0ZXIudjMuTG9hZEJhbGFuY2luZ1BvbGljeWIGcHJvdG8z", [file_envoy_config_cluster_v3_cluster, file_envoy_extensions_load_balancing_policies_common_v3_common, file_google_protobuf_duration]);
+  fileDesc("Ch5oZWRkbGUvdjEvbG9hZF9iYWxhbmNpbmcucHJvdG8SCWhlZGRsZS52MSKRAgoIUGVha0V3bWESFAoMY2hvaWNlX2NvdW50GAEgASgNEi0KCmRlY2F5X3RpbWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SYAoSbG9jYWxpdHlfbGJfY29uZmlnGAMgASgLMkQuZW52b3kuZXh0ZW5zaW9ucy5sb2FkX2JhbGFuY2luZ19wb2xpY2llcy5jb21tb24udjMuTG9jYWxpdHlMYkNvbmZpZxJeChFzbG93X3N0YXJ0X2NvbmZpZxgEIAEoCzJDLmVudm95LmV4dGVuc2lvbnMubG9hZF9iYWxhbmNpbmdfcG9saWNpZXMuY29tbW9uLnYzLlNsb3dTdGFydENvbmZpZyJhChBMb2NhbGl0eUZhaWxvdmVyEk0KF2VuZHBvaW50X3BpY2tpbmdfcG9saWN5GAEgASgLMiwuZW52b3kuY29uZmlnLmNsdXN0ZXIudjMuTG9hZEJhbGFuY2luZ1BvbGljeWIGcHJvdG8z", [file_envoy_config_cluster_v3_cluster, file_envoy_extensions_load_balancing_policies_common_v3_common, file_google_protobuf_duration]);
 
 /**
  * Of a few random endpoints the one that is likely to answer first.
@@ -44,6 +44,11 @@ export type PeakEwma = Message<"heddle.v1.PeakEwma"> & {
    * @generated from field: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig locality_lb_config = 3;
    */
   localityLbConfig?: LocalityLbConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig slow_start_config = 4;
+   */
+  slowStartConfig?: SlowStartConfig | undefined;
 };
 
 /**

@@ -9,7 +9,7 @@ import { createLeastRequest } from './load-balancing.runtime.ts'
 const twoChoices = { kind: 'least-request', choiceCount: 2 } as const
 
 function endpoints(...weights: number[]): LoadBalancedEndpoint[] {
-  return weights.map((weight, index) => ({ address: `10.0.0.${index}:80`, weight, activeRequests: 0 }))
+  return weights.map((weight, index) => ({ address: `10.0.0.${index}:80`, weight, activeRequests: 0, available: true }))
 }
 
 /** Share of each endpoint over many picks, with `inFlight` requests under way at once, each taking equally long. */

@@ -1,6 +1,7 @@
 // A cluster at work: its endpoints with their pools and counts outlive every change of configuration that keeps them.
 import { isIP } from 'node:net'
 
+import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
@@ -37,6 +38,7 @@ const tcpProtocols: OfferedProtocols = { inMesh: ['heddle-tcp'], outside: [] }
 
 interface EndpointBalancer {
   pick(avoid?: ReadonlySet<Endpoint>): Endpoint | undefined
+  attemptOver?(endpoint: Endpoint, attempt: FinishedAttempt): void
 }
 
 export class Cluster {
@@ -80,6 +82,11 @@ export class Cluster {
   pick(avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
     return this.#balancer.pick(avoid)
+  }
+
+  /** To be called once for each attempt, when it is over. */
+  attemptOver(endpoint: Endpoint, attempt: FinishedAttempt): void {
+    this.#balancer.attemptOver?.(endpoint, attempt)
   }
 
   /** `spoken`: by whoever made the request first. `upgrade`: it asks to change the protocol. */

@@ -9,6 +9,7 @@ export type UpstreamProtocol = 'http1' | 'http2'
 export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
   activeRequests = 0
+  available = true
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig

@@ -63,7 +63,9 @@ export async function dialTcp(deps: DialDeps, config: TcpProxyConfig): Promise<D
     try {
       const connection = await cluster.connectTcp(endpoint)
       deps.connections.upstreamOpened(name)
-      attempts.push(recordOf(endpoint, 'response', deps.clock.monotonicMs() - startMs))
+      const respondedMs = deps.clock.monotonicMs()
+      cluster.attemptOver(endpoint, { outcome: 'response', status: 0, grpcStatus: undefined, startMs, respondedMs })
+      attempts.push(recordOf(endpoint, 'response', respondedMs - startMs))
       const release = (): void => {
         endpoint.activeRequests--
         deps.connections.upstreamClosed(name)
@@ -71,6 +73,8 @@ export async function dialTcp(deps: DialDeps, config: TcpProxyConfig): Promise<D
       return { connection, flag: undefined, detail: undefined, split, cluster, endpoint, attempts, release }
     } catch (error) {
       endpoint.activeRequests--
+      const failure = { outcome: 'connect-failure', status: 0, grpcStatus: undefined, respondedMs: 0 } as const
+      cluster.attemptOver(endpoint, { ...failure, startMs })
       deps.connections.upstreamConnectFailed(name)
       detail = errorMessage(error)
       const before = attempts.at(-1)

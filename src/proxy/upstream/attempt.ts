@@ -1,6 +1,7 @@
 // One attempt to have a request answered by one endpoint.
 import type { AttemptRecord } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
+import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Deadlined, type DeadlineList } from '../../core/deadline-list.ts'
 import type { HeaderList } from '../../core/header-list.ts'
@@ -17,6 +18,7 @@ import type {
 } from '../codec/http-stream.ts'
 import { markSpoken } from '../filter/spoken-protocol.ts'
 import type { EndpointPool, Waiter } from '../pool/endpoint-pool.ts'
+import { grpcStatusOf } from './grpc.ts'
 
 export interface AttemptDeps {
   readonly clock: Clock
@@ -45,20 +47,25 @@ export interface AttemptOwner {
 /** A response that nobody wants is read to its end for the sake of the connection when it is no longer than this. */
 const discardedBytes = 65_536
 
-export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
+export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, FinishedAttempt {
   readonly endpoint: Endpoint
   stream: ClientStream | undefined
   reusedConnection = false
   peerSpiffeId: string | undefined
+  outcome: FinishedAttempt['outcome'] = 'cancelled'
   status = 0
+  readonly startMs: number
+  respondedMs = 0
   readonly #clock: Clock
   readonly #deadlines: DeadlineList
+  readonly #cluster: Cluster
   readonly #pool: EndpointPool
   readonly #request: OutgoingRequest
   readonly #spoken: HttpProtocol
-  readonly #startMs: number
   #owner: AttemptOwner | undefined
   #timeoutMs = Infinity
+  /** With which the response has ended: its trailers, or its head when there are none. */
+  #ending: HeaderList | undefined
   #length: BodyLength = 'unknown'
   #over = false
 
@@ -73,20 +80,25 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     super()
     this.#clock = clock
     this.#deadlines = deadlines
+    this.#cluster = cluster
     this.endpoint = endpoint
     this.#pool = endpoint.pool(cluster.protocolFor(endpoint, spoken, request.upgrade !== undefined))
     this.#spoken = spoken
     this.#request = request
     this.#owner = owner
-    this.#startMs = clock.monotonicMs()
+    this.startMs = clock.monotonicMs()
     endpoint.activeRequests++
+  }
+
+  get grpcStatus(): number | undefined {
+    return grpcStatusOf(this.#ending)
   }
 
   /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. `fresh`: not on a connection that has been idle. */
   start(timeoutMs: number, fresh = false): void {
     if (timeoutMs !== Infinity) {
       this.#timeoutMs = timeoutMs
-      this.#deadlines.add(this, this.#startMs + timeoutMs)
+      this.#deadlines.add(this, this.startMs + timeoutMs)
     }
     this.#pool.acquire(this, fresh)
   }
@@ -98,7 +110,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
       workload,
       outcome,
       status: this.status === 0 ? undefined : this.status,
-      durationMs: this.#clock.monotonicMs() - this.#startMs,
+      durationMs: this.#clock.monotonicMs() - this.startMs,
       retriedBecause,
     }
   }
@@ -140,8 +152,11 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
   }
 
   onHead(head: ResponseHead, length: BodyLength): void {
+    this.outcome = 'response'
     this.status = head.status
+    this.respondedMs = this.#clock.monotonicMs()
     this.#length = length
+    if (length === 0) this.#ending = head.headers
     // A protocol that has been changed to has no bound.
     if (head.status === 101) this.#deadlines.remove(this)
     this.#owner?.attemptHead(head, length)
@@ -152,6 +167,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
   }
 
   onEnd(trailers: HeaderList | undefined): void {
+    if (trailers !== undefined) this.#ending = trailers
     this.#finish()
     this.#owner?.attemptEnd(trailers)
   }
@@ -172,6 +188,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     if (this.#over) return
     const owner = this.#owner
     const begun = responseBegun || this.status !== 0
+    this.outcome = kind
     if (kind === 'timeout') this.cancel()
     else this.#finish()
     owner?.attemptFailed({ kind, message, responseBegun: begun })
@@ -182,5 +199,6 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     this.#over = true
     this.#deadlines.remove(this)
     this.endpoint.activeRequests--
+    this.#cluster.attemptOver(this.endpoint, this)
   }
 }

@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
+import type { OutlierDetectionSpec } from '../../src/policies/outlier-detection/outlier-detection.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetrySpec } from '../../src/policies/retries/retries.spec.ts'
 import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
@@ -139,3 +140,33 @@ const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
 export const trafficSplit: fc.Arbitrary<WeightedClusterSpec[]> = fc
   .array(backend, { minLength: 1, maxLength: 4 })
   .filter((backends) => backends.some(({ weight }) => weight > 0))
+
+const compared = { minimumHosts: fc.integer({ min: 2, max: 100 }), requestVolume: fc.integer({ min: 1, max: 10_000 }) }
+const inARow = fc.integer({ min: 0, max: 100 })
+
+/** Failures of the connection are counted apart or not at all. */
+export const outlierDetection: fc.Arbitrary<OutlierDetectionSpec> = record<OutlierDetectionSpec>(
+  {
+    consecutive5xx: inARow,
+    consecutiveGatewayErrors: inARow,
+    consecutiveLocalOriginFailures: inARow,
+    splitLocalOrigin: fc.boolean(),
+    intervalMs: milliseconds,
+    baseEjectionMs: milliseconds,
+    maxEjectionMs: milliseconds,
+    maxEjectionPercent: fc.integer({ min: 0, max: 100 }),
+    successRate: fc.record(
+      { ...compared, stdevFactor: fc.integer({ min: 1, max: 10_000 }) },
+      { noNullPrototype: true },
+    ),
+    failurePercentage: fc.record(
+      { ...compared, threshold: fc.integer({ min: 1, max: 100 }) },
+      { noNullPrototype: true },
+    ),
+    latency: fc.record(
+      { ...compared, factor: fc.double({ min: 1.5, max: 100, noNaN: true }) },
+      { noNullPrototype: true },
+    ),
+  },
+  ['successRate', 'failurePercentage', 'latency'],
+).map((spec) => (spec.splitLocalOrigin ? spec : { ...spec, consecutiveLocalOriginFailures: 0 }))

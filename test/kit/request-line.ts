@@ -80,6 +80,8 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       upstreamOpened: () => upstream++,
       upstreamClosed() {},
       upstreamConnectFailed() {},
+      endpointEjected() {},
+      endpointAdmitted() {},
       tcpOpened: () => tcp.opened++,
       tcpClosed: () => tcp.closed++,
       tcpFailed: () => tcp.failed++,

@@ -56,6 +56,8 @@ export type ProxyMetric =
   | 'upstreamConnections'
   | 'upstreamActive'
   | 'upstreamConnectFailures'
+  | 'outlierEjections'
+  | 'outlierEjected'
   | 'tcpOpened'
   | 'tcpClosed'
   | 'tcpFailed'
@@ -132,6 +134,18 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     name: 'heddle_upstream_connect_failures_total',
     kind: 'counter',
     help: 'Connections to endpoints that could not be opened or secured.',
+    labels: clusterLabels,
+  },
+  outlierEjections: {
+    name: 'heddle_outlier_ejections_total',
+    kind: 'counter',
+    help: 'Endpoints passed over for a while because they failed or were slow, by reason.',
+    labels: ['cluster', 'reason'],
+  },
+  outlierEjected: {
+    name: 'heddle_outlier_ejected_endpoints',
+    kind: 'gauge',
+    help: 'Endpoints that are passed over at the moment.',
     labels: clusterLabels,
   },
   tcpOpened: {

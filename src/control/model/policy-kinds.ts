@@ -3,6 +3,8 @@ import { z } from 'zod'
 
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import type { OutlierDetectionSettings } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { retryBudgetSchema } from '../../policies/retries/retries.schema.ts'
 import type { RetryBudgetSpec } from '../../policies/retries/retries.spec.ts'
 import {
@@ -27,6 +29,7 @@ export interface TrafficPolicySpec {
   readonly targetRefs: readonly PolicyTargetReference[]
   readonly connectTimeout?: string
   readonly loadBalancing?: LoadBalancingSettings
+  readonly outlierDetection?: OutlierDetectionSettings
   readonly retryBudget?: RetryBudgetSpec
 }
 
@@ -61,6 +64,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     targetRefs: targetRefsSchema,
     connectTimeout: durationSchema.exactOptional(),
     loadBalancing: loadBalancingSchema.exactOptional(),
+    outlierDetection: outlierDetectionSchema.exactOptional(),
     retryBudget: retryBudgetSchema.exactOptional(),
   }),
 }

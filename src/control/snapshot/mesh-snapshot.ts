@@ -7,6 +7,7 @@ import type { ExternalAuthorizationSpec } from '../../policies/external-authoriz
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
@@ -115,6 +116,7 @@ export interface MeshServicePort {
 export interface MeshTraffic {
   readonly connectTimeoutMs?: number
   readonly loadBalancing?: LoadBalancingSpec
+  readonly outlierDetection?: OutlierDetectionSpec
   readonly retryBudget?: RetryBudgetSpec
 }
 

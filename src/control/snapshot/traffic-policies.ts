@@ -1,5 +1,6 @@
 // TrafficPolicies → how callers treat each port.
 import { toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
@@ -39,10 +40,12 @@ export function withTrafficPolicies(
   return { services: new Map(treated), statuses }
 }
 
-function compileTraffic({ connectTimeout, loadBalancing, retryBudget }: TrafficPolicySpec): MeshTraffic {
+function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
+  const { connectTimeout, loadBalancing, outlierDetection, retryBudget } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
+    ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(retryBudget === undefined ? {} : { retryBudget }),
   }
 }

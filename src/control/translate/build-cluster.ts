@@ -12,6 +12,8 @@ import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.sp
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { defaultLoadBalancing } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { defaultOutlierDetection } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import { encodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { defaultRetryBudget } from '../../policies/retries/retries.schema.ts'
@@ -57,6 +59,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
   const { type, ...details } = discovery
   return {
     ...clusterBase(name, declared(protocol) ?? 'http1', traffic),
+    outlierDetection: encodeOutlierDetection(traffic?.outlierDetection ?? defaultOutlierDetection),
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
     transportSocketMatches: encodeUpstreamTls(peerSpiffeIds, alpn),

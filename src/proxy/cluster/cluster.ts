@@ -5,6 +5,8 @@ import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
+import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
+import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
@@ -48,6 +50,7 @@ export class Cluster {
   readonly #hosts = new Map<string, HostAddresses>()
   #config: ClusterConfig
   #balancer: EndpointBalancer
+  #outliers: OutlierDetector | undefined
   #budget: RetryBudget
   #serviceHost: string | undefined
   /** HTTP/1.1 travels as HTTP/2 to endpoints of the mesh. */
@@ -81,12 +84,18 @@ export class Cluster {
 
   pick(avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
-    return this.#balancer.pick(avoid)
+    const endpoint = this.#balancer.pick(avoid)
+    if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
+    return endpoint
   }
 
-  /** To be called once for each attempt, when it is over. */
+  /** To be called once after each pick, when the attempt is over. */
   attemptOver(endpoint: Endpoint, attempt: FinishedAttempt): void {
     this.#balancer.attemptOver?.(endpoint, attempt)
+    if (this.#outliers === undefined) return
+    const outcome = outlierOutcome(attempt, this.#config.httpProtocol !== 'http1')
+    if (outcome === undefined) this.#outliers.abandoned(endpoint.outlier)
+    else this.#outliers.finished(endpoint.outlier, outcome, this.#deps.clock.monotonicMs() - attempt.startMs)
   }
 
   /** `spoken`: by whoever made the request first. `upgrade`: it asks to change the protocol. */
@@ -120,6 +129,7 @@ export class Cluster {
   }
 
   drain(): void {
+    this.#outliers?.stop()
     for (const host of this.#hosts.values()) host.stop()
     this.#drop([...this.#endpoints.keys()])
   }
@@ -132,7 +142,42 @@ export class Cluster {
       if (endpoint === undefined) this.#endpoints.set(key, this.#createEndpoint(config))
       else endpoint.config = config
     }
-    return createLeastRequest(this.endpoints, this.#config.loadBalancing, this.#deps.random)
+    this.#detectOutliers()
+    return this.#spread()
+  }
+
+  /** While all are ejected or gone, all are tried. */
+  #spread(): EndpointBalancer {
+    const available = this.endpoints.filter((endpoint) => endpoint.available)
+    const used = available.length === 0 ? this.endpoints : available
+    return createLeastRequest(used, this.#config.loadBalancing, this.#deps.random)
+  }
+
+  #detectOutliers(): void {
+    const { outlierDetection } = this.#config
+    if (outlierDetection === undefined) {
+      this.#outliers?.stop()
+      this.#outliers = undefined
+      return
+    }
+    const { clock, random } = this.#deps
+    this.#outliers ??= new OutlierDetector(
+      { clock, random, changed: (state) => this.#availabilityChanged(state) },
+      outlierDetection,
+    )
+    this.#outliers.update(
+      outlierDetection,
+      this.endpoints.map(({ outlier }) => outlier),
+    )
+  }
+
+  #availabilityChanged({ phase, reason }: OutlierState): void {
+    const { connections } = this.#deps
+    const { name } = this.#config
+    const ejected = this.#outliers?.ejected ?? 0
+    if (phase === 'out' && reason !== undefined) connections.endpointEjected(name, reason, ejected)
+    else if (phase === 'in') connections.endpointAdmitted(name, ejected)
+    this.#balancer = this.#spread()
   }
 
   /** A host that is yet to be resolved is dialled by its name. */

@@ -1,5 +1,6 @@
 // One endpoint of a cluster: what load balancing knows of it, and its connections.
 import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
+import { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
 
@@ -9,7 +10,7 @@ export type UpstreamProtocol = 'http1' | 'http2'
 export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
   activeRequests = 0
-  available = true
+  readonly outlier: OutlierState = new OutlierState()
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig
@@ -33,6 +34,10 @@ export class Endpoint implements LoadBalancedEndpoint {
 
   get weight(): number {
     return this.#config.weight
+  }
+
+  get available(): boolean {
+    return this.outlier.available
   }
 
   /** "namespace/name". */

@@ -7,6 +7,7 @@ import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cl
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { decodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { decodeRetryBudget } from '../../policies/retries/retries.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
@@ -23,6 +24,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const cluster = parseResource(ClusterSchema, body)
   const discovery = decodeDiscovery(cluster)
   const tls = decodeUpstreamTls(cluster)
+  const outlierDetection = decodeOutlierDetection(cluster.outlierDetection)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['name']
@@ -36,6 +38,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         ? defaultConnectTimeoutMs
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
+    ...(outlierDetection === undefined ? {} : { outlierDetection }),
     retryBudget: decodeRetryBudget(cluster.circuitBreakers),
     httpProtocol: decodeHttpProtocol(cluster),
     ...decodeOriginateTls(cluster),

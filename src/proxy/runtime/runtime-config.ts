@@ -9,6 +9,7 @@ import type { HeaderModifierSpec } from '../../policies/header-modifier/header-m
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
+import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RequestAuthenticationSpec } from '../../policies/request-authentication/request-authentication.spec.ts'
@@ -167,6 +168,8 @@ export interface ClusterConfig {
   readonly carries?: 'bytes' | 'undeclared'
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
+  /** Absent: none. */
+  readonly outlierDetection?: OutlierDetectionSpec
   readonly retryBudget: RetryBudgetSpec
   readonly httpProtocol: HttpProtocol
   /** TLS towards endpoints outside the mesh. */

@@ -113,6 +113,17 @@ describe('ProxyMetrics', () => {
     ])
   })
 
+  it('counts ejections, and says how many endpoints are ejected', () => {
+    const { metrics, series } = create()
+    metrics.endpointEjected('c', 'latency', 1)
+    metrics.endpointEjected('c', 'latency', 2)
+    metrics.endpointAdmitted('c', 1)
+    expect(series('heddle_outlier_ejections_total')).toEqual([
+      'heddle_outlier_ejections_total{cluster="c",reason="latency"} 2',
+    ])
+    expect(series('heddle_outlier_ejected_endpoints')).toEqual(['heddle_outlier_ejected_endpoints{cluster="c"} 1'])
+  })
+
   it('follows connections on both sides', () => {
     const { metrics, series } = create()
     metrics.downstreamOpened('in')

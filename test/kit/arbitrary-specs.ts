@@ -1,6 +1,7 @@
 // Arbitrary policies in the form the model gives them: prefixes and replacements without trailing slash, unset bounds absent.
 import * as fc from 'fast-check'
 
+import type { CircuitBreakerSpec } from '../../src/policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
@@ -170,3 +171,10 @@ export const outlierDetection: fc.Arbitrary<OutlierDetectionSpec> = record<Outli
   },
   ['successRate', 'failurePercentage', 'latency'],
 ).map((spec) => (spec.splitLocalOrigin ? spec : { ...spec, consecutiveLocalOriginFailures: 0 }))
+
+const limit = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 2 }), fc.constant(Infinity))
+
+export const circuitBreaker: fc.Arbitrary<CircuitBreakerSpec> = fc.record(
+  { maxConnections: limit, maxPendingRequests: limit, maxRequests: limit },
+  { noNullPrototype: true },
+)

@@ -56,6 +56,7 @@ export type ProxyMetric =
   | 'upstreamConnections'
   | 'upstreamActive'
   | 'upstreamConnectFailures'
+  | 'overflows'
   | 'outlierEjections'
   | 'outlierEjected'
   | 'tcpOpened'
@@ -135,6 +136,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Connections to endpoints that could not be opened or secured.',
     labels: clusterLabels,
+  },
+  overflows: {
+    name: 'heddle_upstream_overflows_total',
+    kind: 'counter',
+    help: 'Requests and connections that were refused because a limit of a circuit breaker was reached.',
+    labels: ['cluster', 'limit'],
   },
   outlierEjections: {
     name: 'heddle_outlier_ejections_total',

@@ -1,6 +1,8 @@
 // Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy.
 import { z } from 'zod'
 
+import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier-detection.schema.ts'
@@ -29,6 +31,7 @@ export interface TrafficPolicySpec {
   readonly targetRefs: readonly PolicyTargetReference[]
   readonly connectTimeout?: string
   readonly loadBalancing?: LoadBalancingSettings
+  readonly circuitBreaker?: CircuitBreakerSettings
   readonly outlierDetection?: OutlierDetectionSettings
   readonly retryBudget?: RetryBudgetSpec
 }
@@ -64,6 +67,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     targetRefs: targetRefsSchema,
     connectTimeout: durationSchema.exactOptional(),
     loadBalancing: loadBalancingSchema.exactOptional(),
+    circuitBreaker: circuitBreakerSchema.exactOptional(),
     outlierDetection: outlierDetectionSchema.exactOptional(),
     retryBudget: retryBudgetSchema.exactOptional(),
   }),

@@ -2,6 +2,7 @@
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
+import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
@@ -116,6 +117,7 @@ export interface MeshServicePort {
 export interface MeshTraffic {
   readonly connectTimeoutMs?: number
   readonly loadBalancing?: LoadBalancingSpec
+  readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
   readonly retryBudget?: RetryBudgetSpec
 }

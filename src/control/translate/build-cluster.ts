@@ -8,6 +8,8 @@ import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/
 import { metadataKey } from '../../contracts/xds/names.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
+import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { encodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { defaultLoadBalancing } from '../../policies/load-balancing/load-balancing.schema.ts'
@@ -97,7 +99,10 @@ function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic 
     typedExtensionProtocolOptions: encodeHttpProtocol(protocol),
     connectTimeout: encodeDuration(connectTimeoutMs),
     loadBalancingPolicy: encodeLoadBalancing(loadBalancing),
-    circuitBreakers: encodeRetryBudget(traffic.retryBudget ?? defaultRetryBudget),
+    circuitBreakers: encodeCircuitBreaker(
+      traffic.circuitBreaker ?? defaultCircuitBreaker,
+      encodeRetryBudget(traffic.retryBudget ?? defaultRetryBudget),
+    ),
   }
 }
 

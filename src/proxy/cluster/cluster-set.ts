@@ -13,6 +13,7 @@ export interface EndpointState {
   readonly ejected?: EjectionReason
 }
 
+const unbounded = { maxConnections: Infinity, maxPendingRequests: Infinity, maxRequests: Infinity }
 /** Destinations outside the mesh that are remembered with their connections. */
 const maxPassthrough = 256
 
@@ -56,6 +57,7 @@ export class ClusterSet {
       name: 'passthrough',
       connectTimeoutMs: 10_000,
       loadBalancing: { kind: 'least-request', choiceCount: 1 },
+      circuitBreaker: unbounded,
       retryBudget: { percent: 20, minConcurrency: 3 },
       httpProtocol: 'downstream',
       peerSpiffeIds: [],

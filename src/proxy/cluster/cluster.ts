@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
+import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
@@ -51,6 +52,7 @@ export class Cluster {
   #config: ClusterConfig
   #balancer: EndpointBalancer
   #outliers: OutlierDetector | undefined
+  readonly #breaker: CircuitBreaker
   #budget: RetryBudget
   #serviceHost: string | undefined
   /** HTTP/1.1 travels as HTTP/2 to endpoints of the mesh. */
@@ -59,6 +61,7 @@ export class Cluster {
   constructor(deps: ClusterDeps, config: ClusterConfig) {
     this.#deps = deps
     this.#config = config
+    this.#breaker = new CircuitBreaker(config.circuitBreaker)
     this.#budget = createRetryBudget(config.retryBudget)
     this.#balancer = this.#balance()
     this.#serviceHost = serviceHostOf(config)
@@ -82,15 +85,24 @@ export class Cluster {
     return [...this.#endpoints.values()]
   }
 
+  /** False: so many requests are under way that no more may be. */
+  allowsRequest(): boolean {
+    if (!this.#breaker.requestsFull) return true
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'max_requests')
+    return false
+  }
+
   pick(avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
     const endpoint = this.#balancer.pick(avoid)
+    if (endpoint !== undefined) this.#breaker.requests++
     if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
     return endpoint
   }
 
   /** To be called once after each pick, when the attempt is over. */
   attemptOver(endpoint: Endpoint, attempt: FinishedAttempt): void {
+    this.#breaker.requests--
     this.#balancer.attemptOver?.(endpoint, attempt)
     if (this.#outliers === undefined) return
     const outcome = outlierOutcome(attempt, this.#config.httpProtocol !== 'http1')
@@ -112,6 +124,7 @@ export class Cluster {
     if (config === this.#config) return
     const before = this.#config
     this.#config = config
+    this.#breaker.limits = config.circuitBreaker
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
     // Connections to peers that may no longer be trusted, or that are to be secured from now on, are not used again.
@@ -123,9 +136,28 @@ export class Cluster {
     this.#balancer = this.#balance()
   }
 
-  /** A connection for opaque bytes, which the caller owns. Rejects as `IoBackend.connect` does. */
-  connectTcp(endpoint: Endpoint): Promise<Connection> {
-    return this.#connect(endpoint.config, tcpProtocols)
+  /** False: there are so many connections that no more may be for opaque bytes. */
+  allowsConnection(): boolean {
+    if (!this.#breaker.connectionsFull) return true
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'max_connections')
+    return false
+  }
+
+  /**
+   * A connection for opaque bytes, which the caller owns and tells of with `tcpClosed`. Rejects as `IoBackend.connect` does.
+   */
+  async connectTcp(endpoint: Endpoint): Promise<Connection> {
+    this.#breaker.connections++
+    try {
+      return await this.#connect(endpoint.config, tcpProtocols)
+    } catch (error) {
+      this.tcpClosed()
+      throw error
+    }
+  }
+
+  tcpClosed(): void {
+    this.#breaker.connections--
   }
 
   drain(): void {
@@ -221,10 +253,12 @@ export class Cluster {
       connect: () => this.#connect(config, httpProtocols[protocol]),
       createClient: (connection, events) => createClientConnection(clock, connection, protocol, events, limit),
       multiplexed: protocol === 'http2',
+      breaker: this.#breaker,
       observer: {
         opened: () => connections.upstreamOpened(name),
         closed: () => connections.upstreamClosed(name),
         connectFailed: () => connections.upstreamConnectFailed(name),
+        overflowed: () => connections.upstreamOverflow(name, 'max_pending_requests'),
       },
     })
   }

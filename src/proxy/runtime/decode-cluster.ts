@@ -5,6 +5,7 @@ import {
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import { decodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
 import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { decodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
@@ -38,6 +39,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         ? defaultConnectTimeoutMs
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
+    circuitBreaker: decodeCircuitBreaker(cluster.circuitBreakers),
     ...(outlierDetection === undefined ? {} : { outlierDetection }),
     retryBudget: decodeRetryBudget(cluster.circuitBreakers),
     httpProtocol: decodeHttpProtocol(cluster),

@@ -2,6 +2,7 @@
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
+import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
@@ -168,6 +169,7 @@ export interface ClusterConfig {
   readonly carries?: 'bytes' | 'undeclared'
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
+  readonly circuitBreaker: CircuitBreakerSpec
   /** Absent: none. */
   readonly outlierDetection?: OutlierDetectionSpec
   readonly retryBudget: RetryBudgetSpec

@@ -124,6 +124,14 @@ describe('ProxyMetrics', () => {
     expect(series('heddle_outlier_ejected_endpoints')).toEqual(['heddle_outlier_ejected_endpoints{cluster="c"} 1'])
   })
 
+  it('counts what circuit breakers refuse, by limit', () => {
+    const { metrics, series } = create()
+    metrics.upstreamOverflow('c', 'max_requests')
+    expect(series('heddle_upstream_overflows_total')).toEqual([
+      'heddle_upstream_overflows_total{cluster="c",limit="max_requests"} 1',
+    ])
+  })
+
   it('follows connections on both sides', () => {
     const { metrics, series } = create()
     metrics.downstreamOpened('in')

@@ -13,7 +13,7 @@ export function sendMirror(
   request: RequestHead,
   body: Buffer,
 ): void {
-  const endpoint = cluster.pick(undefined)
+  const endpoint = cluster.allowsRequest() ? cluster.pick(undefined) : undefined
   if (endpoint === undefined) return
   const head: RequestHead = { ...request, headers: request.headers.clone() }
   head.headers.delete('expect')

@@ -12,6 +12,7 @@ import type { Endpoint } from '../cluster/endpoint.ts'
 import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../codec/http-stream.ts'
 import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
+import { tooManyRequests } from './ask-cluster.ts'
 import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { callerTimeoutMs, markTimeout } from './grpc-timeout.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
@@ -184,6 +185,10 @@ export class ProxiedRequest implements AttemptOwner {
 
   #try(): void {
     const { cluster, request, spoken, timeouts } = this.#plan
+    if (!cluster.allowsRequest()) {
+      this.#answer(503, 'UO', `${cluster.config.name} ${tooManyRequests}`)
+      return
+    }
     const endpoint = cluster.pick(this.#tried)
     if (endpoint === undefined) {
       const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`

@@ -53,7 +53,7 @@ async function front(count: number): Promise<() => Promise<WireResponse>> {
       clusters: [clusterOf('app', endpoints, { outlierDetection: { ...defaultOutlierDetection, baseEjectionMs } })],
     }),
   )
-  return () => send({ address: `127.0.0.1:${port}`, target: '/' })
+  return () => send({ address: `127.0.0.1:${port}`, target: '/', method: 'POST', body: 'not to be repeated' })
 }
 
 async function statuses(call: () => Promise<WireResponse>, count: number): Promise<number[]> {

@@ -85,6 +85,10 @@ export class Cluster {
     return [...this.#endpoints.values()]
   }
 
+  get endpointCount(): number {
+    return this.#endpoints.size
+  }
+
   /** False: so many requests are under way that no more may be. */
   allowsRequest(): boolean {
     if (!this.#breaker.requestsFull) return true

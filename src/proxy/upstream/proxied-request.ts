@@ -209,11 +209,12 @@ export class ProxiedRequest implements AttemptOwner {
   #retry(kind: AttemptOutcome['kind'], status: number, responseStarted: boolean, grpcStatus?: number): boolean {
     const attempt = this.#attempt as Attempt
     const { clock, random } = this.#deps
+    const elsewhere = this.#plan.cluster.endpointCount > (this.#tried?.size ?? 0) + 1
     const sentBytes = attempt.stream === undefined ? 0 : 1 + this.#body.receivedBytes
     const decision = decideRetry(
       this.#plan.retry,
       this.#plan.request,
-      { kind, status, grpcStatus, reusedConnection: attempt.reusedConnection, sentBytes, responseStarted },
+      { kind, status, grpcStatus, reusedConnection: attempt.reusedConnection, sentBytes, elsewhere, responseStarted },
       this.#retriesDone,
       this.#body.replayable,
       random,

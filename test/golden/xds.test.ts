@@ -32,6 +32,7 @@ import {
 import { HttpProtocolOptionsSchema } from '../../src/contracts/xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
+import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
 import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outlier_detection_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
@@ -71,6 +72,7 @@ const registry: Registry = createRegistry(
   LeastRequestSchema,
   RoundRobinSchema,
   RouterSchema,
+  HedgingSchema,
   LatencyMonitorSchema,
   SourceInfoSchema,
   TcpProxySchema,

@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import type { CircuitBreakerSpec } from '../../src/policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
+import type { HedgingSpec } from '../../src/policies/hedging/hedging.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../src/policies/outlier-detection/outlier-detection.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
@@ -176,5 +177,14 @@ const limit = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 2 }), fc.constant(Inf
 
 export const circuitBreaker: fc.Arbitrary<CircuitBreakerSpec> = fc.record(
   { maxConnections: limit, maxPendingRequests: limit, maxRequests: limit },
+  { noNullPrototype: true },
+)
+
+export const hedging: fc.Arbitrary<HedgingSpec> = fc.record(
+  {
+    percentile: fc.double({ min: 50, max: 99.99, noNaN: true }),
+    factor: fc.double({ min: 1, max: 100, noNaN: true }),
+    minDelayMs: milliseconds,
+  },
   { noNullPrototype: true },
 )

@@ -3,6 +3,8 @@ import { z } from 'zod'
 
 import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { hedgingSchema } from '../../policies/hedging/hedging.schema.ts'
+import type { HedgingSettings } from '../../policies/hedging/hedging.schema.ts'
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier-detection.schema.ts'
@@ -34,6 +36,7 @@ export interface TrafficPolicySpec {
   readonly circuitBreaker?: CircuitBreakerSettings
   readonly outlierDetection?: OutlierDetectionSettings
   readonly retryBudget?: RetryBudgetSpec
+  readonly hedging?: HedgingSettings
 }
 
 export interface BackendTlsPolicySpec {
@@ -70,6 +73,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     circuitBreaker: circuitBreakerSchema.exactOptional(),
     outlierDetection: outlierDetectionSchema.exactOptional(),
     retryBudget: retryBudgetSchema.exactOptional(),
+    hedging: hedgingSchema.exactOptional(),
   }),
 }
 

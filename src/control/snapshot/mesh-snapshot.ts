@@ -7,6 +7,7 @@ import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
@@ -120,6 +121,8 @@ export interface MeshTraffic {
   readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
   readonly retryBudget?: RetryBudgetSpec
+  /** `off`: none. */
+  readonly hedging?: HedgingSpec | 'off'
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

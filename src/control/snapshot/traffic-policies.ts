@@ -1,5 +1,6 @@
 // TrafficPolicies → how callers treat each port.
 import { toCircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
@@ -42,12 +43,13 @@ export function withTrafficPolicies(
 }
 
 function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
-  const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryBudget } = spec
+  const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryBudget, hedging } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(retryBudget === undefined ? {} : { retryBudget }),
+    ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
   }
 }

@@ -10,6 +10,8 @@ import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
 import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { encodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
+import { defaultHedging } from '../../policies/hedging/hedging.schema.ts'
+import { encodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { defaultLoadBalancing } from '../../policies/load-balancing/load-balancing.schema.ts'
@@ -59,6 +61,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
       : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
   const { type, ...details } = discovery
+  const { hedging = defaultHedging } = traffic ?? {}
   return {
     ...clusterBase(name, declared(protocol) ?? 'http1', traffic),
     outlierDetection: encodeOutlierDetection(traffic?.outlierDetection ?? defaultOutlierDetection),
@@ -68,6 +71,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
     ...encodeBackendTls(originateTls),
     metadata: {
       filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name, ...carries(protocol) } },
+      typedFilterMetadata: encodeHedging(hedging === 'off' ? undefined : hedging),
     },
   }
 }

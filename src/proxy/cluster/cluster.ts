@@ -1,10 +1,12 @@
 // A cluster at work: its endpoints with their pools and counts outlive every change of configuration that keeps them.
 import { isIP } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 
 import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
+import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
 import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
@@ -53,6 +55,7 @@ export class Cluster {
   #balancer: EndpointBalancer
   #outliers: OutlierDetector | undefined
   readonly #breaker: CircuitBreaker
+  #hedgeDelay: HedgeDelay | undefined
   #budget: RetryBudget
   #serviceHost: string | undefined
   /** HTTP/1.1 travels as HTTP/2 to endpoints of the mesh. */
@@ -63,6 +66,7 @@ export class Cluster {
     this.#config = config
     this.#breaker = new CircuitBreaker(config.circuitBreaker)
     this.#budget = createRetryBudget(config.retryBudget)
+    this.#hedgeDelay = hedgeDelayOf(config)
     this.#balancer = this.#balance()
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
@@ -89,6 +93,11 @@ export class Cluster {
     return this.#endpoints.size
   }
 
+  /** How long a request waits before another endpoint is asked as well, in milliseconds; Infinity: none is. */
+  get hedgeDelayMs(): number {
+    return this.#hedgeDelay === undefined || this.#endpoints.size < 2 ? Infinity : this.#hedgeDelay.delayMs
+  }
+
   /** False: so many requests are under way that no more may be. */
   allowsRequest(): boolean {
     if (!this.#breaker.requestsFull) return true
@@ -108,6 +117,7 @@ export class Cluster {
   attemptOver(endpoint: Endpoint, attempt: FinishedAttempt): void {
     this.#breaker.requests--
     this.#balancer.attemptOver?.(endpoint, attempt)
+    if (attempt.respondedMs !== 0) this.#hedgeDelay?.responded(attempt.respondedMs - attempt.startMs)
     if (this.#outliers === undefined) return
     const outcome = outlierOutcome(attempt, this.#config.httpProtocol !== 'http1')
     if (outcome === undefined) this.#outliers.abandoned(endpoint.outlier)
@@ -129,6 +139,7 @@ export class Cluster {
     const before = this.#config
     this.#config = config
     this.#breaker.limits = config.circuitBreaker
+    if (!isDeepStrictEqual(before.hedging, config.hedging)) this.#hedgeDelay = hedgeDelayOf(config)
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
     // Connections to peers that may no longer be trusted, or that are to be secured from now on, are not used again.
@@ -290,6 +301,10 @@ export class Cluster {
     if (secret?.kind !== 'roots') throw new Error(`the roots ${name} are not here`)
     return secret.rootsPem
   }
+}
+
+function hedgeDelayOf({ hedging }: ClusterConfig): HedgeDelay | undefined {
+  return hedging === undefined ? undefined : new HedgeDelay(hedging)
 }
 
 function trustOf({ peerSpiffeIds, originateTls }: ClusterConfig): string {

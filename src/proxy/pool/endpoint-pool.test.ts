@@ -31,6 +31,7 @@ interface TestPool {
   readonly exchange: (lines?: string) => Promise<ClientConnection>
 }
 
+const never = (): Promise<MemoryConnection> => new Promise(() => {})
 const unbounded = { maxConnections: Infinity, maxPendingRequests: Infinity, maxRequests: Infinity }
 
 function createTestPool(
@@ -167,7 +168,6 @@ describe('a pool', () => {
 
   it('refuses to let more wait than the circuit breaker allows, over all endpoints', async () => {
     const breaker = new CircuitBreaker({ ...unbounded, maxPendingRequests: 2 })
-    const never = (): Promise<MemoryConnection> => new Promise(() => {})
     const [one, another] = [createTestPool(never, breaker), createTestPool(never, breaker)]
     const taken = { connectionReady: () => expect.unreachable(), connectionFailed: () => expect.unreachable() }
     one.pool.acquire(taken)

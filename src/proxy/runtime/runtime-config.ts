@@ -7,6 +7,7 @@ import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
@@ -173,6 +174,8 @@ export interface ClusterConfig {
   /** Absent: none. */
   readonly outlierDetection?: OutlierDetectionSpec
   readonly retryBudget: RetryBudgetSpec
+  /** Absent: none. */
+  readonly hedging?: HedgingSpec
   readonly httpProtocol: HttpProtocol
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {

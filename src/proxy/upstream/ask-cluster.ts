@@ -70,6 +70,7 @@ function askOnce(
   const outgoing = { head: { ...head, headers: head.headers.clone() }, length: body.length, upgrade: undefined }
   const attempt: Attempt = new Attempt(deps, cluster, endpoint, spoken, outgoing, {
     attemptReady() {},
+    attemptSlow() {},
     attemptConnected(stream) {
       if (body.length > 0) stream.sendData(body)
       if (body.length > 0) stream.sendEnd()

@@ -19,6 +19,7 @@ export function sendMirror(
   head.headers.delete('expect')
   const owner: AttemptOwner = {
     attemptReady() {},
+    attemptSlow() {},
     attemptConnected(stream) {
       if (body.length === 0) return
       stream.sendData(body)

@@ -15,6 +15,7 @@ export const golden: GoldenCase = {
           loadBalancing: { kind: 'least-request', choiceCount: 3 },
           circuitBreaker: { maxConnections: 10, maxPendingRequests: Infinity, maxRequests: 100 },
           outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
+          hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
           retryBudget: { percent: 10, minConcurrency: 1 },
         },
       },

@@ -33,8 +33,8 @@ export interface LoadBalancer<E extends LoadBalancedEndpoint = LoadBalancedEndpo
 
 /** What became of an attempt. Only to be looked at during the call. */
 export interface FinishedAttempt {
-  /** `cancelled`: nobody waits for the response any more. `overflow`: this proxy had no connection to spare. */
-  readonly outcome: AttemptRecord['outcome'] | 'cancelled' | 'overflow'
+  /** `overflow`: this proxy had no connection to spare. */
+  readonly outcome: AttemptRecord['outcome'] | 'overflow'
   /** Of the response; 0: none had begun. */
   readonly status: number
   /** Of the response's trailers, or of its head when there are none; undefined: it is no gRPC, or has not ended. */

@@ -1,10 +1,13 @@
 // Arbitrary policies in the form the model gives them: prefixes and replacements without trailing slash, unset bounds absent.
 import * as fc from 'fast-check'
 
+import type { CircuitBreakerSpec } from '../../src/policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
+import type { HedgingSpec } from '../../src/policies/hedging/hedging.spec.ts'
 import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
+import type { OutlierDetectionSpec } from '../../src/policies/outlier-detection/outlier-detection.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetrySpec } from '../../src/policies/retries/retries.spec.ts'
 import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
@@ -228,3 +231,49 @@ const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
 export const trafficSplit: fc.Arbitrary<WeightedClusterSpec[]> = fc
   .array(backend, { minLength: 1, maxLength: 4 })
   .filter((backends) => backends.some(({ weight }) => weight > 0))
+
+const compared = { minimumHosts: fc.integer({ min: 2, max: 100 }), requestVolume: fc.integer({ min: 1, max: 10_000 }) }
+const inARow = fc.integer({ min: 0, max: 100 })
+
+/** Failures of the connection are counted apart or not at all. */
+export const outlierDetection: fc.Arbitrary<OutlierDetectionSpec> = record<OutlierDetectionSpec>(
+  {
+    consecutive5xx: inARow,
+    consecutiveGatewayErrors: inARow,
+    consecutiveLocalOriginFailures: inARow,
+    splitLocalOrigin: fc.boolean(),
+    intervalMs: milliseconds,
+    baseEjectionMs: milliseconds,
+    maxEjectionMs: milliseconds,
+    maxEjectionPercent: fc.integer({ min: 0, max: 100 }),
+    successRate: fc.record(
+      { ...compared, stdevFactor: fc.integer({ min: 1, max: 10_000 }) },
+      { noNullPrototype: true },
+    ),
+    failurePercentage: fc.record(
+      { ...compared, threshold: fc.integer({ min: 1, max: 100 }) },
+      { noNullPrototype: true },
+    ),
+    latency: fc.record(
+      { ...compared, factor: fc.double({ min: 1.5, max: 100, noNaN: true }) },
+      { noNullPrototype: true },
+    ),
+  },
+  ['successRate', 'failurePercentage', 'latency'],
+).map((spec) => (spec.splitLocalOrigin ? spec : { ...spec, consecutiveLocalOriginFailures: 0 }))
+
+const limit = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 2 }), fc.constant(Infinity))
+
+export const circuitBreaker: fc.Arbitrary<CircuitBreakerSpec> = fc.record(
+  { maxConnections: limit, maxPendingRequests: limit, maxRequests: limit },
+  { noNullPrototype: true },
+)
+
+export const hedging: fc.Arbitrary<HedgingSpec> = fc.record(
+  {
+    percentile: fc.double({ min: 50, max: 99.99, noNaN: true }),
+    factor: fc.double({ min: 1, max: 100, noNaN: true }),
+    minDelayMs: milliseconds,
+  },
+  { noNullPrototype: true },
+)

@@ -1,8 +1,14 @@
 // Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy.
 import { z } from 'zod'
 
+import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { hedgingSchema } from '../../policies/hedging/hedging.schema.ts'
+import type { HedgingSettings } from '../../policies/hedging/hedging.schema.ts'
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import type { OutlierDetectionSettings } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { retryBudgetSchema } from '../../policies/retries/retries.schema.ts'
 import type { RetryBudgetSpec } from '../../policies/retries/retries.spec.ts'
 import {
@@ -27,7 +33,10 @@ export interface TrafficPolicySpec {
   readonly targetRefs: readonly PolicyTargetReference[]
   readonly connectTimeout?: string
   readonly loadBalancing?: LoadBalancingSettings
+  readonly circuitBreaker?: CircuitBreakerSettings
+  readonly outlierDetection?: OutlierDetectionSettings
   readonly retryBudget?: RetryBudgetSpec
+  readonly hedging?: HedgingSettings
 }
 
 export interface BackendTlsPolicySpec {
@@ -61,7 +70,10 @@ export const trafficPolicyFields: z.ZodRawShape = {
     targetRefs: targetRefsSchema,
     connectTimeout: durationSchema.exactOptional(),
     loadBalancing: loadBalancingSchema.exactOptional(),
+    circuitBreaker: circuitBreakerSchema.exactOptional(),
+    outlierDetection: outlierDetectionSchema.exactOptional(),
     retryBudget: retryBudgetSchema.exactOptional(),
+    hedging: hedgingSchema.exactOptional(),
   }),
 }
 

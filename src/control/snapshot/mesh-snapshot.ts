@@ -3,11 +3,14 @@ import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
+import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
 import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
@@ -119,7 +122,11 @@ export interface MeshTraffic {
   readonly loadBalancing?: LoadBalancingSpec
   /** What of a request decides, with a load balancing that hashes. */
   readonly hashPolicies?: readonly HashPolicySpec[]
+  readonly circuitBreaker?: CircuitBreakerSpec
+  readonly outlierDetection?: OutlierDetectionSpec
   readonly retryBudget?: RetryBudgetSpec
+  /** `off`: none. */
+  readonly hedging?: HedgingSpec | 'off'
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

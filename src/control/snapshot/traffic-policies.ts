@@ -1,5 +1,8 @@
 // TrafficPolicies → how callers treat each port.
+import { toCircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
@@ -39,11 +42,15 @@ export function withTrafficPolicies(
   return { services: new Map(treated), statuses }
 }
 
-function compileTraffic({ connectTimeout, loadBalancing, retryBudget }: TrafficPolicySpec): MeshTraffic {
+function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
+  const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryBudget, hedging } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing) }),
+    ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
+    ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(retryBudget === undefined ? {} : { retryBudget }),
+    ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
   }
 }

@@ -9,10 +9,16 @@ import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/
 import { metadataKey } from '../../contracts/xds/names.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
+import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { encodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
+import { defaultHedging } from '../../policies/hedging/hedging.schema.ts'
+import { encodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { defaultLoadBalancing } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { defaultOutlierDetection } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import { encodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { defaultRetryBudget } from '../../policies/retries/retries.schema.ts'
@@ -57,14 +63,17 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
       : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
   const { type, ...details } = discovery
+  const { hedging = defaultHedging } = traffic ?? {}
   return {
     ...clusterBase(name, declared(protocol) ?? 'http1', traffic),
+    outlierDetection: encodeOutlierDetection(traffic?.outlierDetection ?? defaultOutlierDetection),
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
     transportSocketMatches: encodeUpstreamTls(peerSpiffeIds, alpn),
     ...encodeBackendTls(originateTls),
     metadata: {
       filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name, ...carries(protocol) } },
+      typedFilterMetadata: encodeHedging(hedging === 'off' ? undefined : hedging),
     },
   }
 }
@@ -96,7 +105,10 @@ function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic 
     typedExtensionProtocolOptions: encodeHttpProtocol(protocol),
     connectTimeout: encodeDuration(connectTimeoutMs),
     ...encodeLoadBalancing(loadBalancing),
-    circuitBreakers: encodeRetryBudget(traffic.retryBudget ?? defaultRetryBudget),
+    circuitBreakers: encodeCircuitBreaker(
+      traffic.circuitBreaker ?? defaultCircuitBreaker,
+      encodeRetryBudget(traffic.retryBudget ?? defaultRetryBudget),
+    ),
   }
 }
 

@@ -52,7 +52,8 @@ describe('retries over xDS', () => {
     )
     fc.assert(
       fc.property(budget, (spec) => {
-        expect(decodeRetryBudget(overTheWire(CircuitBreakersSchema, encodeRetryBudget(spec)))).toEqual(spec)
+        const thresholds = [{ retryBudget: encodeRetryBudget(spec) }]
+        expect(decodeRetryBudget(overTheWire(CircuitBreakersSchema, { thresholds }))).toEqual(spec)
       }),
     )
     expect(decodeRetryBudget(undefined)).toEqual({ percent: 20, minConcurrency: 3 })

@@ -3,7 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type {
   CircuitBreakers,
-  CircuitBreakersSchema,
+  CircuitBreakers_Thresholds_RetryBudgetSchema,
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import { RoutingPriority } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type {
@@ -71,15 +71,10 @@ function encodeGrpcStatuses(statuses: readonly number[]): string[] {
   return Object.entries(grpcConditions).flatMap(([condition, status]) => (statuses.includes(status) ? [condition] : []))
 }
 
-export function encodeRetryBudget(spec: RetryBudgetSpec): MessageInitShape<typeof CircuitBreakersSchema> {
-  return {
-    thresholds: [
-      {
-        priority: RoutingPriority.DEFAULT,
-        retryBudget: { budgetPercent: { value: spec.percent }, minRetryConcurrency: spec.minConcurrency },
-      },
-    ],
-  }
+export function encodeRetryBudget(
+  spec: RetryBudgetSpec,
+): MessageInitShape<typeof CircuitBreakers_Thresholds_RetryBudgetSchema> {
+  return { budgetPercent: { value: spec.percent }, minRetryConcurrency: spec.minConcurrency }
 }
 
 /** Envoy's defaults where the cluster says nothing: 20 %, three at least. */

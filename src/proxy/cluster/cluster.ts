@@ -1,11 +1,16 @@
 // A cluster at work: its endpoints with their pools and counts outlive every change of configuration that keeps them.
 import { isIP } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 
 import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
+import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
+import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
 import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
+import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
+import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
@@ -46,6 +51,9 @@ export class Cluster {
   readonly #hosts = new Map<string, HostAddresses>()
   #config: ClusterConfig
   #balancer: LoadBalancer<Endpoint>
+  #outliers: OutlierDetector | undefined
+  readonly #breaker: CircuitBreaker
+  #hedgeDelay: HedgeDelay | undefined
   #budget: RetryBudget
   #serviceHost: string | undefined
   /** HTTP/1.1 travels as HTTP/2 to endpoints of the mesh. */
@@ -54,7 +62,9 @@ export class Cluster {
   constructor(deps: ClusterDeps, config: ClusterConfig) {
     this.#deps = deps
     this.#config = config
+    this.#breaker = new CircuitBreaker(config.circuitBreaker)
     this.#budget = createRetryBudget(config.retryBudget)
+    this.#hedgeDelay = hedgeDelayOf(config)
     this.#balancer = this.#balance()
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
@@ -77,15 +87,40 @@ export class Cluster {
     return [...this.#endpoints.values()]
   }
 
+  get endpointCount(): number {
+    return this.#endpoints.size
+  }
+
+  /** How long a request waits before another endpoint is asked as well, in milliseconds; Infinity: none is. */
+  get hedgeDelayMs(): number {
+    return this.#hedgeDelay === undefined || this.#endpoints.size < 2 ? Infinity : this.#hedgeDelay.delayMs
+  }
+
+  /** False: so many requests are under way that no more may be. */
+  allowsRequest(): boolean {
+    if (!this.#breaker.requestsFull) return true
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'max_requests')
+    return false
+  }
+
   /** As of a LoadBalancer. */
   pick(avoid?: ReadonlySet<Endpoint>, hash?: number): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
-    return this.#balancer.pick(avoid, hash)
+    const endpoint = this.#balancer.pick(avoid, hash)
+    if (endpoint !== undefined) this.#breaker.requests++
+    if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
+    return endpoint
   }
 
-  /** To be called once for each attempt, when it is over. */
+  /** To be called once after each pick, when the attempt is over. */
   attemptOver(endpoint: Endpoint, attempt: FinishedAttempt): void {
+    this.#breaker.requests--
     this.#balancer.attemptOver?.(endpoint, attempt)
+    if (attempt.respondedMs !== 0) this.#hedgeDelay?.responded(attempt.respondedMs - attempt.startMs)
+    if (this.#outliers === undefined) return
+    const outcome = outlierOutcome(attempt, this.#config.httpProtocol !== 'http1')
+    if (outcome === undefined) this.#outliers.abandoned(endpoint.outlier)
+    else this.#outliers.finished(endpoint.outlier, outcome, this.#deps.clock.monotonicMs() - attempt.startMs)
   }
 
   /** `spoken`: by whoever made the request first. `upgrade`: it asks to change the protocol. */
@@ -102,6 +137,8 @@ export class Cluster {
     if (config === this.#config) return
     const before = this.#config
     this.#config = config
+    this.#breaker.limits = config.circuitBreaker
+    if (!isDeepStrictEqual(before.hedging, config.hedging)) this.#hedgeDelay = hedgeDelayOf(config)
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
     // Connections to peers that may no longer be trusted, or that are to be secured from now on, are not used again.
@@ -113,12 +150,32 @@ export class Cluster {
     this.#balancer = this.#balance()
   }
 
-  /** A connection for opaque bytes, which the caller owns. Rejects as `IoBackend.connect` does. */
-  connectTcp(endpoint: Endpoint): Promise<Connection> {
-    return this.#connect(endpoint.config, tcpProtocols)
+  /** False: there are so many connections that no more may be for opaque bytes. */
+  allowsConnection(): boolean {
+    if (!this.#breaker.connectionsFull) return true
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'max_connections')
+    return false
+  }
+
+  /**
+   * A connection for opaque bytes, which the caller owns and tells of with `tcpClosed`. Rejects as `IoBackend.connect` does.
+   */
+  async connectTcp(endpoint: Endpoint): Promise<Connection> {
+    this.#breaker.connections++
+    try {
+      return await this.#connect(endpoint.config, tcpProtocols)
+    } catch (error) {
+      this.tcpClosed()
+      throw error
+    }
+  }
+
+  tcpClosed(): void {
+    this.#breaker.connections--
   }
 
   drain(): void {
+    this.#outliers?.stop()
     for (const host of this.#hosts.values()) host.stop()
     this.#drop([...this.#endpoints.keys()])
   }
@@ -133,7 +190,39 @@ export class Cluster {
       if (endpoint === undefined) this.#endpoints.set(key, this.#createEndpoint(config, sinceMs))
       else endpoint.config = config
     }
+    this.#detectOutliers()
+    return this.#spread()
+  }
+
+  #spread(): LoadBalancer<Endpoint> {
     return createLoadBalancer(this.endpoints, this.#config.loadBalancing, this.#deps)
+  }
+
+  #detectOutliers(): void {
+    const { outlierDetection } = this.#config
+    if (outlierDetection === undefined) {
+      this.#outliers?.stop()
+      this.#outliers = undefined
+      return
+    }
+    const { clock, random } = this.#deps
+    this.#outliers ??= new OutlierDetector(
+      { clock, random, changed: (state) => this.#availabilityChanged(state) },
+      outlierDetection,
+    )
+    this.#outliers.update(
+      outlierDetection,
+      this.endpoints.map(({ outlier }) => outlier),
+    )
+  }
+
+  #availabilityChanged({ phase, reason }: OutlierState): void {
+    const { connections } = this.#deps
+    const { name } = this.#config
+    const ejected = this.#outliers?.ejected ?? 0
+    if (phase === 'out' && reason !== undefined) connections.endpointEjected(name, reason, ejected)
+    else if (phase === 'in') connections.endpointAdmitted(name, ejected)
+    this.#balancer = this.#spread()
   }
 
   /** A host that is yet to be resolved is dialled by its name. */
@@ -177,10 +266,12 @@ export class Cluster {
       connect: () => this.#connect(config, httpProtocols[protocol]),
       createClient: (connection, events) => createClientConnection(clock, connection, protocol, events, limit),
       multiplexed: protocol === 'http2',
+      breaker: this.#breaker,
       observer: {
         opened: () => connections.upstreamOpened(name),
         closed: () => connections.upstreamClosed(name),
         connectFailed: () => connections.upstreamConnectFailed(name),
+        overflowed: () => connections.upstreamOverflow(name, 'max_pending_requests'),
       },
     })
   }
@@ -208,6 +299,10 @@ export class Cluster {
     if (secret?.kind !== 'roots') throw new Error(`the roots ${name} are not here`)
     return secret.rootsPem
   }
+}
+
+function hedgeDelayOf({ hedging }: ClusterConfig): HedgeDelay | undefined {
+  return hedging === undefined ? undefined : new HedgeDelay(hedging)
 }
 
 function trustOf({ peerSpiffeIds, originateTls }: ClusterConfig): string {

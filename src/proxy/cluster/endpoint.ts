@@ -1,6 +1,7 @@
 // One endpoint of a cluster: what load balancing knows of it, and its connections.
 import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
+import { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
 
@@ -10,10 +11,10 @@ export type UpstreamProtocol = 'http1' | 'http2'
 export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
   activeRequests = 0
-  available = true
   readonly sinceMs: number
   latencyMs = 0
   latencyAtMs = 0
+  readonly outlier: OutlierState = new OutlierState()
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig
@@ -46,6 +47,10 @@ export class Endpoint implements LoadBalancedEndpoint {
 
   get priority(): number {
     return this.#config.priority ?? 0
+  }
+
+  get available(): boolean {
+    return this.outlier.available
   }
 
   /** "namespace/name". */

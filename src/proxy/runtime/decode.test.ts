@@ -187,6 +187,7 @@ describe('clusters', () => {
         httpProtocol: 'http1',
         connectTimeoutMs: 5_000,
         loadBalancing: { kind: 'least-request', choiceCount: 2 },
+        circuitBreaker: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024 },
         retryBudget: { percent: 20, minConcurrency: 3 },
         peerSpiffeIds: [],
         peerAlpn: [],

@@ -52,6 +52,7 @@ export async function dialTcp(deps: DialDeps, config: TcpProxyConfig): Promise<D
   if (cluster === undefined) {
     return failed('NC', name === '' ? `${config.route} has no backend` : `this proxy has no cluster ${name}`)
   }
+  if (!cluster.allowsConnection()) return failed('UO', `${name} has as many connections as its circuit breaker allows`)
   const tried = new Set<Endpoint>()
   let detail = `${name} has no endpoint`
   while (tried.size < maxAttempts) {
@@ -68,6 +69,7 @@ export async function dialTcp(deps: DialDeps, config: TcpProxyConfig): Promise<D
       attempts.push(recordOf(endpoint, 'response', respondedMs - startMs))
       const release = (): void => {
         endpoint.activeRequests--
+        cluster.tcpClosed()
         deps.connections.upstreamClosed(name)
       }
       return { connection, flag: undefined, detail: undefined, split, cluster, endpoint, attempts, release }

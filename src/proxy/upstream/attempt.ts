@@ -35,6 +35,8 @@ export interface AttemptFailure {
 export interface AttemptOwner {
   /** There is a connection: the head is sent next. */
   attemptReady(): void
+  /** It has been waited for as long as was said, and no response has begun. Once. */
+  attemptSlow(): void
   attemptConnected(stream: ClientStream): void
   attemptInformational(head: ResponseHead): void
   attemptHead(head: ResponseHead, length: BodyLength): void
@@ -64,6 +66,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
   readonly #spoken: HttpProtocol
   #owner: AttemptOwner | undefined
   #timeoutMs = Infinity
+  #waitsToBeSlow = false
   /** With which the response has ended: its trailers, or its head when there are none. */
   #ending: HeaderList | undefined
   #length: BodyLength = 'unknown'
@@ -94,12 +97,15 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     return grpcStatusOf(this.#ending)
   }
 
-  /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. `fresh`: not on a connection that has been idle. */
-  start(timeoutMs: number, fresh = false): void {
-    if (timeoutMs !== Infinity) {
-      this.#timeoutMs = timeoutMs
-      this.#deadlines.add(this, this.startMs + timeoutMs)
-    }
+  /**
+   * `timeoutMs` bounds it to the end of the response; Infinity: no bound. `fresh`: not on a connection that has been idle. `slowMs`: the owner
+   * is told after so long.
+   */
+  start(timeoutMs: number, fresh = false, slowMs: number = Infinity): void {
+    this.#timeoutMs = timeoutMs
+    this.#waitsToBeSlow = slowMs < timeoutMs
+    const firstMs = Math.min(timeoutMs, slowMs)
+    if (firstMs !== Infinity) this.#deadlines.add(this, this.startMs + firstMs)
     this.#pool.acquire(this, fresh)
   }
 
@@ -139,7 +145,18 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.#owner?.attemptConnected(this.stream)
   }
 
+  /** Another was faster. For its endpoint it is as if it had taken too long. */
+  giveUp(): void {
+    this.outcome = 'timeout'
+    this.cancel()
+  }
+
   expired(): void {
+    if (this.#waitsToBeSlow) {
+      this.#waitNoMore()
+      this.#owner?.attemptSlow()
+      return
+    }
     this.#fail({ kind: 'timeout', message: `no complete response within ${Math.round(this.#timeoutMs)} ms` })
   }
 
@@ -157,6 +174,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.respondedMs = this.#clock.monotonicMs()
     this.#length = length
     if (length === 0) this.#ending = head.headers
+    if (this.#waitsToBeSlow) this.#waitNoMore()
     // A protocol that has been changed to has no bound.
     if (head.status === 101) this.#deadlines.remove(this)
     this.#owner?.attemptHead(head, length)
@@ -178,6 +196,12 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
 
   onFailed(failure: StreamFailure): void {
     this.#fail(failure)
+  }
+
+  #waitNoMore(): void {
+    this.#waitsToBeSlow = false
+    this.#deadlines.remove(this)
+    if (this.#timeoutMs !== Infinity) this.#deadlines.add(this, this.startMs + this.#timeoutMs)
   }
 
   #fail({

@@ -1,4 +1,5 @@
 // What TrafficPolicies say of clusters; a port without one is as everywhere.
+import { defaultOutlierDetection } from '../../../src/policies/outlier-detection/outlier-detection.schema.ts'
 import { MeshBuilder } from '../../kit/mesh-builder.ts'
 import { node } from './golden-case.ts'
 import type { GoldenCase } from './golden-case.ts'
@@ -12,6 +13,9 @@ export const golden: GoldenCase = {
         traffic: {
           connectTimeoutMs: 250,
           loadBalancing: { kind: 'least-request', choiceCount: 3 },
+          circuitBreaker: { maxConnections: 10, maxPendingRequests: Infinity, maxRequests: 100 },
+          outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
+          hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
           retryBudget: { percent: 10, minConcurrency: 1 },
         },
       },

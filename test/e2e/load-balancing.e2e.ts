@@ -150,7 +150,7 @@ describe('peak EWMA', () => {
       let asked = 0
       const counting: RequestListener = (request, response) => {
         asked++
-        void answer(request, response)
+        answer(request, response)
       }
       const ports = [await application(counting), ...(await applications(3))]
       const line = await front(ports, { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 })

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
 
 import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
+import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
 import { send, type WireRequest, type WireResponse } from '../kit/http-client.ts'
 import {
   clusterOf,
@@ -169,6 +170,74 @@ describe('round robin', () => {
     for (let round = 0; round < 5; round++) {
       const seen = [(await line.call()).body, (await line.call()).body, (await line.call()).body]
       assert.deepEqual(seen.toSorted(), ['0', '1', '2'])
+    }
+  })
+})
+
+/** Two backends of three applications each, "a0" to "b2". Returns how to ask, and the ports. */
+async function split(sessionPersistence: SessionPersistenceSpec): Promise<{
+  call: (request?: Partial<WireRequest>) => Promise<WireResponse>
+  servers: ReadonlyMap<string, Server>
+}> {
+  const named = new Map<string, Server>()
+  const backend = async (letter: string): Promise<{ port: number }[]> => {
+    const list: { port: number }[] = []
+    for (let i = 0; i < 3; i++) {
+      list.push({ port: await application((_, response) => response.end(`${letter}${i}`)) })
+      named.set(`${letter}${i}`, servers.at(-1) as Server)
+    }
+    return list
+  }
+  const port = await freePort()
+  const backends = [
+    { cluster: 'a', weight: 1 },
+    { cluster: 'b', weight: 1 },
+  ]
+  test = await startLine(
+    configOf({
+      listeners: [listenerOn(port, { kind: 'rds', name: 'routes' })],
+      routes: [routesTo('a', { action: { ...forwardTo('a'), backends, sessionPersistence } })],
+      clusters: [clusterOf('a', await backend('a')), clusterOf('b', await backend('b'))],
+    }),
+  )
+  return {
+    call: (request = {}) => send({ address: `127.0.0.1:${port}`, target: '/', ...request }),
+    servers: named,
+  }
+}
+
+describe('sessions', () => {
+  it('stay with their backend and endpoint by cookie, and move for good when that is gone', async () => {
+    const app = await split({ carrier: 'cookie', name: 'place' })
+    const places = new Set<string>()
+    for (let visitor = 0; visitor < 20; visitor++) {
+      const first = await app.call()
+      places.add(first.body)
+      const headers = { cookie: first.headers['set-cookie']?.split(';')[0] ?? '' }
+      for (let visit = 0; visit < 5; visit++) {
+        const again = await app.call({ headers })
+        assert.equal(again.body, first.body)
+        assert.equal(again.headers['set-cookie'], undefined)
+      }
+    }
+    assert.ok(places.size > 3)
+    const first = await app.call()
+    const headers = { cookie: first.headers['set-cookie']?.split(';')[0] ?? '' }
+    app.servers.get(first.body)?.close().closeAllConnections()
+    const moved = await app.call({ headers })
+    assert.equal(moved.status, 200)
+    assert.notEqual(moved.body, first.body)
+    assert.equal(moved.body[0], first.body[0], 'it has left its backend')
+    const then = { cookie: moved.headers['set-cookie']?.split(';')[0] ?? '' }
+    for (let visit = 0; visit < 5; visit++) assert.equal((await app.call({ headers: then })).body, moved.body)
+  })
+
+  it('stay with their backend and endpoint by header', async () => {
+    const app = await split({ carrier: 'header', name: 'x-place', idleTimeoutMs: 60_000 })
+    const first = await app.call()
+    for (let visit = 0; visit < 10; visit++) {
+      const again = await app.call({ headers: { 'x-place': first.headers['x-place'] ?? '' } })
+      assert.equal(again.body, first.body)
     }
   })
 })

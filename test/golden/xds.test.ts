@@ -18,10 +18,16 @@ import {
   CorsSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import {
+  StatefulSessionPerRouteSchema,
+  StatefulSessionSchema,
+} from '../../src/contracts/xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { HttpInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { TcpProxySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import { CookieBasedSessionStateSchema } from '../../src/contracts/xds/gen/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.ts'
+import { HeaderBasedSessionStateSchema } from '../../src/contracts/xds/gen/envoy/extensions/http/stateful_session/header/v3/header_pb.ts'
 import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { MaglevSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
 import { RandomSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
@@ -37,6 +43,7 @@ import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/for
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../src/contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outlier_detection_pb.ts'
+import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
 import type { TypeUrl } from '../../src/contracts/xds/names.ts'
@@ -62,6 +69,11 @@ const schemas = {
   [typeUrls.secret]: SecretSchema,
 }
 const registry: Registry = createRegistry(
+  CookieBasedSessionStateSchema,
+  HeaderBasedSessionStateSchema,
+  SessionTimeoutsSchema,
+  StatefulSessionPerRouteSchema,
+  StatefulSessionSchema,
   CorsPolicySchema,
   CorsSchema,
   DownstreamTlsContextSchema,

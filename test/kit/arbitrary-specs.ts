@@ -12,6 +12,7 @@ import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetrySpec } from '../../src/policies/retries/retries.spec.ts'
 import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
 import type { PathMatchSpec, RouteMatchSpec, ValueMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
+import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../src/policies/timeouts/timeouts.spec.ts'
 import type { WeightedClusterSpec } from '../../src/policies/traffic-split/traffic-split.xds.ts'
 
@@ -165,6 +166,21 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
     },
     ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
   ),
+)
+
+const seconds = fc.integer({ min: 1, max: 1_000_000 }).map((count) => count * 1_000)
+
+export const sessionPersistence: fc.Arbitrary<SessionPersistenceSpec> = fc.oneof(
+  record<Omit<SessionPersistenceSpec, 'permanent'>>(
+    { carrier: fc.constantFrom('cookie', 'header'), name: token, absoluteTimeoutMs: seconds, idleTimeoutMs: seconds },
+    ['absoluteTimeoutMs', 'idleTimeoutMs'],
+  ),
+  fc
+    .record(
+      { name: token, absoluteTimeoutMs: seconds, idleTimeoutMs: seconds },
+      { requiredKeys: ['name', 'absoluteTimeoutMs'], noNullPrototype: true },
+    )
+    .map((spec) => ({ ...spec, carrier: 'cookie' as const, permanent: true as const })),
 )
 
 const terminal = fc.constant(true as const)

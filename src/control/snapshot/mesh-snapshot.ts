@@ -17,6 +17,7 @@ import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
+import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 import type { MeshSecret } from './secrets.ts'
 import type { AppliedSecurity } from './security.ts'
@@ -175,6 +176,7 @@ export type MeshRouteAction =
       }[]
       readonly timeouts: TimeoutsSpec
       readonly retry?: RetrySpec
+      readonly sessionPersistence?: SessionPersistenceSpec
       /** What the share of an invalid backend is answered with; absent: 500. */
       readonly invalidBackendStatus?: 503
     }

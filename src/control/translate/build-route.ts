@@ -20,6 +20,7 @@ import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { encodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
 import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
 import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
+import { encodeSessionPersistence } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { encodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
 import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
@@ -89,7 +90,10 @@ export function buildRoute(route: MeshRoute, hashPoliciesOf: HashPoliciesOf): Ro
     requestHeadersToRemove: request.remove,
     responseHeadersToAdd: response.add,
     responseHeadersToRemove: response.remove,
-    typedPerFilterConfig: encodeCors(route.cors),
+    typedPerFilterConfig: {
+      ...encodeCors(route.cors),
+      ...encodeSessionPersistence(route.action.kind === 'forward' ? route.action.sessionPersistence : undefined),
+    },
   }
 }
 

@@ -12,6 +12,7 @@ import { createLoadBalancer } from '../../policies/load-balancing/load-balancing
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
+import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
@@ -54,6 +55,8 @@ export class Cluster {
   #outliers: OutlierDetector | undefined
   readonly #breaker: CircuitBreaker
   #hedgeDelay: HedgeDelay | undefined
+  /** Made when a session is looked for. */
+  #bySession: ReadonlyMap<string, Endpoint> | undefined
   #budget: RetryBudget
   #serviceHost: string | undefined
   /** HTTP/1.1 travels as HTTP/2 to endpoints of the mesh. */
@@ -103,10 +106,11 @@ export class Cluster {
     return false
   }
 
-  /** As of a LoadBalancer. */
-  pick(avoid?: ReadonlySet<Endpoint>, hash?: number): Endpoint | undefined {
+  /** As of a LoadBalancer. `session`: `sessionKey` of the endpoint that is wanted, if it may be had. */
+  pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
-    const endpoint = this.#balancer.pick(avoid, hash)
+    const endpoint =
+      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#balancer.pick(avoid, hash)
     if (endpoint !== undefined) this.#breaker.requests++
     if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
     return endpoint
@@ -183,6 +187,7 @@ export class Cluster {
   #balance(): LoadBalancer<Endpoint> {
     const wanted = new Map(this.#resolved().map((endpoint) => [keyOf(endpoint), endpoint]))
     this.#drop([...this.#endpoints.keys()].filter((key) => !wanted.has(key)))
+    this.#bySession = undefined
     // Those of a cluster that is new have been there before it.
     const sinceMs = this.#endpoints.size === 0 ? -Infinity : this.#deps.clock.monotonicMs()
     for (const [key, config] of wanted) {
@@ -192,6 +197,13 @@ export class Cluster {
     }
     this.#detectOutliers()
     return this.#spread()
+  }
+
+  #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
+    this.#bySession ??= new Map(this.endpoints.map((endpoint) => [sessionKey(endpoint.address), endpoint]))
+    const endpoint = this.#bySession.get(session)
+    const usable = endpoint?.available === true && endpoint.weight > 0 && avoid?.has(endpoint) !== true
+    return usable ? endpoint : undefined
   }
 
   #spread(): LoadBalancer<Endpoint> {

@@ -252,7 +252,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
         this.#passThrough(result.authority)
         return
       case 'routes': {
-        const decision = decide(this.#stream.request, result.routes, this.#deps.random)
+        const decision = decide(this.#stream.request, result.routes, this.#deps.random, this.#deps.clock)
         const exchange = this.#exchange
         exchange.routeConfiguration = decision.routeConfiguration
         exchange.virtualHost = decision.virtualHost
@@ -288,7 +288,16 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const { request, modifyResponse } = decision
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()
-    const plan = { cluster, request, spoken: this.#spoken, timeouts, retry, hash: undefined, modifyResponse }
+    const plan = {
+      cluster,
+      request,
+      spoken: this.#spoken,
+      timeouts,
+      retry,
+      hash: undefined,
+      session: decision.session,
+      modifyResponse,
+    }
     this.#proxy(decision.hasher === undefined ? plan : { ...plan, ...this.#hashed(decision, decision.hasher) })
   }
 
@@ -319,7 +328,16 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#exchange.cluster = cluster.config.name
     const request = { ...this.#stream.request, headers: this.#stream.request.headers.clone() }
     const spoken = this.#spoken
-    this.#proxy({ cluster, request, spoken, timeouts: {}, retry: undefined, hash: undefined, modifyResponse: () => {} })
+    this.#proxy({
+      cluster,
+      request,
+      spoken,
+      timeouts: {},
+      retry: undefined,
+      hash: undefined,
+      session: undefined,
+      modifyResponse: () => {},
+    })
   }
 
   #proxy(plan: ForwardPlan): void {

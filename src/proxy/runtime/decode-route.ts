@@ -25,6 +25,11 @@ import { decodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
 import { decodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
 import type { PathMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import { decodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
+import {
+  decodeSessionPersistence,
+  sessionTimeoutsFilter,
+  statefulSessionFilter,
+} from '../../policies/session-persistence/session-persistence.xds.ts'
 import { decodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
 import { decodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
@@ -75,7 +80,7 @@ function withoutPort(domain: string): string {
 }
 
 function decodeRoute(message: RouteMessage): Route {
-  refuseFilterConfigs(message, corsFilter)
+  refuseFilterConfigs(message, [corsFilter, statefulSessionFilter, sessionTimeoutsFilter])
   const match = decodeRouteMatch(message.match)
   const source = decodeSource(message.metadata?.typedFilterMetadata[metadataKey])
   const requestHeaders = decodeHeaderModifier(message.requestHeadersToAdd, message.requestHeadersToRemove)
@@ -92,8 +97,12 @@ function decodeRoute(message: RouteMessage): Route {
   }
 }
 
-function decodeAction({ action }: RouteMessage, match: PathMatchSpec): RouteAction {
-  if (action.case === 'route') return decodeForward(action.value, match)
+function decodeAction({ action, typedPerFilterConfig }: RouteMessage, match: PathMatchSpec): RouteAction {
+  if (action.case === 'route') {
+    const sessionPersistence = decodeSessionPersistence(typedPerFilterConfig)
+    const forward = decodeForward(action.value, match)
+    return sessionPersistence === undefined ? forward : { ...forward, sessionPersistence }
+  }
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
   if (action.case === 'directResponse') return decodeDirectResponse(action.value)
   throw new Error(`expected route, redirect or direct_response, got ${action.case ?? 'none'}`)
@@ -102,11 +111,11 @@ function decodeAction({ action }: RouteMessage, match: PathMatchSpec): RouteActi
 /** Configuration of a filter that the proxy does not have, unless the control plane says that it may be ignored. */
 function refuseFilterConfigs(
   { typedPerFilterConfig }: Pick<RouteMessage, 'typedPerFilterConfig'>,
-  known?: string,
+  known: readonly string[] = [],
 ): void {
   for (const [name, any] of Object.entries(typedPerFilterConfig)) {
     const optional = isTypedConfig(any, FilterConfigSchema) && readTypedConfig(any, FilterConfigSchema, name).isOptional
-    if (name !== known && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
+    if (!known.includes(name) && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
   }
 }
 

@@ -19,6 +19,7 @@ import type { RequestAuthenticationSpec } from '../../policies/request-authentic
 import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
+import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 
 export interface RuntimeConfig {
@@ -152,6 +153,7 @@ export interface ForwardAction {
   readonly mirrors: readonly MirrorSpec[]
   readonly timeouts: TimeoutsSpec
   readonly retry?: RetrySpec
+  readonly sessionPersistence?: SessionPersistenceSpec
   /** What decides where within a cluster that hashes; absent: nothing. */
   readonly hashPolicies?: readonly HashPolicySpec[]
   /** What the share of a backend without a cluster is answered with; absent: 500. */

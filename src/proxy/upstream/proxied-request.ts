@@ -11,6 +11,7 @@ import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/ti
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../codec/http-stream.ts'
+import type { KeptSession } from '../runtime/decide.ts'
 import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import { tooManyRequests } from './ask-cluster.ts'
@@ -34,6 +35,7 @@ export interface ForwardPlan {
   readonly retry: ForwardAction['retry']
   /** Of a LoadBalancer. */
   readonly hash: number | undefined
+  readonly session: KeptSession | undefined
   readonly modifyResponse: (response: ResponseHead) => void
 }
 
@@ -183,6 +185,11 @@ export class ProxiedRequest implements HedgedRequest {
     this.#exchange.grpcStatus = grpcStatus
     this.#headSent = true
     this.#tunnelling = head.status === 101
+    const { session, cluster } = this.#plan
+    if (session !== undefined) {
+      const nowMs = this.#deps.clock.nowMs()
+      session.keeper.keep(head, session.found, cluster.config.name, attempt.endpoint.address, nowMs)
+    }
     this.#plan.modifyResponse(head)
     this.#stream.sendHead(head, length)
   }
@@ -223,12 +230,12 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   #try(): void {
-    const { cluster, hash } = this.#plan
+    const { cluster, hash, session } = this.#plan
     if (!cluster.allowsRequest()) {
       this.#answer(503, 'UO', `${cluster.config.name} ${tooManyRequests}`)
       return
     }
-    const endpoint = cluster.pick(this.#tried, hash)
+    const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint)
     if (endpoint === undefined) {
       const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`
       this.#answer(503, 'UH', detail)

@@ -43,6 +43,7 @@ import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/for
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../src/contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outlier_detection_pb.ts'
+import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
 import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
@@ -93,6 +94,7 @@ const registry: Registry = createRegistry(
   RouterSchema,
   HedgingSchema,
   LatencyMonitorSchema,
+  RetryConstraintSchema,
   SourceInfoSchema,
   TcpProxySchema,
   TlsInspectorSchema,

@@ -9,7 +9,7 @@ import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../src/policies/outlier-detection/outlier-detection.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
-import type { RetrySpec } from '../../src/policies/retries/retries.spec.ts'
+import type { RetryConstraintSpec, RetrySpec } from '../../src/policies/retries/retries.spec.ts'
 import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
 import type { PathMatchSpec, RouteMatchSpec, ValueMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
@@ -203,6 +203,16 @@ export const hashPolicy: fc.Arbitrary<HashPolicySpec> = fc.oneof(
   record<Extract<HashPolicySpec, { kind: 'source-address' }>>({ kind: fc.constant('source-address'), terminal }, [
     'terminal',
   ]),
+)
+
+export const retryConstraint: fc.Arbitrary<RetryConstraintSpec> = fc.record(
+  {
+    percent: fc.integer({ min: 0, max: 100 }),
+    intervalMs: milliseconds,
+    minRetries: fc.nat(1_000),
+    minIntervalMs: milliseconds,
+  },
+  { noNullPrototype: true },
 )
 
 export const mirror: fc.Arbitrary<MirrorSpec> = fc

@@ -207,7 +207,7 @@ export function clusterOf(
     connectTimeoutMs: 1_000,
     loadBalancing: { kind: 'least-request', choiceCount: 2 },
     circuitBreaker: { maxConnections: Infinity, maxPendingRequests: Infinity, maxRequests: Infinity },
-    retryBudget: { percent: 20, minConcurrency: 3 },
+    retryConstraint: { percent: 20, intervalMs: 10_000, minRetries: 10, minIntervalMs: 1_000 },
     peerSpiffeIds: [],
     peerAlpn: ['http/1.1'],
     discovery: 'eds',

@@ -9,8 +9,8 @@ import { loadBalancingSchema } from '../../policies/load-balancing/load-balancin
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import type { OutlierDetectionSettings } from '../../policies/outlier-detection/outlier-detection.schema.ts'
-import { retryBudgetSchema } from '../../policies/retries/retries.schema.ts'
-import type { RetryBudgetSpec } from '../../policies/retries/retries.spec.ts'
+import { retryConstraintSchema } from '../../policies/retries/retries.schema.ts'
+import type { RetryConstraint } from '../../policies/retries/retries.schema.ts'
 import {
   durationSchema,
   groupNameSchema,
@@ -35,7 +35,7 @@ export interface TrafficPolicySpec {
   readonly loadBalancing?: LoadBalancingSettings
   readonly circuitBreaker?: CircuitBreakerSettings
   readonly outlierDetection?: OutlierDetectionSettings
-  readonly retryBudget?: RetryBudgetSpec
+  readonly retryConstraint?: RetryConstraint
   readonly hedging?: HedgingSettings
 }
 
@@ -72,7 +72,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     loadBalancing: loadBalancingSchema.exactOptional(),
     circuitBreaker: circuitBreakerSchema.exactOptional(),
     outlierDetection: outlierDetectionSchema.exactOptional(),
-    retryBudget: retryBudgetSchema.exactOptional(),
+    retryConstraint: retryConstraintSchema.exactOptional(),
     hedging: hedgingSchema.exactOptional(),
   }),
 }

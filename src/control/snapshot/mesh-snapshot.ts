@@ -14,7 +14,7 @@ import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outl
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
-import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
+import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
@@ -125,7 +125,7 @@ export interface MeshTraffic {
   readonly hashPolicies?: readonly HashPolicySpec[]
   readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
-  readonly retryBudget?: RetryBudgetSpec
+  readonly retryConstraint?: RetryConstraintSpec
   /** `off`: none. */
   readonly hedging?: HedgingSpec | 'off'
 }

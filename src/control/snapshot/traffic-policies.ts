@@ -3,6 +3,7 @@ import { toCircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-bre
 import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import { toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
@@ -43,14 +44,14 @@ export function withTrafficPolicies(
 }
 
 function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
-  const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryBudget, hedging } = spec
+  const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryConstraint, hedging } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
-    ...(retryBudget === undefined ? {} : { retryBudget }),
+    ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),
     ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
   }
 }

@@ -21,8 +21,8 @@ import { defaultOutlierDetection } from '../../policies/outlier-detection/outlie
 import { encodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
-import { defaultRetryBudget } from '../../policies/retries/retries.schema.ts'
-import { encodeRetryBudget } from '../../policies/retries/retries.xds.ts'
+import { defaultRetryConstraint } from '../../policies/retries/retries.schema.ts'
+import { encodeRetryBudget, encodeRetryConstraint } from '../../policies/retries/retries.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
 import type { MeshSettings, MeshTraffic, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
@@ -63,7 +63,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
       : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
   const { type, ...details } = discovery
-  const { hedging = defaultHedging } = traffic ?? {}
+  const { hedging = defaultHedging, retryConstraint = defaultRetryConstraint } = traffic ?? {}
   return {
     ...clusterBase(name, declared(protocol) ?? 'http1', traffic),
     outlierDetection: encodeOutlierDetection(traffic?.outlierDetection ?? defaultOutlierDetection),
@@ -73,7 +73,10 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
     ...encodeBackendTls(originateTls),
     metadata: {
       filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name, ...carries(protocol) } },
-      typedFilterMetadata: encodeHedging(hedging === 'off' ? undefined : hedging),
+      typedFilterMetadata: {
+        ...encodeHedging(hedging === 'off' ? undefined : hedging),
+        ...encodeRetryConstraint(retryConstraint),
+      },
     },
   }
 }
@@ -107,7 +110,7 @@ function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic 
     ...encodeLoadBalancing(loadBalancing),
     circuitBreakers: encodeCircuitBreaker(
       traffic.circuitBreaker ?? defaultCircuitBreaker,
-      encodeRetryBudget(traffic.retryBudget ?? defaultRetryBudget),
+      encodeRetryBudget(traffic.retryConstraint ?? defaultRetryConstraint),
     ),
   }
 }

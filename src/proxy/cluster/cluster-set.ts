@@ -58,7 +58,7 @@ export class ClusterSet {
       connectTimeoutMs: 10_000,
       loadBalancing: { kind: 'least-request', choiceCount: 1 },
       circuitBreaker: unbounded,
-      retryBudget: { percent: 20, minConcurrency: 3 },
+      retryConstraint: { percent: 20, intervalMs: 10_000, minRetries: 10, minIntervalMs: 1_000 },
       httpProtocol: 'downstream',
       peerSpiffeIds: [],
       peerAlpn: [],

@@ -11,7 +11,7 @@ import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
 import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
-import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
+import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
@@ -66,7 +66,7 @@ export class Cluster {
     this.#deps = deps
     this.#config = config
     this.#breaker = new CircuitBreaker(config.circuitBreaker)
-    this.#budget = createRetryBudget(config.retryBudget)
+    this.#budget = new RetryBudget(config.retryConstraint)
     this.#hedgeDelay = hedgeDelayOf(config)
     this.#balancer = this.#balance()
     this.#serviceHost = serviceHostOf(config)
@@ -147,10 +147,8 @@ export class Cluster {
     this.#upgrades = config.peerAlpn.includes('h2')
     // Connections to peers that may no longer be trusted, or that are to be secured from now on, are not used again.
     if (trustOf(before) !== trustOf(config)) this.#drop([...this.#endpoints.keys()])
-    const { percent, minConcurrency } = config.retryBudget
-    if (before.retryBudget.percent !== percent || before.retryBudget.minConcurrency !== minConcurrency) {
-      this.#budget = createRetryBudget(config.retryBudget)
-    }
+    if (!isDeepStrictEqual(before.retryConstraint, config.retryConstraint))
+      this.#budget = new RetryBudget(config.retryConstraint)
     this.#balancer = this.#balance()
   }
 

@@ -11,7 +11,7 @@ import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.x
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { decodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
-import { decodeRetryBudget } from '../../policies/retries/retries.xds.ts'
+import { decodeRetryConstraint } from '../../policies/retries/retries.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeLoadAssignment } from './decode-endpoints.ts'
 import { decodeOriginateTls } from './decode-transport.ts'
@@ -43,7 +43,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     loadBalancing: decodeLoadBalancing(cluster),
     circuitBreaker: decodeCircuitBreaker(cluster.circuitBreakers),
     ...(outlierDetection === undefined ? {} : { outlierDetection }),
-    retryBudget: decodeRetryBudget(cluster.circuitBreakers),
+    retryConstraint: decodeRetryConstraint(cluster.metadata, cluster.circuitBreakers),
     ...(hedging === undefined ? {} : { hedging }),
     httpProtocol: decodeHttpProtocol(cluster),
     ...decodeOriginateTls(cluster),

@@ -188,7 +188,7 @@ describe('clusters', () => {
         connectTimeoutMs: 5_000,
         loadBalancing: { kind: 'least-request', choiceCount: 2 },
         circuitBreaker: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024 },
-        retryBudget: { percent: 20, minConcurrency: 3 },
+        retryConstraint: { percent: 20, intervalMs: 10_000, minRetries: 3, minIntervalMs: 1_000 },
         peerSpiffeIds: [],
         peerAlpn: [],
         discovery: 'eds',

@@ -16,7 +16,7 @@ import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outl
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RequestAuthenticationSpec } from '../../policies/request-authentication/request-authentication.spec.ts'
-import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
+import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
@@ -178,7 +178,7 @@ export interface ClusterConfig {
   readonly circuitBreaker: CircuitBreakerSpec
   /** Absent: none. */
   readonly outlierDetection?: OutlierDetectionSpec
-  readonly retryBudget: RetryBudgetSpec
+  readonly retryConstraint: RetryConstraintSpec
   /** Absent: none. */
   readonly hedging?: HedgingSpec
   readonly httpProtocol: HttpProtocol

@@ -65,7 +65,6 @@ export class ProxiedRequest implements HedgedRequest {
   #hedge: Hedge | undefined
   #tried: Set<Endpoint> | undefined
   #retriesDone = 0
-  #budgetedRetries = 0
   #fresh = false
   #retryTimer: Timer | undefined
   #headSent = false
@@ -93,7 +92,7 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   start(): void {
-    this.#budget.requestStarted()
+    this.#budget.requestStarted(this.#exchange.startMonotonicMs)
     this.#try()
   }
 
@@ -131,8 +130,7 @@ export class ProxiedRequest implements HedgedRequest {
     const replayable = this.#body.complete && this.#body.replayable && this.#stream.upgrade === undefined
     if (!replayable || !mayBeHedged(request) || !cluster.allowsRequest()) return
     const tried = new Set(this.#tried).add((this.#attempt as Attempt).endpoint)
-    if (cluster.endpointCount <= tried.size || !this.#budget.tryRetry()) return
-    this.#budgetedRetries++
+    if (cluster.endpointCount <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
     const endpoint = cluster.pick(tried, this.#plan.hash)
     if (endpoint === undefined) return
     this.#tried = tried
@@ -244,7 +242,7 @@ export class ProxiedRequest implements HedgedRequest {
     this.#exchange.destinationAddress = endpoint.address
     this.#exchange.destinationWorkload = endpoint.workload
     this.#attempt = this.#createAttempt(endpoint, this)
-    this.#start(this.#attempt, this.#tried === undefined ? cluster.hedgeDelayMs : Infinity)
+    this.#start(this.#attempt, this.#hedge === undefined ? cluster.hedgeDelayMs : Infinity)
   }
 
   #createAttempt(endpoint: Endpoint, owner: AttemptOwner): Attempt {
@@ -306,10 +304,7 @@ export class ProxiedRequest implements HedgedRequest {
     }
     if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
     this.#fresh = decision.free
-    if (!decision.free) {
-      if (!this.#budget.tryRetry()) return false
-      this.#budgetedRetries++
-    }
+    if (!decision.free && !this.#budget.tryRetry(clock.monotonicMs())) return false
     this.#exchange.attempts.push(attempt.record(kind === 'unprocessed' ? 'response' : kind, decision.because))
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
@@ -356,8 +351,6 @@ export class ProxiedRequest implements HedgedRequest {
     this.#over = true
     this.#retryTimer?.cancel()
     this.#hedge?.attempt.cancel()
-    this.#budget.requestFinished()
-    for (let done = 0; done < this.#budgetedRetries; done++) this.#budget.retryFinished()
     this.#keeper.finish()
   }
 }

@@ -16,7 +16,7 @@ export const golden: GoldenCase = {
           circuitBreaker: { maxConnections: 10, maxPendingRequests: Infinity, maxRequests: 100 },
           outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
           hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
-          retryBudget: { percent: 10, minConcurrency: 1 },
+          retryConstraint: { percent: 10, intervalMs: 5_000, minRetries: 1, minIntervalMs: 1_000 },
         },
       },
     })

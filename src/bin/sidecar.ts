@@ -87,6 +87,7 @@ export function startSidecar({
   const xds = createXdsClient({
     node: {
       id: node,
+      ...(sidecar.locality === undefined ? {} : { locality: sidecar.locality }),
       metadata: {
         [nodeMetadata.namespace]: sidecar.namespace,
         [nodeMetadata.name]: sidecar.name,
@@ -144,6 +145,7 @@ export function startSidecar({
     connections: metrics,
     jwks,
     spiffeId: sidecar.spiffeId,
+    locality: sidecar.locality,
     plaintextCallers,
     proxyName: telemetry.workload,
   })

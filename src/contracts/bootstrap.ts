@@ -1,5 +1,6 @@
 // What a proxy process is told when it starts (a file, 0600). The set of sidecars may change later over the supervisor's channel.
 import type { TrustBundle } from './identity/svid.ts'
+import type { Locality } from './locality.ts'
 import type { UnixRegistration } from './unix-registration.ts'
 
 export interface ProxyBootstrap {
@@ -25,6 +26,8 @@ export interface SidecarBootstrap {
   readonly tokenFile: string
   readonly adminAddress: string
   readonly metricsAddress: string
+  /** Where it runs; absent: not told. */
+  readonly locality?: Locality
   /** Where the application behind it asks for its identity; absent: nowhere. */
   readonly workloadApiSocket?: string
   /** Which processes may ask there; absent: whoever may open the socket. */

@@ -31,7 +31,8 @@ export interface SourceLocation extends Partial<SourcePosition> {
 export interface AttemptRecord {
   readonly endpoint: string
   readonly workload?: string | undefined
-  readonly outcome: 'response' | 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error'
+  /** `cancelled`: another attempt was faster. */
+  readonly outcome: 'response' | 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error' | 'cancelled'
   /** Status of the response, when there was one. */
   readonly status?: number | undefined
   readonly durationMs: number

@@ -1,4 +1,5 @@
 // What the control plane wants to run on this host, told to the supervisor: which sidecars, and which applications behind them.
+import type { Locality } from './locality.ts'
 import type { ProblemCode } from './problem.ts'
 import type { UnixRegistration } from './unix-registration.ts'
 
@@ -15,6 +16,8 @@ export interface DesiredSidecar {
   /** "127.0.0.1:20003": admin API of this sidecar. */
   readonly adminAddress: string
   readonly metricsAddress: string
+  /** Absent: not told, as of gateways. */
+  readonly locality?: Locality
   /** Where the application accepts connections once it is up, whoever starts it. Empty for gateways. */
   readonly applicationPorts: readonly { readonly host: string; readonly port: number }[]
   /** Absent for gateways and for workloads that something else starts. */

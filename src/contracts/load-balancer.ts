@@ -1,14 +1,46 @@
-// What a load-balancing policy is to the cluster that uses it: pure on Random, no sockets.
+// What a load-balancing policy is to the cluster that uses it: pure on Clock and Random, no sockets.
+import type { AttemptRecord } from './decision-record.ts'
+import type { Locality } from './locality.ts'
 
 export interface LoadBalancedEndpoint {
   /** "host:port". */
   readonly address: string
   readonly weight: number
+  /** Undefined: not told. */
+  readonly locality: Locality | undefined
+  /** As the control plane orders them: 0 is most wanted. */
+  readonly priority: number
   /** Requests under way; kept by the cluster. */
   activeRequests: number
+  /** Neither ejected nor unhealthy: it gets requests before the others. The balancer is made anew when it changes. */
+  readonly available: boolean
+  /** When it came, on the monotonic clock; -Infinity: it has been there all the time. */
+  readonly sinceMs: number
+  /** How long its responses take to begin, as peak EWMA has learned it, and when that was; 0: it has not answered yet. */
+  latencyMs: number
+  latencyAtMs: number
 }
 
-export interface LoadBalancer {
-  /** An endpoint, avoiding `avoid` while there is another; undefined when there is none at all. */
-  pick(avoid?: ReadonlySet<LoadBalancedEndpoint>): LoadBalancedEndpoint | undefined
+export interface LoadBalancer<E extends LoadBalancedEndpoint = LoadBalancedEndpoint> {
+  /**
+   * An endpoint, avoiding `avoid` while there is another; undefined when there is none at all. `hash`: what the request is to be known by, 32 bits;
+   * undefined: nothing in particular.
+   */
+  pick(avoid?: ReadonlySet<E>, hash?: number): E | undefined
+  /** Once for each attempt, also of endpoints that are gone by now. Absent: nothing is learned from attempts. */
+  attemptOver?(endpoint: E, attempt: FinishedAttempt): void
+}
+
+/** What became of an attempt. Only to be looked at during the call. */
+export interface FinishedAttempt {
+  /** `overflow`: this proxy had no connection to spare. */
+  readonly outcome: AttemptRecord['outcome'] | 'overflow'
+  /** Of the response; 0: none had begun. */
+  readonly status: number
+  /** Of the response's trailers, or of its head when there are none; undefined: it is no gRPC, or has not ended. */
+  readonly grpcStatus: number | undefined
+  /** On the monotonic clock. */
+  readonly startMs: number
+  /** When the response began; 0: it did not. */
+  readonly respondedMs: number
 }

@@ -1,4 +1,5 @@
 // Puts the request line together: listener → detect → tls → codec → filter → route → cluster → pool → upstream, for one proxy.
+import type { Locality } from '../contracts/locality.ts'
 import type { Clock } from '../core/clock.ts'
 import { DeadlineList } from '../core/deadline-list.ts'
 import type { Logger } from '../core/logger.ts'
@@ -36,6 +37,8 @@ export interface RequestLineDeps {
   readonly connections: ConnectionSink
   readonly jwks: JwksSource
   readonly spiffeId: string
+  /** Of this proxy; undefined: not told. */
+  readonly locality?: Locality | undefined
   readonly plaintextCallers: PlaintextSink
   /** "namespace/name", for the log. */
   readonly proxyName: string
@@ -56,8 +59,8 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const { io, runtime, clock, random, sink, credentials, connections } = deps
   const logger = deps.logger.child({ proxy: deps.proxyName })
   const secret = (name: string): SecretConfig | undefined => runtime.value.secrets.get(name)
-  const { resolveHost } = deps
-  const clusters = new ClusterSet({ io, clock, random, credentials, connections, secret, resolveHost })
+  const { resolveHost, locality } = deps
+  const clusters = new ClusterSet({ io, clock, random, credentials, connections, secret, resolveHost, locality })
   const lookup = new RouteLookup({
     runtime,
     lookup: deps.lookup,
@@ -66,7 +69,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   })
   const deadlines = new DeadlineList(clock)
   const filters = new HttpFilters({ clock, jwks: deps.jwks, deadlines, clusters, principal: deps.spiffeId })
-  const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger }
+  const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)

@@ -213,7 +213,7 @@ describe('endpoints that fail', () => {
       response.end()
     })
     const call = await front([port], forward({ retry: { attempts: 2, statusCodes: [503], backoffMs: 1 } }), {
-      retryBudget: { percent: 0, minConcurrency: 0 },
+      retryConstraint: { percent: 0, intervalMs: 10_000, minRetries: 0, minIntervalMs: 1_000 },
     })
     assert.equal((await call()).status, 503)
     assert.equal(last().attempts.length, 1)

@@ -22,12 +22,20 @@ import {
   RBACSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import {
+  StatefulSessionPerRouteSchema,
+  StatefulSessionSchema,
+} from '../../src/contracts/xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { HttpInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { TcpProxySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import { CookieBasedSessionStateSchema } from '../../src/contracts/xds/gen/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.ts'
+import { HeaderBasedSessionStateSchema } from '../../src/contracts/xds/gen/envoy/extensions/http/stateful_session/header/v3/header_pb.ts'
 import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
+import { MaglevSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
+import { RandomSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
 import { RoundRobinSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
 import { SecretSchema } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import {
@@ -37,6 +45,11 @@ import {
 import { HttpProtocolOptionsSchema } from '../../src/contracts/xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
+import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
+import { LocalityFailoverSchema, PeakEwmaSchema } from '../../src/contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
+import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outlier_detection_pb.ts'
+import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
+import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
 import type { TypeUrl } from '../../src/contracts/xds/names.ts'
@@ -65,6 +78,11 @@ const registry: Registry = createRegistry(
   RBACPerRouteSchema,
   RBACSchema,
   NetworkRbacSchema,
+  CookieBasedSessionStateSchema,
+  HeaderBasedSessionStateSchema,
+  SessionTimeoutsSchema,
+  StatefulSessionPerRouteSchema,
+  StatefulSessionSchema,
   CorsPolicySchema,
   CorsSchema,
   DownstreamTlsContextSchema,
@@ -76,8 +94,15 @@ const registry: Registry = createRegistry(
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,
   LeastRequestSchema,
+  LocalityFailoverSchema,
+  MaglevSchema,
+  PeakEwmaSchema,
+  RandomSchema,
   RoundRobinSchema,
   RouterSchema,
+  HedgingSchema,
+  LatencyMonitorSchema,
+  RetryConstraintSchema,
   SourceInfoSchema,
   TcpProxySchema,
   TlsInspectorSchema,

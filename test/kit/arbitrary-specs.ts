@@ -2,13 +2,18 @@
 import * as fc from 'fast-check'
 
 import type { RbacFilterSpec, RbacRules } from '../../src/policies/authorization/authorization.spec.ts'
+import type { CircuitBreakerSpec } from '../../src/policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
+import type { HedgingSpec } from '../../src/policies/hedging/hedging.spec.ts'
+import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
+import type { OutlierDetectionSpec } from '../../src/policies/outlier-detection/outlier-detection.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
-import type { RetrySpec } from '../../src/policies/retries/retries.spec.ts'
+import type { RetryConstraintSpec, RetrySpec } from '../../src/policies/retries/retries.spec.ts'
 import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
 import type { PathMatchSpec, RouteMatchSpec, ValueMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
+import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../src/policies/timeouts/timeouts.spec.ts'
 import type { WeightedClusterSpec } from '../../src/policies/traffic-split/traffic-split.xds.ts'
 
@@ -98,6 +103,119 @@ export const retry: fc.Arbitrary<RetrySpec> = record<RetrySpec>(
   ['grpcStatuses'],
 )
 
+const bound = fc.integer({ min: 100, max: 1_000 })
+const percent = fc.integer({ min: 0, max: 100 })
+const slowStart = fc.record(
+  {
+    windowMs: milliseconds,
+    aggression: fc.double({ min: 0.01, max: 100, noNaN: true }),
+    minWeightPercent: percent,
+  },
+  { noNullPrototype: true },
+)
+const locality = fc.constantFrom('zone-aware' as const, 'failover' as const)
+
+export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
+  record<Extract<LoadBalancingSpec, { kind: 'round-robin' }>>(
+    { kind: fc.constant('round-robin'), locality, slowStart, panicThresholdPercent: percent },
+    ['locality', 'slowStart', 'panicThresholdPercent'],
+  ),
+  record<Omit<Extract<LoadBalancingSpec, { kind: 'random' }>, 'slowStart'>>(
+    { kind: fc.constant('random'), locality, panicThresholdPercent: percent },
+    ['locality', 'panicThresholdPercent'],
+  ),
+  record<Extract<LoadBalancingSpec, { kind: 'least-request' }>>(
+    {
+      kind: fc.constant('least-request'),
+      choiceCount: fc.integer({ min: 2, max: 100 }),
+      locality,
+      activeRequestBias: fc.double({ min: 0, max: 100, noNaN: true }),
+      slowStart,
+      panicThresholdPercent: percent,
+    },
+    ['activeRequestBias', 'locality', 'slowStart', 'panicThresholdPercent'],
+  ),
+  record<Extract<LoadBalancingSpec, { kind: 'peak-ewma' }>>(
+    {
+      kind: fc.constant('peak-ewma'),
+      choiceCount: fc.integer({ min: 2, max: 100 }),
+      decayMs: milliseconds,
+      locality,
+      slowStart,
+      panicThresholdPercent: percent,
+    },
+    ['locality', 'slowStart', 'panicThresholdPercent'],
+  ),
+  record<Omit<Extract<LoadBalancingSpec, { kind: 'ring-hash' }>, 'slowStart'>>(
+    {
+      kind: fc.constant('ring-hash'),
+      minRingSize: fc.integer({ min: 1, max: 1_024 }),
+      maxRingSize: fc.integer({ min: 1_024, max: 8_388_608 }),
+      balanceFactorPercent: bound,
+      locality: fc.constant('failover' as const),
+      panicThresholdPercent: percent,
+    },
+    ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
+  ),
+  record<Omit<Extract<LoadBalancingSpec, { kind: 'maglev' }>, 'slowStart'>>(
+    {
+      kind: fc.constant('maglev'),
+      tableSize: fc.constantFrom(3, 101, 65_537, 5_000_011),
+      balanceFactorPercent: bound,
+      locality: fc.constant('failover' as const),
+      panicThresholdPercent: percent,
+    },
+    ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
+  ),
+)
+
+const seconds = fc.integer({ min: 1, max: 1_000_000 }).map((count) => count * 1_000)
+
+export const sessionPersistence: fc.Arbitrary<SessionPersistenceSpec> = fc.oneof(
+  record<Omit<SessionPersistenceSpec, 'permanent'>>(
+    { carrier: fc.constantFrom('cookie', 'header'), name: token, absoluteTimeoutMs: seconds, idleTimeoutMs: seconds },
+    ['absoluteTimeoutMs', 'idleTimeoutMs'],
+  ),
+  fc
+    .record(
+      { name: token, absoluteTimeoutMs: seconds, idleTimeoutMs: seconds },
+      { requiredKeys: ['name', 'absoluteTimeoutMs'], noNullPrototype: true },
+    )
+    .map((spec) => ({ ...spec, carrier: 'cookie' as const, permanent: true as const })),
+)
+
+const terminal = fc.constant(true as const)
+
+export const hashPolicy: fc.Arbitrary<HashPolicySpec> = fc.oneof(
+  record<Extract<HashPolicySpec, { kind: 'header' }>>({ kind: fc.constant('header'), name: token, terminal }, [
+    'terminal',
+  ]),
+  record<Extract<HashPolicySpec, { kind: 'cookie' }>>(
+    { kind: fc.constant('cookie'), name: token, path, ttlMs: fc.nat({ max: 2 ** 31 }), terminal },
+    ['path', 'ttlMs', 'terminal'],
+  ),
+  record<Extract<HashPolicySpec, { kind: 'query-parameter' }>>(
+    { kind: fc.constant('query-parameter'), name: token, terminal },
+    ['terminal'],
+  ),
+  record<Extract<HashPolicySpec, { kind: 'source-identity' }>>({ kind: fc.constant('source-identity'), terminal }, [
+    'terminal',
+  ]),
+  record<Extract<HashPolicySpec, { kind: 'source-address' }>>({ kind: fc.constant('source-address'), terminal }, [
+    'terminal',
+  ]),
+)
+
+export const retryConstraint: fc.Arbitrary<RetryConstraintSpec> = fc.record(
+  {
+    percent: fc.integer({ min: 0, max: 100 }),
+    intervalMs: milliseconds,
+    minRetries: fc.nat(1_000),
+    minIntervalMs: milliseconds,
+  },
+  { noNullPrototype: true },
+)
+
 export const mirror: fc.Arbitrary<MirrorSpec> = fc
   .constantFrom(100, 10_000, 1_000_000)
   .chain((denominator) =>
@@ -175,3 +293,49 @@ const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
 export const trafficSplit: fc.Arbitrary<WeightedClusterSpec[]> = fc
   .array(backend, { minLength: 1, maxLength: 4 })
   .filter((backends) => backends.some(({ weight }) => weight > 0))
+
+const compared = { minimumHosts: fc.integer({ min: 2, max: 100 }), requestVolume: fc.integer({ min: 1, max: 10_000 }) }
+const inARow = fc.integer({ min: 0, max: 100 })
+
+/** Failures of the connection are counted apart or not at all. */
+export const outlierDetection: fc.Arbitrary<OutlierDetectionSpec> = record<OutlierDetectionSpec>(
+  {
+    consecutive5xx: inARow,
+    consecutiveGatewayErrors: inARow,
+    consecutiveLocalOriginFailures: inARow,
+    splitLocalOrigin: fc.boolean(),
+    intervalMs: milliseconds,
+    baseEjectionMs: milliseconds,
+    maxEjectionMs: milliseconds,
+    maxEjectionPercent: fc.integer({ min: 0, max: 100 }),
+    successRate: fc.record(
+      { ...compared, stdevFactor: fc.integer({ min: 1, max: 10_000 }) },
+      { noNullPrototype: true },
+    ),
+    failurePercentage: fc.record(
+      { ...compared, threshold: fc.integer({ min: 1, max: 100 }) },
+      { noNullPrototype: true },
+    ),
+    latency: fc.record(
+      { ...compared, factor: fc.double({ min: 1.5, max: 100, noNaN: true }) },
+      { noNullPrototype: true },
+    ),
+  },
+  ['successRate', 'failurePercentage', 'latency'],
+).map((spec) => (spec.splitLocalOrigin ? spec : { ...spec, consecutiveLocalOriginFailures: 0 }))
+
+const limit = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 2 }), fc.constant(Infinity))
+
+export const circuitBreaker: fc.Arbitrary<CircuitBreakerSpec> = fc.record(
+  { maxConnections: limit, maxPendingRequests: limit, maxRequests: limit },
+  { noNullPrototype: true },
+)
+
+export const hedging: fc.Arbitrary<HedgingSpec> = fc.record(
+  {
+    percentile: fc.double({ min: 50, max: 99.99, noNaN: true }),
+    factor: fc.double({ min: 1, max: 100, noNaN: true }),
+    minDelayMs: milliseconds,
+  },
+  { noNullPrototype: true },
+)

@@ -292,7 +292,7 @@ export class Supervisor {
   }
 
   #sidecarBootstrap(sidecar: DesiredSidecar): SidecarBootstrap {
-    const { kind, namespace, name, spiffeId, adminAddress, metricsAddress, unix } = sidecar
+    const { kind, namespace, name, spiffeId, adminAddress, metricsAddress, locality, unix } = sidecar
     const socket = workloadApiSocket(this.#options.stateDir, sidecar)
     if (kind === 'sidecar' && socket === undefined) {
       this.#events.warning(
@@ -310,6 +310,7 @@ export class Supervisor {
       tokenFile: this.#tokens.file(sidecar),
       adminAddress,
       metricsAddress,
+      ...(locality === undefined ? {} : { locality }),
       ...(socket === undefined ? {} : { workloadApiSocket: socket }),
       ...(unix === undefined ? {} : { unix }),
     }
@@ -407,11 +408,12 @@ export class Supervisor {
   }
 }
 
-/** Not the same sidecar any more: it needs another identity or other ports. */
+/** Not the same sidecar any more: it needs another identity or other ports, or is elsewhere. */
 function isAnother(before: DesiredSidecar, after: DesiredSidecar): boolean {
   return (
     before.spiffeId !== after.spiffeId ||
     before.adminAddress !== after.adminAddress ||
-    before.metricsAddress !== after.metricsAddress
+    before.metricsAddress !== after.metricsAddress ||
+    JSON.stringify(before.locality) !== JSON.stringify(after.locality)
   )
 }

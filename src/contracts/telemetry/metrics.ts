@@ -56,6 +56,9 @@ export type ProxyMetric =
   | 'upstreamConnections'
   | 'upstreamActive'
   | 'upstreamConnectFailures'
+  | 'overflows'
+  | 'outlierEjections'
+  | 'outlierEjected'
   | 'tcpOpened'
   | 'tcpClosed'
   | 'tcpFailed'
@@ -134,6 +137,24 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     name: 'heddle_upstream_connect_failures_total',
     kind: 'counter',
     help: 'Connections to endpoints that could not be opened or secured.',
+    labels: clusterLabels,
+  },
+  overflows: {
+    name: 'heddle_upstream_overflows_total',
+    kind: 'counter',
+    help: 'Requests and connections that were refused because a limit of a circuit breaker was reached.',
+    labels: ['cluster', 'limit'],
+  },
+  outlierEjections: {
+    name: 'heddle_outlier_ejections_total',
+    kind: 'counter',
+    help: 'Endpoints passed over for a while because they failed or were slow, by reason.',
+    labels: ['cluster', 'reason'],
+  },
+  outlierEjected: {
+    name: 'heddle_outlier_ejected_endpoints',
+    kind: 'gauge',
+    help: 'Endpoints that are passed over at the moment.',
     labels: clusterLabels,
   },
   tcpOpened: {

@@ -40,6 +40,7 @@ function workloadSidecar(
     name: workload.name,
     spiffeId: workloadSpiffeId(workload, snapshot),
     ...adminAddresses(workloadOwner(workload), ports),
+    ...(workload.locality === undefined ? {} : { locality: workload.locality }),
     applicationPorts: workload.ports.map(({ port }) => ({ host: workload.address, port })),
     ...(application === undefined ? {} : { application }),
     ...(workload.unix === undefined ? {} : { unix: workload.unix }),

@@ -17,8 +17,8 @@ import { externalServiceFields, meshConfigFields, peerAuthenticationFields, work
 import type { ExternalServiceSpec, MeshConfigSpec, WorkloadSpec } from './heddle-kinds.ts'
 import { checkSecret, configMapFields, secretFields } from './key-kinds.ts'
 import type { ConfigMapSpec, SecretSpec } from './key-kinds.ts'
-import { backendTlsPolicyFields } from './policy-kinds.ts'
-import type { BackendTlsPolicySpec } from './policy-kinds.ts'
+import { backendTlsPolicyFields, trafficPolicyFields } from './policy-kinds.ts'
+import type { BackendTlsPolicySpec, TrafficPolicySpec } from './policy-kinds.ts'
 import { grpcRouteFields, httpRouteFields } from './route-kinds.ts'
 import type { GrpcRouteSpec, HttpRouteSpec } from './route-kinds.ts'
 import { authorizationPolicyFields, requestAuthenticationFields } from './security-kinds.ts'
@@ -45,6 +45,7 @@ export interface SpecOf {
   XMesh: ControllerSpec
   Workload: WorkloadSpec
   ExternalService: ExternalServiceSpec
+  TrafficPolicy: TrafficPolicySpec
   PeerAuthentication: PeerAuthenticationDocumentSpec
   MeshConfig: MeshConfigSpec
   AuthorizationPolicy: AuthorizationPolicyDocument
@@ -83,6 +84,7 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   XMesh: clusterScoped('gateway.networking.x-k8s.io', ['v1alpha1'], controllerFields),
   Workload: namespaced(heddleGroup, ['v1alpha1'], workloadFields),
   ExternalService: namespaced(heddleGroup, ['v1alpha1'], externalServiceFields),
+  TrafficPolicy: namespaced(heddleGroup, ['v1alpha1'], trafficPolicyFields),
   PeerAuthentication: namespaced(heddleGroup, ['v1alpha1'], peerAuthenticationFields),
   MeshConfig: clusterScoped(heddleGroup, ['v1alpha1'], meshConfigFields),
   AuthorizationPolicy: namespaced(heddleGroup, ['v1alpha1'], authorizationPolicyFields),
@@ -105,7 +107,7 @@ export const ignoredKinds: ReadonlySet<string> = words(
 /** Kinds that configure traffic or security and are not built: leaving one out silently could open a door. */
 export const unsupportedKinds: ReadonlySet<string> = words(
   `
-    Filter Rollout Telemetry TrafficPolicy UDPRoute XBackendTrafficPolicy XListenerSet
+    Filter Rollout Telemetry UDPRoute XBackendTrafficPolicy XListenerSet
   `,
 )
 

@@ -1,7 +1,18 @@
-// Policies of the Gateway API that attach by targetRefs (GEP-713): BackendTLSPolicy.
+// Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy.
 import { z } from 'zod'
 
+import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { hedgingSchema } from '../../policies/hedging/hedging.schema.ts'
+import type { HedgingSettings } from '../../policies/hedging/hedging.schema.ts'
+import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
+import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import type { OutlierDetectionSettings } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import { retryConstraintSchema } from '../../policies/retries/retries.schema.ts'
+import type { RetryConstraint } from '../../policies/retries/retries.schema.ts'
 import {
+  durationSchema,
   groupNameSchema,
   kindNameSchema,
   objectNameSchema,
@@ -17,6 +28,17 @@ export interface PolicyTargetReference {
   readonly sectionName?: string
 }
 
+/** How callers treat a destination. What is absent is as for a destination without a policy. */
+export interface TrafficPolicySpec {
+  readonly targetRefs: readonly PolicyTargetReference[]
+  readonly connectTimeout?: string
+  readonly loadBalancing?: LoadBalancingSettings
+  readonly circuitBreaker?: CircuitBreakerSettings
+  readonly outlierDetection?: OutlierDetectionSettings
+  readonly retryConstraint?: RetryConstraint
+  readonly hedging?: HedgingSettings
+}
+
 export interface BackendTlsPolicySpec {
   readonly targetRefs: readonly PolicyTargetReference[]
   readonly validation: {
@@ -29,6 +51,30 @@ export interface BackendTlsPolicySpec {
       readonly uri?: string
     }[]
   }
+}
+
+const targetRefsSchema = z
+  .array(
+    z.strictObject({
+      group: groupNameSchema.default(''),
+      kind: kindNameSchema,
+      name: objectNameSchema,
+      sectionName: objectNameSchema.exactOptional(),
+    }),
+  )
+  .min(1)
+  .max(16)
+
+export const trafficPolicyFields: z.ZodRawShape = {
+  spec: z.strictObject({
+    targetRefs: targetRefsSchema,
+    connectTimeout: durationSchema.exactOptional(),
+    loadBalancing: loadBalancingSchema.exactOptional(),
+    circuitBreaker: circuitBreakerSchema.exactOptional(),
+    outlierDetection: outlierDetectionSchema.exactOptional(),
+    retryConstraint: retryConstraintSchema.exactOptional(),
+    hedging: hedgingSchema.exactOptional(),
+  }),
 }
 
 const subjectAltNameSchema = z
@@ -48,17 +94,7 @@ const subjectAltNameSchema = z
 
 export const backendTlsPolicyFields: z.ZodRawShape = {
   spec: z.strictObject({
-    targetRefs: z
-      .array(
-        z.strictObject({
-          group: groupNameSchema.default(''),
-          kind: kindNameSchema,
-          name: objectNameSchema,
-          sectionName: objectNameSchema.exactOptional(),
-        }),
-      )
-      .min(1)
-      .max(16),
+    targetRefs: targetRefsSchema,
     validation: z
       .strictObject({
         caCertificateRefs: z

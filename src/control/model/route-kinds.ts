@@ -27,6 +27,8 @@ import {
   ruleIssue,
   uniqueNames,
 } from '../../policies/scalars.schema.ts'
+import { sessionPersistenceSchema } from '../../policies/session-persistence/session-persistence.schema.ts'
+import type { SessionPersistence } from '../../policies/session-persistence/session-persistence.schema.ts'
 import { timeoutsSchema } from '../../policies/timeouts/timeouts.schema.ts'
 import type { RouteTimeouts } from '../../policies/timeouts/timeouts.schema.ts'
 import {
@@ -68,6 +70,7 @@ export interface HttpRouteRule {
   readonly backendRefs: readonly BackendRef[]
   readonly timeouts?: RouteTimeouts
   readonly retry?: RouteRetry
+  readonly sessionPersistence?: SessionPersistence
 }
 
 export interface RouteSpec<Rule> {
@@ -83,6 +86,7 @@ export interface GrpcRouteRule {
   readonly matches: readonly GrpcRouteMatch[]
   readonly filters: readonly RouteFilter[]
   readonly backendRefs: readonly BackendRef[]
+  readonly sessionPersistence?: SessionPersistence
 }
 
 export type GrpcRouteSpec = RouteSpec<GrpcRouteRule>
@@ -196,7 +200,7 @@ const httpRuleSchema: z.ZodType<HttpRouteRule> = z
     backendRefs: backendRefsSchema(allFilterTypes).default([]),
     timeouts: timeoutsSchema.exactOptional(),
     retry: retrySchema.exactOptional(),
-    sessionPersistence: unsupported('session persistence').optional(),
+    sessionPersistence: sessionPersistenceSchema.exactOptional(),
   })
   .check((ctx) => {
     const { matches, filters, backendRefs } = ctx.value
@@ -224,7 +228,7 @@ const grpcRuleSchema: z.ZodType<GrpcRouteRule> = z.strictObject({
   matches: z.array(grpcRouteMatchSchema).max(64).default([]),
   filters: filtersSchema(grpcFilterTypes).default([]),
   backendRefs: backendRefsSchema(grpcFilterTypes).default([]),
-  sessionPersistence: unsupported('session persistence').optional(),
+  sessionPersistence: sessionPersistenceSchema.exactOptional(),
 })
 
 export const parentRefSchema: z.ZodType<ParentReference> = z.strictObject({

@@ -1,18 +1,15 @@
 // TLS towards what is outside the mesh: ExternalService.spec.tls and BackendTLSPolicy → how each port is dialled.
 import type { Problem } from '../../contracts/problem.ts'
-import { rootsName, serviceHost } from '../../contracts/xds/names.ts'
+import { rootsName } from '../../contracts/xds/names.ts'
 import type { BackendTlsSpec, SubjectAltName } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
-import { heddleGroup } from '../model/kinds.ts'
-import { nearest } from '../model/nearest.ts'
-import type { PolicyTargetReference } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
 import type { ProblemList } from './route-attachment.ts'
 import type { SecretShelf } from './secrets.ts'
-import { compareText } from './services.ts'
+import { compareAge, ServiceTargets, targetStatus } from './service-targets.ts'
 import type { PortDraft, ServiceDraft } from './services.ts'
-import { badCondition, goodCondition, meshControllerName } from './status.ts'
+import { badCondition, goodCondition } from './status.ts'
 import type { AncestorStatus, Condition, DocumentStatus } from './status.ts'
 
 type Policy = ModelDocument<'BackendTLSPolicy'>
@@ -36,16 +33,15 @@ export function withOriginatedTls(
     for (const port of draft.ports) if (!isOwnTls(port)) byPort.set(port, tls)
   }
   const statuses = new Map<string, DocumentStatus>()
-  const owners = new Map<PortDraft, Policy>()
+  const targets = new ServiceTargets(index, services, problems)
   for (const policy of index.all('BackendTLSPolicy').toSorted(compareAge)) {
     const { tls, resolved } = policySetting(policy, shelf, problems)
-    const ancestors = policy.spec.targetRefs.map((target, position): AncestorStatus => {
-      const accepted = apply(policy, position, tls, resolved, index, services, byPort, owners, problems)
-      return {
-        ancestorRef: ancestorOf(policy, target),
-        controllerName: meshControllerName,
-        conditions: [accepted, resolved],
-      }
+    const ancestors = policy.spec.targetRefs.map((_, position): AncestorStatus => {
+      const { accepted, ports } = targets.attach(policy, position)
+      for (const port of ports) if (!isOwnTls(port)) byPort.set(port, tls)
+      const noRoots = accepted.status === 'True' && resolved.status === 'False'
+      const inForce = noRoots ? badCondition('Accepted', 'NoValidCACertificate', resolved.message) : accepted
+      return targetStatus(policy, position, [inForce, resolved])
     })
     statuses.set(policy.id, { ancestors })
   }
@@ -122,80 +118,4 @@ function policySetting(
   const roots = rootsName('policy', policy.namespace, policy.name)
   if (pems.length > 0) shelf.putRoots(roots, pems.map((pem) => pem.trimEnd()).join('\n') + '\n')
   return { tls: { ...base, rootsSecret: roots }, resolved }
-}
-
-function apply(
-  policy: Policy,
-  position: number,
-  tls: BackendTlsSpec,
-  resolved: Condition,
-  index: DocumentIndex,
-  services: ReadonlyMap<string, ServiceDraft>,
-  byPort: Map<PortDraft, BackendTlsSpec>,
-  owners: Map<PortDraft, Policy>,
-  problems: ProblemList,
-): Condition {
-  const { group, kind, name, sectionName } = policy.spec.targetRefs[position] as PolicyTargetReference
-  const { namespace } = policy
-  const refuse = (code: Problem['code'], reason: string, field: string, message: string, hint?: string): Condition => {
-    const path = ['spec', 'targetRefs', position, field]
-    problems.add(documentProblem(policy, code, 'error', path, message, hint))
-    return badCondition('Accepted', reason, message)
-  }
-  const isService = (group === '' || group === 'core') && kind === 'Service'
-  const isExternal = group === heddleGroup && kind === 'ExternalService'
-  if (!isService && !isExternal) {
-    const message = `a target of kind ${group === '' ? '' : `${group}/`}${kind} is not supported`
-    return refuse('HDL010', 'Invalid', 'kind', message, `Use Service, or ExternalService of group ${heddleGroup}.`)
-  }
-  const target = index.get(isService ? 'Service' : 'ExternalService', namespace, name)
-  if (target === undefined) {
-    const meant = nearest(name, index.names(isService ? 'Service' : 'ExternalService', namespace))
-    const message = `there is no ${kind} "${name}" in namespace ${namespace}`
-    return refuse(
-      'HDL008',
-      'TargetNotFound',
-      'name',
-      message,
-      meant === undefined ? undefined : `Did you mean "${meant}"?`,
-    )
-  }
-  const hosts = target.kind === 'Service' ? [serviceHost(name, namespace)] : target.spec.hosts
-  const ports = hosts
-    .flatMap((host) => services.get(host)?.ports ?? [])
-    .filter((port) => sectionName === undefined || port.name === sectionName)
-  if (sectionName !== undefined && ports.length === 0)
-    return refuse('HDL008', 'TargetNotFound', 'sectionName', `${kind} ${name} has no port named "${sectionName}"`)
-  // what names one port is more specific than what names them all
-  const free = ports.filter((port) => {
-    const owner = owners.get(port)
-    if (owner === undefined) return true
-    return sectionName !== undefined && !namesPort(owner, name, port)
-  })
-  const [first] = ports
-  if (first !== undefined && free.length === 0) {
-    const message = `${owners.get(first)?.id ?? 'another policy'} applies to ${kind} ${name} already`
-    return refuse('HDL012', 'Conflicted', 'name', message, 'Remove one of them.')
-  }
-  for (const port of free) {
-    if (!isOwnTls(port)) byPort.set(port, tls)
-    owners.set(port, policy)
-  }
-  if (resolved.status === 'False') return badCondition('Accepted', 'NoValidCACertificate', resolved.message)
-  return goodCondition('Accepted', 'the policy is in force')
-}
-
-function namesPort({ spec }: Policy, name: string, port: PortDraft): boolean {
-  return spec.targetRefs.some((target) => target.name === name && target.sectionName === port.name)
-}
-
-function ancestorOf({ namespace }: Policy, target: PolicyTargetReference): AncestorStatus['ancestorRef'] {
-  const { group, kind, name, sectionName } = target
-  return { group, kind, name, namespace, ...(sectionName === undefined ? {} : { sectionName }) }
-}
-
-function compareAge(a: Policy, b: Policy): number {
-  return (
-    compareText(a.metadata.creationTimestamp ?? '~', b.metadata.creationTimestamp ?? '~') || compareText(a.id, b.id)
-  )
 }

@@ -19,6 +19,7 @@ import { compileSettings } from './settings.ts'
 import { badCondition, gatewayControllerName, goodCondition, supportedGatewayFeatures } from './status.ts'
 import type { DocumentStatus } from './status.ts'
 import { StreamAttachment } from './stream-attachment.ts'
+import { withTrafficPolicies } from './traffic-policies.ts'
 import { compileWorkloads } from './workloads.ts'
 
 export interface CompiledMesh {
@@ -44,7 +45,8 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const streamAttachment = new StreamAttachment(resolver, problems)
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
-  const routed = compileMeshRoutes(index, withStreams(index, secured.services, streamAttachment), attachment)
+  const treated = withTrafficPolicies(index, secured.services, problems)
+  const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
   const services = withAuthorization(withGrpcPorts(routed, attachment.grpcPorts), security)
@@ -54,6 +56,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       meshWide.statuses.get(document.id) ??
       gatewayStatuses.get(document.id) ??
       policyStatuses.get(document.id) ??
+      treated.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)

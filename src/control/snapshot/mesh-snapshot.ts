@@ -1,20 +1,26 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { Locality } from '../../contracts/locality.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
+import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
+import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
-import type { RetrySpec } from '../../policies/retries/retries.spec.ts'
+import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
+import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 import type { MeshSecret } from './secrets.ts'
 import type { AppliedSecurity } from './security.ts'
@@ -63,6 +69,7 @@ export interface MeshWorkload {
   readonly address: string
   readonly ports: readonly MeshWorkloadPort[]
   readonly weight: number
+  readonly locality?: Locality
   /** What `up` starts; absent when something else does. */
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -119,6 +126,21 @@ export interface MeshServicePort {
   readonly originateTls?: BackendTlsSpec
   /** Endpoints outside the mesh take mutual TLS with the certificate of whoever calls, and show one of these SPIFFE IDs. */
   readonly peerSpiffeIds?: readonly string[]
+  /** What a TrafficPolicy says; absent: nothing. */
+  readonly traffic?: MeshTraffic
+}
+
+/** How callers treat a port. Absent: as everywhere. */
+export interface MeshTraffic {
+  readonly connectTimeoutMs?: number
+  readonly loadBalancing?: LoadBalancingSpec
+  /** What of a request decides, with a load balancing that hashes. */
+  readonly hashPolicies?: readonly HashPolicySpec[]
+  readonly circuitBreaker?: CircuitBreakerSpec
+  readonly outlierDetection?: OutlierDetectionSpec
+  readonly retryConstraint?: RetryConstraintSpec
+  /** `off`: none. */
+  readonly hedging?: HedgingSpec | 'off'
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */
@@ -167,6 +189,7 @@ export type MeshRouteAction =
       }[]
       readonly timeouts: TimeoutsSpec
       readonly retry?: RetrySpec
+      readonly sessionPersistence?: SessionPersistenceSpec
       /** What the share of an invalid backend is answered with; absent: 500. */
       readonly invalidBackendStatus?: 503
     }

@@ -1,4 +1,6 @@
 // One HTTPRoute's or GRPCRoute's rules, as seen from one parent → MeshRoutes: one per match.
+import { createHash } from 'node:crypto'
+
 import type { Problem } from '../../contracts/problem.ts'
 import { toCorsSpec } from '../../policies/cors/cors.schema.ts'
 import { toHeaderModifierSpec } from '../../policies/header-modifier/header-modifier.schema.ts'
@@ -10,6 +12,7 @@ import { toRewriteSpec } from '../../policies/rewrite/rewrite.schema.ts'
 import { matchEveryMethod, toGrpcRouteMatchSpec } from '../../policies/route-match/grpc-match.schema.ts'
 import { matchEverything, toRouteMatchSpec } from '../../policies/route-match/route-match.schema.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
+import { toSessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.schema.ts'
 import { toTimeoutsSpec } from '../../policies/timeouts/timeouts.schema.ts'
 import { sourceLocation } from '../model/document.ts'
 import type { GrpcRouteRule, HttpRouteRule, RouteFilter } from '../model/route-kinds.ts'
@@ -71,7 +74,7 @@ function ruleDrafts(document: RouteDocument, references: References): RuleDraft[
   if (document.kind === 'GRPCRoute')
     return document.spec.rules.map((rule, index) => ({
       name: rule.name,
-      behaviour: compileGrpcRule(rule, rulePath(index), references),
+      behaviour: compileGrpcRule(rule, rulePath(index), references, document.id),
       matches: (rule.matches.length === 0 ? [matchEveryMethod] : rule.matches).map((match) => ({
         match: toGrpcRouteMatchSpec(match),
         grpc: match.method ?? {},
@@ -79,7 +82,7 @@ function ruleDrafts(document: RouteDocument, references: References): RuleDraft[
     }))
   return document.spec.rules.map((rule, index) => ({
     name: rule.name,
-    behaviour: compileHttpRule(rule, rulePath(index), references),
+    behaviour: compileHttpRule(rule, rulePath(index), references, document.id),
     matches: (rule.matches.length === 0 ? [matchEverything] : rule.matches).map((match) => ({
       match: toRouteMatchSpec(match),
     })),
@@ -90,7 +93,7 @@ function rulePath(index: number): FieldPath {
   return ['spec', 'rules', index]
 }
 
-function compileHttpRule(rule: HttpRouteRule, path: FieldPath, references: References): Behaviour {
+function compileHttpRule(rule: HttpRouteRule, path: FieldPath, references: References, route: string): Behaviour {
   const { cors, requestRedirect, urlRewrite } = filterFields(rule.filters)
   const shared = { ...headerModifiers(rule.filters), ...(cors === undefined ? {} : { cors: toCorsSpec(cors) }) }
   if (requestRedirect !== undefined)
@@ -108,17 +111,36 @@ function compileHttpRule(rule: HttpRouteRule, path: FieldPath, references: Refer
       mirrors,
       timeouts: toTimeoutsSpec(rule.timeouts ?? {}),
       ...(rule.retry === undefined ? {} : { retry: toRetrySpec(rule.retry) }),
+      ...sessionOf(rule, path, route),
     },
   }
 }
 
 /** What is invalid is UNAVAILABLE for gRPC (GRPCRouteRule.backendRefs), which is what a gRPC client makes of 503. */
-function compileGrpcRule(rule: GrpcRouteRule, path: FieldPath, references: References): Behaviour {
+function compileGrpcRule(rule: GrpcRouteRule, path: FieldPath, references: References, route: string): Behaviour {
   const shared = headerModifiers(rule.filters)
   const backends = references.backends(rule, path)
   const mirrors = references.mirrors(rule.filters, path)
   if (!backends.some(takesTraffic)) return { ...shared, action: { kind: 'invalid', status: 503 } }
-  return { ...shared, action: { kind: 'forward', backends, mirrors, timeouts: {}, invalidBackendStatus: 503 } }
+  const session = sessionOf(rule, path, route)
+  return {
+    ...shared,
+    action: { kind: 'forward', backends, mirrors, timeouts: {}, ...session, invalidBackendStatus: 503 },
+  }
+}
+
+/** A session without a name has one of its own for each rule: a client may have sessions with several. */
+function sessionOf(
+  { sessionPersistence }: Pick<HttpRouteRule, 'sessionPersistence'>,
+  path: FieldPath,
+  route: string,
+): Pick<Forward, 'sessionPersistence'> {
+  if (sessionPersistence === undefined) return {}
+  const rule = createHash('sha256')
+    .update(JSON.stringify([route, path]))
+    .digest('hex')
+    .slice(0, 8)
+  return { sessionPersistence: toSessionPersistenceSpec(sessionPersistence, `heddle-session-${rule}`) }
 }
 
 function takesTraffic({ weight, host }: MeshBackend): boolean {

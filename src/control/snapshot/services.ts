@@ -29,6 +29,7 @@ export interface PortDraft {
   readonly consumerStreams: MeshServicePort['consumerStreams']
   readonly originateTls?: NonNullable<MeshServicePort['originateTls']>
   readonly peerSpiffeIds?: NonNullable<MeshServicePort['peerSpiffeIds']>
+  readonly traffic?: NonNullable<MeshServicePort['traffic']>
 }
 
 export interface CompiledServices {

@@ -45,7 +45,7 @@ function meshWorkload(
   problems: Problem[],
 ): MeshWorkload {
   const { namespace, name, metadata, spec, folder } = workload
-  const { command, workingDirectory, unix } = spec
+  const { command, workingDirectory, unix, locality } = spec
   const directory =
     workingDirectory === undefined || folder === undefined
       ? (workingDirectory ?? folder)
@@ -58,6 +58,7 @@ function meshWorkload(
     address: spec.address,
     ports: spec.ports.map((port) => workloadPort(port, byServices.get(`${namespace}/${name} ${port.port}`))),
     weight: spec.weight,
+    ...(locality === undefined ? {} : { locality: { region: '', zone: '', subZone: '', ...locality } }),
     ...(command === undefined ? {} : { command }),
     env: spec.env,
     ...(directory === undefined ? {} : { workingDirectory: directory }),

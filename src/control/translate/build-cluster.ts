@@ -1,6 +1,7 @@
 // MeshServicePort → Envoy cluster and its endpoints; an application port → the static cluster behind its sidecar.
 import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 
+import type { Locality } from '../../contracts/locality.ts'
 import { Cluster_DiscoveryType as Discovery } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
@@ -8,14 +9,22 @@ import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/
 import { metadataKey } from '../../contracts/xds/names.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
+import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { encodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
+import { defaultHedging } from '../../policies/hedging/hedging.schema.ts'
+import { encodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
+import { defaultLoadBalancing } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { defaultOutlierDetection } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import { encodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
-import { encodeRetryBudget } from '../../policies/retries/retries.xds.ts'
+import { defaultRetryConstraint } from '../../policies/retries/retries.schema.ts'
+import { encodeRetryBudget, encodeRetryConstraint } from '../../policies/retries/retries.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
-import type { MeshSettings, PortProtocol } from '../snapshot/mesh-snapshot.ts'
+import type { MeshSettings, MeshTraffic, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 
@@ -27,13 +36,11 @@ export interface ResolvedEndpoint extends SocketAddress {
   readonly weight: number
   /** Behind a sidecar that takes mutual TLS. */
   readonly tls: boolean
+  readonly locality?: Locality
   readonly workload?: { readonly namespace: string; readonly name: string }
 }
 
-const connectTimeoutMs = 1_000
-
-const loadBalancing = encodeLoadBalancing({ kind: 'least-request', choiceCount: 2 })
-const circuitBreakers = encodeRetryBudget({ percent: 20, minConcurrency: 3 })
+const defaultConnectTimeoutMs = 1_000
 
 export interface ServiceClusterOptions {
   readonly name: string
@@ -43,26 +50,33 @@ export interface ServiceClusterOptions {
   readonly h2UpgradePolicy: MeshSettings['h2UpgradePolicy']
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: BackendTlsSpec
+  readonly traffic?: MeshTraffic
   /** Hosts to look up by DNS; absent: endpoints come by EDS. */
   readonly dnsEndpoints?: readonly ResolvedEndpoint[]
 }
 
 export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
-  const { name, service, peerSpiffeIds, protocol, h2UpgradePolicy, originateTls, dnsEndpoints } = options
+  const { name, service, peerSpiffeIds, protocol, h2UpgradePolicy, originateTls, traffic, dnsEndpoints } = options
   const alpn = h2UpgradePolicy === 'UPGRADE' ? meshAlpn : plainAlpn
   const discovery =
     dnsEndpoints === undefined
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
       : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
   const { type, ...details } = discovery
+  const { hedging = defaultHedging, retryConstraint = defaultRetryConstraint } = traffic ?? {}
   return {
-    ...clusterBase(name, declared(protocol) ?? 'http1'),
+    ...clusterBase(name, declared(protocol) ?? 'http1', traffic),
+    outlierDetection: encodeOutlierDetection(traffic?.outlierDetection ?? defaultOutlierDetection),
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
     transportSocketMatches: encodeUpstreamTls(peerSpiffeIds, alpn),
     ...encodeBackendTls(originateTls),
     metadata: {
       filterMetadata: { [metadataKey]: { namespace: service.namespace, name: service.name, ...carries(protocol) } },
+      typedFilterMetadata: {
+        ...encodeHedging(hedging === 'off' ? undefined : hedging),
+        ...encodeRetryConstraint(retryConstraint),
+      },
     },
   }
 }
@@ -87,23 +101,38 @@ function declared(protocol: PortProtocol): HttpProtocol | undefined {
   return protocol === 'http2' || protocol === 'grpc' ? 'http2' : 'http1'
 }
 
-function clusterBase(name: string, protocol: HttpProtocol) {
+function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic = {}) {
+  const { connectTimeoutMs = defaultConnectTimeoutMs, loadBalancing = defaultLoadBalancing } = traffic
   return {
     name,
     typedExtensionProtocolOptions: encodeHttpProtocol(protocol),
     connectTimeout: encodeDuration(connectTimeoutMs),
-    loadBalancingPolicy: loadBalancing,
-    circuitBreakers,
+    ...encodeLoadBalancing(loadBalancing),
+    circuitBreakers: encodeCircuitBreaker(
+      traffic.circuitBreaker ?? defaultCircuitBreaker,
+      encodeRetryBudget(traffic.retryConstraint ?? defaultRetryConstraint),
+    ),
   }
 }
 
 /** Endpoints of weight 0 get no traffic and are left out. */
 export function loadAssignment(name: string, endpoints: readonly ResolvedEndpoint[]): LoadAssignmentInit {
-  const lbEndpoints = endpoints.filter(({ weight }) => weight > 0).map(lbEndpoint)
-  // gRPC clients pass over a locality that has no name or no weight
-  const group = { locality: {}, loadBalancingWeight: 1, lbEndpoints }
-  return { clusterName: name, endpoints: lbEndpoints.length === 0 ? [] : [group] }
+  const serving = endpoints.filter(({ weight }) => weight > 0)
+  const groups = Map.groupBy(serving, ({ locality }) => JSON.stringify(locality ?? noLocality))
+  return {
+    clusterName: name,
+    endpoints: [...groups]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, members]) => ({
+        locality: members[0]?.locality ?? {},
+        // gRPC clients pass over a locality that has no name or no weight, and spread by the weights of localities first
+        loadBalancingWeight: groups.size === 1 ? 1 : members.reduce((sum, { weight }) => sum + weight, 0),
+        lbEndpoints: members.map(lbEndpoint),
+      })),
+  }
 }
+
+const noLocality: Locality = { region: '', zone: '', subZone: '' }
 
 function lbEndpoint(endpoint: ResolvedEndpoint): MessageInitShape<typeof LbEndpointSchema> {
   const { workload } = endpoint

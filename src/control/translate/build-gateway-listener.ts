@@ -8,7 +8,7 @@ import { socketAddress } from './addresses.ts'
 import { rdsManager, tlsInspector } from './build-listener.ts'
 import type { ListenerInit } from './build-listener.ts'
 import { gatewayRouteConfiguration } from './build-route.ts'
-import type { RouteConfigurationInit, VirtualHostInit } from './build-route.ts'
+import type { DestinationPolicies, RouteConfigurationInit, VirtualHostInit } from './build-route.ts'
 import { behind, closingChain, serverNames, streamChain } from './build-stream.ts'
 import type { FilterChainInit } from './build-stream.ts'
 import type { CallerEgress } from './egress-security.ts'
@@ -87,7 +87,7 @@ const misdirectedDetail = 'this connection was opened for another name: open one
 export function httpsRouteConfiguration(
   gateway: MeshGateway,
   listener: MeshListener,
-  egress: CallerEgress,
+  destinations: DestinationPolicies,
 ): RouteConfigurationInit {
   const name = gatewayListenerName(gateway.namespace, gateway.name, listener.port, listener.name)
   const own = listener.virtualHosts.map(({ hostname, routes }) => ({
@@ -110,5 +110,5 @@ export function httpsRouteConfiguration(
         },
       ],
     }))
-  return gatewayRouteConfiguration(name, own, egress, misdirected)
+  return gatewayRouteConfiguration(name, own, destinations, misdirected)
 }

@@ -10,6 +10,7 @@ import type {
 import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { StatefulSessionSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
@@ -21,6 +22,7 @@ import { adsConfigSource, meshAlpn } from '../../policies/peer-authentication/ow
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { encodePeerAuthentication } from '../../policies/peer-authentication/peer-authentication.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
+import { statefulSessionFilter } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshStream, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
@@ -45,6 +47,11 @@ const router: HttpFilterInit = {
 const cors: HttpFilterInit = {
   name: corsFilter,
   configType: { case: 'typedConfig', value: typedConfig(CorsSchema, {}) },
+}
+/** Does nothing where a route does not ask for it. */
+const statefulSession: HttpFilterInit = {
+  name: statefulSessionFilter,
+  configType: { case: 'typedConfig', value: typedConfig(StatefulSessionSchema, {}) },
 }
 export const tlsInspector: MessageInitShape<typeof ListenerFilterSchema> = {
   name: 'envoy.filters.listener.tls_inspector',
@@ -101,7 +108,7 @@ export function outboundListener(
         statPrefix: name,
         // Envoy wants routes in every connection manager: here there are none before the filter has chosen
         routeSpecifier: { case: 'routeConfig', value: { name } },
-        httpFilters: [filter, ...http.filters, cors, router],
+        httpFilters: [filter, ...http.filters, cors, statefulSession, router],
       }),
     ),
     trafficDirection: TrafficDirection.OUTBOUND,
@@ -223,7 +230,7 @@ export function rdsManager(
     ...http.manager,
     statPrefix: name,
     routeSpecifier: rds(routeConfiguration),
-    httpFilters: [...http.filters, cors, router],
+    httpFilters: [...http.filters, cors, statefulSession, router],
   })
 }
 

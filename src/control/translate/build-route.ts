@@ -15,11 +15,14 @@ import { hostPort, metadataKey } from '../../contracts/xds/names.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { encodeCors } from '../../policies/cors/cors.xds.ts'
 import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
+import { encodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
+import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import { encodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { encodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
 import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
 import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
+import { encodeSessionPersistence } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { encodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
 import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
@@ -31,6 +34,18 @@ export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationS
 export type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>
 type RouteInit = MessageInitShape<typeof RouteSchema>
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
+
+/** What the policies of destinations add to the routes that lead there. */
+export interface DestinationPolicies {
+  readonly egress: CallerEgress
+  /** What decides where a request goes within a cluster that hashes; none for others. */
+  readonly hashPoliciesOf: (cluster: string) => readonly HashPolicySpec[]
+}
+
+interface DefaultRoutePolicies {
+  readonly authorization?: readonly RbacFilterSpec[]
+  readonly hashPolicies?: readonly HashPolicySpec[]
+}
 
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
 const defaultRouteName = 'default'
@@ -50,13 +65,13 @@ export function anyHostRouteConfiguration(
 export function gatewayRouteConfiguration(
   name: string,
   virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[],
-  egress: CallerEgress,
+  destinations: DestinationPolicies,
   others: readonly VirtualHostInit[] = [],
 ): RouteConfigurationInit {
   const built = virtualHosts.map(({ hostname, routes }): VirtualHostInit => ({
     name: hostname,
     domains: [hostname],
-    routes: routes.map((route) => buildRoute(route, egress)),
+    routes: routes.map((route) => buildRoute(route, destinations)),
   }))
   return { name, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
 }
@@ -64,30 +79,40 @@ export function gatewayRouteConfiguration(
 export function defaultRoute(
   cluster: string,
   source: SourceLocation,
-  authorization: readonly RbacFilterSpec[] = [],
+  { authorization = [], hashPolicies = [] }: DefaultRoutePolicies = {},
 ): RouteInit {
   const backends = [{ cluster, weight: 1, ...(authorization.length === 0 ? {} : { authorization }) }]
   return {
     name: defaultRouteName,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     metadata: encodeSource(source),
-    action: { case: 'route', value: { clusterSpecifier: encodeTrafficSplit(backends), ...encodeTimeouts({}) } },
+    action: {
+      case: 'route',
+      value: {
+        clusterSpecifier: encodeTrafficSplit(backends),
+        hashPolicy: hashPolicies.map(encodeHashPolicy),
+        ...encodeTimeouts({}),
+      },
+    },
   }
 }
 
-export function buildRoute(route: MeshRoute, egress: CallerEgress): RouteInit {
+export function buildRoute(route: MeshRoute, destinations: DestinationPolicies): RouteInit {
   const request = encodeHeaderModifier(route.requestHeaders)
   const response = encodeHeaderModifier(route.responseHeaders)
   return {
     name: route.name,
     match: encodeRouteMatch(route.match),
     metadata: encodeSource(route.source),
-    action: buildAction(route, egress),
+    action: buildAction(route, destinations),
     requestHeadersToAdd: request.add,
     requestHeadersToRemove: request.remove,
     responseHeadersToAdd: response.add,
     responseHeadersToRemove: response.remove,
-    typedPerFilterConfig: encodeCors(route.cors),
+    typedPerFilterConfig: {
+      ...encodeCors(route.cors),
+      ...encodeSessionPersistence(route.action.kind === 'forward' ? route.action.sessionPersistence : undefined),
+    },
   }
 }
 
@@ -101,39 +126,52 @@ export function sourceInfo(source: SourceLocation): MessageInitShape<typeof Sour
   return { document, rule: rule ?? '', ...place }
 }
 
-function buildAction({ action, match }: MeshRoute, egress: CallerEgress): NonNullable<RouteInit['action']> {
+function buildAction(
+  { action, match }: MeshRoute,
+  destinations: DestinationPolicies,
+): NonNullable<RouteInit['action']> {
   if (action.kind === 'redirect') return { case: 'redirect', value: encodeRedirect(action.redirect, match.path) }
   if (action.kind === 'invalid') return { case: 'directResponse', value: { status: action.status } }
   // no weight above 0: Gateway API answers 500, and Envoy would refuse the split
   if (!action.backends.some(({ weight }) => weight > 0)) return { case: 'directResponse', value: { status: 500 } }
-  return { case: 'route', value: buildForward(action, match, egress) }
+  return { case: 'route', value: buildForward(action, match, destinations) }
 }
 
 function buildForward(
   action: ForwardAction,
   match: MeshRoute['match'],
-  egress: CallerEgress,
+  destinations: DestinationPolicies,
 ): MessageInitShape<typeof RouteActionSchema> {
   const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
   return {
-    clusterSpecifier: encodeTrafficSplit(action.backends.map((backend) => toWeightedCluster(backend, egress))),
+    clusterSpecifier: encodeTrafficSplit(action.backends.map((backend) => toWeightedCluster(backend, destinations))),
     clusterNotFoundResponseCode:
       action.invalidBackendStatus === undefined
         ? ClusterNotFound.INTERNAL_SERVER_ERROR
         : ClusterNotFound.SERVICE_UNAVAILABLE,
     ...encodeRewrite(action.rewrite, match.path),
     requestMirrorPolicies: action.mirrors
-      .filter((mirror) => egress.mayMirror(mirror))
+      .filter((mirror) => destinations.egress.mayMirror(mirror))
       .map(({ host, port, numerator, denominator }) =>
         encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
       ),
+    hashPolicy: hashedPartsOf(action, destinations).map(encodeHashPolicy),
     timeout,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
 }
 
-function toWeightedCluster(backend: MeshBackend, egress: CallerEgress): WeightedClusterSpec {
+/** A route has one list for all its backends. */
+function hashedPartsOf(
+  { backends }: ForwardAction,
+  { hashPoliciesOf }: DestinationPolicies,
+): readonly HashPolicySpec[] {
+  const all = backends.flatMap(({ host, port }) => (host === undefined ? [] : hashPoliciesOf(hostPort(host, port))))
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()]
+}
+
+function toWeightedCluster(backend: MeshBackend, { egress }: DestinationPolicies): WeightedClusterSpec {
   const { host, port, weight, requestHeaders, responseHeaders } = backend
   const authorization = egress.filters(backend)
   return {

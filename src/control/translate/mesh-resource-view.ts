@@ -15,6 +15,7 @@ import {
   typeUrls,
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
+import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
   MeshEndpoint,
@@ -37,6 +38,7 @@ import {
   serviceLoopbackListener,
 } from './build-listener.ts'
 import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
+import type { DestinationPolicies } from './build-route.ts'
 import { buildSecret } from './build-secret.ts'
 import { egressAnchors, EgressSecurity, openEgress, routeDestinations, streamDestinations } from './egress-security.ts'
 import type { CallerEgress } from './egress-security.ts'
@@ -68,6 +70,8 @@ class MeshResourceView implements ResourceView {
   readonly #ready: ReadonlySet<string>
   readonly #cache: ResourceCache
   readonly #egress: EgressSecurity
+  readonly #hashPolicies: ReadonlyMap<string, readonly HashPolicySpec[]>
+  readonly #hashKey: string
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
@@ -81,6 +85,8 @@ class MeshResourceView implements ResourceView {
     this.#ready = ready
     this.#cache = new ResourceCache(previous)
     this.#egress = new EgressSecurity(snapshot)
+    this.#hashPolicies = hashPoliciesOf(snapshot)
+    this.#hashKey = JSON.stringify([...this.#hashPolicies])
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
@@ -236,12 +242,14 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         key: `routes ${consumer === undefined ? '' : node.namespace} ${name} ${egress.caller}`,
-        inputs: [routes, service.source, ...egressInputs],
+        inputs: [routes, service.source, this.#hashKey, ...egressInputs],
         build: () => {
+          const destinations = { egress, hashPoliciesOf: this.#hashPoliciesOf }
+          const policies = { authorization: egress.filters(own), hashPolicies: this.#hashPoliciesOf(name) }
           const built =
             routes.length === 0
-              ? [defaultRoute(name, service.source, egress.filters(own))]
-              : routes.map((route) => buildRoute(route, egress))
+              ? [defaultRoute(name, service.source, policies)]
+              : routes.map((route) => buildRoute(route, destinations))
           return anyHostRouteConfiguration(name, built, mayCarryBytes(port) ? egress.tunnel(own) : {})
         },
       })
@@ -259,15 +267,15 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         key: `routes ${name}`,
-        inputs: [gateway, ...this.#gatewayEgress(gateway)],
-        build: () => httpsRouteConfiguration(gateway, https, this.#egressOf(node)),
+        inputs: [gateway, this.#hashKey, ...this.#gatewayEgress(gateway)],
+        build: () => httpsRouteConfiguration(gateway, https, this.#destinationsOf(node)),
       })
     if (gateway === undefined || port === undefined) return undefined
     return this.#cache.get({
       ...recipe,
       key: `routes ${name}`,
-      inputs: [gateway, ...this.#gatewayEgress(gateway)],
-      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), this.#egressOf(node)),
+      inputs: [gateway, this.#hashKey, ...this.#gatewayEgress(gateway)],
+      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), this.#destinationsOf(node)),
     })
   }
 
@@ -289,6 +297,7 @@ class MeshResourceView implements ResourceView {
         service.name,
         port.protocol,
         port.originateTls,
+        port.traffic,
         h2UpgradePolicy,
         peers.join(),
         byDns ? port.endpoints : undefined,
@@ -301,6 +310,7 @@ class MeshResourceView implements ResourceView {
           protocol: port.protocol,
           h2UpgradePolicy,
           ...(port.originateTls === undefined ? {} : { originateTls: port.originateTls }),
+          ...(port.traffic === undefined ? {} : { traffic: port.traffic }),
           ...(byDns ? { dnsEndpoints: this.#endpoints(port) } : {}),
         }),
     })
@@ -343,11 +353,14 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpoints.flatMap(({ host, port: at, weight, tls, workload }) => [
+      inputs: endpoints.flatMap(({ host, port: at, weight, tls, locality, workload }) => [
         host,
         at,
         weight,
         tls,
+        locality?.region,
+        locality?.zone,
+        locality?.subZone,
         workload?.namespace,
         workload?.name,
       ]),
@@ -364,9 +377,10 @@ class MeshResourceView implements ResourceView {
       const workload = this.#snapshot.workloads.get(endpoint.workload)
       if (workload === undefined) return []
       const address = this.#ports.address(endpoint.workload, `inbound|${endpoint.port}`)
-      const { namespace, name } = workload
+      const { namespace, name, locality } = workload
+      const where = locality === undefined ? {} : { locality }
       const tls = this.#modeOf(workload, endpoint.port) !== 'DISABLE'
-      return [{ host: address.host, port: address.port, weight, tls, workload: { namespace, name } }]
+      return [{ host: address.host, port: address.port, weight, tls, ...where, workload: { namespace, name } }]
     })
   }
 
@@ -378,6 +392,8 @@ class MeshResourceView implements ResourceView {
       ? endpoints.filter((endpoint) => endpoint.kind === 'address' || isReady(endpoint))
       : endpoints
   }
+
+  readonly #hashPoliciesOf = (cluster: string): readonly HashPolicySpec[] => this.#hashPolicies.get(cluster) ?? []
 
   #modeOf({ ports }: MeshWorkload, port: number): PeerAuthenticationMode {
     const own = ports.find((candidate) => candidate.port === port)?.peerAuthentication
@@ -413,6 +429,10 @@ class MeshResourceView implements ResourceView {
   }
 
   /** A data plane that is not Heddle's, which calls for somebody unknown, is asked nothing. */
+  #destinationsOf(node: XdsNode): DestinationPolicies {
+    return { egress: this.#egressOf(node), hashPoliciesOf: this.#hashPoliciesOf }
+  }
+
   #egressOf(node: XdsNode): CallerEgress {
     const workload = this.#workload(node)
     if (workload !== undefined) return this.#egress.of(workload.namespace, workload.serviceAccount)
@@ -450,6 +470,16 @@ function mayCarryBytes({ protocol }: MeshServicePort): boolean {
 
 function withAnchors(http: HttpSettings): HttpSettings {
   return { ...http, filters: [...http.filters, ...egressAnchors], key: `${http.key} egress` }
+}
+
+/** By cluster, of those that have any. */
+function hashPoliciesOf({ services }: MeshSnapshot): ReadonlyMap<string, readonly HashPolicySpec[]> {
+  const byCluster = new Map<string, readonly HashPolicySpec[]>()
+  for (const { host, ports } of services.values()) {
+    for (const { port, traffic } of ports)
+      if (traffic?.hashPolicies !== undefined) byCluster.set(hostPort(host, port), traffic.hashPolicies)
+  }
+  return byCluster
 }
 
 function usesDns(port: MeshServicePort): boolean {

@@ -1,82 +1,131 @@
-// Least request by few random choices: draws a handful of endpoints by weight and takes the one with the least under way for its weight.
+// The load balancer of a cluster: which endpoints serve, and by which algorithm one of them is picked. Made anew when the endpoints change.
 import type { LoadBalancedEndpoint, LoadBalancer } from '../../contracts/load-balancer.ts'
+import type { Locality } from '../../contracts/locality.ts'
+import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
+import { compileHashedPick } from './hashed-pick.runtime.ts'
+import { rehash } from './key-hash.runtime.ts'
+import { compileLeastRequest } from './least-request.runtime.ts'
 import type { LoadBalancingSpec } from './load-balancing.spec.ts'
+import { compileShares } from './localities.runtime.ts'
+import { buildMaglev } from './maglev.runtime.ts'
+import { compilePeakEwma, observeLatency } from './peak-ewma.runtime.ts'
+import { compileRandom } from './random.runtime.ts'
+import { buildRing } from './ring-hash.runtime.ts'
+import { compileRoundRobin } from './round-robin.runtime.ts'
+import { startSlowly } from './slow-start.runtime.ts'
 
-type Pick<E> = () => E | undefined
+export interface LoadBalancerDeps {
+  readonly clock: Clock
+  readonly random: Random
+  /** Of this proxy; undefined: not told. */
+  readonly locality?: Locality | undefined
+}
 
-/** Endpoints of weight 0 get nothing. The balancer is made anew when the endpoints change; their request counts live in them. */
-export function createLeastRequest<E extends LoadBalancedEndpoint>(
+/** Envoy's. */
+export const defaultPanicThresholdPercent = 50
+/** Of a retry, before all endpoints are gone through for one that has not been tried. */
+const redraws = 8
+
+/** Endpoints of weight 0 get nothing. What is known of an endpoint lives in it, and outlives the balancer. */
+export function createLoadBalancer<E extends LoadBalancedEndpoint>(
   endpoints: readonly E[],
   spec: LoadBalancingSpec,
-  random: Random,
-): LoadBalancer & { pick(avoid?: ReadonlySet<LoadBalancedEndpoint>): E | undefined } {
-  const live = endpoints.filter((endpoint) => endpoint.weight > 0)
-  const pickAny = compilePick(live, spec.choiceCount, random)
+  deps: LoadBalancerDeps,
+): LoadBalancer<E> {
+  const { locality, panicThresholdPercent = defaultPanicThresholdPercent } = spec
+  const weighted = endpoints.filter(({ weight }) => weight > 0)
+  const shares = compileShares(weighted, { locality, panicThresholdPercent, own: deps.locality })
+  const leaves = shares.map(({ share, endpoints: serving }): Leaf<E> => ({
+    share,
+    pick: compilePick(serving, spec, deps),
+  }))
+  const pick = composePick(leaves, deps.random)
+  if (spec.kind !== 'peak-ewma') return { pick }
+  const { decayMs } = spec
   return {
-    pick(avoid) {
-      if (avoid === undefined || avoid.size === 0) return pickAny()
-      // Only retries avoid, so they bear the cost of the smaller list.
-      const others = live.filter((endpoint) => !avoid.has(endpoint))
-      return others.length === 0 ? pickAny() : compilePick(others, spec.choiceCount, random)()
-    },
+    pick,
+    attemptOver: (endpoint, attempt) => observeLatency(endpoint, attempt, decayMs, deps.clock.monotonicMs()),
   }
 }
 
-function compilePick<E extends LoadBalancedEndpoint>(live: readonly E[], choiceCount: number, random: Random): Pick<E> {
-  const [first] = live
-  if (first === undefined) return () => undefined
-  if (live.length === 1) return () => first
-  const uneven = live.some((endpoint) => endpoint.weight !== first.weight)
-  return uneven ? compileWeighted(live, choiceCount, random) : compileEven(live, choiceCount, random)
+interface Leaf<E extends LoadBalancedEndpoint> {
+  readonly share: number
+  readonly pick: LoadBalancer<E>['pick']
 }
 
-/** A draw that repeats the best so far takes its neighbour instead: two endpoints are then always compared with each other. */
-function compileEven<E extends LoadBalancedEndpoint>(live: readonly E[], choiceCount: number, random: Random): Pick<E> {
-  const count = live.length
-  return () => {
-    let bestIndex = random.int(count)
-    let best = live[bestIndex] as E
-    for (let choice = 1; choice < choiceCount; choice++) {
-      const drawn = random.int(count)
-      const index = drawn === bestIndex ? (drawn + 1) % count : drawn
-      const candidate = live[index] as E
-      if (candidate.activeRequests >= best.activeRequests) continue
-      best = candidate
-      bestIndex = index
-    }
-    return best
-  }
-}
+/** Another salt than those of retries, so that what share a key belongs to tells nothing of its place there. */
+const shareSalt = 0x5ba1e
 
-/** Draws with replacement: a light endpoint is then compared, and so chosen, as rarely as its weight says. */
-function compileWeighted<E extends LoadBalancedEndpoint>(
-  live: readonly E[],
-  choiceCount: number,
+function composePick<E extends LoadBalancedEndpoint>(
+  leaves: readonly Leaf<E>[],
   random: Random,
-): Pick<E> {
-  const upTo = new Float64Array(live.length)
-  let total = 0
-  for (const [index, endpoint] of live.entries()) upTo[index] = total += endpoint.weight
-  const draw = (): E => live[firstAbove(upTo, random.next() * total)] as E
-  return () => {
-    let best = draw()
-    for (let choice = 1; choice < choiceCount; choice++) {
-      const candidate = draw()
-      if (candidate.activeRequests / candidate.weight < best.activeRequests / best.weight) best = candidate
+): LoadBalancer<E>['pick'] {
+  const [first] = leaves
+  if (first === undefined) return () => undefined
+  if (leaves.length === 1) return first.pick
+  const mostUsed = leaves.reduce((most, leaf) => (leaf.share > most.share ? leaf : most))
+  return (avoid, hash) => {
+    let left = first.share === 1 ? 0 : hash === undefined ? random.next() : rehash(hash, shareSalt) / 2 ** 32
+    let leaf = first
+    for (let i = 1; left >= leaf.share && i < leaves.length; i++) {
+      left -= leaf.share
+      leaf = leaves[i] as Leaf<E>
     }
-    return best
+    if (leaf.share === 0) leaf = mostUsed // what is left after all shares is a rounding error
+    const picked = leaf.pick(avoid, hash)
+    if (avoid === undefined || picked === undefined || !avoid.has(picked)) return picked
+    for (const other of leaves) {
+      const instead = other.pick(avoid, hash)
+      if (instead !== undefined && !avoid.has(instead)) return instead
+    }
+    return picked
   }
 }
 
-/** Index of the first number above `value` in an ascending array whose last one is. */
-function firstAbove(ascending: Float64Array, value: number): number {
-  let low = 0
-  let high = ascending.length - 1
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((ascending[middle] as number) > value) high = middle
-    else low = middle + 1
+function compilePick<E extends LoadBalancedEndpoint>(
+  serving: readonly E[],
+  spec: LoadBalancingSpec,
+  { clock, random }: LoadBalancerDeps,
+): LoadBalancer<E>['pick'] {
+  const [first] = serving
+  if (first === undefined || serving.length === 1) return () => first
+  const { slowStart } = spec
+  const unhashed = (pickAny: () => E): LoadBalancer<E>['pick'] =>
+    avoiding(
+      serving,
+      slowStart === undefined ? pickAny : startSlowly(serving, slowStart, pickAny, clock, random),
+      random,
+    )
+  switch (spec.kind) {
+    case 'round-robin':
+      return unhashed(compileRoundRobin(serving, random))
+    case 'random':
+      return unhashed(compileRandom(serving, random))
+    case 'least-request':
+      return unhashed(compileLeastRequest(serving, spec, random))
+    case 'peak-ewma':
+      return unhashed(compilePeakEwma(serving, spec, clock, random))
+    case 'ring-hash':
+      return compileHashedPick(serving, buildRing(serving, spec), spec.balanceFactorPercent, random)
+    case 'maglev':
+    default:
+      return compileHashedPick(serving, buildMaglev(serving, spec), spec.balanceFactorPercent, random)
   }
-  return low
+}
+
+function avoiding<E extends LoadBalancedEndpoint>(
+  serving: readonly E[],
+  pickAny: () => E,
+  random: Random,
+): LoadBalancer<E>['pick'] {
+  return (avoid) => {
+    if (avoid === undefined || avoid.size === 0) return pickAny()
+    for (let redraw = 0; redraw < redraws; redraw++) {
+      const picked = pickAny()
+      if (!avoid.has(picked)) return picked
+    }
+    const others = serving.filter((endpoint) => !avoid.has(endpoint))
+    return others.length === 0 ? pickAny() : others[random.int(others.length)]
+  }
 }

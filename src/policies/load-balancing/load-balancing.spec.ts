@@ -1,8 +1,62 @@
 // How a cluster spreads requests over its endpoints.
 
-export interface LoadBalancingSpec {
-  /** Two random endpoints, the one with fewer active requests wins (P2C). */
-  readonly kind: 'least-request'
-  /** How many are compared. */
-  readonly choiceCount: number
+export type LoadBalancingSpec = LoadBalancingAlgorithm & {
+  /**
+   * `zone-aware`: first those of the caller's region, and of them those of its zone as far as these can take it. `failover`: first those of its sub-zone, then of its
+   * zone, then of its region. Absent: wherever they are.
+   */
+  readonly locality?: 'zone-aware' | 'failover'
+  /** Of endpoints that come; not with the algorithms that hash. Absent: they get their share at once. */
+  readonly slowStart?: SlowStartSpec
+  /** Below this share of available endpoints the others get requests too; 0: never. Absent: `defaultPanicThresholdPercent` of the runtime. */
+  readonly panicThresholdPercent?: number
 }
+
+export interface SlowStartSpec {
+  readonly windowMs: number
+  /** 1: the share grows evenly; above: sooner, below: later. */
+  readonly aggression: number
+  readonly minWeightPercent: number
+}
+
+export type LoadBalancingAlgorithm =
+  /** One after the other, by weight. */
+  | { readonly kind: 'round-robin' }
+  | { readonly kind: 'random' }
+  /** Of `choiceCount` random endpoints the one with the fewest active requests wins (P2C). */
+  | {
+      readonly kind: 'least-request'
+      readonly choiceCount: number
+      /** With unequal weights: in turns, each endpoint by weight / (active requests + 1)^bias. Absent: drawn by weight, compared by active requests per weight. */
+      readonly activeRequestBias?: number
+    }
+  /** Of `choiceCount` random endpoints the one wins that is likely to answer first. */
+  | { readonly kind: 'peak-ewma'; readonly choiceCount: number; readonly decayMs: number }
+  | ({ readonly kind: 'ring-hash'; readonly minRingSize: number; readonly maxRingSize: number } & BoundedLoad)
+  | ({ readonly kind: 'maglev'; readonly tableSize: number } & BoundedLoad)
+
+interface BoundedLoad {
+  /** No endpoint has more than so many percent of the average of active requests: what is above goes to the next one. Absent: no bound. */
+  readonly balanceFactorPercent?: number
+}
+
+/** What of a request decides where it goes, with the algorithms that hash. */
+export type HashPolicySpec = HashedPart & {
+  /** What comes after it is not looked at when it has a value. */
+  readonly terminal?: true
+}
+
+export type HashedPart =
+  | { readonly kind: 'header'; readonly name: string }
+  | {
+      readonly kind: 'cookie'
+      readonly name: string
+      readonly path?: string
+      /** A caller without the cookie is given one for so long; 0: until its browser closes. Absent: it is not given one. */
+      readonly ttlMs?: number
+    }
+  | { readonly kind: 'query-parameter'; readonly name: string }
+  /** The caller's SPIFFE ID. */
+  | { readonly kind: 'source-identity' }
+  /** The caller's IP address. */
+  | { readonly kind: 'source-address' }

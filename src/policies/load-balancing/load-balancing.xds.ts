@@ -1,37 +1,214 @@
-// Load balancing ↔ envoy.config.cluster.v3.LoadBalancingPolicy.
-import type { MessageInitShape } from '@bufbuild/protobuf'
+// Load balancing ↔ envoy.config.cluster.v3.LoadBalancingPolicy, and what Envoy's Cluster says beside it.
+import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
 
-import type { Cluster, LoadBalancingPolicySchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type {
+  Cluster,
+  ClusterSchema,
+  LoadBalancingPolicy,
+  LoadBalancingPolicy_PolicySchema,
+} from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type {
+  LocalityLbConfig,
+  SlowStartConfig,
+} from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.ts'
 import { LeastRequestSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
+import { MaglevSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
+import { RandomSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
+import { RingHashSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
 import { RoundRobinSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import { LocalityFailoverSchema, PeakEwmaSchema } from '../../contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
+import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { LoadBalancingSpec } from './load-balancing.spec.ts'
+import type { LoadBalancingAlgorithm, LoadBalancingSpec, SlowStartSpec } from './load-balancing.spec.ts'
 
-/** Round robin comes second for data planes that do not know least request (gRPC in most languages): they take the first they know. */
-export function encodeLoadBalancing(spec: LoadBalancingSpec): MessageInitShape<typeof LoadBalancingPolicySchema> {
+type PolicyInit = MessageInitShape<typeof LoadBalancingPolicy_PolicySchema>
+
+/** The policy asked for, then what serves instead with data planes that do not know it: they take the first they know. */
+export function encodeLoadBalancing(
+  spec: LoadBalancingSpec,
+): Pick<MessageInitShape<typeof ClusterSchema>, 'loadBalancingPolicy' | 'commonLbConfig'> {
+  const { panicThresholdPercent } = spec
   return {
-    policies: [
-      {
-        typedExtensionConfig: {
-          name: 'envoy.load_balancing_policies.least_request',
-          typedConfig: typedConfig(LeastRequestSchema, { choiceCount: spec.choiceCount }),
-        },
-      },
-      {
-        typedExtensionConfig: {
-          name: 'envoy.load_balancing_policies.round_robin',
-          typedConfig: typedConfig(RoundRobinSchema, {}),
-        },
-      },
-    ],
+    loadBalancingPolicy: { policies: spec.locality === 'failover' ? encodeFailover(spec) : encodePolicies(spec) },
+    ...(panicThresholdPercent === undefined
+      ? {}
+      : { commonLbConfig: { healthyPanicThreshold: { value: panicThresholdPercent } } }),
   }
 }
 
-/** Whatever else a control plane asks for, endpoints are compared by their active requests: two of them unless it says how many. */
+function encodeFailover(spec: LoadBalancingSpec): PolicyInit[] {
+  const policies = encodePolicies(spec)
+  const config = typedConfig(LocalityFailoverSchema, { endpointPickingPolicy: { policies } })
+  return [policy('heddle.load_balancing_policies.locality_failover', config), ...policies]
+}
+
+function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
+  const zones = spec.locality === 'zone-aware' ? { localityLbConfig: zoneAware } : {}
+  const settings = { ...zones, ...encodeSlowStart(spec.slowStart) }
+  const roundRobin = envoyPolicy('round_robin', RoundRobinSchema, settings)
+  switch (spec.kind) {
+    case 'round-robin':
+      return [roundRobin]
+    case 'random':
+      return [envoyPolicy('random', RandomSchema, zones), roundRobin]
+    case 'least-request': {
+      const { choiceCount, activeRequestBias } = spec
+      const bias = activeRequestBias === undefined ? {} : { activeRequestBias: { defaultValue: activeRequestBias } }
+      return [envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...bias, ...settings }), roundRobin]
+    }
+    case 'peak-ewma': {
+      const { choiceCount, decayMs } = spec
+      const peakEwma = typedConfig(PeakEwmaSchema, { choiceCount, decayTime: encodeDuration(decayMs), ...settings })
+      return [
+        policy('heddle.load_balancing_policies.peak_ewma', peakEwma),
+        envoyPolicy('least_request', LeastRequestSchema, { choiceCount, ...settings }),
+        roundRobin,
+      ]
+    }
+    case 'ring-hash': {
+      const { minRingSize, maxRingSize, balanceFactorPercent } = spec
+      const sizes = { minimumRingSize: BigInt(minRingSize), maximumRingSize: BigInt(maxRingSize) }
+      return [envoyPolicy('ring_hash', RingHashSchema, { ...sizes, ...encodeBound(balanceFactorPercent) }), roundRobin]
+    }
+    case 'maglev':
+    default: {
+      const { tableSize, balanceFactorPercent } = spec
+      const init = { tableSize: BigInt(tableSize), ...encodeBound(balanceFactorPercent) }
+      return [envoyPolicy('maglev', MaglevSchema, init), roundRobin]
+    }
+  }
+}
+
+function encodeSlowStart(slowStart: SlowStartSpec | undefined) {
+  if (slowStart === undefined) return {}
+  const { windowMs, aggression, minWeightPercent } = slowStart
+  const slowStartConfig = {
+    slowStartWindow: encodeDuration(windowMs),
+    aggression: { defaultValue: aggression },
+    minWeightPercent: { value: minWeightPercent },
+  }
+  return { slowStartConfig }
+}
+
+const zoneAware = { localityConfigSpecifier: { case: 'zoneAwareLbConfig' as const, value: {} } }
+
+function envoyPolicy<Desc extends DescMessage>(name: string, schema: Desc, init: MessageInitShape<Desc>): PolicyInit {
+  return policy(`envoy.load_balancing_policies.${name}`, typedConfig(schema, init))
+}
+
+function policy(name: string, config: Any): PolicyInit {
+  return { typedExtensionConfig: { name, typedConfig: config } }
+}
+
+function encodeBound(hashBalanceFactor: number | undefined) {
+  return hashBalanceFactor === undefined ? {} : { consistentHashingLbConfig: { hashBalanceFactor } }
+}
+
+/** The first policy that is known; where there is none, endpoints are compared by their active requests. Throws an Error that says what cannot be served. */
 export function decodeLoadBalancing(cluster: Cluster): LoadBalancingSpec {
-  const configs = cluster.loadBalancingPolicy?.policies.map((policy) => policy.typedExtensionConfig?.typedConfig)
-  const leastRequest = configs?.find((config) => isTypedConfig(config, LeastRequestSchema))
-  if (leastRequest === undefined) return { kind: 'least-request', choiceCount: 2 }
-  const { choiceCount } = readTypedConfig(leastRequest, LeastRequestSchema, 'load_balancing_policy')
-  return { kind: 'least-request', choiceCount: choiceCount ?? 2 }
+  const threshold = cluster.commonLbConfig?.healthyPanicThreshold?.value
+  return {
+    ...decodePolicies(cluster.loadBalancingPolicy),
+    ...(threshold === undefined ? {} : { panicThresholdPercent: threshold }),
+  }
+}
+
+function decodePolicies(list: LoadBalancingPolicy | undefined): LoadBalancingSpec {
+  for (const { typedExtensionConfig } of list?.policies ?? []) {
+    const config = typedExtensionConfig?.typedConfig
+    if (isTypedConfig(config, LocalityFailoverSchema)) {
+      const { endpointPickingPolicy } = readTypedConfig(config, LocalityFailoverSchema, place)
+      return { ...decodePolicies(endpointPickingPolicy), locality: 'failover' }
+    }
+    const known = decodePolicy(config)
+    if (known !== undefined) return known
+  }
+  return defaultAlgorithm
+}
+
+function decodeSettings(message: {
+  readonly localityLbConfig?: LocalityLbConfig | undefined
+  readonly slowStartConfig?: SlowStartConfig | undefined
+}): Pick<LoadBalancingSpec, 'locality' | 'slowStart'> {
+  const { localityLbConfig, slowStartConfig } = message
+  const byZone = localityLbConfig?.localityConfigSpecifier.case === 'zoneAwareLbConfig'
+  const slowStart = slowStartConfig === undefined ? undefined : decodeSlowStart(slowStartConfig)
+  return {
+    ...(byZone ? { locality: 'zone-aware' } : {}),
+    ...(slowStart === undefined ? {} : { slowStart }),
+  }
+}
+
+/** Without a window there is none. Defaults are Envoy's. */
+function decodeSlowStart(config: SlowStartConfig): SlowStartSpec | undefined {
+  const { slowStartWindow, aggression, minWeightPercent } = config
+  const windowMs = slowStartWindow === undefined ? 0 : decodeDuration(slowStartWindow, 'slow_start_window')
+  if (windowMs === 0) return undefined
+  const exponent = aggression?.defaultValue ?? 1
+  if (!(exponent > 0)) throw new Error(`${place}: aggression ${exponent} is not above 0`)
+  return { windowMs, aggression: exponent, minWeightPercent: minWeightPercent?.value ?? 10 }
+}
+
+const defaultAlgorithm: LoadBalancingAlgorithm = { kind: 'least-request', choiceCount: 2 }
+const place = 'load_balancing_policy'
+/** Envoy's. */
+const defaultMinRingSize = 1024n
+const defaultMaxRingSize = 8_388_608n
+const defaultTableSize = 65_537n
+const maxTableSize = 5_000_011n
+
+function decodePolicy(config: Any | undefined): LoadBalancingSpec | undefined {
+  if (isTypedConfig(config, RoundRobinSchema)) {
+    return { kind: 'round-robin', ...decodeSettings(readTypedConfig(config, RoundRobinSchema, place)) }
+  }
+  if (isTypedConfig(config, RandomSchema)) {
+    return { kind: 'random', ...decodeSettings(readTypedConfig(config, RandomSchema, place)) }
+  }
+  if (isTypedConfig(config, LeastRequestSchema)) {
+    const message = readTypedConfig(config, LeastRequestSchema, place)
+    const { choiceCount = 2, activeRequestBias } = message
+    const bias = activeRequestBias === undefined ? {} : { activeRequestBias: activeRequestBias.defaultValue }
+    return { kind: 'least-request', choiceCount, ...bias, ...decodeSettings(message) }
+  }
+  if (isTypedConfig(config, PeakEwmaSchema)) {
+    const message = readTypedConfig(config, PeakEwmaSchema, place)
+    const { choiceCount, decayTime } = message
+    const decayMs = decayTime === undefined ? 0 : decodeDuration(decayTime, 'decay_time')
+    if (decayMs === 0) throw new Error(`${place}: decay_time is missing`)
+    return { kind: 'peak-ewma', choiceCount: choiceCount || 2, decayMs, ...decodeSettings(message) }
+  }
+  if (isTypedConfig(config, RingHashSchema)) {
+    const message = readTypedConfig(config, RingHashSchema, place)
+    const { minimumRingSize = defaultMinRingSize, maximumRingSize = defaultMaxRingSize } = message
+    const bound = message.consistentHashingLbConfig?.hashBalanceFactor ?? message.hashBalanceFactor
+    return {
+      kind: 'ring-hash',
+      minRingSize: Number(minimumRingSize),
+      maxRingSize: Number(maximumRingSize),
+      ...decodeBound(bound),
+    }
+  }
+  if (isTypedConfig(config, MaglevSchema)) {
+    const { tableSize = defaultTableSize, consistentHashingLbConfig } = readTypedConfig(config, MaglevSchema, place)
+    if (!isPrime(tableSize))
+      throw new Error(`${place}: table_size ${tableSize} is not a prime number up to ${maxTableSize}`)
+    return {
+      kind: 'maglev',
+      tableSize: Number(tableSize),
+      ...decodeBound(consistentHashingLbConfig?.hashBalanceFactor),
+    }
+  }
+  return undefined
+}
+
+function isPrime(value: bigint): boolean {
+  if (value < 3n || value > maxTableSize) return false
+  for (let divisor = 2n; divisor * divisor <= value; divisor++) if (value % divisor === 0n) return false
+  return true
+}
+
+/** 0 is none. */
+function decodeBound(hashBalanceFactor = 0): { readonly balanceFactorPercent?: number } {
+  return hashBalanceFactor === 0 ? {} : { balanceFactorPercent: hashBalanceFactor }
 }

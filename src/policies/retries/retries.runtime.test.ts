@@ -30,7 +30,7 @@ function outcome(kind: AttemptOutcome['kind'], changes: Partial<AttemptOutcome> 
     response: 503,
   }[kind]
   const sentBytes = kind === 'connect-failure' ? 0 : 100
-  return { kind, status, reusedConnection: false, sentBytes, responseStarted: false, ...changes }
+  return { kind, status, reusedConnection: false, sentBytes, elsewhere: true, responseStarted: false, ...changes }
 }
 
 function decided(
@@ -66,9 +66,16 @@ describe('without a retry policy', () => {
       outcome('reset', { ...stale, responseStarted: true }),
       false,
     ],
-    ['a GET on a fresh connection', get, outcome('reset'), false],
+    ['a GET on a fresh connection', get, outcome('reset'), true],
+    ['a GET on a fresh connection to the only endpoint', get, outcome('reset', { elsewhere: false }), false],
+    ['a POST on a fresh connection', post, outcome('reset'), false],
     ['a GET that timed out', get, outcome('timeout'), false],
-    ['a GET answered with 503', get, outcome('response'), false],
+    ['a GET with a garbled response head', get, outcome('protocol-error'), false],
+    ['a GET answered with 503', get, outcome('response'), true],
+    ['a GET answered with 503 by the only endpoint', get, outcome('response', { elsewhere: false }), false],
+    ['a GET answered with 500', get, outcome('response', { status: 500 }), false],
+    ['a POST answered with 503', post, outcome('response'), false],
+    ['a POST with a key answered with 503', keyedPost, outcome('response'), true],
   ] as const)('%s', (_, head, attempt, expected) => {
     expect(decided(undefined, head, attempt).retry).toBe(expected)
   })
@@ -164,12 +171,18 @@ describe('with a policy that lists gRPC statuses', () => {
   })
 })
 
+it('never repeats what may have been processed without a policy, unless it is idempotent', () => {
+  for (const kind of ['reset', 'timeout', 'protocol-error', 'response'] as const)
+    expect(decided(undefined, post, outcome(kind)).retry).toBe(false)
+})
+
 it('never repeats what may have been processed, a status listed by the route apart', () => {
   const kinds = ['connect-failure', 'refused', 'unprocessed', 'reset', 'timeout', 'protocol-error', 'response'] as const
   const attempts = fc.record({
     kind: fc.constantFrom(...kinds),
     status: fc.constantFrom(200, 500, 502, 503, 504),
     reusedConnection: fc.boolean(),
+    elsewhere: fc.boolean(),
     sentBytes: fc.constantFrom(0, 100),
     responseStarted: fc.boolean(),
   })

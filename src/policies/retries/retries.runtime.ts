@@ -19,6 +19,8 @@ export interface AttemptOutcome {
   readonly reusedConnection: boolean
   /** Bytes of this request, head included, that were handed to the connection. */
   readonly sentBytes: number
+  /** There is an endpoint that has not been tried. */
+  readonly elsewhere: boolean
   /** A byte of the response has been read; for kind `response` that is no obstacle while its head has not been passed on. */
   readonly responseStarted: boolean
 }
@@ -33,8 +35,10 @@ export type RetryDecision =
     }
   | { readonly retry: false; readonly because: string }
 
-/** Without a retry policy, and with one that allows fewer: what was not processed is tried so many times more. */
-const unprocessedRetries = 2
+/** Without a retry policy; and with one that allows fewer, for what was not processed. */
+const defaultRetries = 2
+/** Statuses that a request that is idempotent takes to another endpoint without a retry policy: of a proxy or gateway on the way, mostly. */
+const gatewayErrors: ReadonlySet<number> = new Set([502, 503, 504])
 const defaultBackoffMs = 25
 /** Pauses grow up to so many times the base (as Envoy's default does). */
 const maxBackoffFactor = 10
@@ -62,7 +66,8 @@ export function decideRetry(
 ): RetryDecision {
   const because = reasonToRetry(spec, request, outcome)
   if (because === undefined) return { retry: false, because: 'the request may have been processed' }
-  const allowed = because.unprocessed ? Math.max(unprocessedRetries, spec?.attempts ?? 0) : (spec?.attempts ?? 0)
+  const attempts = spec?.attempts ?? defaultRetries
+  const allowed = because.unprocessed ? Math.max(defaultRetries, attempts) : attempts
   if (retriesDone >= allowed) return { retry: false, because: 'no attempts left' }
   if (!bodyReplayable) return { retry: false, because: 'the body cannot be sent again' }
   const first = retriesDone === 0
@@ -80,11 +85,12 @@ interface Reason {
 function reasonToRetry(spec: RetrySpec | undefined, request: RequestHead, outcome: AttemptOutcome): Reason | undefined {
   const { kind, status } = outcome
   const listed = spec !== undefined && spec.statusCodes.includes(status)
+  const elsewhere = spec === undefined && outcome.elsewhere && isIdempotent(request)
   if (kind === 'response') {
     const { grpcStatus } = outcome
     if (grpcStatus !== undefined && spec?.grpcStatuses?.includes(grpcStatus) === true)
       return reason(`gRPC status ${grpcStatus}`)
-    return listed ? reason(`status ${status}`) : undefined
+    return listed || (elsewhere && gatewayErrors.has(status)) ? reason(`status ${status}`) : undefined
   }
   if (outcome.responseStarted) return undefined
   if (kind === 'connect-failure') return reason('connect failure', true)
@@ -94,6 +100,7 @@ function reasonToRetry(spec: RetrySpec | undefined, request: RequestHead, outcom
     if (outcome.sentBytes === 0) return reason('connection closed before the request', true, outcome.reusedConnection)
     if (outcome.reusedConnection && idempotent) return reason('idle connection closed by the peer', true, true)
   }
+  if (spec === undefined) return elsewhere && kind === 'reset' ? reason(kind) : undefined
   if (idempotent || listed || listsGrpc(spec, request, kind)) return reason(kind)
   return undefined
 }

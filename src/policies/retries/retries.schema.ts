@@ -1,8 +1,8 @@
-// HTTPRouteRetry (GEP-1731) as written in a route, and its translation to the spec.
+// HTTPRouteRetry (GEP-1731) as written in a route, and its translation to the spec; the constraint of a TrafficPolicy.
 import { z } from 'zod'
 
 import { durationMs, durationSchema } from '../scalars.schema.ts'
-import type { RetrySpec } from './retries.spec.ts'
+import type { RetryConstraintSpec, RetrySpec } from './retries.spec.ts'
 
 export interface RouteRetry {
   readonly codes: readonly number[]
@@ -19,4 +19,40 @@ export const retrySchema: z.ZodType<RouteRetry> = z.strictObject({
 
 export function toRetrySpec(retry: RouteRetry): RetrySpec {
   return { attempts: retry.attempts, statusCodes: retry.codes, backoffMs: durationMs(retry.backoff) }
+}
+
+/** Of destinations without a policy (the defaults of GEP-3388). */
+export const defaultRetryConstraint: RetryConstraintSpec = {
+  percent: 20,
+  intervalMs: 10_000,
+  minRetries: 10,
+  minIntervalMs: 1_000,
+}
+
+/** `retryConstraint`, in the form of the Gateway API's XBackendTrafficPolicy. */
+export interface RetryConstraint {
+  readonly budget: { readonly percent: number; readonly interval: string }
+  readonly minRetryRate: { readonly count: number; readonly interval: string }
+}
+
+const intervalSchema = durationSchema.refine((text) => durationMs(text) > 0 && durationMs(text) <= 3_600_000, {
+  error: 'an interval is more than nothing, and at most 1h',
+})
+
+export const retryConstraintSchema: z.ZodType<RetryConstraint> = z.strictObject({
+  budget: z
+    .strictObject({ percent: z.int().min(0).max(100).default(20), interval: intervalSchema.default('10s') })
+    .default({ percent: 20, interval: '10s' }),
+  minRetryRate: z
+    .strictObject({ count: z.int().min(0).max(1_000_000).default(10), interval: intervalSchema.default('1s') })
+    .default({ count: 10, interval: '1s' }),
+})
+
+export function toRetryConstraintSpec({ budget, minRetryRate }: RetryConstraint): RetryConstraintSpec {
+  return {
+    percent: budget.percent,
+    intervalMs: durationMs(budget.interval),
+    minRetries: minRetryRate.count,
+    minIntervalMs: durationMs(minRetryRate.interval),
+  }
 }

@@ -11,9 +11,12 @@ export interface RetrySpec {
   readonly backoffMs: number
 }
 
-export interface RetryBudgetSpec {
-  /** Retries may be at most this share of the active requests ... */
+/** How many of a destination's requests may be retries (Gateway API, GEP-3388). */
+export interface RetryConstraintSpec {
+  /** Of the requests within the interval ... */
   readonly percent: number
-  /** ... but always this many at once. */
-  readonly minConcurrency: number
+  readonly intervalMs: number
+  /** ... but always so many within an interval of their own. */
+  readonly minRetries: number
+  readonly minIntervalMs: number
 }

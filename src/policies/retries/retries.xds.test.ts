@@ -1,11 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { retry } from '../../../test/kit/arbitrary-specs.ts'
+import { retry, retryConstraint } from '../../../test/kit/arbitrary-specs.ts'
 import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { CircuitBreakersSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
+import { MetadataSchema } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import { RetryPolicySchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import { decodeRetryBudget, decodeRetryPolicy, encodeRetryBudget, encodeRetryPolicy } from './retries.xds.ts'
+import { decodeRetryConstraint, decodeRetryPolicy, encodeRetryConstraint, encodeRetryPolicy } from './retries.xds.ts'
 
 describe('retries over xDS', () => {
   it('decodes what it encodes', () => {
@@ -45,16 +46,27 @@ describe('retries over xDS', () => {
     })
   })
 
-  it('decodes the budget that it encodes', () => {
-    const budget = fc.record(
-      { percent: fc.integer({ min: 0, max: 100 }), minConcurrency: fc.nat({ max: 1000 }) },
-      { noNullPrototype: true },
-    )
+  it('decodes the constraint that it encodes', () => {
     fc.assert(
-      fc.property(budget, (spec) => {
-        expect(decodeRetryBudget(overTheWire(CircuitBreakersSchema, encodeRetryBudget(spec)))).toEqual(spec)
+      fc.property(retryConstraint, (spec) => {
+        const metadata = overTheWire(MetadataSchema, { typedFilterMetadata: encodeRetryConstraint(spec) })
+        expect(decodeRetryConstraint(metadata, undefined)).toEqual(spec)
       }),
     )
-    expect(decodeRetryBudget(undefined)).toEqual({ percent: 20, minConcurrency: 3 })
+  })
+
+  it("takes Envoy's budget where a cluster has no other, and its defaults", () => {
+    const others = { intervalMs: 10_000, minIntervalMs: 1_000 }
+    const thresholds = [{ retryBudget: { budgetPercent: { value: 50 }, minRetryConcurrency: 7 } }]
+    const breakers = overTheWire(CircuitBreakersSchema, { thresholds })
+    expect(decodeRetryConstraint(undefined, breakers)).toEqual({ percent: 50, minRetries: 7, ...others })
+    expect(decodeRetryConstraint(undefined, undefined)).toEqual({ percent: 20, minRetries: 3, ...others })
+  })
+
+  it('refuses a constraint without intervals', () => {
+    const metadata = overTheWire(MetadataSchema, {
+      typedFilterMetadata: encodeRetryConstraint({ percent: 20, intervalMs: 0, minRetries: 1, minIntervalMs: 1 }),
+    })
+    expect(() => decodeRetryConstraint(metadata, undefined)).toThrow('an interval is 0')
   })
 })

@@ -1,18 +1,21 @@
-// Retries ↔ envoy.config.route.v3.RetryPolicy; the budget ↔ CircuitBreakers.Thresholds.RetryBudget.
+// Retries ↔ envoy.config.route.v3.RetryPolicy; the budget ↔ CircuitBreakers.Thresholds.RetryBudget and heddle.v1.RetryConstraint.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type {
   CircuitBreakers,
-  CircuitBreakersSchema,
+  CircuitBreakers_Thresholds_RetryBudgetSchema,
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
+import type { Metadata, MetadataSchema } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import { RoutingPriority } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type {
   RetryPolicy,
   RetryPolicySchema,
 } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { RetryConstraintSchema } from '../../contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import type { TimeoutsInit } from '../timeouts/timeouts.xds.ts'
-import type { RetryBudgetSpec, RetrySpec } from './retries.spec.ts'
+import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
+import type { RetryConstraintSpec, RetrySpec } from './retries.spec.ts'
 
 /** What Heddle's proxy retries by itself, whenever that is safe, said in Envoy's words. */
 const retryOn = 'connect-failure,refused-stream,reset-before-request,retriable-status-codes'
@@ -71,22 +74,43 @@ function encodeGrpcStatuses(statuses: readonly number[]): string[] {
   return Object.entries(grpcConditions).flatMap(([condition, status]) => (statuses.includes(status) ? [condition] : []))
 }
 
-export function encodeRetryBudget(spec: RetryBudgetSpec): MessageInitShape<typeof CircuitBreakersSchema> {
-  return {
-    thresholds: [
-      {
-        priority: RoutingPriority.DEFAULT,
-        retryBudget: { budgetPercent: { value: spec.percent }, minRetryConcurrency: spec.minConcurrency },
-      },
-    ],
-  }
+const constraintKey = 'heddle.retry_constraint'
+
+type TypedMetadata = NonNullable<MessageInitShape<typeof MetadataSchema>['typedFilterMetadata']>
+
+/** What Envoy and others take of it: it counts what is under way. */
+export function encodeRetryBudget(
+  spec: RetryConstraintSpec,
+): MessageInitShape<typeof CircuitBreakers_Thresholds_RetryBudgetSchema> {
+  return { budgetPercent: { value: spec.percent }, minRetryConcurrency: spec.minRetries }
 }
 
-/** Envoy's defaults where the cluster says nothing: 20 %, three at least. */
-export function decodeRetryBudget(breakers: CircuitBreakers | undefined): RetryBudgetSpec {
-  const thresholds = breakers?.thresholds.find(({ priority }) => priority === RoutingPriority.DEFAULT)
-  return {
-    percent: thresholds?.retryBudget?.budgetPercent?.value ?? 20,
-    minConcurrency: thresholds?.retryBudget?.minRetryConcurrency ?? 3,
+/** All of it, in the metadata of the cluster. */
+export function encodeRetryConstraint(spec: RetryConstraintSpec): TypedMetadata {
+  const { percent, intervalMs, minRetries, minIntervalMs } = spec
+  const interval = encodeDuration(intervalMs)
+  const minInterval = encodeDuration(minIntervalMs)
+  return { [constraintKey]: typedConfig(RetryConstraintSchema, { percent, interval, minRetries, minInterval }) }
+}
+
+/** Of a cluster that has only Envoy's budget, its numbers over our intervals; of one that has none, Envoy's defaults: 20 %, three at least. */
+export function decodeRetryConstraint(
+  metadata: Metadata | undefined,
+  breakers: CircuitBreakers | undefined,
+): RetryConstraintSpec {
+  const typed = metadata?.typedFilterMetadata[constraintKey]
+  if (typed === undefined) {
+    const thresholds = breakers?.thresholds.find(({ priority }) => priority === RoutingPriority.DEFAULT)
+    return {
+      percent: thresholds?.retryBudget?.budgetPercent?.value ?? 20,
+      intervalMs: 10_000,
+      minRetries: thresholds?.retryBudget?.minRetryConcurrency ?? 3,
+      minIntervalMs: 1_000,
+    }
   }
+  const { percent, interval, minRetries, minInterval } = readTypedConfig(typed, RetryConstraintSchema, constraintKey)
+  const intervalMs = interval === undefined ? 0 : decodeDuration(interval, `${constraintKey}: interval`)
+  const minIntervalMs = minInterval === undefined ? 0 : decodeDuration(minInterval, `${constraintKey}: min_interval`)
+  if (intervalMs === 0 || minIntervalMs === 0) throw new Error(`${constraintKey}: an interval is 0`)
+  return { percent, intervalMs, minRetries, minIntervalMs }
 }

@@ -1,46 +1,68 @@
-// How much of a cluster's traffic may be repeats at once: without such a bound, retries turn a slow backend into a dead one.
-import type { RetryBudgetSpec } from './retries.spec.ts'
+// How much of a destination's traffic may be retries: without such a bound, retries turn a slow backend into a dead one.
+import type { RetryConstraintSpec } from './retries.spec.ts'
 
-export interface RetryBudget {
-  /** A request, not counting its repeats, begins or ends. */
-  requestStarted(): void
-  requestFinished(): void
-  /** True: a retry is under way and `retryFinished` must follow. False: the budget is spent. */
-  tryRetry(): boolean
-  retryFinished(): void
-  readonly activeRequests: number
-  readonly activeRetries: number
-}
+/** Each count forgets in so many steps. */
+const slots = 10
 
-class ConcurrencyBudget implements RetryBudget {
-  readonly #spec: RetryBudgetSpec
-  activeRequests = 0
-  activeRetries = 0
+export class RetryBudget {
+  readonly #spec: RetryConstraintSpec
+  readonly #requests: RecentCount
+  readonly #retries: RecentCount
+  readonly #leastRetries: RecentCount
 
-  constructor(spec: RetryBudgetSpec) {
+  constructor(spec: RetryConstraintSpec) {
     this.#spec = spec
+    this.#requests = new RecentCount(spec.intervalMs)
+    this.#retries = new RecentCount(spec.intervalMs)
+    this.#leastRetries = new RecentCount(spec.minIntervalMs)
   }
 
-  requestStarted(): void {
-    this.activeRequests++
+  /** A request begins; its repeats are none. `nowMs`: monotonic. */
+  requestStarted(nowMs: number): void {
+    this.#requests.add(nowMs)
   }
 
-  requestFinished(): void {
-    this.activeRequests--
-  }
-
-  tryRetry(): boolean {
-    const share = Math.floor((this.activeRequests * this.#spec.percent) / 100)
-    if (this.activeRetries >= Math.max(this.#spec.minConcurrency, share)) return false
-    this.activeRetries++
+  /** True: a retry may be made, and is counted. */
+  tryRetry(nowMs: number): boolean {
+    const { percent, minRetries } = this.#spec
+    const within = this.#retries.sum(nowMs) + 1 <= (this.#requests.sum(nowMs) * percent) / 100
+    if (!within && this.#leastRetries.sum(nowMs) >= minRetries) return false
+    this.#retries.add(nowMs)
+    this.#leastRetries.add(nowMs)
     return true
   }
-
-  retryFinished(): void {
-    this.activeRetries--
-  }
 }
 
-export function createRetryBudget(spec: RetryBudgetSpec): RetryBudget {
-  return new ConcurrencyBudget(spec)
+/** How many within the last so many milliseconds, to a tenth of them. */
+class RecentCount {
+  readonly #slotMs: number
+  readonly #counts = new Float64Array(slots)
+  #slot = 0
+  #slotEndsMs = Number.NEGATIVE_INFINITY
+  #sum = 0
+
+  constructor(intervalMs: number) {
+    this.#slotMs = intervalMs / slots
+  }
+
+  add(nowMs: number): void {
+    if (nowMs >= this.#slotEndsMs) this.#move(nowMs)
+    this.#counts[this.#slot] = (this.#counts[this.#slot] as number) + 1
+    this.#sum++
+  }
+
+  sum(nowMs: number): number {
+    if (nowMs >= this.#slotEndsMs) this.#move(nowMs)
+    return this.#sum
+  }
+
+  #move(nowMs: number): void {
+    const passed = Math.min(slots, Math.floor((nowMs - this.#slotEndsMs) / this.#slotMs) + 1)
+    for (let moved = 0; moved < passed; moved++) {
+      this.#slot = (this.#slot + 1) % slots
+      this.#sum -= this.#counts[this.#slot] as number
+      this.#counts[this.#slot] = 0
+    }
+    this.#slotEndsMs = passed === slots ? nowMs + this.#slotMs : this.#slotEndsMs + passed * this.#slotMs
+  }
 }

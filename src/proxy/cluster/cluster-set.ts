@@ -1,4 +1,5 @@
 // The clusters of the running configuration, by name.
+import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { ClusterConfig } from '../runtime/runtime-config.ts'
 import { Cluster, type ClusterDeps } from './cluster.ts'
@@ -8,8 +9,11 @@ export interface EndpointState {
   readonly workload: string | undefined
   readonly activeRequests: number
   readonly connections: EndpointPool['counts']
+  /** Why outlier detection passes it over; absent: it does not. */
+  readonly ejected?: EjectionReason
 }
 
+const unbounded = { maxConnections: Infinity, maxPendingRequests: Infinity, maxRequests: Infinity }
 /** Destinations outside the mesh that are remembered with their connections. */
 const maxPassthrough = 256
 
@@ -53,7 +57,8 @@ export class ClusterSet {
       name: 'passthrough',
       connectTimeoutMs: 10_000,
       loadBalancing: { kind: 'least-request', choiceCount: 1 },
-      retryBudget: { percent: 20, minConcurrency: 3 },
+      circuitBreaker: unbounded,
+      retryConstraint: { percent: 20, intervalMs: 10_000, minRetries: 10, minIntervalMs: 1_000 },
       httpProtocol: 'downstream',
       peerSpiffeIds: [],
       peerAlpn: [],
@@ -78,7 +83,7 @@ export class ClusterSet {
 }
 
 function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
-  const { address, workload, activeRequests, pools } = endpoint
+  const { address, workload, activeRequests, pools, outlier } = endpoint
   const connections = { open: 0, idle: 0, connecting: 0, pending: 0 }
   for (const { counts } of pools) {
     connections.open += counts.open
@@ -86,5 +91,6 @@ function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
     connections.connecting += counts.connecting
     connections.pending += counts.pending
   }
-  return { address, workload, activeRequests, connections }
+  const ejected = outlier.reason === undefined ? {} : { ejected: outlier.reason }
+  return { address, workload, activeRequests, connections, ...ejected }
 }

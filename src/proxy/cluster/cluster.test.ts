@@ -96,3 +96,11 @@ describe('a change of configuration', () => {
     expect(cluster.endpoints[0]).not.toBe(before)
   })
 })
+
+describe('endpoints', () => {
+  it('are new when they come to others, not when they come with the cluster', () => {
+    const cluster = createCluster(clusterOf('one', [{ port: 1 }]))
+    cluster.update(clusterOf('one', [{ port: 1 }, { port: 2 }]))
+    expect(cluster.endpoints.map(({ sinceMs }) => sinceMs)).toEqual([-Infinity, new ManualClock().monotonicMs()])
+  })
+})

@@ -1,10 +1,18 @@
 // A cluster at work: its endpoints with their pools and counts outlive every change of configuration that keeps them.
 import { isIP } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 
+import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
+import type { Locality } from '../../contracts/locality.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
-import { createLeastRequest } from '../../policies/load-balancing/load-balancing.runtime.ts'
-import { createRetryBudget, type RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
+import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
+import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
+import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
+import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
+import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
+import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
+import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
@@ -18,6 +26,8 @@ export interface ClusterDeps extends HostAddressesDeps {
   readonly io: IoBackend
   readonly credentials: Watchable<TlsCredentials | undefined>
   readonly connections: ConnectionSink
+  /** Of this proxy; undefined: not told. */
+  readonly locality?: Locality | undefined
   /** Of the running configuration. */
   secret(name: string): SecretConfig | undefined
 }
@@ -35,17 +45,18 @@ const httpProtocols: Readonly<Record<UpstreamProtocol, OfferedProtocols>> = {
 /** What is inside is nobody's business but the two ends': towards a server outside nothing is claimed. */
 const tcpProtocols: OfferedProtocols = { inMesh: ['heddle-tcp'], outside: [] }
 
-interface EndpointBalancer {
-  pick(avoid?: ReadonlySet<Endpoint>): Endpoint | undefined
-}
-
 export class Cluster {
   readonly #deps: ClusterDeps
   readonly #endpoints = new Map<string, Endpoint>()
   /** Names that are resolved while in use, with discovery `dns`. */
   readonly #hosts = new Map<string, HostAddresses>()
   #config: ClusterConfig
-  #balancer: EndpointBalancer
+  #balancer: LoadBalancer<Endpoint>
+  #outliers: OutlierDetector | undefined
+  readonly #breaker: CircuitBreaker
+  #hedgeDelay: HedgeDelay | undefined
+  /** Made when a session is looked for. */
+  #bySession: ReadonlyMap<string, Endpoint> | undefined
   #budget: RetryBudget
   #serviceHost: string | undefined
   /** HTTP/1.1 travels as HTTP/2 to endpoints of the mesh. */
@@ -54,7 +65,9 @@ export class Cluster {
   constructor(deps: ClusterDeps, config: ClusterConfig) {
     this.#deps = deps
     this.#config = config
-    this.#budget = createRetryBudget(config.retryBudget)
+    this.#breaker = new CircuitBreaker(config.circuitBreaker)
+    this.#budget = new RetryBudget(config.retryConstraint)
+    this.#hedgeDelay = hedgeDelayOf(config)
     this.#balancer = this.#balance()
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
@@ -77,9 +90,41 @@ export class Cluster {
     return [...this.#endpoints.values()]
   }
 
-  pick(avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
+  get endpointCount(): number {
+    return this.#endpoints.size
+  }
+
+  /** How long a request waits before another endpoint is asked as well, in milliseconds; Infinity: none is. */
+  get hedgeDelayMs(): number {
+    return this.#hedgeDelay === undefined || this.#endpoints.size < 2 ? Infinity : this.#hedgeDelay.delayMs
+  }
+
+  /** False: so many requests are under way that no more may be. */
+  allowsRequest(): boolean {
+    if (!this.#breaker.requestsFull) return true
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'max_requests')
+    return false
+  }
+
+  /** As of a LoadBalancer. `session`: `sessionKey` of the endpoint that is wanted, if it may be had. */
+  pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
-    return this.#balancer.pick(avoid)
+    const endpoint =
+      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#balancer.pick(avoid, hash)
+    if (endpoint !== undefined) this.#breaker.requests++
+    if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
+    return endpoint
+  }
+
+  /** To be called once after each pick, when the attempt is over. */
+  attemptOver(endpoint: Endpoint, attempt: FinishedAttempt): void {
+    this.#breaker.requests--
+    this.#balancer.attemptOver?.(endpoint, attempt)
+    if (attempt.respondedMs !== 0) this.#hedgeDelay?.responded(attempt.respondedMs - attempt.startMs)
+    if (this.#outliers === undefined) return
+    const outcome = outlierOutcome(attempt, this.#config.httpProtocol !== 'http1')
+    if (outcome === undefined) this.#outliers.abandoned(endpoint.outlier)
+    else this.#outliers.finished(endpoint.outlier, outcome, this.#deps.clock.monotonicMs() - attempt.startMs)
   }
 
   /** `spoken`: by whoever made the request first. `upgrade`: it asks to change the protocol. */
@@ -96,36 +141,98 @@ export class Cluster {
     if (config === this.#config) return
     const before = this.#config
     this.#config = config
+    this.#breaker.limits = config.circuitBreaker
+    if (!isDeepStrictEqual(before.hedging, config.hedging)) this.#hedgeDelay = hedgeDelayOf(config)
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
     // Connections to peers that may no longer be trusted, or that are to be secured from now on, are not used again.
     if (trustOf(before) !== trustOf(config)) this.#drop([...this.#endpoints.keys()])
-    const { percent, minConcurrency } = config.retryBudget
-    if (before.retryBudget.percent !== percent || before.retryBudget.minConcurrency !== minConcurrency) {
-      this.#budget = createRetryBudget(config.retryBudget)
-    }
+    if (!isDeepStrictEqual(before.retryConstraint, config.retryConstraint))
+      this.#budget = new RetryBudget(config.retryConstraint)
     this.#balancer = this.#balance()
   }
 
-  /** A connection for opaque bytes, which the caller owns. Rejects as `IoBackend.connect` does. */
-  connectTcp(endpoint: Endpoint): Promise<Connection> {
-    return this.#connect(endpoint.config, tcpProtocols)
+  /** False: there are so many connections that no more may be for opaque bytes. */
+  allowsConnection(): boolean {
+    if (!this.#breaker.connectionsFull) return true
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'max_connections')
+    return false
+  }
+
+  /**
+   * A connection for opaque bytes, which the caller owns and tells of with `tcpClosed`. Rejects as `IoBackend.connect` does.
+   */
+  async connectTcp(endpoint: Endpoint): Promise<Connection> {
+    this.#breaker.connections++
+    try {
+      return await this.#connect(endpoint.config, tcpProtocols)
+    } catch (error) {
+      this.tcpClosed()
+      throw error
+    }
+  }
+
+  tcpClosed(): void {
+    this.#breaker.connections--
   }
 
   drain(): void {
+    this.#outliers?.stop()
     for (const host of this.#hosts.values()) host.stop()
     this.#drop([...this.#endpoints.keys()])
   }
 
-  #balance(): EndpointBalancer {
+  #balance(): LoadBalancer<Endpoint> {
     const wanted = new Map(this.#resolved().map((endpoint) => [keyOf(endpoint), endpoint]))
     this.#drop([...this.#endpoints.keys()].filter((key) => !wanted.has(key)))
+    this.#bySession = undefined
+    // Those of a cluster that is new have been there before it.
+    const sinceMs = this.#endpoints.size === 0 ? -Infinity : this.#deps.clock.monotonicMs()
     for (const [key, config] of wanted) {
       const endpoint = this.#endpoints.get(key)
-      if (endpoint === undefined) this.#endpoints.set(key, this.#createEndpoint(config))
+      if (endpoint === undefined) this.#endpoints.set(key, this.#createEndpoint(config, sinceMs))
       else endpoint.config = config
     }
-    return createLeastRequest(this.endpoints, this.#config.loadBalancing, this.#deps.random)
+    this.#detectOutliers()
+    return this.#spread()
+  }
+
+  #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
+    this.#bySession ??= new Map(this.endpoints.map((endpoint) => [sessionKey(endpoint.address), endpoint]))
+    const endpoint = this.#bySession.get(session)
+    const usable = endpoint?.available === true && endpoint.weight > 0 && avoid?.has(endpoint) !== true
+    return usable ? endpoint : undefined
+  }
+
+  #spread(): LoadBalancer<Endpoint> {
+    return createLoadBalancer(this.endpoints, this.#config.loadBalancing, this.#deps)
+  }
+
+  #detectOutliers(): void {
+    const { outlierDetection } = this.#config
+    if (outlierDetection === undefined) {
+      this.#outliers?.stop()
+      this.#outliers = undefined
+      return
+    }
+    const { clock, random } = this.#deps
+    this.#outliers ??= new OutlierDetector(
+      { clock, random, changed: (state) => this.#availabilityChanged(state) },
+      outlierDetection,
+    )
+    this.#outliers.update(
+      outlierDetection,
+      this.endpoints.map(({ outlier }) => outlier),
+    )
+  }
+
+  #availabilityChanged({ phase, reason }: OutlierState): void {
+    const { connections } = this.#deps
+    const { name } = this.#config
+    const ejected = this.#outliers?.ejected ?? 0
+    if (phase === 'out' && reason !== undefined) connections.endpointEjected(name, reason, ejected)
+    else if (phase === 'in') connections.endpointAdmitted(name, ejected)
+    this.#balancer = this.#spread()
   }
 
   /** A host that is yet to be resolved is dialled by its name. */
@@ -156,8 +263,8 @@ export class Cluster {
     }
   }
 
-  #createEndpoint(config: EndpointConfig): Endpoint {
-    return new Endpoint(config, (protocol) => this.#createPool(config, protocol))
+  #createEndpoint(config: EndpointConfig, sinceMs: number): Endpoint {
+    return new Endpoint(config, sinceMs, (protocol) => this.#createPool(config, protocol))
   }
 
   #createPool(config: EndpointConfig, protocol: UpstreamProtocol): EndpointPool {
@@ -169,10 +276,12 @@ export class Cluster {
       connect: () => this.#connect(config, httpProtocols[protocol]),
       createClient: (connection, events) => createClientConnection(clock, connection, protocol, events, limit),
       multiplexed: protocol === 'http2',
+      breaker: this.#breaker,
       observer: {
         opened: () => connections.upstreamOpened(name),
         closed: () => connections.upstreamClosed(name),
         connectFailed: () => connections.upstreamConnectFailed(name),
+        overflowed: () => connections.upstreamOverflow(name, 'max_pending_requests'),
       },
     })
   }
@@ -200,6 +309,10 @@ export class Cluster {
     if (secret?.kind !== 'roots') throw new Error(`the roots ${name} are not here`)
     return secret.rootsPem
   }
+}
+
+function hedgeDelayOf({ hedging }: ClusterConfig): HedgeDelay | undefined {
+  return hedging === undefined ? undefined : new HedgeDelay(hedging)
 }
 
 function trustOf({ peerSpiffeIds, originateTls }: ClusterConfig): string {

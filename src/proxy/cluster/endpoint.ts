@@ -1,5 +1,7 @@
 // One endpoint of a cluster: what load balancing knows of it, and its connections.
 import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
+import type { Locality } from '../../contracts/locality.ts'
+import { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
 
@@ -9,13 +11,18 @@ export type UpstreamProtocol = 'http1' | 'http2'
 export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
   activeRequests = 0
+  readonly sinceMs: number
+  latencyMs = 0
+  latencyAtMs = 0
+  readonly outlier: OutlierState = new OutlierState()
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig
   #workload: string | undefined
 
-  constructor(config: EndpointConfig, createPool: (protocol: UpstreamProtocol) => EndpointPool) {
+  constructor(config: EndpointConfig, sinceMs: number, createPool: (protocol: UpstreamProtocol) => EndpointPool) {
     this.address = `${config.host}:${config.port}`
+    this.sinceMs = sinceMs
     this.#createPool = createPool
     this.#config = config
     this.#workload = workloadOf(config)
@@ -32,6 +39,18 @@ export class Endpoint implements LoadBalancedEndpoint {
 
   get weight(): number {
     return this.#config.weight
+  }
+
+  get locality(): Locality | undefined {
+    return this.#config.locality
+  }
+
+  get priority(): number {
+    return this.#config.priority ?? 0
+  }
+
+  get available(): boolean {
+    return this.outlier.available
   }
 
   /** "namespace/name". */

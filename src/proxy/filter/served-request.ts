@@ -1,13 +1,6 @@
 // One request as a listener serves it: found its routes, decided upon, forwarded or answered, and told to the sink when it is over.
 import type { AuthorizationRecord, ResponseFlag } from '../../contracts/decision-record.ts'
-import type {
-  FilteredBody,
-  FilteredRequest,
-  FilterRefusal,
-  FilterResult,
-  GatheredBody,
-  HttpFilter,
-} from '../../contracts/http-filter.ts'
+import type { FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -35,14 +28,17 @@ import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import { type Authority, formatAuthority, splitAuthority } from './authority.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
-import { guardTrailers } from './guarded-trailers.ts'
-import { type HttpFilters, runFilters } from './http-filters.ts'
-import { filteredRequest, peerFacts } from './peer-facts.ts'
+import { hashedRequest } from './hashed-request.ts'
+import type { HttpFilters } from './http-filters.ts'
+import { peerFacts } from './peer-facts.ts'
+import { RequestFilters } from './request-filters.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 import { WatchedRequest } from './watched-request.ts'
 
 export interface ServeDeps extends ForwardDeps {
+  /** Of this proxy. */
+  readonly spiffeId: string
   readonly lookup: RouteLookup
   readonly filters: HttpFilters
   readonly clusters: ClusterSet
@@ -50,7 +46,7 @@ export interface ServeDeps extends ForwardDeps {
   readonly logger: Logger
 }
 
-export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper, FilteredBody {
+export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper {
   readonly #deps: ServeDeps
   readonly #stream: ServerStream
   readonly #origin: StreamOrigin
@@ -62,10 +58,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** An answer of our own that waits for the end of the request. */
   #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
   #mirrorTo: ForwardDecision | undefined
-  /** What the filters saw of it; undefined: there were none. */
-  #filtered: FilteredRequest | undefined
-  /** Those that it passes. */
-  #filters: readonly HttpFilter[] | undefined
+  /** Made when first needed: most listeners have no filters. */
+  #filters: RequestFilters | undefined
   #filtering = false
   #finished = false
 
@@ -117,7 +111,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       if (chain.filter.filters !== undefined)
         remoteAddress = remoteAddressOf(request, caller, direction, forwarding, this.#exchange.mtls)
     }
-    const result = chain.filter.filters === undefined ? undefined : this.#filter(chain.filter, remoteAddress)
+    const result =
+      chain.filter.filters === undefined ? undefined : this.#requestFilters().run(chain.filter, remoteAddress)
     if (result instanceof Promise) {
       if (!this.#body.awaited) this.#stream.pause()
       this.#filtering = true
@@ -126,37 +121,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     else this.#refuseFiltered(result)
   }
 
-  #filter(manager: HttpConnectionManagerConfig, remoteAddress: string): FilterResult | Promise<FilterResult> {
-    const { upgrade, request } = this.#stream
-    const body = this.#body.complete || upgrade !== undefined || request.method === 'CONNECT' ? undefined : this
-    const filtered = (this.#filtered = filteredRequest(this.#stream, remoteAddress, body))
-    const filters = (this.#filters = this.#deps.filters.of(manager))
-    const result = runFilters(filters, filtered, (error) => {
-      if (!this.#finished) this.#deps.logger.error('filter failed', { error: errorMessage(error) })
-    })
-    const noted = (refusal: FilterResult): FilterResult => {
-      this.#guardTrailers()
-      this.#exchange.authorization = filtered.authorization
-      return refusal
-    }
-    return result instanceof Promise ? result.then(noted) : noted(result)
-  }
-
-  get declaredBytes(): number | undefined {
-    const { length } = this.#body
-    return length === 'unknown' ? undefined : length
-  }
-
-  gather(bytes: number): Promise<GatheredBody> {
-    const { request, expectsContinue } = this.#stream
-    // Nobody else will say it, and what is here already is not to be asked for again.
-    if (expectsContinue && request.headers.has('expect')) {
-      request.headers.delete('expect')
-      this.#stream.sendInformational({ status: 100, headers: new HeaderList() })
-    }
-    const gathered = this.#body.gather(bytes)
-    if (this.#body.awaited) this.#stream.resume()
-    return gathered
+  #requestFilters(): RequestFilters {
+    return (this.#filters ??= new RequestFilters(this.#deps, this.#stream, this.#body, this.#exchange))
   }
 
   async #awaitFilters(pending: Promise<FilterResult>, manager: HttpConnectionManagerConfig): Promise<void> {
@@ -184,11 +150,9 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
 
   #refusalNow(): AuthorizationRecord | undefined {
     const filter = this.#origin.chain()?.filter
-    return this.#deps.filters.refusalOf(filter, (authorizer) => {
-      // it came when there were no filters
-      this.#filtered ??= filteredRequest(this.#stream, this.#remoteAddress(filter))
-      return authorizer.authorize(this.#filtered)
-    })
+    return this.#deps.filters.refusalOf(filter, (authorizer) =>
+      authorizer.authorize(this.#requestFilters().facts(() => this.#remoteAddress(filter))),
+    )
   }
 
   #remoteAddress(filter: FilterChainConfig['filter'] | undefined = this.#origin.chain()?.filter): string {
@@ -240,20 +204,13 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
 
   onEnd(trailers: HeaderList | undefined): void {
     this.#body.end(trailers)
-    this.#guardTrailers()
+    this.#filters?.guardTrailers()
     this.#proxied?.bodyEnd()
     this.#mirror()
     if (this.#pending === undefined) return
     const { head, body, detail } = this.#pending
     sendReply(this.#stream, this.#exchange, head, body, detail)
     this.finish()
-  }
-
-  /** Once they are here, and again when the filters have decided: before they go on. */
-  #guardTrailers(): void {
-    const { trailers } = this.#body
-    if (trailers === undefined || this.#filters === undefined || this.#filtered === undefined) return
-    guardTrailers(trailers, this.#filters, this.#filtered)
   }
 
   onDrain(): void {
@@ -331,7 +288,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
         this.#passThrough(result.authority)
         return
       case 'routes': {
-        const decision = decide(this.#stream.request, result.routes, this.#deps.random)
+        const decision = decide(this.#stream.request, result.routes, this.#deps.random, this.#deps.clock)
         const exchange = this.#exchange
         exchange.routeConfiguration = decision.routeConfiguration
         exchange.virtualHost = decision.virtualHost
@@ -368,14 +325,32 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const { request, modifyResponse } = decision
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()
-    this.#proxy({ cluster, request, spoken: this.#spoken, timeouts, retry, modifyResponse })
+    const plan = {
+      cluster,
+      request,
+      spoken: this.#spoken,
+      timeouts,
+      retry,
+      hash: undefined,
+      session: decision.session,
+      modifyResponse,
+    }
+    if (decision.hasher === undefined) {
+      this.#proxy(plan)
+      return
+    }
+    // the application behind a sidecar is who the sidecar is
+    const outbound = this.#origin.listener.config.direction === 'outbound'
+    const spiffeId = outbound ? this.#deps.spiffeId : exchange.sourcePrincipal
+    const caller = { address: this.#remoteAddress(), spiffeId }
+    const hashed = hashedRequest(decision.hasher, this.#stream.request, caller, this.#deps.random, modifyResponse)
+    this.#proxy({ ...plan, ...hashed })
   }
 
   /** Answers the request where policies of its destination refuse it. */
   #mayLeave({ modifyResponse }: ForwardDecision, authorizer: Authorizer): boolean {
     const exchange = this.#exchange
-    this.#filtered ??= filteredRequest(this.#stream, this.#remoteAddress())
-    const verdict = authorizer.authorize(this.#filtered)
+    const verdict = authorizer.authorize(this.#requestFilters().facts(() => this.#remoteAddress()))
     exchange.authorization = joinVerdicts(exchange.authorization, verdict)
     if (verdict.allowed) return true
     exchange.egressRefused = 'policy'
@@ -391,7 +366,16 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#exchange.cluster = cluster.config.name
     const request = { ...this.#stream.request, headers: this.#stream.request.headers.clone() }
     const spoken = this.#spoken
-    this.#proxy({ cluster, request, spoken, timeouts: {}, retry: undefined, modifyResponse: () => {} })
+    this.#proxy({
+      cluster,
+      request,
+      spoken,
+      timeouts: {},
+      retry: undefined,
+      hash: undefined,
+      session: undefined,
+      modifyResponse: () => {},
+    })
   }
 
   #proxy(plan: ForwardPlan): void {
@@ -489,6 +473,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   finish(): void {
     if (this.#finished) return
     this.#finished = true
+    this.#filters?.end()
     this.#body.abandon()
     this.#deps.deadlines.remove(this)
     const exchange = this.#exchange

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { MemoryConnection } from '../../../test/kit/memory-connection.ts'
 import { HeaderList } from '../../core/header-list.ts'
+import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import type { ClientConnection, ClientStreamHandler } from '../codec/http-stream.ts'
 import { Http1ClientConnection } from '../codec/http1/client-connection.ts'
 import { EndpointPool, poolLimits } from './endpoint-pool.ts'
@@ -30,7 +31,13 @@ interface TestPool {
   readonly exchange: (lines?: string) => Promise<ClientConnection>
 }
 
-function createTestPool(connect?: () => Promise<MemoryConnection>): TestPool {
+const never = (): Promise<MemoryConnection> => new Promise(() => {})
+const unbounded = { maxConnections: Infinity, maxPendingRequests: Infinity, maxRequests: Infinity }
+
+function createTestPool(
+  connect?: () => Promise<MemoryConnection>,
+  breaker: CircuitBreaker = new CircuitBreaker(unbounded),
+): TestPool {
   const clock = new ManualClock()
   const far: MemoryConnection[] = []
   const open = (): Promise<MemoryConnection> => {
@@ -38,12 +45,13 @@ function createTestPool(connect?: () => Promise<MemoryConnection>): TestPool {
     far.push(other)
     return Promise.resolve(near)
   }
-  const observer = { opened() {}, closed() {}, connectFailed() {} }
+  const observer = { opened() {}, closed() {}, connectFailed() {}, overflowed() {} }
   const pool = new EndpointPool({
     clock,
     connect: connect ?? open,
     createClient: (connection, events) => new Http1ClientConnection(connection, events),
     multiplexed: false,
+    breaker,
     observer,
   })
   const acquire = (): Promise<ClientConnection | string> =>
@@ -137,6 +145,36 @@ describe('a pool', () => {
     for (let waiting = 0; waiting < poolLimits.pending; waiting++) void acquire()
     expect(pool.counts).toMatchObject({ pending: poolLimits.pending, connecting: poolLimits.connections })
     expect(await acquire()).toBe('overflow')
+  })
+
+  it('opens no more connections than the circuit breaker allows, but always one', async () => {
+    const breaker = new CircuitBreaker({ ...unbounded, maxConnections: 2 })
+    breaker.connections = 1
+    const { acquire, pool, far } = createTestPool(undefined, breaker)
+    const first = (await acquire()) as ClientConnection
+    const head = { method: 'GET', scheme: 'http', authority: 'a', path: '/', headers: new HeaderList() } as const
+    first.send({ head, length: 0, upgrade: undefined }, ignore)
+    void acquire()
+    await settle()
+    expect(pool.counts).toMatchObject({ open: 1, pending: 1, connecting: 0 })
+    const other = createTestPool(undefined, breaker)
+    expect(await other.acquire()).not.toBe('overflow')
+    expect(breaker.connections).toBe(3)
+    other.pool.drain()
+    far[0]?.write(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'))
+    await settle()
+    expect(breaker).toMatchObject({ connections: 2, pending: 0 })
+  })
+
+  it('refuses to let more wait than the circuit breaker allows, over all endpoints', async () => {
+    const breaker = new CircuitBreaker({ ...unbounded, maxPendingRequests: 2 })
+    const [one, another] = [createTestPool(never, breaker), createTestPool(never, breaker)]
+    const taken = { connectionReady: () => expect.unreachable(), connectionFailed: () => expect.unreachable() }
+    one.pool.acquire(taken)
+    void another.acquire()
+    expect(await another.acquire()).toBe('overflow')
+    one.pool.cancel(taken)
+    expect(breaker.pending).toBe(1)
   })
 
   it('gives a taken-back connection to the next', async () => {

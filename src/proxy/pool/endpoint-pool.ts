@@ -2,6 +2,7 @@
 // when all are busy. HTTP/1.1 connections have room for one request, HTTP/2 connections for many.
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
+import type { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import type { ClientConnection, ClientConnectionEvents } from '../codec/http-stream.ts'
 import type { Connection } from '../io/connection.ts'
 import { MovingDeadline } from '../io/moving-deadline.ts'
@@ -14,6 +15,8 @@ export interface PoolOptions {
   createClient(connection: Connection, events: ClientConnectionEvents): ClientConnection
   /** One connection is expected to carry many requests: callers wait for it rather than open their own. Corrected by what is met. */
   readonly multiplexed: boolean
+  /** Shared with the other endpoints of the cluster. */
+  readonly breaker: CircuitBreaker
   readonly observer: PoolObserver
 }
 
@@ -21,6 +24,8 @@ export interface PoolObserver {
   opened(): void
   closed(): void
   connectFailed(): void
+  /** A request was refused: too many wait already. */
+  overflowed(): void
 }
 
 /** Who waits for a connection. Called at most once, possibly within `acquire`. */
@@ -88,17 +93,21 @@ export class EndpointPool {
       this.#hand(pooled, waiter)
       return
     }
-    if (this.#waiting.size >= poolLimits.pending) {
-      waiter.connectionFailed('overflow', `${poolLimits.pending} requests are already waiting for a connection`)
+    if (this.#waiting.size >= poolLimits.pending || this.#options.breaker.pendingFull) {
+      this.#options.observer.overflowed()
+      waiter.connectionFailed(
+        'overflow',
+        `${this.#options.breaker.pending} requests are already waiting for a connection`,
+      )
       return
     }
-    this.#waiting.add(waiter)
+    this.#wait(waiter)
     this.#openAsNeeded()
   }
 
   /** Takes a waiter back; its connection, if one is being opened, will serve another. */
   cancel(waiter: Waiter): void {
-    this.#waiting.delete(waiter)
+    this.#waitNoMore(waiter)
   }
 
   /** No longer used for new requests: idle connections end now, the others after their requests. */
@@ -106,6 +115,18 @@ export class EndpointPool {
     this.#draining = true
     this.#sweep.cancel()
     for (const pooled of this.#all) this.#retire(pooled)
+  }
+
+  #wait(waiter: Waiter): void {
+    this.#waiting.add(waiter)
+    this.#options.breaker.pending++
+  }
+
+  /** False: it did not wait. */
+  #waitNoMore(waiter: Waiter): boolean {
+    if (!this.#waiting.delete(waiter)) return false
+    this.#options.breaker.pending--
+    return true
   }
 
   #newestWithRoom(): Pooled | undefined {
@@ -126,12 +147,17 @@ export class EndpointPool {
 
   #openAsNeeded(): void {
     const wanted = this.#multiplexed ? Math.min(1, this.#waiting.size) : this.#waiting.size
-    const room = poolLimits.connections - this.#all.size
-    for (let opening = this.#connecting; opening < Math.min(wanted, room); opening++) void this.#open()
+    const room = Math.min(wanted, poolLimits.connections - this.#all.size)
+    // without any connection its requests would wait for ever
+    for (let opening = this.#connecting; opening < room; opening++) {
+      if (this.#all.size + opening > 0 && this.#options.breaker.connectionsFull) return
+      void this.#open()
+    }
   }
 
   async #open(): Promise<void> {
     this.#connecting++
+    this.#options.breaker.connections++
     let connection: Connection
     try {
       connection = await this.#options.connect()
@@ -162,11 +188,12 @@ export class EndpointPool {
 
   #connectFailed(reason: string): void {
     this.#connecting--
+    this.#options.breaker.connections--
     this.#options.observer.connectFailed()
     const failed = [...this.#waiting].slice(0, this.#multiplexed ? undefined : 1)
     for (const waiter of failed) {
       // One of them may have taken another back.
-      if (this.#waiting.delete(waiter)) waiter.connectionFailed('connect-failure', reason)
+      if (this.#waitNoMore(waiter)) waiter.connectionFailed('connect-failure', reason)
     }
   }
 
@@ -184,7 +211,7 @@ export class EndpointPool {
       return
     }
     for (const waiter of this.#waiting) {
-      this.#waiting.delete(waiter)
+      this.#waitNoMore(waiter)
       this.#hand(pooled, waiter)
       if (client.capacity === 0) return
     }
@@ -236,6 +263,7 @@ export class EndpointPool {
 
   #forget(pooled: Pooled): void {
     if (!this.#all.delete(pooled)) return
+    this.#options.breaker.connections--
     this.#options.observer.closed()
     this.#unlist(pooled)
     this.#openAsNeeded()

@@ -5,10 +5,16 @@ import type { Random } from '../../core/random.ts'
 import { createAuthorizer, type Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { compileCors, type Cors } from '../../policies/cors/cors.runtime.ts'
 import { compileHeaderModifier, type HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
+import { compileHashPolicies, type RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
 import { compileMirrors } from '../../policies/mirror/mirror.runtime.ts'
 import { compileRedirect } from '../../policies/redirect/redirect.runtime.ts'
 import { compileRewrite, type RequestRewriter } from '../../policies/rewrite/rewrite.runtime.ts'
 import { compileRouteMatch, type RouteMatcher } from '../../policies/route-match/route-match.runtime.ts'
+import {
+  compileSessionPersistence,
+  sessionKey,
+  type SessionKeeper,
+} from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { compileSplit, type SplitDraw } from '../../policies/traffic-split/traffic-split.runtime.ts'
 import type { Backend, ForwardAction, Route } from '../runtime/runtime-config.ts'
 
@@ -32,6 +38,14 @@ export interface CompiledForward {
   readonly rewrite: RequestRewriter | undefined
   readonly split: (random: Random) => SplitDraw<CompiledBackend> | undefined
   readonly mirrors: (random: Random) => readonly string[]
+  readonly hasher: RequestHasher | undefined
+  readonly sessions: RouteSessions | undefined
+}
+
+export interface RouteSessions {
+  readonly keeper: SessionKeeper
+  /** By `sessionKey`: those that get traffic. */
+  readonly backends: ReadonlyMap<string, CompiledBackend>
 }
 
 export interface CompiledBackend {
@@ -63,12 +77,27 @@ function compileAction({ action, match }: Route, modifyResponse: HeaderModifier 
     return { kind: 'redirect', status: action.redirect.statusCode, location }
   }
   if (action.kind === 'direct-response') return { kind: action.kind, status: action.status, body: action.body ?? '' }
+  const backends = action.backends.map((backend) => compileBackend(backend, modifyResponse))
   return {
     kind: 'forward',
     action,
     rewrite: action.rewrite === undefined ? undefined : compileRewrite(action.rewrite, match.path),
-    split: compileSplit(action.backends.map((backend) => compileBackend(backend, modifyResponse))),
+    split: compileSplit(backends),
     mirrors: compileMirrors(action.mirrors),
+    hasher: action.hashPolicies === undefined ? undefined : compileHashPolicies(action.hashPolicies),
+    sessions: compileSessions(action, backends),
+  }
+}
+
+function compileSessions(
+  { sessionPersistence }: ForwardAction,
+  backends: readonly CompiledBackend[],
+): RouteSessions | undefined {
+  if (sessionPersistence === undefined) return undefined
+  const live = backends.filter(({ weight, backend }) => weight > 0 && backend.cluster !== '')
+  return {
+    keeper: compileSessionPersistence(sessionPersistence),
+    backends: new Map(live.map((one) => [sessionKey(one.backend.cluster), one])),
   }
 }
 

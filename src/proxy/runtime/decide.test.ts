@@ -1,6 +1,7 @@
 // Decisions on whole requests: route, answer, heads on both ways.
 import { describe, expect, it } from 'vitest'
 
+import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import { createRandom } from '../../core/random.ts'
@@ -34,13 +35,13 @@ function configuration(...routes: Route[]): RouteConfiguration {
 }
 
 function forwarded(request: RequestHead, config: RouteConfiguration): ForwardDecision {
-  const decision = decide(request, compileRouteConfiguration(config), random)
+  const decision = decide(request, compileRouteConfiguration(config), random, new ManualClock())
   if (decision.kind !== 'forward') throw new Error(`answered ${decision.status}: ${decision.detail}`)
   return decision
 }
 
 function answered(request: RequestHead, config: RouteConfiguration): RespondDecision {
-  const decision = decide(request, compileRouteConfiguration(config), random)
+  const decision = decide(request, compileRouteConfiguration(config), random, new ManualClock())
   if (decision.kind !== 'respond') throw new Error(`forwarded to ${decision.cluster}`)
   return decision
 }
@@ -132,7 +133,7 @@ describe('decide', () => {
     const routes = compileRouteConfiguration(configuration(routeTo('a', '/', { action: forwardTo('a', { backends }) })))
     const seen: Record<string, number> = {}
     for (let i = 0; i < 10_000; i++) {
-      const decision = decide(get('/'), routes, random)
+      const decision = decide(get('/'), routes, random, new ManualClock())
       const key = decision.kind === 'forward' ? decision.cluster : String(decision.status)
       seen[key] = (seen[key] ?? 0) + 1
       if (decision.kind === 'forward') {

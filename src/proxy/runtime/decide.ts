@@ -1,13 +1,17 @@
 // What the proxy does with a request, as a value: the request line acts on it, explain and replay show it. Pure but for the given Random.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
+import type { Clock } from '../../core/clock.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
+import type { RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
 import { createMatchInput } from '../../policies/route-match/route-match.runtime.ts'
+import type { Session, SessionKeeper } from '../../policies/session-persistence/session-persistence.runtime.ts'
+import type { SplitDraw } from '../../policies/traffic-split/traffic-split.runtime.ts'
 import type { CompiledRouteConfiguration } from '../route/compiled-route-configuration.ts'
-import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts'
+import type { CompiledBackend, CompiledForward, CompiledRoute, RouteSessions } from '../route/compiled-route.ts'
 import type { Backend, ForwardAction, Route } from './runtime-config.ts'
 
 export interface ForwardDecision {
@@ -26,8 +30,18 @@ export interface ForwardDecision {
   readonly request: RequestHead
   /** Clusters that get a copy of `request`. */
   readonly mirrors: readonly string[]
+  /** What tells requests apart within a cluster that hashes; to be asked about the received head. */
+  readonly hasher: RequestHasher | undefined
+  /** Absent: sessions are not kept. */
+  readonly session: KeptSession | undefined
   /** To be called once on the head that goes downstream, be it the upstream's or the proxy's own after a failure. */
   readonly modifyResponse: (response: ResponseHead) => void
+}
+
+export interface KeptSession {
+  readonly keeper: SessionKeeper
+  /** Undefined: one begins with this request. */
+  readonly found: Session | undefined
 }
 
 export interface RespondDecision {
@@ -46,7 +60,12 @@ export interface RespondDecision {
 
 export type Decision = ForwardDecision | RespondDecision
 
-export function decide(request: RequestHead, routes: CompiledRouteConfiguration, random: Random): Decision {
+export function decide(
+  request: RequestHead,
+  routes: CompiledRouteConfiguration,
+  random: Random,
+  clock: Clock,
+): Decision {
   const name = routes.config.name
   const host = routes.findVirtualHost(request.authority)
   if (host === undefined) {
@@ -68,7 +87,7 @@ export function decide(request: RequestHead, routes: CompiledRouteConfiguration,
     return { ...answer(204, 'CORS preflight', place, []), headers: preflight, body: '' }
   }
   const { action } = compiled
-  if (action.kind === 'forward') return forward(request, compiled, action, place, random)
+  if (action.kind === 'forward') return forward(request, compiled, action, place, random, clock)
   if (action.kind === 'direct-response') {
     const decision = answer(action.status, 'direct response', place, [])
     return finish({ ...decision, body: action.body }, request, compiled)
@@ -89,8 +108,10 @@ function forward(
   action: CompiledForward,
   place: RoutePlace,
   random: Random,
+  clock: Clock,
 ): Decision {
-  const draw = action.split(random)
+  const session = action.sessions === undefined ? undefined : findSession(received, action.sessions, clock)
+  const draw = session?.draw ?? action.split(random)
   // Gateway API HTTPRouteRule.backendRefs: a share without a valid backend answers 500, and so does a rule without backends.
   if (draw === undefined) {
     const detail = `route "${place.route.name}" has no backend with a weight above 0`
@@ -124,8 +145,22 @@ function forward(
     split: single ? undefined : { drawn: draw.drawn, total: draw.total, cluster: backend.cluster },
     request,
     mirrors: action.mirrors(random),
+    hasher: action.hasher,
+    session: session?.kept,
     modifyResponse: responseModifier(received, compiled, modifyResponse),
   }
+}
+
+/** A session stays with its backend, whatever is drawn. */
+function findSession(
+  request: RequestHead,
+  { keeper, backends }: RouteSessions,
+  clock: Clock,
+): { readonly kept: KeptSession; readonly draw: SplitDraw<CompiledBackend> | undefined } {
+  const found = keeper.find(request, clock.nowMs())
+  const backend = found === undefined ? undefined : backends.get(found.cluster)
+  if (backend === undefined) return { kept: { keeper, found: undefined }, draw: undefined }
+  return { kept: { keeper, found }, draw: { item: backend, drawn: 0, total: backend.weight } }
 }
 
 function nothing(): void {}

@@ -5,10 +5,13 @@ import {
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import { decodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
+import { decodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { decodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
-import { decodeRetryBudget } from '../../policies/retries/retries.xds.ts'
+import { decodeRetryConstraint } from '../../policies/retries/retries.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeLoadAssignment } from './decode-endpoints.ts'
 import { decodeOriginateTls } from './decode-transport.ts'
@@ -23,6 +26,8 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const cluster = parseResource(ClusterSchema, body)
   const discovery = decodeDiscovery(cluster)
   const tls = decodeUpstreamTls(cluster)
+  const outlierDetection = decodeOutlierDetection(cluster.outlierDetection)
+  const hedging = decodeHedging(cluster.metadata)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['name']
@@ -36,7 +41,10 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         ? defaultConnectTimeoutMs
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
-    retryBudget: decodeRetryBudget(cluster.circuitBreakers),
+    circuitBreaker: decodeCircuitBreaker(cluster.circuitBreakers),
+    ...(outlierDetection === undefined ? {} : { outlierDetection }),
+    retryConstraint: decodeRetryConstraint(cluster.metadata, cluster.circuitBreakers),
+    ...(hedging === undefined ? {} : { hedging }),
     httpProtocol: decodeHttpProtocol(cluster),
     ...decodeOriginateTls(cluster),
     peerSpiffeIds: tls.peerSpiffeIds,

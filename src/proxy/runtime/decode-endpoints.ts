@@ -1,5 +1,6 @@
 // ClusterLoadAssignment → endpoints; and socket addresses, which listeners have too.
 import type { Address } from '../../contracts/xds/gen/envoy/config/core/v3/address_pb.ts'
+import type { Locality as LocalityMessage } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { LbEndpoint } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
@@ -13,11 +14,17 @@ export function decodeLoadAssignmentResource(body: Uint8Array): readonly Endpoin
   return decodeLoadAssignment(parseResource(ClusterLoadAssignmentSchema, body))
 }
 
-/** Endpoints of the most preferred priority, over all localities. */
+/** Endpoints of all priorities and localities. */
 export function decodeLoadAssignment(assignment: ClusterLoadAssignment): readonly EndpointConfig[] {
-  const groups = assignment.endpoints.filter(({ lbEndpoints }) => lbEndpoints.length > 0)
-  const first = Math.min(...groups.map(({ priority }) => priority))
-  return groups.filter(({ priority }) => priority === first).flatMap((group) => group.lbEndpoints.map(decodeEndpoint))
+  return assignment.endpoints.flatMap(({ lbEndpoints, locality, priority }) => {
+    const place = { ...decodeLocality(locality), ...(priority === 0 ? {} : { priority }) }
+    return lbEndpoints.map((endpoint): EndpointConfig => ({ ...decodeEndpoint(endpoint), ...place }))
+  })
+}
+
+function decodeLocality(message: LocalityMessage | undefined): Pick<EndpointConfig, 'locality'> {
+  const { region = '', zone = '', subZone = '' } = message ?? {}
+  return region === '' && zone === '' && subZone === '' ? {} : { locality: { region, zone, subZone } }
 }
 
 function decodeEndpoint({ hostIdentifier, loadBalancingWeight, metadata }: LbEndpoint): EndpointConfig {

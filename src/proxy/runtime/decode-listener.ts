@@ -10,6 +10,7 @@ import { ExtAuthzSchema } from '../../contracts/xds/gen/envoy/extensions/filters
 import { JwtAuthenticationSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { StatefulSessionSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
@@ -179,6 +180,9 @@ function decodeConnectionManager(
   }
 }
 
+/** What these do is said by the routes. */
+const harmless = [RouterSchema, CorsSchema, StatefulSessionSchema]
+
 function decodeHttpFilters(manager: HttpConnectionManager): {
   readonly routes: RouteSource
   readonly filters: readonly HttpFilterConfig[]
@@ -218,7 +222,7 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
       const asked = prefix === undefined ? undefined : questions.get(prefix)
       if (prefix !== undefined) questions.delete(prefix)
       filters.push({ kind: 'external-authorization', spec, ...(asked === undefined ? {} : { asked }) })
-    } else if (!isTypedConfig(config, RouterSchema) && !isTypedConfig(config, CorsSchema) && !isOptional) {
+    } else if (!harmless.some((schema) => isTypedConfig(config, schema)) && !isOptional) {
       // ignoring one that authorises requests would let everything in
       throw new Error(`HTTP filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
     }

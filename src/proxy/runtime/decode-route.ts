@@ -21,12 +21,18 @@ import { createAuthorizer } from '../../policies/authorization/authorization.run
 import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
+import { decodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { decodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { decodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
 import { decodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
 import type { PathMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import { decodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
+import {
+  decodeSessionPersistence,
+  sessionTimeoutsFilter,
+  statefulSessionFilter,
+} from '../../policies/session-persistence/session-persistence.xds.ts'
 import { decodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
 import { decodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
@@ -81,7 +87,7 @@ function withoutPort(domain: string): string {
 }
 
 function decodeRoute(message: RouteMessage): Route {
-  refuseFilterConfigs(message, [corsFilter])
+  refuseFilterConfigs(message, [corsFilter, statefulSessionFilter, sessionTimeoutsFilter])
   const match = decodeRouteMatch(message.match)
   const source = decodeSource(message.metadata?.typedFilterMetadata[metadataKey])
   const requestHeaders = decodeHeaderModifier(message.requestHeadersToAdd, message.requestHeadersToRemove)
@@ -98,8 +104,12 @@ function decodeRoute(message: RouteMessage): Route {
   }
 }
 
-function decodeAction({ action }: RouteMessage, match: PathMatchSpec): RouteAction {
-  if (action.case === 'route') return decodeForward(action.value, match)
+function decodeAction({ action, typedPerFilterConfig }: RouteMessage, match: PathMatchSpec): RouteAction {
+  if (action.case === 'route') {
+    const sessionPersistence = decodeSessionPersistence(typedPerFilterConfig)
+    const forward = decodeForward(action.value, match)
+    return sessionPersistence === undefined ? forward : { ...forward, sessionPersistence }
+  }
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
   if (action.case === 'directResponse') return decodeDirectResponse(action.value)
   throw new Error(`expected route, redirect or direct_response, got ${action.case ?? 'none'}`)
@@ -129,6 +139,7 @@ function decodeForward(action: RouteActionMessage, match: PathMatchSpec): Forwar
     mirrors: action.requestMirrorPolicies.map(decodeMirror),
     timeouts: decodeTimeouts(action),
     ...(retry === undefined ? {} : { retry }),
+    ...(action.hashPolicy.length === 0 ? {} : { hashPolicies: action.hashPolicy.map(decodeHashPolicy) }),
     ...(invalid && notFound === ClusterNotFound.SERVICE_UNAVAILABLE ? { invalidBackendStatus: 503 } : {}),
   }
 }

@@ -216,7 +216,8 @@ describe('clusters', () => {
         httpProtocol: 'http1',
         connectTimeoutMs: 5_000,
         loadBalancing: { kind: 'least-request', choiceCount: 2 },
-        retryBudget: { percent: 20, minConcurrency: 3 },
+        circuitBreaker: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024 },
+        retryConstraint: { percent: 20, intervalMs: 10_000, minRetries: 3, minIntervalMs: 1_000 },
         peerSpiffeIds: [],
         peerAlpn: [],
         discovery: 'eds',
@@ -243,14 +244,17 @@ describe('clusters', () => {
 })
 
 describe('load assignments', () => {
-  it('takes all localities of the most preferred priority that has endpoints', () => {
+  it('have endpoints with their priority and locality', () => {
     const endpoints = [
       { priority: 0, lbEndpoints: [] },
-      { priority: 1, lbEndpoints: [endpoint('192.0.2.1')] },
-      { priority: 2, lbEndpoints: [endpoint('192.0.2.3')] },
-      { priority: 1, lbEndpoints: [endpoint('192.0.2.2')] },
+      { priority: 1, locality: { region: 'eu', zone: 'a' }, lbEndpoints: [endpoint('192.0.2.1')] },
+      { lbEndpoints: [endpoint('192.0.2.2')] },
     ]
-    expect(assignment({ endpoints }).map(({ host }) => host)).toEqual(['192.0.2.1', '192.0.2.2'])
+    const known = { port: 80, weight: 1, tls: false }
+    expect(assignment({ endpoints })).toEqual([
+      { ...known, host: '192.0.2.1', priority: 1, locality: { region: 'eu', zone: 'a', subZone: '' } },
+      { ...known, host: '192.0.2.2' },
+    ])
     expect(assignment({})).toEqual([])
   })
 

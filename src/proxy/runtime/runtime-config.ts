@@ -1,20 +1,25 @@
 // The configuration a proxy runs: plain immutable data decoded from xDS, swapped whole. Compiled forms live beside it in Runtime.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
+import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
+import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
-import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
+import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RequestAuthenticationSpec } from '../../policies/request-authentication/request-authentication.spec.ts'
-import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
+import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
+import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 
 export interface RuntimeConfig {
@@ -160,6 +165,9 @@ export interface ForwardAction {
   readonly mirrors: readonly MirrorSpec[]
   readonly timeouts: TimeoutsSpec
   readonly retry?: RetrySpec
+  readonly sessionPersistence?: SessionPersistenceSpec
+  /** What decides where within a cluster that hashes; absent: nothing. */
+  readonly hashPolicies?: readonly HashPolicySpec[]
   /** What the share of a backend without a cluster is answered with; absent: 500. */
   readonly invalidBackendStatus?: 503
 }
@@ -181,7 +189,12 @@ export interface ClusterConfig {
   readonly carries?: 'bytes' | 'undeclared'
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
-  readonly retryBudget: RetryBudgetSpec
+  readonly circuitBreaker: CircuitBreakerSpec
+  /** Absent: none. */
+  readonly outlierDetection?: OutlierDetectionSpec
+  readonly retryConstraint: RetryConstraintSpec
+  /** Absent: none. */
+  readonly hedging?: HedgingSpec
   readonly httpProtocol: HttpProtocol
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {
@@ -204,6 +217,9 @@ export interface EndpointConfig {
   readonly port: number
   readonly weight: number
   readonly tls: boolean
+  readonly locality?: Locality
+  /** 0, the most wanted, when absent. */
+  readonly priority?: number
   /** The workload behind it, for telemetry. */
   readonly workload?: { readonly namespace: string; readonly name: string }
 }

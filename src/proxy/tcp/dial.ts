@@ -52,6 +52,7 @@ export async function dialTcp(deps: DialDeps, config: TcpProxyConfig): Promise<D
   if (cluster === undefined) {
     return failed('NC', name === '' ? `${config.route} has no backend` : `this proxy has no cluster ${name}`)
   }
+  if (!cluster.allowsConnection()) return failed('UO', `${name} has as many connections as its circuit breaker allows`)
   const tried = new Set<Endpoint>()
   let detail = `${name} has no endpoint`
   while (tried.size < maxAttempts) {
@@ -63,14 +64,19 @@ export async function dialTcp(deps: DialDeps, config: TcpProxyConfig): Promise<D
     try {
       const connection = await cluster.connectTcp(endpoint)
       deps.connections.upstreamOpened(name)
-      attempts.push(recordOf(endpoint, 'response', deps.clock.monotonicMs() - startMs))
+      const respondedMs = deps.clock.monotonicMs()
+      cluster.attemptOver(endpoint, { outcome: 'response', status: 0, grpcStatus: undefined, startMs, respondedMs })
+      attempts.push(recordOf(endpoint, 'response', respondedMs - startMs))
       const release = (): void => {
         endpoint.activeRequests--
+        cluster.tcpClosed()
         deps.connections.upstreamClosed(name)
       }
       return { connection, flag: undefined, detail: undefined, split, cluster, endpoint, attempts, release }
     } catch (error) {
       endpoint.activeRequests--
+      const failure = { outcome: 'connect-failure', status: 0, grpcStatus: undefined, respondedMs: 0 } as const
+      cluster.attemptOver(endpoint, { ...failure, startMs })
       deps.connections.upstreamConnectFailed(name)
       detail = errorMessage(error)
       const before = attempts.at(-1)

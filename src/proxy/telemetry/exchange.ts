@@ -3,6 +3,8 @@
 import type { AttemptRecord, AuthorizationRecord, ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { CircuitBreakerLimit } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
+import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { Route } from '../runtime/runtime-config.ts'
 
 export interface Exchange {
@@ -66,6 +68,11 @@ export interface ConnectionSink {
   upstreamOpened(cluster: string): void
   upstreamClosed(cluster: string): void
   upstreamConnectFailed(cluster: string): void
+  /** Something was refused because a circuit breaker's limit is reached. */
+  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit): void
+  /** Outlier detection has ejected an endpoint; `ejected`: those of the cluster that are ejected now. */
+  endpointEjected(cluster: string, reason: EjectionReason, ejected: number): void
+  endpointAdmitted(cluster: string, ejected: number): void
   /** A caller has been joined to an endpoint, for opaque bytes. */
   tcpOpened(listener: string, cluster: string): void
   tcpClosed(listener: string, cluster: string): void

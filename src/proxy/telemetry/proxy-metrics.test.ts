@@ -127,6 +127,25 @@ describe('ProxyMetrics', () => {
     ])
   })
 
+  it('counts ejections, and says how many endpoints are ejected', () => {
+    const { metrics, series } = create()
+    metrics.endpointEjected('c', 'latency', 1)
+    metrics.endpointEjected('c', 'latency', 2)
+    metrics.endpointAdmitted('c', 1)
+    expect(series('heddle_outlier_ejections_total')).toEqual([
+      'heddle_outlier_ejections_total{cluster="c",reason="latency"} 2',
+    ])
+    expect(series('heddle_outlier_ejected_endpoints')).toEqual(['heddle_outlier_ejected_endpoints{cluster="c"} 1'])
+  })
+
+  it('counts what circuit breakers refuse, by limit', () => {
+    const { metrics, series } = create()
+    metrics.upstreamOverflow('c', 'max_requests')
+    expect(series('heddle_upstream_overflows_total')).toEqual([
+      'heddle_upstream_overflows_total{cluster="c",limit="max_requests"} 1',
+    ])
+  })
+
   it('follows connections on both sides', () => {
     const { metrics, series } = create()
     metrics.downstreamOpened('in')

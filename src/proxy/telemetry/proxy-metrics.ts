@@ -44,6 +44,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #upstreamConnections: Counter
   readonly #upstreamActive: Gauge
   readonly #upstreamConnectFailures: Counter
+  readonly #overflowTable: SeriesTable
+  readonly #overflows: Counter
+  readonly #outlierEjected: Gauge
+  readonly #ejectionTable: SeriesTable
+  readonly #outlierEjections: Counter
   readonly #tcpTable: SeriesTable
   readonly #tcpOpened: Counter
   readonly #tcpClosed: Counter
@@ -83,6 +88,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#upstreamConnections = this.#clusterTable.counter(proxyMetrics.upstreamConnections)
     this.#upstreamActive = this.#clusterTable.gauge(proxyMetrics.upstreamActive)
     this.#upstreamConnectFailures = this.#clusterTable.counter(proxyMetrics.upstreamConnectFailures)
+    this.#overflowTable = registry.table(proxyMetrics.overflows.labels)
+    this.#overflows = this.#overflowTable.counter(proxyMetrics.overflows)
+    this.#outlierEjected = this.#clusterTable.gauge(proxyMetrics.outlierEjected)
+    this.#ejectionTable = registry.table(proxyMetrics.outlierEjections.labels)
+    this.#outlierEjections = this.#ejectionTable.counter(proxyMetrics.outlierEjections)
     this.#tcpTable = registry.table(proxyMetrics.tcpOpened.labels)
     this.#tcpOpened = this.#tcpTable.counter(proxyMetrics.tcpOpened)
     this.#tcpClosed = this.#tcpTable.counter(proxyMetrics.tcpClosed)
@@ -143,6 +153,19 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   upstreamConnectFailed(cluster: string): void {
     this.#upstreamConnectFailures.add(this.#clusterTable.row(cluster), 1)
+  }
+
+  upstreamOverflow(cluster: string, limit: string): void {
+    this.#overflows.add(this.#overflowTable.row(cluster, limit), 1)
+  }
+
+  endpointEjected(cluster: string, reason: string, ejected: number): void {
+    this.#outlierEjections.add(this.#ejectionTable.row(cluster, reason), 1)
+    this.#outlierEjected.set(this.#clusterTable.row(cluster), ejected)
+  }
+
+  endpointAdmitted(cluster: string, ejected: number): void {
+    this.#outlierEjected.set(this.#clusterTable.row(cluster), ejected)
   }
 
   tcpOpened(listener: string, cluster: string): void {

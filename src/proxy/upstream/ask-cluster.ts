@@ -19,6 +19,9 @@ export interface Question {
   readonly spoken: HttpProtocol
 }
 
+/** What a request is told that runs into the limit of its cluster. */
+export const tooManyRequests = 'has as many requests under way as its circuit breaker allows'
+
 /** A larger answer is none. */
 const maxAnswerBytes = 65_536
 
@@ -56,6 +59,7 @@ function askOnce(
   signal: AbortSignal,
   fresh: boolean,
 ): Promise<WholeAnswer> {
+  if (!cluster.allowsRequest()) return Promise.reject(new Error(`${cluster.config.name} ${tooManyRequests}`))
   const endpoint = cluster.pick(undefined)
   if (endpoint === undefined) return Promise.reject(new Error(`${cluster.config.name} has no endpoint`))
   const { promise, resolve, reject } = Promise.withResolvers<WholeAnswer>()
@@ -66,6 +70,7 @@ function askOnce(
   const outgoing = { head: { ...head, headers: head.headers.clone() }, length: body.length, upgrade: undefined }
   const attempt: Attempt = new Attempt(deps, cluster, endpoint, spoken, outgoing, {
     attemptReady() {},
+    attemptSlow() {},
     attemptConnected(stream) {
       if (body.length > 0) stream.sendData(body)
       if (body.length > 0) stream.sendEnd()

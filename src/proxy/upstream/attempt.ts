@@ -1,6 +1,7 @@
 // One attempt to have a request answered by one endpoint.
 import type { AttemptRecord } from '../../contracts/decision-record.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
+import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Deadlined, type DeadlineList } from '../../core/deadline-list.ts'
 import type { HeaderList } from '../../core/header-list.ts'
@@ -17,6 +18,7 @@ import type {
 } from '../codec/http-stream.ts'
 import { markSpoken } from '../filter/spoken-protocol.ts'
 import type { EndpointPool, Waiter } from '../pool/endpoint-pool.ts'
+import { grpcStatusOf } from './grpc.ts'
 
 export interface AttemptDeps {
   readonly clock: Clock
@@ -33,6 +35,8 @@ export interface AttemptFailure {
 export interface AttemptOwner {
   /** There is a connection: the head is sent next. */
   attemptReady(): void
+  /** It has been waited for as long as was said, and no response has begun. Once. */
+  attemptSlow(): void
   attemptConnected(stream: ClientStream): void
   attemptInformational(head: ResponseHead): void
   attemptHead(head: ResponseHead, length: BodyLength): void
@@ -45,20 +49,26 @@ export interface AttemptOwner {
 /** A response that nobody wants is read to its end for the sake of the connection when it is no longer than this. */
 const discardedBytes = 65_536
 
-export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
+export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, FinishedAttempt {
   readonly endpoint: Endpoint
   stream: ClientStream | undefined
   reusedConnection = false
   peerSpiffeId: string | undefined
+  outcome: FinishedAttempt['outcome'] = 'cancelled'
   status = 0
+  readonly startMs: number
+  respondedMs = 0
   readonly #clock: Clock
   readonly #deadlines: DeadlineList
+  readonly #cluster: Cluster
   readonly #pool: EndpointPool
   readonly #request: OutgoingRequest
   readonly #spoken: HttpProtocol
-  readonly #startMs: number
   #owner: AttemptOwner | undefined
   #timeoutMs = Infinity
+  #waitsToBeSlow = false
+  /** With which the response has ended: its trailers, or its head when there are none. */
+  #ending: HeaderList | undefined
   #length: BodyLength = 'unknown'
   #over = false
 
@@ -73,21 +83,29 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     super()
     this.#clock = clock
     this.#deadlines = deadlines
+    this.#cluster = cluster
     this.endpoint = endpoint
     this.#pool = endpoint.pool(cluster.protocolFor(endpoint, spoken, request.upgrade !== undefined))
     this.#spoken = spoken
     this.#request = request
     this.#owner = owner
-    this.#startMs = clock.monotonicMs()
+    this.startMs = clock.monotonicMs()
     endpoint.activeRequests++
   }
 
-  /** `timeoutMs` bounds it to the end of the response; Infinity: no bound. `fresh`: not on a connection that has been idle. */
-  start(timeoutMs: number, fresh = false): void {
-    if (timeoutMs !== Infinity) {
-      this.#timeoutMs = timeoutMs
-      this.#deadlines.add(this, this.#startMs + timeoutMs)
-    }
+  get grpcStatus(): number | undefined {
+    return grpcStatusOf(this.#ending)
+  }
+
+  /**
+   * `timeoutMs` bounds it to the end of the response; Infinity: no bound. `fresh`: not on a connection that has been idle. `slowMs`: the owner
+   * is told after so long.
+   */
+  start(timeoutMs: number, fresh = false, slowMs: number = Infinity): void {
+    this.#timeoutMs = timeoutMs
+    this.#waitsToBeSlow = slowMs < timeoutMs
+    const firstMs = Math.min(timeoutMs, slowMs)
+    if (firstMs !== Infinity) this.#deadlines.add(this, this.startMs + firstMs)
     this.#pool.acquire(this, fresh)
   }
 
@@ -98,7 +116,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
       workload,
       outcome,
       status: this.status === 0 ? undefined : this.status,
-      durationMs: this.#clock.monotonicMs() - this.#startMs,
+      durationMs: this.#clock.monotonicMs() - this.startMs,
       retriedBecause,
     }
   }
@@ -127,7 +145,18 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     this.#owner?.attemptConnected(this.stream)
   }
 
+  /** Another was faster. For its endpoint it is as if it had taken too long. */
+  giveUp(): void {
+    this.outcome = 'timeout'
+    this.cancel()
+  }
+
   expired(): void {
+    if (this.#waitsToBeSlow) {
+      this.#waitNoMore()
+      this.#owner?.attemptSlow()
+      return
+    }
     this.#fail({ kind: 'timeout', message: `no complete response within ${Math.round(this.#timeoutMs)} ms` })
   }
 
@@ -140,8 +169,12 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
   }
 
   onHead(head: ResponseHead, length: BodyLength): void {
+    this.outcome = 'response'
     this.status = head.status
+    this.respondedMs = this.#clock.monotonicMs()
     this.#length = length
+    if (length === 0) this.#ending = head.headers
+    if (this.#waitsToBeSlow) this.#waitNoMore()
     // A protocol that has been changed to has no bound.
     if (head.status === 101) this.#deadlines.remove(this)
     this.#owner?.attemptHead(head, length)
@@ -152,6 +185,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
   }
 
   onEnd(trailers: HeaderList | undefined): void {
+    if (trailers !== undefined) this.#ending = trailers
     this.#finish()
     this.#owner?.attemptEnd(trailers)
   }
@@ -164,6 +198,12 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     this.#fail(failure)
   }
 
+  #waitNoMore(): void {
+    this.#waitsToBeSlow = false
+    this.#deadlines.remove(this)
+    if (this.#timeoutMs !== Infinity) this.#deadlines.add(this, this.startMs + this.#timeoutMs)
+  }
+
   #fail({
     kind,
     message,
@@ -172,6 +212,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     if (this.#over) return
     const owner = this.#owner
     const begun = responseBegun || this.status !== 0
+    this.outcome = kind
     if (kind === 'timeout') this.cancel()
     else this.#finish()
     owner?.attemptFailed({ kind, message, responseBegun: begun })
@@ -182,5 +223,6 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler {
     this.#over = true
     this.#deadlines.remove(this)
     this.endpoint.activeRequests--
+    this.#cluster.attemptOver(this.endpoint, this)
   }
 }

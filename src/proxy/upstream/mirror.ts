@@ -13,12 +13,13 @@ export function sendMirror(
   request: RequestHead,
   body: Buffer,
 ): void {
-  const endpoint = cluster.pick(undefined)
+  const endpoint = cluster.allowsRequest() ? cluster.pick(undefined) : undefined
   if (endpoint === undefined) return
   const head: RequestHead = { ...request, headers: request.headers.clone() }
   head.headers.delete('expect')
   const owner: AttemptOwner = {
     attemptReady() {},
+    attemptSlow() {},
     attemptConnected(stream) {
       if (body.length === 0) return
       stream.sendData(body)

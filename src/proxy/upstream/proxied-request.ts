@@ -1,22 +1,29 @@
 // One request from its decision to the end of its response: attempts, repeats, and the bytes in between.
-import type { ResponseFlag } from '../../contracts/decision-record.ts'
+import type { AttemptRecord, ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import { mayBeHedged } from '../../policies/hedging/hedging.runtime.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../codec/http-stream.ts'
+import type { KeptSession } from '../runtime/decide.ts'
 import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
+import { tooManyRequests } from './ask-cluster.ts'
 import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { callerTimeoutMs, markTimeout } from './grpc-timeout.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
+import { Hedge, type HedgedRequest } from './hedge.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { RequestBody } from './request-body.ts'
+
+/** Why a second attempt ran beside the first. */
+const slow = 'slow'
 
 export interface ForwardPlan {
   readonly cluster: Cluster
@@ -26,6 +33,9 @@ export interface ForwardPlan {
   readonly spoken: HttpProtocol
   readonly timeouts: ForwardAction['timeouts']
   readonly retry: ForwardAction['retry']
+  /** Of a LoadBalancer. */
+  readonly hash: number | undefined
+  readonly session: KeptSession | undefined
   readonly modifyResponse: (response: ResponseHead) => void
 }
 
@@ -38,7 +48,7 @@ export interface ExchangeKeeper {
   finish(): void
 }
 
-export class ProxiedRequest implements AttemptOwner {
+export class ProxiedRequest implements HedgedRequest {
   readonly #deps: ForwardDeps
   readonly #stream: ServerStream
   readonly #exchange: Exchange
@@ -51,9 +61,10 @@ export class ProxiedRequest implements AttemptOwner {
   /** Of the attempt under way. */
   #attemptDeadlineMs = Infinity
   #attempt: Attempt | undefined
+  /** Runs beside it, until one of the two has an answer. */
+  #hedge: Hedge | undefined
   #tried: Set<Endpoint> | undefined
   #retriesDone = 0
-  #budgetedRetries = 0
   #fresh = false
   #retryTimer: Timer | undefined
   #headSent = false
@@ -81,7 +92,7 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   start(): void {
-    this.#budget.requestStarted()
+    this.#budget.requestStarted(this.#exchange.startMonotonicMs)
     this.#try()
   }
 
@@ -103,6 +114,7 @@ export class ProxiedRequest implements AttemptOwner {
 
   callerGone(): void {
     this.#attempt?.cancel()
+    this.#hedge?.attempt.cancel()
     this.#finish()
   }
 
@@ -122,8 +134,35 @@ export class ProxiedRequest implements AttemptOwner {
     markTimeout(this.#plan.request, this.#attemptDeadlineMs - this.#deps.clock.monotonicMs())
   }
 
+  attemptSlow(): void {
+    const { cluster, request } = this.#plan
+    const replayable = this.#body.complete && this.#body.replayable && this.#stream.upgrade === undefined
+    if (!replayable || !mayBeHedged(request) || !cluster.allowsRequest()) return
+    const tried = new Set(this.#tried).add((this.#attempt as Attempt).endpoint)
+    if (cluster.endpointCount <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
+    const endpoint = cluster.pick(tried, this.#plan.hash)
+    if (endpoint === undefined) return
+    this.#tried = tried
+    this.#hedge = new Hedge(this, (owner) => this.#createAttempt(endpoint, owner))
+    this.#start(this.#hedge.attempt, Infinity)
+  }
+
+  hedgeWon(hedge: Hedge): void {
+    this.#attempt?.giveUp()
+    this.#takeHedge(hedge, 'cancelled')
+  }
+
+  hedgeLost({ attempt }: Hedge): void {
+    this.#hedge = undefined
+    this.#exchange.attempts.push(attempt.record(attempt.outcome === 'overflow' ? 'cancelled' : attempt.outcome))
+  }
+
   attemptConnected(stream: ClientStream): void {
     this.#exchange.destinationPrincipal = this.#attempt?.peerSpiffeId
+    this.sendBody(stream)
+  }
+
+  sendBody(stream: ClientStream): void {
     if (this.#body.length === 0) return
     if (this.#body.sendTo(stream)) this.#stream.resume()
     else this.#stream.pause()
@@ -147,11 +186,17 @@ export class ProxiedRequest implements AttemptOwner {
       attempt.discard(this.#body.complete)
       return
     }
-    this.#exchange.attempts.push(attempt.record('response'))
+    this.#exchange.attempts.push(attempt.record('response', this.#hedge === undefined ? undefined : slow))
+    this.#dropHedge()
     this.#exchange.status = head.status
     this.#exchange.grpcStatus = grpcStatus
     this.#headSent = true
     this.#tunnelling = head.status === 101
+    const { session, cluster } = this.#plan
+    if (session !== undefined) {
+      const nowMs = this.#deps.clock.nowMs()
+      session.keeper.keep(head, session.found, cluster.config.name, attempt.endpoint.address, nowMs)
+    }
     this.#plan.modifyResponse(head)
     this.#stream.sendHead(head, length)
   }
@@ -191,8 +236,12 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   #try(): void {
-    const { cluster, request, spoken, timeouts } = this.#plan
-    const endpoint = cluster.pick(this.#tried)
+    const { cluster, hash, session } = this.#plan
+    if (!cluster.allowsRequest()) {
+      this.#answer(503, 'UO', `${cluster.config.name} ${tooManyRequests}`)
+      return
+    }
+    const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint)
     if (endpoint === undefined) {
       const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`
       this.#answer(503, 'UH', detail)
@@ -200,23 +249,59 @@ export class ProxiedRequest implements AttemptOwner {
     }
     this.#exchange.destinationAddress = endpoint.address
     this.#exchange.destinationWorkload = endpoint.workload
+    this.#attempt = this.#createAttempt(endpoint, this)
+    this.#start(this.#attempt, this.#hedge === undefined ? cluster.hedgeDelayMs : Infinity)
+  }
+
+  #createAttempt(endpoint: Endpoint, owner: AttemptOwner): Attempt {
+    const { cluster, request, spoken } = this.#plan
     const outgoing = { head: request, length: this.#body.length, upgrade: this.#stream.upgrade }
-    this.#attempt = new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, this)
+    return new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, owner)
+  }
+
+  #start(attempt: Attempt, slowMs: number): void {
+    const { timeouts } = this.#plan
     const nowMs =
       this.#deadlineMs === Infinity && timeouts.backendRequestMs === undefined ? 0 : this.#deps.clock.monotonicMs()
     this.#attemptDeadlineMs = attemptDeadlineMs(timeouts, this.#deadlineMs, nowMs)
-    this.#attempt.start(this.#attemptDeadlineMs - nowMs, this.#fresh)
+    attempt.start(this.#attemptDeadlineMs - nowMs, this.#fresh, slowMs)
+  }
+
+  /** The first attempt is over, or given up: the other is the attempt of the request. */
+  #takeHedge(hedge: Hedge, outcome: AttemptRecord['outcome']): void {
+    this.#exchange.attempts.push((this.#attempt as Attempt).record(outcome, slow))
+    const { attempt } = hedge
+    hedge.take()
+    this.#hedge = undefined
+    this.#attempt = attempt
+    this.#retriesDone++
+    this.#exchange.destinationAddress = attempt.endpoint.address
+    this.#exchange.destinationWorkload = attempt.endpoint.workload
+    this.#exchange.destinationPrincipal = attempt.peerSpiffeId
+  }
+
+  #dropHedge(): void {
+    if (this.#hedge === undefined) return
+    const { attempt } = this.#hedge
+    this.#hedge = undefined
+    attempt.cancel()
+    this.#exchange.attempts.push(attempt.record('cancelled'))
   }
 
   /** True: another attempt follows. */
   #retry(kind: AttemptOutcome['kind'], status: number, responseStarted: boolean, grpcStatus?: number): boolean {
     const attempt = this.#attempt as Attempt
     const { clock, random } = this.#deps
+    if (this.#hedge !== undefined && (kind !== 'response' || status >= 500)) {
+      this.#takeHedge(this.#hedge, kind === 'unprocessed' ? 'response' : kind)
+      return true
+    }
+    const elsewhere = this.#plan.cluster.endpointCount > (this.#tried?.size ?? 0) + 1
     const sentBytes = attempt.stream === undefined ? 0 : 1 + this.#body.receivedBytes
     const decision = decideRetry(
       this.#plan.retry,
       this.#plan.request,
-      { kind, status, grpcStatus, reusedConnection: attempt.reusedConnection, sentBytes, responseStarted },
+      { kind, status, grpcStatus, reusedConnection: attempt.reusedConnection, sentBytes, elsewhere, responseStarted },
       this.#retriesDone,
       this.#body.replayable,
       random,
@@ -227,10 +312,7 @@ export class ProxiedRequest implements AttemptOwner {
     }
     if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
     this.#fresh = decision.free
-    if (!decision.free) {
-      if (!this.#budget.tryRetry()) return false
-      this.#budgetedRetries++
-    }
+    if (!decision.free && !this.#budget.tryRetry(clock.monotonicMs())) return false
     this.#exchange.attempts.push(attempt.record(kind === 'unprocessed' ? 'response' : kind, decision.because))
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
@@ -269,8 +351,7 @@ export class ProxiedRequest implements AttemptOwner {
     if (this.#over) return
     this.#over = true
     this.#retryTimer?.cancel()
-    this.#budget.requestFinished()
-    for (let done = 0; done < this.#budgetedRetries; done++) this.#budget.retryFinished()
+    this.#hedge?.attempt.cancel()
     this.#keeper.finish()
   }
 }

@@ -4,6 +4,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { JsonObject } from '@bufbuild/protobuf'
 import type { ChannelOptions, Client, ClientDuplexStream } from '@grpc/grpc-js'
 
+import type { Locality } from '../../contracts/locality.ts'
 import { NodeSchema } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
   DeltaDiscoveryRequestSchema,
@@ -23,7 +24,7 @@ import { ResourceState } from './resource-state.ts'
 import type { RejectedResource, ResourceUpdate } from './resource-update.ts'
 
 export interface XdsClientOptions {
-  readonly node: { readonly id: string; readonly metadata: JsonObject }
+  readonly node: { readonly id: string; readonly locality?: Locality; readonly metadata: JsonObject }
   /** A new channel for each attempt, so that each uses the newest credentials. May throw: the attempt has then failed. */
   readonly open: () => Client
   readonly clock: Clock

@@ -12,6 +12,18 @@ export const golden: GoldenCase = {
     .service('default', 'routed', {
       workloads: [],
       routes: [
+        route(
+          'session in a cookie',
+          forward(['other=70', 'routed=30'], {
+            sessionPersistence: { carrier: 'cookie', name: 'place', absoluteTimeoutMs: 3_600_000, permanent: true },
+          }),
+        ),
+        route(
+          'session in a header',
+          forward(['other'], {
+            sessionPersistence: { carrier: 'header', name: 'x-place', absoluteTimeoutMs: 60_000, idleTimeoutMs: 1_000 },
+          }),
+        ),
         route('exact', forward(['other']), { match: match({ path: { kind: 'exact', value: '/exact' } }) }),
         route('prefix', forward(['other']), { match: match({ path: { kind: 'prefix', value: '/prefix' } }) }),
         route('regex', forward(['other']), { match: match({ path: { kind: 'regex', value: '/re(gex)+' } }) }),

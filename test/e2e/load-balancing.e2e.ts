@@ -1,0 +1,243 @@
+// Where requests go, on real sockets: keys stay where they are, cookies are given, slow endpoints are spared.
+import assert from 'node:assert/strict'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, it } from 'node:test'
+
+import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
+import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
+import { send, type WireRequest, type WireResponse } from '../kit/http-client.ts'
+import {
+  clusterOf,
+  configOf,
+  forwardTo,
+  freePort,
+  listenerOn,
+  routesTo,
+  startLine,
+  type TestLine,
+} from '../kit/request-line.ts'
+
+const servers: Server[] = []
+let test: TestLine | undefined
+
+afterEach(async () => {
+  await test?.line.stop()
+  for (const server of servers.splice(0)) server.close().closeAllConnections()
+})
+
+async function application(answer: RequestListener): Promise<number> {
+  const server = createServer((request, response) => void request.resume().on('end', () => answer(request, response)))
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+/** So many, each of which answers with its number. */
+const applications = (count: number): Promise<number[]> =>
+  Promise.all(Array.from({ length: count }, (_, i) => application((_request, response) => response.end(String(i)))))
+
+interface Front {
+  call(request?: Partial<WireRequest>): Promise<WireResponse>
+  /** From now on the cluster has these endpoints. */
+  change(ports: readonly number[]): void
+}
+
+async function front(
+  ports: readonly number[],
+  loadBalancing: LoadBalancingSpec,
+  hashPolicies: readonly HashPolicySpec[] = [],
+): Promise<Front> {
+  const port = await freePort()
+  const config = (list: readonly number[]) =>
+    configOf({
+      listeners: [listenerOn(port, { kind: 'rds', name: 'routes' })],
+      routes: [routesTo('app', { action: { ...forwardTo('app'), hashPolicies } })],
+      clusters: [
+        clusterOf(
+          'app',
+          list.map((one) => ({ port: one })),
+          { loadBalancing },
+        ),
+      ],
+    })
+  const line = await startLine(config(ports))
+  test = line
+  return {
+    call: (request = {}) => send({ address: `127.0.0.1:${port}`, target: '/', ...request }),
+    change: (list) => line.runtime.set(config(list)),
+  }
+}
+
+const ringHash = { kind: 'ring-hash', minRingSize: 1_024, maxRingSize: 262_144 } as const
+const maglev = { kind: 'maglev', tableSize: 65_537 } as const
+const byUser = [{ kind: 'header', name: 'x-user' }] as const
+const users = Array.from({ length: 40 }, (_, i) => `user-${i}`)
+
+/** Where each user is served. */
+async function placesOf(line: Front): Promise<string[]> {
+  const places: string[] = []
+  for (const user of users) places.push((await line.call({ headers: { 'x-user': user } })).body)
+  return places
+}
+
+describe('requests with a key', () => {
+  for (const spec of [ringHash, maglev]) {
+    it(`stay where they are with ${spec.kind}, also those of others when an endpoint goes`, async () => {
+      const ports = await applications(5)
+      const line = await front(ports, spec, byUser)
+      const before = await placesOf(line)
+      assert.deepEqual(await placesOf(line), before)
+      assert.ok(new Set(before).size === 5)
+      line.change(ports.slice(1))
+      const after = await placesOf(line)
+      for (const [i, place] of after.entries()) {
+        if (before[i] === '0') assert.notEqual(place, '0')
+        else assert.equal(place, before[i])
+      }
+      line.change(ports)
+      assert.deepEqual(await placesOf(line), before)
+    })
+  }
+
+  it('are retried on one and the same other endpoint', async () => {
+    const ports = await applications(4)
+    const line = await front(ports, maglev, byUser)
+    const before = await placesOf(line)
+    servers[1]?.close()
+    servers[1]?.closeAllConnections()
+    const after = await placesOf(line)
+    assert.deepEqual(await placesOf(line), after)
+    for (const [i, place] of after.entries()) if (before[i] !== '1') assert.equal(place, before[i])
+  })
+
+  it('are given a cookie when they have none, and stay with it', async () => {
+    const line = await front(await applications(5), ringHash, [
+      { kind: 'cookie', name: 'place', path: '/', ttlMs: 60_000 },
+    ])
+    const places = new Set<string>()
+    for (let visitor = 0; visitor < 20; visitor++) {
+      const first = await line.call()
+      const given = first.headers['set-cookie'] ?? ''
+      assert.match(given, /^place=[0-9a-f]{16}; Max-Age=60; Path=\/; HttpOnly$/)
+      places.add(first.body)
+      for (let visit = 0; visit < 3; visit++) {
+        const again = await line.call({ headers: { cookie: given.split(';')[0] as string } })
+        assert.equal(again.body, first.body)
+        assert.equal(again.headers['set-cookie'], undefined)
+      }
+    }
+    assert.ok(places.size > 2)
+  })
+
+  it('are known by the identity of the sidecar and by the address of the caller', async () => {
+    for (const kind of ['source-identity', 'source-address'] as const) {
+      const line = await front(await applications(5), maglev, [{ kind }])
+      const places = new Set<string>()
+      for (let i = 0; i < 20; i++) places.add((await line.call()).body)
+      assert.equal(places.size, 1)
+      await test?.line.stop()
+    }
+  })
+})
+
+describe('peak EWMA', () => {
+  const bad: Readonly<Record<string, RequestListener>> = {
+    'is slow': (_, response) => void setTimeout(() => response.end('bad'), 100),
+    'fails fast': (_, response) => response.writeHead(503).end('bad'),
+  }
+  for (const [what, answer] of Object.entries(bad)) {
+    it(`spares the endpoint that ${what}`, async () => {
+      let asked = 0
+      const counting: RequestListener = (request, response) => {
+        asked++
+        answer(request, response)
+      }
+      const ports = [await application(counting), ...(await applications(3))]
+      const line = await front(ports, { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 })
+      const answers: string[] = []
+      for (let i = 0; i < 200; i++) answers.push((await line.call()).body)
+      const count = (body: string): number => answers.filter((one) => one === body).length
+      assert.equal(asked, 1)
+      for (const good of ['0', '1', '2']) assert.ok(count(good) > 20, `${good} got ${count(good)}`)
+    })
+  }
+})
+
+describe('round robin', () => {
+  it('gives each endpoint its turn', async () => {
+    const line = await front(await applications(3), { kind: 'round-robin' })
+    for (let round = 0; round < 5; round++) {
+      const seen = [(await line.call()).body, (await line.call()).body, (await line.call()).body]
+      assert.deepEqual(seen.toSorted(), ['0', '1', '2'])
+    }
+  })
+})
+
+/** Two backends of three applications each, "a0" to "b2". Returns how to ask, and the ports. */
+async function split(sessionPersistence: SessionPersistenceSpec): Promise<{
+  call: (request?: Partial<WireRequest>) => Promise<WireResponse>
+  servers: ReadonlyMap<string, Server>
+}> {
+  const named = new Map<string, Server>()
+  const backend = async (letter: string): Promise<{ port: number }[]> => {
+    const list: { port: number }[] = []
+    for (let i = 0; i < 3; i++) {
+      list.push({ port: await application((_, response) => response.end(`${letter}${i}`)) })
+      named.set(`${letter}${i}`, servers.at(-1) as Server)
+    }
+    return list
+  }
+  const port = await freePort()
+  const backends = [
+    { cluster: 'a', weight: 1 },
+    { cluster: 'b', weight: 1 },
+  ]
+  test = await startLine(
+    configOf({
+      listeners: [listenerOn(port, { kind: 'rds', name: 'routes' })],
+      routes: [routesTo('a', { action: { ...forwardTo('a'), backends, sessionPersistence } })],
+      clusters: [clusterOf('a', await backend('a')), clusterOf('b', await backend('b'))],
+    }),
+  )
+  return {
+    call: (request = {}) => send({ address: `127.0.0.1:${port}`, target: '/', ...request }),
+    servers: named,
+  }
+}
+
+describe('sessions', () => {
+  it('stay with their backend and endpoint by cookie, and move for good when that is gone', async () => {
+    const app = await split({ carrier: 'cookie', name: 'place' })
+    const places = new Set<string>()
+    for (let visitor = 0; visitor < 20; visitor++) {
+      const first = await app.call()
+      places.add(first.body)
+      const headers = { cookie: first.headers['set-cookie']?.split(';')[0] ?? '' }
+      for (let visit = 0; visit < 5; visit++) {
+        const again = await app.call({ headers })
+        assert.equal(again.body, first.body)
+        assert.equal(again.headers['set-cookie'], undefined)
+      }
+    }
+    assert.ok(places.size > 3)
+    const first = await app.call()
+    const headers = { cookie: first.headers['set-cookie']?.split(';')[0] ?? '' }
+    app.servers.get(first.body)?.close().closeAllConnections()
+    const moved = await app.call({ headers })
+    assert.equal(moved.status, 200)
+    assert.notEqual(moved.body, first.body)
+    assert.equal(moved.body[0], first.body[0], 'it has left its backend')
+    const then = { cookie: moved.headers['set-cookie']?.split(';')[0] ?? '' }
+    for (let visit = 0; visit < 5; visit++) assert.equal((await app.call({ headers: then })).body, moved.body)
+  })
+
+  it('stay with their backend and endpoint by header', async () => {
+    const app = await split({ carrier: 'header', name: 'x-place', idleTimeoutMs: 60_000 })
+    const first = await app.call()
+    for (let visit = 0; visit < 10; visit++) {
+      const again = await app.call({ headers: { 'x-place': first.headers['x-place'] ?? '' } })
+      assert.equal(again.body, first.body)
+    }
+  })
+})

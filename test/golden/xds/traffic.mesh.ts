@@ -1,0 +1,40 @@
+// What TrafficPolicies say of clusters; a port without one is as everywhere.
+import { defaultOutlierDetection } from '../../../src/policies/outlier-detection/outlier-detection.schema.ts'
+import { MeshBuilder } from '../../kit/mesh-builder.ts'
+import { node } from './golden-case.ts'
+import type { GoldenCase } from './golden-case.ts'
+
+export const golden: GoldenCase = {
+  mesh: new MeshBuilder()
+    .workload('default', 'web')
+    .service('default', 'reviews', {
+      workloads: ['web'],
+      servicePort: {
+        traffic: {
+          connectTimeoutMs: 250,
+          loadBalancing: { kind: 'least-request', choiceCount: 3 },
+          circuitBreaker: { maxConnections: 10, maxPendingRequests: Infinity, maxRequests: 100 },
+          outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
+          hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
+          retryConstraint: { percent: 10, intervalMs: 5_000, minRetries: 1, minIntervalMs: 1_000 },
+        },
+      },
+    })
+    .service('default', 'carts', {
+      workloads: ['web'],
+      servicePort: {
+        traffic: {
+          loadBalancing: { kind: 'maglev', tableSize: 251, balanceFactorPercent: 125, panicThresholdPercent: 30 },
+          hashPolicies: [
+            { kind: 'header', name: 'x-user', terminal: true },
+            { kind: 'cookie', name: 'user', ttlMs: 3_600_000, path: '/', terminal: true },
+          ],
+        },
+      },
+    })
+    .service('default', 'prices', {
+      workloads: ['web'],
+      servicePort: { traffic: { loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 } } },
+    }),
+  node: node('sidecar', 'default', 'web'),
+}

@@ -84,6 +84,7 @@ createRequestLine({
   jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
   resolveHost: () => Promise.reject(new Error('no names here')),
   demand: () => Promise.resolve(undefined),
+  revoked: new WatchableValue({ version: 0, notBeforeMs: {} }),
   credentials: new WatchableValue(undefined),
   clock: systemClock,
   random: createSystemRandom(),

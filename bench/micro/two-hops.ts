@@ -94,6 +94,7 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
     jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
     demand: () => Promise.resolve(undefined),
+    revoked: new WatchableValue({ version: 0, notBeforeMs: {} }),
     credentials: new WatchableValue({ certificateChainPem: '', privateKeyPem: '', rootsPem: '' }),
     resolveHost: () => Promise.reject(new Error('no names here')),
     clock: systemClock,

@@ -155,19 +155,24 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 
   const secured = new Server(xdsServerChannelOptions)
   const securedXds = xds.service(
-    identifyBySvid(authority.trustDomain, ({ kind, namespace, name }) =>
-      kind === 'gateway'
-        ? gatewayServiceAccount(name)
-        : snapshotNow().workloads.get(`${namespace}/${name}`)?.serviceAccount,
+    identifyBySvid(
+      authority.trustDomain,
+      ({ kind, namespace, name }) =>
+        kind === 'gateway'
+          ? gatewayServiceAccount(name)
+          : snapshotNow().workloads.get(`${namespace}/${name}`)?.serviceAccount,
+      (spiffeId, notBeforeMs) => authority.revocations.refusesCertificate(spiffeId, notBeforeMs),
     ),
   )
   secured.addService(securedXds.definition, securedXds.implementation)
   const isWanted = (spiffeId: string): boolean =>
     desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
-  const certificates = createCertificateService({ authority, tokens, authorizedIdentity: isWanted, clock, logger })
+  const { revocations } = authority
+  const proofs = { revocations, authorizedIdentity: isWanted, clock, logger }
+  const certificates = createCertificateService({ authority, tokens, ...proofs })
   secured.addService(certificates.definition, certificates.implementation)
   const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
-  const jwts = createJwtService({ authority: jwtAuthority, authorizedIdentity: isWanted, clock, logger })
+  const jwts = createJwtService({ authority: jwtAuthority, ...proofs })
   secured.addService(jwts.definition, jwts.implementation)
   /** SPIFFE ID by node id. */
   const proxies = (): ReadonlyMap<string, string> =>
@@ -176,12 +181,15 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     )
   const trust: TrustWatch = new TrustWatch({ authority, proxies, svidLifetimeMs, changed: () => rotation.check() })
   lifecycle.onStop(() => trust.stop())
+  // after the trust watch has told each proxy why
+  lifecycle.onStop(revocations.list.subscribe(() => xds.identifyAgain()))
   const trustService = trust.service()
   secured.addService(trustService.definition, trustService.implementation)
   const rotation = new Rotation({
     authority,
     proxies: () => proxies().keys(),
     isCurrent: (node) => trust.isCurrent(node),
+    refusesRevoked: (node) => trust.refusesRevoked(node),
     clock,
     logger,
   })

@@ -46,6 +46,7 @@ export async function runWorkers({ bootstrapFile, workers: count, io }: ProxyOpt
     type: 'credentials',
     sidecar: key,
     ...(identity.credentials.value === undefined ? {} : { credentials: identity.credentials.value }),
+    revoked: identity.revoked.value,
     ...(identity.notAfterMs === undefined ? {} : { notAfterMs: identity.notAfterMs }),
   })
   /** Their own admin and metrics ports are anywhere: the proxy's are this process's. */

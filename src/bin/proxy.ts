@@ -97,7 +97,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
       if (message.type === 'socket') sockets?.received(message, handle as ListeningHandle | undefined)
       else if (message.type === 'drain') drain(message.deadlineMs)
       else if (message.type === 'credentials')
-        given.get(message.sidecar)?.received(message.credentials, message.notAfterMs)
+        given.get(message.sidecar)?.received(message.credentials, message.notAfterMs, message.revoked)
       else if (!draining) sidecars.follow(message.sidecars)
     })
     // Without its supervisor nobody could stop this process any more.

@@ -135,6 +135,7 @@ export function startSidecar({
     lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),
     credentials: identity.credentials,
+    revoked: identity.revoked,
     resolveHost: resolveBySystem,
     clock,
     random,

@@ -99,9 +99,29 @@ export interface AuthorityCertificate {
   readonly notAfterMs: number
 }
 
+/** Of everything that an identity was given: certificates and join tokens. */
+export interface Revocation {
+  readonly spiffeId: string
+  /** In the words of whoever revoked it; may be empty. */
+  readonly reason: string
+  /** Certificates whose validity began then or before are refused: their notBefore, milliseconds since the Unix epoch, whole seconds. */
+  readonly notBeforeMs: number
+  /** Join tokens made then or before are refused. */
+  readonly revokedAtMs: number
+  /** All that it is about has ended by then, and so does it. */
+  readonly endsAtMs: number
+}
+
+/** As it is listed. */
+export interface RevocationStatus extends Revocation {
+  /** Proxies that have yet to say that they refuse it ("sidecar~default~web"): they are not connected, or about to. */
+  readonly waitingFor: readonly string[]
+}
+
 export interface AuthorityStatus {
   readonly trustDomain: string
   readonly certificates: readonly AuthorityCertificate[]
+  readonly revocations: readonly RevocationStatus[]
   /** Absent when none is under way. */
   readonly rotation?: RotationStatus
 }

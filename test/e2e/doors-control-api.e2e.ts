@@ -69,7 +69,13 @@ async function start(t: TestContext): Promise<Api> {
       },
       createJoinToken: () => Promise.resolve({ token: 'a-join-token', expiresAtMs: 1 }),
       workloadStatuses: new WorkloadStatuses(),
-      authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
+      authority: {
+        status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [] }),
+        start: () => undefined,
+        revoke: () => {
+          throw new Error('it is no identity')
+        },
+      },
     },
     '127.0.0.1',
     0,

@@ -62,12 +62,25 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const authority = createAuthority({ stateDir: options.stateDir, trustDomain, clock, svidLifetimeMs })
   const tokens = createJoinTokens({ store, clock })
   const authorizedIdentity = options.authorizedIdentity ?? ((): boolean => true)
-  const service = createCertificateService({ authority, tokens, authorizedIdentity, clock, logger })
+  const service = createCertificateService({
+    authority,
+    tokens,
+    revocations: authority.revocations,
+    authorizedIdentity,
+    clock,
+    logger,
+  })
   const tls = createControlPlaneServerCredentials({ authority, clock, logger })
   const server = new Server()
   server.addService(service.definition, service.implementation)
   const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
-  const jwts = createJwtService({ authority: jwtAuthority, authorizedIdentity, clock, logger })
+  const jwts = createJwtService({
+    authority: jwtAuthority,
+    revocations: authority.revocations,
+    authorizedIdentity,
+    clock,
+    logger,
+  })
   server.addService(jwts.definition, jwts.implementation)
   server.addService(whoAmI, whoAmIImplementation)
   const port = await new Promise<number>((resolve, reject) => {

@@ -92,6 +92,10 @@ export class ControlPlaneClient {
     return this.#json('/v1/authority/rotations', { method: 'POST', body: jsonBody({ kind }) })
   }
 
+  revoke(spiffeId: string, reason: string): Promise<AuthorityStatus> {
+    return this.#json('/v1/authority/revocations', { method: 'POST', body: jsonBody({ spiffeId, reason }) })
+  }
+
   createToken(
     name: string,
     role: ApiRole,

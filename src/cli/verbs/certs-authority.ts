@@ -8,6 +8,7 @@ import { type ControlPlaneClient, UnreachableError } from '../mesh/control-plane
 import { connect } from '../mesh/running-mesh.ts'
 import type { TableView } from '../output.ts'
 import { Progress } from '../up/progress.ts'
+import { revocationsTable } from './certs-revoke.ts'
 
 const pollMs = 200
 /** How long a control plane may be away, restarting, before the wait is given up. */
@@ -105,7 +106,12 @@ export function describeRotation({ rotation }: AuthorityStatus, nowMs: number): 
 async function answer(context: CliContext, options: MeshOptions, status: AuthorityStatus): Promise<void> {
   const nowMs = context.host.clock.nowMs()
   await context.output.answer(options.output, status, () => authorityTable(status, nowMs))
-  if (options.output === 'table' && status.rotation !== undefined) context.output.line(describeRotation(status, nowMs))
+  if (options.output !== 'table') return
+  if (status.rotation !== undefined) context.output.line(describeRotation(status, nowMs))
+  if (status.revocations.length > 0) {
+    context.output.line()
+    context.output.table(revocationsTable(status.revocations, nowMs))
+  }
 }
 
 export function authorityTable({ certificates }: AuthorityStatus, nowMs: number): TableView {

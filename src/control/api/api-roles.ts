@@ -14,6 +14,7 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/workload-statuses': 'viewer',
   'GET /v1/authority': 'viewer',
   'POST /v1/authority/rotations': 'operator',
+  'POST /v1/authority/revocations': 'operator',
   'PUT /v1/documents': 'operator',
   'DELETE /v1/documents/:kind/:namespace/:name': 'operator',
 }

@@ -40,7 +40,13 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
     },
     createJoinToken: (spiffeId) => Promise.resolve({ token: `for ${spiffeId}`, expiresAtMs: 5 }),
     workloadStatuses: new WorkloadStatuses(),
-    authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
+    authority: {
+      status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [] }),
+      start: () => undefined,
+      revoke: () => {
+        throw new Error('it is no identity')
+      },
+    },
   })
   return { app, clock, desired }
 }

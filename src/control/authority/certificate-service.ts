@@ -21,12 +21,15 @@ import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Authority, SignedSvid } from './authority.ts'
+import { encodeRevocations } from './encode-revocations.ts'
 import type { JoinGrant, JoinTokens, TokenRefusal } from './join-tokens.ts'
+import type { Revocations } from './revocations.ts'
 import { SigningRefused, parseSigningRequest } from './signing-request.ts'
 
 export interface CertificateServiceOptions {
   readonly authority: Authority
   readonly tokens: JoinTokens
+  readonly revocations: Pick<Revocations, 'list' | 'refusesCertificate' | 'refusesTokenOf'>
   /** Whether the mesh (still) has a proxy of this identity; `proxy` ("namespace/name") is known when it joins. */
   readonly authorizedIdentity: (spiffeId: string, proxy: string | undefined) => boolean
   readonly clock: Clock
@@ -75,7 +78,11 @@ async function answer(
   const token = bearerToken(call)
   try {
     const signed = token === undefined ? renew(options, call, csrDer) : await join(options, token, csrDer)
-    const content = { certificateChainDer: [...signed.chainDer], trustBundleDer: [...signed.bundleDer] }
+    const content = {
+      certificateChainDer: [...signed.chainDer],
+      trustBundleDer: [...signed.bundleDer],
+      revocations: encodeRevocations(options.revocations.list.value),
+    }
     callback(null, create(SignCertificateResponseSchema, content))
   } catch (error) {
     callback(toStatus(error, call.getPeer(), options.logger))
@@ -87,7 +94,10 @@ async function join(options: CertificateServiceOptions, token: string, csrDer: U
   const keyFingerprint = createHash('sha256')
     .update(publicKey.export({ type: 'spki', format: 'der' }))
     .digest('hex')
-  const { spiffeId, proxy } = granted(await options.tokens.verify(token, keyFingerprint))
+  const { spiffeId, proxy, createdAtMs } = granted(await options.tokens.verify(token, keyFingerprint))
+  if (options.revocations.refusesTokenOf(spiffeId, createdAtMs)) {
+    throw new Unauthenticated(`the join token is from before ${spiffeId} was revoked: ${wayToJoin}`)
+  }
   assertAuthorized(options, spiffeId, proxy)
   // signed first, so that a request for somebody else's identity does not use up the token
   const signed = options.authority.sign(csrDer, spiffeId)
@@ -117,7 +127,10 @@ export function assertAuthorized(
 }
 
 /** grpc-js shows only certificates that the handshake verified; a connection may outlive its certificate, so the end is checked here. */
-export function peerSpiffeId({ clock }: Pick<CertificateServiceOptions, 'clock'>, call: AnyCall): string {
+export function peerSpiffeId(
+  { clock, revocations }: Pick<CertificateServiceOptions, 'clock' | 'revocations'>,
+  call: AnyCall,
+): string {
   const raw = call.getAuthContext().sslPeerCertificate?.raw
   const certificate = raw === undefined ? undefined : new X509Certificate(raw)
   const spiffeId = certificate === undefined ? undefined : spiffeIdOf(certificate)
@@ -126,6 +139,9 @@ export function peerSpiffeId({ clock }: Pick<CertificateServiceOptions, 'clock'>
   }
   if (certificate.validToDate.getTime() <= clock.nowMs()) {
     throw new Unauthenticated(`the X.509-SVID of ${spiffeId} has expired: join again with a new token`)
+  }
+  if (revocations.refusesCertificate(spiffeId, certificate.validFromDate.getTime())) {
+    throw new Unauthenticated(`the X.509-SVID of ${spiffeId} was revoked: join again with a new token`)
   }
   return spiffeId
 }
@@ -141,9 +157,11 @@ const refusals: Readonly<Record<TokenRefusal, string>> = {
   used: 'the join token was used before, by another key',
 }
 
+const wayToJoin = 'make a new one with `heddle token`'
+
 function granted(result: JoinGrant | TokenRefusal): JoinGrant {
   if (typeof result !== 'string') return result
-  throw new Unauthenticated(`${refusals[result]}: make a new one with \`heddle token\``)
+  throw new Unauthenticated(`${refusals[result]}: ${wayToJoin}`)
 }
 
 export function toStatus(error: unknown, peer: string, logger: Logger): { code: status; details: string } {

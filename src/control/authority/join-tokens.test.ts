@@ -7,10 +7,14 @@ import type { Store } from '../store/store.ts'
 import { createJoinTokens } from './join-tokens.ts'
 import type { JoinTokens } from './join-tokens.ts'
 
-const grant = { proxy: 'default/web-v1', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
+const clock = new ManualClock()
+const grant = {
+  proxy: 'default/web-v1',
+  spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
+  createdAtMs: clock.nowMs(),
+}
 
 describe('join tokens', () => {
-  const clock = new ManualClock()
   let store: Store
   let tokens: JoinTokens
 

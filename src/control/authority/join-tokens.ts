@@ -9,6 +9,8 @@ export interface JoinGrant {
   /** "namespace/name". */
   readonly proxy: string
   readonly spiffeId: string
+  /** Milliseconds since the Unix epoch. */
+  readonly createdAtMs: number
 }
 
 export type TokenRefusal = 'unknown' | 'expired' | 'used'
@@ -25,7 +27,9 @@ export interface JoinTokens {
   redeem(token: string, keyFingerprint: string): Promise<JoinGrant | TokenRefusal>
 }
 
-interface StoredToken extends JoinGrant {
+interface StoredToken extends Omit<JoinGrant, 'createdAtMs'> {
+  /** Absent in those of earlier versions: they count as old. */
+  readonly createdAtMs?: number
   readonly expiresAtMs: number
   readonly usedByKey?: string
 }
@@ -54,13 +58,13 @@ export function createJoinTokens(options: { readonly store: Store; readonly cloc
       // somebody was faster: with another key, or with this one
       if (!written) return redeem(token, keyFingerprint)
     }
-    return { proxy: stored.proxy, spiffeId: stored.spiffeId }
+    return grantOf(stored)
   }
 
   return {
     async create(proxy, spiffeId, ttlMs) {
       const token = tokenPrefix + randomToken(32)
-      const stored: StoredToken = { proxy, spiffeId, expiresAtMs: clock.nowMs() + ttlMs }
+      const stored: StoredToken = { proxy, spiffeId, createdAtMs: clock.nowMs(), expiresAtMs: clock.nowMs() + ttlMs }
       await store.put(storeKey(token), JSON.stringify(stored), 0)
       return token
     },
@@ -68,10 +72,14 @@ export function createJoinTokens(options: { readonly store: Store; readonly cloc
       const entry = await store.get(storeKey(token))
       if (entry === undefined) return 'unknown'
       const stored = JSON.parse(entry.value) as StoredToken
-      return check(stored, keyFingerprint) ?? { proxy: stored.proxy, spiffeId: stored.spiffeId }
+      return check(stored, keyFingerprint) ?? grantOf(stored)
     },
     redeem,
   }
+}
+
+function grantOf({ proxy, spiffeId, createdAtMs = 0 }: StoredToken): JoinGrant {
+  return { proxy, spiffeId, createdAtMs }
 }
 
 /** Looking the hash up takes a time that tells nothing of the token: near misses have unrelated hashes. */

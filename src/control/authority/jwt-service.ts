@@ -19,7 +19,10 @@ import type { CertificateServiceOptions } from './certificate-service.ts'
 import type { JwtAuthority } from './jwt-authority.ts'
 import { SigningRefused } from './signing-request.ts'
 
-export interface JwtServiceOptions extends Pick<CertificateServiceOptions, 'authorizedIdentity' | 'clock' | 'logger'> {
+export interface JwtServiceOptions extends Pick<
+  CertificateServiceOptions,
+  'authorizedIdentity' | 'clock' | 'logger' | 'revocations'
+> {
   readonly authority: JwtAuthority
 }
 

@@ -45,6 +45,7 @@ describe('a rotation', () => {
       authority,
       proxies: () => proxies,
       isCurrent: (node) => inForce.get(node) === authority.trustFingerprint.value,
+      refusesRevoked: () => true,
       clock,
       logger: recordingLogger(log),
     })

@@ -1,5 +1,5 @@
 // Takes a rotation from phase to phase: onwards when every proxy has in force what the phase is about, or nothing from before it is valid any more.
-import type { AuthorityStatus, RotationKind } from '../../contracts/control-api.ts'
+import type { AuthorityStatus, Revocation, RotationKind } from '../../contracts/control-api.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -11,6 +11,8 @@ export interface RotationOptions {
   readonly proxies: () => Iterable<string>
   /** Whether what a renewal would give now is what the proxy has in force. */
   readonly isCurrent: (node: string) => boolean
+  /** Whether the proxy refuses what is revoked now. */
+  readonly refusesRevoked: (node: string) => boolean
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -39,14 +41,25 @@ export class Rotation {
     const { authority } = this.#options
     const { trustDomain, rotation } = authority
     const certificates = authority.certificates()
-    if (rotation === undefined) return { trustDomain, certificates }
+    const waitingForRefusal = this.#lacking(this.#options.refusesRevoked)
+    const revocations = authority.revocations.inForce().map((one) => ({ ...one, waitingFor: waitingForRefusal }))
+    if (rotation === undefined) return { trustDomain, certificates, revocations }
     const { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs } = rotation
     const waitingFor = this.#waitingFor()
     return {
       trustDomain,
       certificates,
+      revocations,
       rotation: { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs, waitingFor },
     }
+  }
+
+  /** As the authority's. */
+  revoke(spiffeId: string, reason: string): Revocation {
+    const { authority, logger } = this.#options
+    const revocation = authority.revoke(spiffeId, reason)
+    logger.info('an identity was revoked', { spiffeId, reason })
+    return revocation
   }
 
   /** Call it whenever a proxy came, went, or reported. */
@@ -84,7 +97,10 @@ export class Rotation {
   }
 
   #waitingFor(): string[] {
-    const { proxies, isCurrent } = this.#options
-    return [...proxies()].filter((node) => !isCurrent(node)).toSorted()
+    return this.#lacking(this.#options.isCurrent)
+  }
+
+  #lacking(has: (node: string) => boolean): string[] {
+    return [...this.#options.proxies()].filter((node) => !has(node)).toSorted()
   }
 }

@@ -32,6 +32,8 @@ export interface XdsServer {
   readonly nodes: Watchable<readonly NodeStatus[]>
   /** Connected data planes, and those that have gone and not come back. */
   proxies(): readonly ProxyStatus[]
+  /** Something is revoked: streams of those who would not be let in now end. */
+  identifyAgain(): void
   /** Ends all streams; clients are told to come back. */
   stop(): void
 }
@@ -102,6 +104,10 @@ class AdsServer implements XdsServer {
     return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
+  identifyAgain(): void {
+    for (const connection of this.#connections) connection.identifyAgain()
+  }
+
   stop(): void {
     this.#unsubscribe()
     this.#debounce?.cancel()
@@ -136,6 +142,7 @@ class AdsConnection {
   readonly #connectedSinceMs: number
   onClosed: () => void = () => {}
   #stream: DiscoveryStream | undefined
+  #info: NodeInfo | undefined
   #node: XdsNode | undefined
   #closed = false
 
@@ -154,6 +161,10 @@ class AdsConnection {
 
   advance(): void {
     this.#guard(() => this.#stream?.advance())
+  }
+
+  identifyAgain(): void {
+    if (this.#info !== undefined) this.#identified(this.#info)
   }
 
   fail(code: number, details: string): void {
@@ -193,12 +204,9 @@ class AdsConnection {
       this.fail(grpcStatus.INVALID_ARGUMENT, 'the first request of a stream must say which node it is from')
       return undefined
     }
-    const node = this.#identify(peerOf(this.#call), info)
-    if (node instanceof Error) {
-      this.#options.logger.warn('data plane refused', { node: info.id, reason: node.message })
-      this.fail(grpcStatus.PERMISSION_DENIED, node.message)
-      return undefined
-    }
+    const node = this.#identified(info)
+    if (node === undefined) return undefined
+    this.#info = info
     this.#node = node
     // the client is connected from here on, whether or not there is something to send
     this.#call.sendMetadata(new Metadata())
@@ -211,6 +219,15 @@ class AdsConnection {
       clock,
       logger,
     })
+  }
+
+  /** Undefined: it was refused. */
+  #identified(info: NodeInfo): XdsNode | undefined {
+    const node = this.#identify(peerOf(this.#call), info)
+    if (!(node instanceof Error)) return node
+    this.#options.logger.warn('data plane refused', { node: info.id, reason: node.message })
+    this.fail(grpcStatus.PERMISSION_DENIED, node.message)
+    return undefined
   }
 
   /** A fault in serving one client must not reach the others. */
@@ -235,11 +252,13 @@ class AdsConnection {
 function peerOf(call: Call): XdsPeer {
   const headers = Object.entries(call.metadata.getMap()).map(([name, value]) => [name, value.toString()] as const)
   // empty unless the peer's certificate was verified
-  const { sslPeerCertificate: certificate } = call.getAuthContext()
+  const { sslPeerCertificate: shown } = call.getAuthContext()
+  const certificate = shown && new X509Certificate(shown.raw)
   return {
     address: call.getPeer(),
     headers: new Map(headers),
-    spiffeId: certificate && spiffeIdOf(new X509Certificate(certificate.raw)),
+    spiffeId: certificate && spiffeIdOf(certificate),
+    ...(certificate && { notBeforeMs: certificate.validFromDate.getTime() }),
   }
 }
 

@@ -11,6 +11,7 @@ import {
 import type { SignCertificateResponse } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
 import type { Clock } from '../../core/clock.ts'
 import { openControlPlaneChannel } from './control-plane-channel.ts'
+import { decodeRevocations } from './decode-revocations.ts'
 import { CertificateRefused } from './identity-agent.ts'
 import type { CertificateProof, SignCertificate } from './identity-agent.ts'
 
@@ -33,7 +34,11 @@ export function createCertificateClient(options: CertificateClientOptions): Sign
     })
     try {
       const response = await call(client, csrDer, proof, options.clock.nowMs() + timeoutMs)
-      return { chainDer: response.certificateChainDer, bundleDer: response.trustBundleDer }
+      return {
+        chainDer: response.certificateChainDer,
+        bundleDer: response.trustBundleDer,
+        revoked: response.revocations && decodeRevocations(response.revocations),
+      }
     } finally {
       client.close()
     }

@@ -72,7 +72,8 @@ export function tlsInfo(result: HandshakeResult, credentials: TlsCredentials, re
   if (splitSpiffeId(peerSpiffeId).trustDomain !== splitSpiffeId(spiffeIdOf(own)).trustDomain) {
     throw new Error(`${peerSpiffeId} is of another trust domain`)
   }
-  return { peerSpiffeId, notAfterMs: Math.min(ownEndMs, certificate.validToDate.getTime()), alpn, sni }
+  const peerNotBeforeMs = certificate.validFromDate.getTime()
+  return { peerSpiffeId, peerNotBeforeMs, notAfterMs: Math.min(ownEndMs, certificate.validToDate.getTime()), alpn, sni }
 }
 
 /** Throws when the server is not one of those that `tls` expects. */

@@ -66,7 +66,13 @@ const { url } = await startControlApi(
     createJoinToken: (spiffeId) =>
       Promise.resolve({ token: `${process.pid}-${++tokens} ${spiffeId}`, expiresAtMs: Date.now() + 60_000 }),
     workloadStatuses,
-    authority: { status: () => ({ trustDomain: 'mesh.local', certificates: [] }), start: () => undefined },
+    authority: {
+      status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [] }),
+      start: () => undefined,
+      revoke: () => {
+        throw new Error('it is no identity')
+      },
+    },
   },
   '127.0.0.1',
   port,

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/v1/certificate.proto.
  */
 export const file_heddle_v1_certificate: GenFile = /*@__PURE__*/
-  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwiUgoXU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwiNgoLVHJ1c3RSZXBvcnQSDAoEbm9kZRgBIAEoCRIZChF0cnVzdF9maW5nZXJwcmludBgCIAEoCSIjCg5SZW5ld2FsUmVxdWVzdBIRCgl3aXRoaW5fbXMYASABKA0iJgoSU2lnbkp3dFN2aWRSZXF1ZXN0EhAKCGF1ZGllbmNlGAEgAygJIiQKE1NpZ25Kd3RTdmlkUmVzcG9uc2USDQoFdG9rZW4YASABKAkiEwoRR2V0Snd0S2V5c1JlcXVlc3QiJQoSR2V0Snd0S2V5c1Jlc3BvbnNlEg8KB2p3a19zZXQYASABKAkyzAIKEkNlcnRpZmljYXRlU2VydmljZRJYCg9TaWduQ2VydGlmaWNhdGUSIS5oZWRkbGUudjEuU2lnbkNlcnRpZmljYXRlUmVxdWVzdBoiLmhlZGRsZS52MS5TaWduQ2VydGlmaWNhdGVSZXNwb25zZRJDCgpXYXRjaFRydXN0EhYuaGVkZGxlLnYxLlRydXN0UmVwb3J0GhkuaGVkZGxlLnYxLlJlbmV3YWxSZXF1ZXN0KAEwARJMCgtTaWduSnd0U3ZpZBIdLmhlZGRsZS52MS5TaWduSnd0U3ZpZFJlcXVlc3QaHi5oZWRkbGUudjEuU2lnbkp3dFN2aWRSZXNwb25zZRJJCgpHZXRKd3RLZXlzEhwuaGVkZGxlLnYxLkdldEp3dEtleXNSZXF1ZXN0Gh0uaGVkZGxlLnYxLkdldEp3dEtleXNSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwifwoXU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwSKwoLcmV2b2NhdGlvbnMYAyABKAsyFi5oZWRkbGUudjEuUmV2b2NhdGlvbnMiSgoLUmV2b2NhdGlvbnMSDwoHdmVyc2lvbhgBIAEoBBIqCgtyZXZvY2F0aW9ucxgCIAMoCzIVLmhlZGRsZS52MS5SZXZvY2F0aW9uIjsKClJldm9jYXRpb24SEQoJc3BpZmZlX2lkGAEgASgJEhoKEm5vdF9iZWZvcmVfc2Vjb25kcxgCIAEoBCJTCgtUcnVzdFJlcG9ydBIMCgRub2RlGAEgASgJEhkKEXRydXN0X2ZpbmdlcnByaW50GAIgASgJEhsKE3Jldm9jYXRpb25zX3ZlcnNpb24YAyABKAQiUwoLVHJ1c3RVcGRhdGUSFwoPcmVuZXdfd2l0aGluX21zGAEgASgNEisKC3Jldm9jYXRpb25zGAIgASgLMhYuaGVkZGxlLnYxLlJldm9jYXRpb25zIiYKElNpZ25Kd3RTdmlkUmVxdWVzdBIQCghhdWRpZW5jZRgBIAMoCSIkChNTaWduSnd0U3ZpZFJlc3BvbnNlEg0KBXRva2VuGAEgASgJIhMKEUdldEp3dEtleXNSZXF1ZXN0IiUKEkdldEp3dEtleXNSZXNwb25zZRIPCgdqd2tfc2V0GAEgASgJMskCChJDZXJ0aWZpY2F0ZVNlcnZpY2USWAoPU2lnbkNlcnRpZmljYXRlEiEuaGVkZGxlLnYxLlNpZ25DZXJ0aWZpY2F0ZVJlcXVlc3QaIi5oZWRkbGUudjEuU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USQAoKV2F0Y2hUcnVzdBIWLmhlZGRsZS52MS5UcnVzdFJlcG9ydBoWLmhlZGRsZS52MS5UcnVzdFVwZGF0ZSgBMAESTAoLU2lnbkp3dFN2aWQSHS5oZWRkbGUudjEuU2lnbkp3dFN2aWRSZXF1ZXN0Gh4uaGVkZGxlLnYxLlNpZ25Kd3RTdmlkUmVzcG9uc2USSQoKR2V0Snd0S2V5cxIcLmhlZGRsZS52MS5HZXRKd3RLZXlzUmVxdWVzdBodLmhlZGRsZS52MS5HZXRKd3RLZXlzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message heddle.v1.SignCertificateRequest
@@ -48,6 +48,13 @@ export type SignCertificateResponse = Message<"heddle.v1.SignCertificateResponse
    * @generated from field: repeated bytes trust_bundle_der = 2;
    */
   trustBundleDer: Uint8Array[];
+
+  /**
+   * As of now; what changes later comes by WatchTrust.
+   *
+   * @generated from field: heddle.v1.Revocations revocations = 3;
+   */
+  revocations?: Revocations | undefined;
 };
 
 /**
@@ -56,6 +63,58 @@ export type SignCertificateResponse = Message<"heddle.v1.SignCertificateResponse
  */
 export const SignCertificateResponseSchema: GenMessage<SignCertificateResponse> = /*@__PURE__*/
   messageDesc(file_heddle_v1_certificate, 1);
+
+/**
+ * All that are in force: a newer list takes the place of an older one.
+ *
+ * @generated from message heddle.v1.Revocations
+ */
+export type Revocations = Message<"heddle.v1.Revocations"> & {
+  /**
+   * Grows with every change.
+   *
+   * @generated from field: uint64 version = 1;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: repeated heddle.v1.Revocation revocations = 2;
+   */
+  revocations: Revocation[];
+};
+
+/**
+ * Describes the message heddle.v1.Revocations.
+ * Use `create(RevocationsSchema)` to create a new message.
+ */
+export const RevocationsSchema: GenMessage<Revocations> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 2);
+
+/**
+ * No certificate of this identity counts whose validity began (notBefore) at this second or before it, whoever has signed it.
+ *
+ * @generated from message heddle.v1.Revocation
+ */
+export type Revocation = Message<"heddle.v1.Revocation"> & {
+  /**
+   * @generated from field: string spiffe_id = 1;
+   */
+  spiffeId: string;
+
+  /**
+   * Seconds since the Unix epoch.
+   *
+   * @generated from field: uint64 not_before_seconds = 2;
+   */
+  notBeforeSeconds: bigint;
+};
+
+/**
+ * Describes the message heddle.v1.Revocation.
+ * Use `create(RevocationSchema)` to create a new message.
+ */
+export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 3);
 
 /**
  * @generated from message heddle.v1.TrustReport
@@ -74,6 +133,13 @@ export type TrustReport = Message<"heddle.v1.TrustReport"> & {
    * @generated from field: string trust_fingerprint = 2;
    */
   trustFingerprint: string;
+
+  /**
+   * Version of the revocations that are in force.
+   *
+   * @generated from field: uint64 revocations_version = 3;
+   */
+  revocationsVersion: bigint;
 };
 
 /**
@@ -81,26 +147,33 @@ export type TrustReport = Message<"heddle.v1.TrustReport"> & {
  * Use `create(TrustReportSchema)` to create a new message.
  */
 export const TrustReportSchema: GenMessage<TrustReport> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 2);
+  messageDesc(file_heddle_v1_certificate, 4);
 
 /**
- * @generated from message heddle.v1.RenewalRequest
+ * @generated from message heddle.v1.TrustUpdate
  */
-export type RenewalRequest = Message<"heddle.v1.RenewalRequest"> & {
+export type TrustUpdate = Message<"heddle.v1.TrustUpdate"> & {
   /**
-   * Renew at a random time within so many milliseconds.
+   * Renew at a random time within so many milliseconds; zero: no need to.
    *
-   * @generated from field: uint32 within_ms = 1;
+   * @generated from field: uint32 renew_within_ms = 1;
    */
-  withinMs: number;
+  renewWithinMs: number;
+
+  /**
+   * Absent: as before.
+   *
+   * @generated from field: heddle.v1.Revocations revocations = 2;
+   */
+  revocations?: Revocations | undefined;
 };
 
 /**
- * Describes the message heddle.v1.RenewalRequest.
- * Use `create(RenewalRequestSchema)` to create a new message.
+ * Describes the message heddle.v1.TrustUpdate.
+ * Use `create(TrustUpdateSchema)` to create a new message.
  */
-export const RenewalRequestSchema: GenMessage<RenewalRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 3);
+export const TrustUpdateSchema: GenMessage<TrustUpdate> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 5);
 
 /**
  * @generated from message heddle.v1.SignJwtSvidRequest
@@ -119,7 +192,7 @@ export type SignJwtSvidRequest = Message<"heddle.v1.SignJwtSvidRequest"> & {
  * Use `create(SignJwtSvidRequestSchema)` to create a new message.
  */
 export const SignJwtSvidRequestSchema: GenMessage<SignJwtSvidRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 4);
+  messageDesc(file_heddle_v1_certificate, 6);
 
 /**
  * @generated from message heddle.v1.SignJwtSvidResponse
@@ -138,7 +211,7 @@ export type SignJwtSvidResponse = Message<"heddle.v1.SignJwtSvidResponse"> & {
  * Use `create(SignJwtSvidResponseSchema)` to create a new message.
  */
 export const SignJwtSvidResponseSchema: GenMessage<SignJwtSvidResponse> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 5);
+  messageDesc(file_heddle_v1_certificate, 7);
 
 /**
  * @generated from message heddle.v1.GetJwtKeysRequest
@@ -151,7 +224,7 @@ export type GetJwtKeysRequest = Message<"heddle.v1.GetJwtKeysRequest"> & {
  * Use `create(GetJwtKeysRequestSchema)` to create a new message.
  */
 export const GetJwtKeysRequestSchema: GenMessage<GetJwtKeysRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 6);
+  messageDesc(file_heddle_v1_certificate, 8);
 
 /**
  * @generated from message heddle.v1.GetJwtKeysResponse
@@ -170,7 +243,7 @@ export type GetJwtKeysResponse = Message<"heddle.v1.GetJwtKeysResponse"> & {
  * Use `create(GetJwtKeysResponseSchema)` to create a new message.
  */
 export const GetJwtKeysResponseSchema: GenMessage<GetJwtKeysResponse> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 7);
+  messageDesc(file_heddle_v1_certificate, 9);
 
 /**
  * Signs workload certificates. The key never leaves the caller; what travels is a PKCS#10 request.
@@ -189,15 +262,15 @@ export const CertificateService: GenService<{
     output: typeof SignCertificateResponseSchema;
   },
   /**
-   * Open for as long as the proxy runs (mutual TLS): it reports what its certificate and trust bundle are, anew after each change, and is told
-   * when a newer one should be fetched before its time.
+   * Open for as long as the proxy runs (mutual TLS): it reports what its certificate, trust bundle and revocations are, anew after each change,
+   * and is told when a newer certificate should be fetched before its time, and what is revoked.
    *
    * @generated from rpc heddle.v1.CertificateService.WatchTrust
    */
   watchTrust: {
     methodKind: "bidi_streaming";
     input: typeof TrustReportSchema;
-    output: typeof RenewalRequestSchema;
+    output: typeof TrustUpdateSchema;
   },
   /**
    * A JWT-SVID of the identity that the caller's SVID shows (mutual TLS), and of no other.

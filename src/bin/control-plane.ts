@@ -171,7 +171,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   const proofs = { revocations, authorizedIdentity: isWanted, clock, logger }
   const certificates = createCertificateService({ authority, tokens, ...proofs })
   secured.addService(certificates.definition, certificates.implementation)
-  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
+  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs, logger })
   const jwts = createJwtService({ authority: jwtAuthority, ...proofs })
   secured.addService(jwts.definition, jwts.implementation)
   /** SPIFFE ID by node id. */
@@ -237,7 +237,12 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
         expiresAtMs: clock.nowMs() + joinTokenTtlMs,
       }),
       workloadStatuses,
-      authority: rotation,
+      authority: {
+        status: () => ({ ...rotation.status(), jwtKeys: jwtAuthority.status() }),
+        start: (kind) => rotation.start(kind),
+        revoke: (spiffeId, reason) => rotation.revoke(spiffeId, reason),
+        rotateJwtKey: () => jwtAuthority.rotate(),
+      },
     },
     apiAddress.host,
     apiAddress.port,

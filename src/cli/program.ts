@@ -228,9 +228,11 @@ const declareSecurity: Declare = (program, context, run) => {
   verb(certs, 'rotate', 'replace root or intermediate while everything runs, and wait until it is done', [
     'heddle certs rotate --root',
     'heddle certs rotate --intermediate',
+    'heddle certs rotate --jwt',
   ])
     .option('--root', 'the root, and with it the intermediate', false)
     .option('--intermediate', 'only the intermediate', false)
+    .option('--jwt', 'the key of JWT-SVIDs: publish the next one, which signs ten minutes later', false)
     .addOption(stateDirOption())
     .addOption(outputOption())
     .action((_, command: Command) =>

@@ -99,6 +99,16 @@ export interface AuthorityCertificate {
   readonly notAfterMs: number
 }
 
+/** A key of JWT-SVIDs. */
+export interface AuthorityJwtKey {
+  /** Its thumbprint (RFC 7638), as tokens name it. */
+  readonly kid: string
+  /** `next`: verifies, and does not sign yet. `retiring`: verifies until its last token has ended. */
+  readonly use: 'signing' | 'next' | 'retiring'
+  /** When that ends: it signs no more, or is forgotten. Milliseconds since the Unix epoch. */
+  readonly untilMs: number
+}
+
 /** Of everything that an identity was given: certificates and join tokens. */
 export interface Revocation {
   readonly spiffeId: string
@@ -122,6 +132,7 @@ export interface AuthorityStatus {
   readonly trustDomain: string
   readonly certificates: readonly AuthorityCertificate[]
   readonly revocations: readonly RevocationStatus[]
+  readonly jwtKeys: readonly AuthorityJwtKey[]
   /** Absent when none is under way. */
   readonly rotation?: RotationStatus
 }

@@ -70,11 +70,12 @@ async function start(t: TestContext): Promise<Api> {
       createJoinToken: () => Promise.resolve({ token: 'a-join-token', expiresAtMs: 1 }),
       workloadStatuses: new WorkloadStatuses(),
       authority: {
-        status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [] }),
+        status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
         start: () => undefined,
         revoke: () => {
           throw new Error('it is no identity')
         },
+        rotateJwtKey: () => undefined,
       },
     },
     '127.0.0.1',

@@ -73,7 +73,7 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const tls = createControlPlaneServerCredentials({ authority, clock, logger })
   const server = new Server()
   server.addService(service.definition, service.implementation)
-  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
+  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs, logger })
   const jwts = createJwtService({
     authority: jwtAuthority,
     revocations: authority.revocations,

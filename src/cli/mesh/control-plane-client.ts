@@ -88,7 +88,7 @@ export class ControlPlaneClient {
     return this.#json('/v1/authority')
   }
 
-  startRotation(kind: RotationKind): Promise<AuthorityStatus> {
+  startRotation(kind: RotationKind | 'jwt'): Promise<AuthorityStatus> {
     return this.#json('/v1/authority/rotations', { method: 'POST', body: jsonBody({ kind }) })
   }
 

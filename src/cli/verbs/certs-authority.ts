@@ -26,15 +26,17 @@ export async function certsAuthority(context: CliContext, options: MeshOptions):
 export interface RotateOptions extends MeshOptions {
   readonly root: boolean
   readonly intermediate: boolean
+  readonly jwt: boolean
 }
 
 /** Starts a rotation, or joins the one under way, and shows how it goes until it is done. It goes on without this command, too. */
 export async function certsRotate(context: CliContext, options: RotateOptions): Promise<ExitCode> {
-  if (options.root === options.intermediate) {
-    throw new CliError('say what to rotate: --root or --intermediate', {
+  if ([options.root, options.intermediate, options.jwt].filter(Boolean).length !== 1) {
+    throw new CliError('say what to rotate: --root, --intermediate or --jwt', {
       hint: 'a new root comes with a new intermediate',
     })
   }
+  if (options.jwt) return rotateJwtKey(context, options)
   const kind: RotationKind = options.root ? 'root' : 'intermediate'
   const client = connect(context, options)
   const progress = new Progress(context.host)
@@ -45,6 +47,15 @@ export async function certsRotate(context: CliContext, options: RotateOptions): 
   const status = await finished(context, progress, () => retrying(() => client.authority()))
   client.close()
   progress.clear()
+  await answer(context, options, status)
+  return 0
+}
+
+/** Nobody needs to wait: it signs when everybody has had the time to learn of it. */
+async function rotateJwtKey(context: CliContext, options: MeshOptions): Promise<ExitCode> {
+  const client = connect(context, options)
+  const status = await client.startRotation('jwt')
+  client.close()
   await answer(context, options, status)
   return 0
 }
@@ -114,7 +125,11 @@ async function answer(context: CliContext, options: MeshOptions, status: Authori
   }
 }
 
-export function authorityTable({ certificates }: AuthorityStatus, nowMs: number): TableView {
+export function authorityTable({ certificates, jwtKeys }: AuthorityStatus, nowMs: number): TableView {
+  const signers = certificates.map(({ role, use, serialNumber, notAfterMs }) => {
+    return { what: role as string, use, name: serialNumber, untilMs: notAfterMs }
+  })
+  const keys = jwtKeys.map(({ kid, use, untilMs }) => ({ what: 'key of tokens', use, name: kid, untilMs }))
   return {
     columns: [
       { header: 'AUTHORITY' },
@@ -123,12 +138,12 @@ export function authorityTable({ certificates }: AuthorityStatus, nowMs: number)
       { header: 'NOT AFTER' },
       { header: 'REMAINING', align: 'right' },
     ],
-    rows: certificates.map(({ role, use, serialNumber, notAfterMs }) => [
-      role,
+    rows: [...signers, ...keys].map(({ what, use, name, untilMs }) => [
+      what,
       use,
-      serialNumber,
-      formatTime(notAfterMs),
-      notAfterMs > nowMs ? formatAge(notAfterMs - nowMs) : 'expired',
+      name,
+      formatTime(untilMs),
+      untilMs > nowMs ? formatAge(untilMs - nowMs) : 'expired',
     ]),
     empty: 'no certificates',
   }

@@ -11,6 +11,8 @@ export interface AuthorityPort {
   start(kind: RotationKind): void
   /** Throws, with the reason, when there can be no such identity. */
   revoke(spiffeId: string, reason: string): Revocation
+  /** Throws when the next key cannot be kept. */
+  rotateJwtKey(): void
 }
 
 const mostReason = 200
@@ -20,11 +22,12 @@ export function registerAuthorityRoutes(app: FastifyInstance, authority: Authori
 
   app.post<{ Body: { kind?: unknown } | null }>('/v1/authority/rotations', ({ body }, reply) => {
     const kind = body?.kind
-    if (kind !== 'root' && kind !== 'intermediate') {
-      throw new ApiFailure(400, { code: 'bad-request', message: 'kind is "root" or "intermediate"' })
+    if (kind !== 'root' && kind !== 'intermediate' && kind !== 'jwt') {
+      throw new ApiFailure(400, { code: 'bad-request', message: 'kind is "root", "intermediate" or "jwt"' })
     }
     try {
-      authority.start(kind)
+      if (kind === 'jwt') authority.rotateJwtKey()
+      else authority.start(kind)
     } catch (error) {
       throw new ApiFailure(409, {
         code: 'rotation-refused',

@@ -41,11 +41,12 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
     createJoinToken: (spiffeId) => Promise.resolve({ token: `for ${spiffeId}`, expiresAtMs: 5 }),
     workloadStatuses: new WorkloadStatuses(),
     authority: {
-      status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [] }),
+      status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
       start: () => undefined,
       revoke: () => {
         throw new Error('it is no identity')
       },
+      rotateJwtKey: () => undefined,
     },
   })
   return { app, clock, desired }

@@ -37,7 +37,7 @@ export class Rotation {
     this.check()
   }
 
-  status(): AuthorityStatus {
+  status(): Omit<AuthorityStatus, 'jwtKeys'> {
     const { authority } = this.#options
     const { trustDomain, rotation } = authority
     const certificates = authority.certificates()

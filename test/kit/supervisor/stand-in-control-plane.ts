@@ -67,11 +67,12 @@ const { url } = await startControlApi(
       Promise.resolve({ token: `${process.pid}-${++tokens} ${spiffeId}`, expiresAtMs: Date.now() + 60_000 }),
     workloadStatuses,
     authority: {
-      status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [] }),
+      status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
       start: () => undefined,
       revoke: () => {
         throw new Error('it is no identity')
       },
+      rotateJwtKey: () => undefined,
     },
   },
   '127.0.0.1',

@@ -187,7 +187,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   secured.addService(trustService.definition, trustService.implementation)
   const rotation = new Rotation({
     authority,
-    proxies: () => proxies().keys(),
+    proxies,
     isCurrent: (node) => trust.isCurrent(node),
     refusesRevoked: (node) => trust.refusesRevoked(node),
     clock,

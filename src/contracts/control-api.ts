@@ -144,6 +144,9 @@ export interface RotationStatus {
   readonly phaseSinceMs: number
   /** The phase waits no longer than until then: what a proxy that is away holds has ended. */
   readonly phaseEndsByMs: number
-  /** Proxies that are not there yet ("sidecar~default~web"). */
+  /**
+   * Proxies that are not there yet ("sidecar~default~web"), and SPIFFE IDs that hold valid certificates though the mesh has no document of
+   * them.
+   */
   readonly waitingFor: readonly string[]
 }

@@ -71,6 +71,10 @@ export interface Authority {
 
 /** The part that is rotated. */
 export interface RotatableAuthority extends Authority {
+  /** SPIFFE IDs of which an SVID may be valid, the control plane's own left out; over restarts. */
+  holders(): readonly string[]
+  /** The mesh has no such identity any more: nobody waits for its holders. */
+  forgetHolder(spiffeId: string): void
   /** Undefined when none is under way. */
   readonly rotation: RotationState | undefined
   /** The user's own certificate authority has another root than the one that is trusted: start a rotation. */
@@ -117,7 +121,7 @@ class UpstreamAuthority implements RotatableAuthority {
     this.trustBundleFile = join(folder, 'trust-bundle.pem')
     this.#rotationFile = join(folder, 'rotation.json')
     this.#intermediateFile = join(folder, 'intermediate.pem')
-    this.#issued = new IssuedSvids(join(folder, 'issued.json'))
+    this.#issued = new IssuedSvids(join(folder, 'issued.json'), clock)
     this.revocations = new Revocations(join(folder, 'revocations.json'), clock)
     this.#upstreams = new Upstreams({ folder, trustDomain, clock, files: upstreamFiles })
     this.#rotation = readRotation(this.#rotationFile)
@@ -181,7 +185,10 @@ class UpstreamAuthority implements RotatableAuthority {
     }
     const { certificate } = this.#intermediate.current()
     const notBeforeMs = Math.max(this.#notBeforeMs(certificate), this.#latestNotBeforeMs)
-    return this.revocations.revoke(spiffeId, reason, wholeSecond(notBeforeMs), this.#issued.endByMs)
+    const revocation = this.revocations.revoke(spiffeId, reason, wholeSecond(notBeforeMs), this.#issued.endByMs)
+    // what it holds is worth nothing
+    this.forgetHolder(spiffeId)
+    return revocation
   }
 
   certificates(): readonly AuthorityCertificate[] {
@@ -194,6 +201,15 @@ class UpstreamAuthority implements RotatableAuthority {
     const below = [certificate, ...upstream.issuers].map((one) => describe(one, 'intermediate', 'signing'))
     const coming = upstream === next ? [] : (next?.issuers ?? []).map((one) => describe(one, 'intermediate', 'next'))
     return [...roots, ...below, ...coming]
+  }
+
+  holders(): readonly string[] {
+    const own = controlPlaneSpiffeId(this.trustDomain)
+    return this.#issued.holders().filter((spiffeId) => spiffeId !== own)
+  }
+
+  forgetHolder(spiffeId: string): void {
+    this.#issued.forget(spiffeId)
   }
 
   get isNewRootWanted(): boolean {
@@ -324,7 +340,7 @@ class UpstreamAuthority implements RotatableAuthority {
       kind: { role: 'leaf' },
     })
     const notAfterMs = new X509Certificate(der).validToDate.getTime()
-    this.#issued.willEnd(notAfterMs, lifetimeMs)
+    this.#issued.willEnd(spiffeId, notAfterMs, lifetimeMs)
     // an intermediate that was replaced for its age is news, too
     this.#tellFingerprint(signing)
     return {

@@ -65,7 +65,7 @@ function run(authority: RotatableAuthority, isCurrent: () => boolean): Running {
   const logger = recordingLogger(log)
   const rotation = new Rotation({
     authority,
-    proxies: () => ['p'],
+    proxies: () => new Map([['p', web]]),
     isCurrent,
     refusesRevoked: () => true,
     clock,

@@ -74,8 +74,8 @@ describe('the signer of JWT-SVIDs', () => {
     (restarted) => {
       let authority = start()
       const first = authority.keys[0]?.kid
-      // what a reader that looks every five minutes knows
-      let known = { keys: authority.keys }
+      // what readers know that look every five minutes, each in another
+      const known = Array.from({ length: 5 }, () => ({ keys: authority.keys }))
       const tokens: string[] = []
       const seen: string[] = []
       clock.advance(30 * dayMs - 20 * minuteMs)
@@ -86,11 +86,11 @@ describe('the signer of JWT-SVIDs', () => {
           .map(({ use }) => use)
           .join(' ')
         if (seen.at(-1) !== uses) seen.push(uses)
-        if (minutes % 5 === 0) known = { keys: authority.keys }
+        known[minutes % 5] = { keys: authority.keys }
         tokens.push(authority.sign(web, ['billing']))
+        const expected = { trustDomain: 'mesh.local', audience: 'billing', nowMs: clock.nowMs() }
         for (const token of tokens.slice(-5)) {
-          const expected = { bundle: known, trustDomain: 'mesh.local', audience: 'billing', nowMs: clock.nowMs() }
-          expect(verifyJwtSvid(token, expected).fault).toBeUndefined()
+          for (const bundle of known) expect(verifyJwtSvid(token, { ...expected, bundle }).fault).toBeUndefined()
         }
         clock.advance(minuteMs)
       }

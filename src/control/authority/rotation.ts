@@ -7,8 +7,8 @@ import type { RotatableAuthority } from './authority.ts'
 
 export interface RotationOptions {
   readonly authority: RotatableAuthority
-  /** Node ids of the proxies that the mesh has. */
-  readonly proxies: () => Iterable<string>
+  /** SPIFFE ID of each proxy that the mesh has, by node id. */
+  readonly proxies: () => ReadonlyMap<string, string>
   /** Whether what a renewal would give now is what the proxy has in force. */
   readonly isCurrent: (node: string) => boolean
   /** Whether the proxy refuses what is revoked now. */
@@ -22,6 +22,8 @@ const retryMs = 1_000
 export class Rotation {
   readonly #options: RotationOptions
   #timer: Timer | undefined
+  /** SPIFFE IDs that the mesh has had since the start. */
+  #identities: ReadonlySet<string> = new Set()
 
   /** Goes on with what was under way. */
   constructor(options: RotationOptions) {
@@ -67,6 +69,7 @@ export class Rotation {
     const { authority, clock, logger } = this.#options
     this.#timer?.cancel()
     try {
+      this.#forgetRemoved()
       for (;;) {
         if (authority.rotation === undefined && authority.isNewRootWanted) authority.startRotation('root')
         const { rotation } = authority
@@ -96,11 +99,24 @@ export class Rotation {
     this.#timer?.cancel()
   }
 
+  /** And for whoever holds an SVID and is not known: documents may have been unreadable when the control plane started. */
   #waitingFor(): string[] {
-    return this.#lacking(this.#options.isCurrent)
+    const { authority } = this.#options
+    return [
+      ...this.#lacking(this.#options.isCurrent),
+      ...authority.holders().filter((spiffeId) => !this.#identities.has(spiffeId)),
+    ]
+  }
+
+  /** Not those that are missing since the start: nobody has seen that they were removed. */
+  #forgetRemoved(): void {
+    const { authority, proxies } = this.#options
+    const before = this.#identities
+    this.#identities = new Set(proxies().values())
+    for (const spiffeId of before) if (!this.#identities.has(spiffeId)) authority.forgetHolder(spiffeId)
   }
 
   #lacking(has: (node: string) => boolean): string[] {
-    return [...this.#options.proxies()].filter((node) => !has(node)).toSorted()
+    return [...this.#options.proxies().keys()].filter((node) => !has(node)).toSorted()
   }
 }

@@ -127,7 +127,7 @@ async function answer(context: CliContext, options: MeshOptions, status: Authori
 
 export function authorityTable({ certificates, jwtKeys }: AuthorityStatus, nowMs: number): TableView {
   const signers = certificates.map(({ role, use, serialNumber, notAfterMs }) => {
-    return { what: role as string, use, name: serialNumber, untilMs: notAfterMs }
+    return { what: role, use, name: serialNumber, untilMs: notAfterMs }
   })
   const keys = jwtKeys.map(({ kid, use, untilMs }) => ({ what: 'key of tokens', use, name: kid, untilMs }))
   return {

@@ -1,12 +1,5 @@
 // Names, labels, units and help of every metric a proxy reports. Dashboards and other people's queries rely on them: nothing is renamed.
-
-export interface MetricDefinition {
-  /** Prometheus name; the unit is in it, counters end in "_total". */
-  readonly name: string
-  readonly kind: 'counter' | 'gauge' | 'histogram'
-  readonly help: string
-  readonly labels: readonly string[]
-}
+import type { MetricDefinition } from '../../core/metrics/metric-definition.ts'
 
 /** Value of a label that the proxy does not know: a caller without identity, a request that met no route. */
 export const unknownLabel = 'unknown'
@@ -14,8 +7,6 @@ export const unknownLabel = 'unknown'
 export const noFlagsLabel = '-'
 /** Value of `method` for methods that RFC 9110 and RFC 5789 do not name: callers may invent any number. */
 export const otherMethodLabel = 'OTHER'
-/** Value of every label of the series that takes what comes after a metric has reached its greatest number of series. */
-export const overflowLabel = 'overflow'
 
 /** Upper bounds in seconds; the last bucket is +Inf. Finer than usual at the bottom: a hop inside a host takes less than a millisecond. */
 export const durationBucketsSeconds: readonly number[] = [

@@ -20,6 +20,7 @@ import { createDocumentsPort } from '../control/api/documents-port.ts'
 import { buildMeshState } from '../control/api/mesh-state.ts'
 import { claimedPorts, neededAddresses } from '../control/api/sidecar-addresses.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import { authorityProblems } from '../control/authority/authority-expiry.ts'
 import { createAuthority } from '../control/authority/authority.ts'
 import { createCertificateService } from '../control/authority/certificate-service.ts'
 import { createJoinTokens } from '../control/authority/join-tokens.ts'
@@ -41,6 +42,7 @@ import { createStoreSource } from '../control/sources/store-source.ts'
 import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
+import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
 import { createXdsServer, xdsServerChannelOptions } from '../control/xds-server/xds-server.ts'
@@ -168,7 +170,8 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   const isWanted = (spiffeId: string): boolean =>
     desired.value.sidecars.some((sidecar) => sidecar.spiffeId === spiffeId)
   const { revocations } = authority
-  const proofs = { revocations, authorizedIdentity: isWanted, clock, logger }
+  const metrics = new ControlPlaneMetrics(logger)
+  const proofs = { revocations, metrics, authorizedIdentity: isWanted, clock, logger }
   const certificates = createCertificateService({ authority, tokens, ...proofs })
   secured.addService(certificates.definition, certificates.implementation)
   const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs, logger })
@@ -225,7 +228,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
           xdsAddress,
           isReady: (workload) => workloadStatuses.ready.value.has(workload),
         }),
-      problems: () => configuration.problems.value,
+      problems: () => [...configuration.problems.value, ...authorityProblems(authority.certificates(), clock.nowMs())],
       proxies: () => xds.proxies(),
       documents: createDocumentsPort({
         configuration,
@@ -237,6 +240,11 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
         expiresAtMs: clock.nowMs() + joinTokenTtlMs,
       }),
       workloadStatuses,
+      renderMetrics: () =>
+        metrics.render({
+          authority: rotation.status(),
+          proxiesConnected: xds.proxies().filter(({ connected }) => connected).length,
+        }),
       authority: {
         status: () => ({ ...rotation.status(), jwtKeys: jwtAuthority.status() }),
         start: (kind) => rotation.start(kind),

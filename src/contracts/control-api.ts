@@ -128,6 +128,12 @@ export interface RevocationStatus extends Revocation {
   readonly waitingFor: readonly string[]
 }
 
+/**
+ * With less of its life left a certificate of the authority is a problem. An intermediate of the embedded root is replaced with a third left: below
+ * this nobody does it by itself.
+ */
+export const authorityWarningShare = 0.2
+
 export interface AuthorityStatus {
   readonly trustDomain: string
   readonly certificates: readonly AuthorityCertificate[]

@@ -60,6 +60,18 @@ for (const args of [[], ['--workers', '2']]) {
       const address = mesh.workload('client').services.find((service) => service.name === 'echo')?.address
       await eventually(async () => assert.equal((await fetch(`http://${address}/`)).status, 200), 5_000)
 
+      const metrics = await (await fetch(`${mesh.state.adminUrl}/metrics`)).text()
+      assert.match(metrics, /^heddle_revocations 1$/m)
+      assert.match(metrics, /^heddle_proxies_connected [1-9]/m)
+      assert.match(metrics, /^heddle_svids_issued_total\{type="x509",proof="token"\} [5-9]$/m)
+      for (const reason of ['certificate_revoked', 'token_revoked'])
+        assert.match(metrics, new RegExp(`^heddle_signing_requests_refused_total\\{reason="${reason}"\\} [1-9]`, 'm'))
+      for (const role of ['root', 'intermediate']) {
+        const expiry = `heddle_authority_certificate_expiry_timestamp_seconds\\{role="${role}",use="signing"\\}`
+        const [, seconds] = new RegExp(`^${expiry} (\\d+)$`, 'm').exec(metrics) ?? []
+        assert.ok(Number(seconds) * 1000 > Date.now() + 300 * 86_400_000, metrics)
+      }
+
       await killControlPlane(mesh)
       const listed = await eventually(() => revocationsOf(mesh), 20_000)
       assert.deepEqual(

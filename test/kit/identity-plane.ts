@@ -16,6 +16,7 @@ import { createJwtAuthority } from '../../src/control/authority/jwt-authority.ts
 import { createJwtService } from '../../src/control/authority/jwt-service.ts'
 import { createControlPlaneServerCredentials } from '../../src/control/authority/server-credentials.ts'
 import { openSqliteStore } from '../../src/control/store/sqlite-store.ts'
+import { ControlPlaneMetrics } from '../../src/control/telemetry/control-plane-metrics.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Logger } from '../../src/core/logger.ts'
 import { createSystemRandom } from '../../src/core/random.ts'
@@ -62,10 +63,12 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const authority = createAuthority({ stateDir: options.stateDir, trustDomain, clock, svidLifetimeMs })
   const tokens = createJoinTokens({ store, clock })
   const authorizedIdentity = options.authorizedIdentity ?? ((): boolean => true)
+  const metrics = new ControlPlaneMetrics(logger)
   const service = createCertificateService({
     authority,
     tokens,
     revocations: authority.revocations,
+    metrics,
     authorizedIdentity,
     clock,
     logger,
@@ -77,6 +80,7 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const jwts = createJwtService({
     authority: jwtAuthority,
     revocations: authority.revocations,
+    metrics,
     authorizedIdentity,
     clock,
     logger,

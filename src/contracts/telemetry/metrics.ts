@@ -186,3 +186,73 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     labels: ['spiffe_id'],
   },
 }
+
+export type ControlPlaneMetric =
+  | 'certificateExpiry'
+  | 'rotationPhase'
+  | 'rotationWaiting'
+  | 'svidsIssued'
+  | 'signingRefused'
+  | 'revocations'
+  | 'proxiesConnected'
+
+const rotationLabels = ['kind', 'phase']
+
+/** Of the control plane, at `/metrics` of its API. */
+export const controlPlaneMetrics: Readonly<Record<ControlPlaneMetric, MetricDefinition>> = {
+  certificateExpiry: {
+    name: 'heddle_authority_certificate_expiry_timestamp_seconds',
+    kind: 'gauge',
+    help: 'When a certificate of the authority ends, seconds since the Unix epoch. use: signing, next, retiring.',
+    labels: ['role', 'use'],
+  },
+  rotationPhase: {
+    name: 'heddle_authority_rotation_phase_start_timestamp_seconds',
+    kind: 'gauge',
+    help: 'Since when the rotation under way is in this phase, seconds since the Unix epoch; absent when there is none.',
+    labels: rotationLabels,
+  },
+  rotationWaiting: {
+    name: 'heddle_authority_rotation_waiting_proxies',
+    kind: 'gauge',
+    help: 'Proxies that the phase waits for.',
+    labels: rotationLabels,
+  },
+  svidsIssued: {
+    name: 'heddle_svids_issued_total',
+    kind: 'counter',
+    help: 'SVIDs signed. type: x509, jwt. proof: token (a proxy joined), svid (it showed the one it has).',
+    labels: ['type', 'proof'],
+  },
+  signingRefused: {
+    name: 'heddle_signing_requests_refused_total',
+    kind: 'counter',
+    help: 'Requests for an SVID that were refused.',
+    labels: ['reason'],
+  },
+  revocations: {
+    name: 'heddle_revocations',
+    kind: 'gauge',
+    help: 'Identities of which something is revoked.',
+    labels: [],
+  },
+  proxiesConnected: {
+    name: 'heddle_proxies_connected',
+    kind: 'gauge',
+    help: 'Data planes that are connected for their configuration.',
+    labels: [],
+  },
+}
+
+/** `reason` of `signingRefused`. */
+export type SigningRefusalReason =
+  | 'no_certificate'
+  | 'certificate_expired'
+  | 'certificate_revoked'
+  | 'token_unknown'
+  | 'token_expired'
+  | 'token_used'
+  | 'token_revoked'
+  | 'invalid_request'
+  | 'denied'
+  | 'failed'

@@ -29,6 +29,8 @@ export interface ControlApiDeps {
   /** A single-use token for that SPIFFE ID. */
   readonly createJoinToken: (spiffeId: string) => Promise<JoinToken>
   readonly authority: AuthorityPort
+  /** In the text format of Prometheus. */
+  readonly renderMetrics: () => string
   /** The supervisor's newest word on the workloads it runs. */
   readonly workloadStatuses: WorkloadStatuses
 }

@@ -40,6 +40,7 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
     },
     createJoinToken: (spiffeId) => Promise.resolve({ token: `for ${spiffeId}`, expiresAtMs: 5 }),
     workloadStatuses: new WorkloadStatuses(),
+    renderMetrics: () => 'heddle_revocations 0\n',
     authority: {
       status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
       start: () => undefined,

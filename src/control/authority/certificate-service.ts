@@ -8,6 +8,7 @@ import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
 // heddle.v1.CertificateService: signs the certificates of proxies that show a join token or the SVID they want to renew.
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
 import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
+import type { SigningRefusalReason } from '../../contracts/telemetry/metrics.ts'
 import {
   CertificateService,
   SignCertificateRequestSchema,
@@ -20,6 +21,7 @@ import type {
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import type { SigningSink } from '../telemetry/control-plane-metrics.ts'
 import type { Authority, SignedSvid } from './authority.ts'
 import { encodeRevocations } from './encode-revocations.ts'
 import type { JoinGrant, JoinTokens, TokenRefusal } from './join-tokens.ts'
@@ -32,6 +34,7 @@ export interface CertificateServiceOptions {
   readonly revocations: Pick<Revocations, 'list' | 'refusesCertificate' | 'refusesTokenOf'>
   /** Whether the mesh (still) has a proxy of this identity; `proxy` ("namespace/name") is known when it joins. */
   readonly authorizedIdentity: (spiffeId: string, proxy: string | undefined) => boolean
+  readonly metrics: SigningSink
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -67,7 +70,14 @@ const method = {
   responseDeserialize: (bytes: Buffer): SignCertificateResponse => fromBinary(SignCertificateResponseSchema, bytes),
 } as const
 
-class Unauthenticated extends Error {}
+class Unauthenticated extends Error {
+  readonly reason: SigningRefusalReason
+
+  constructor(reason: SigningRefusalReason, message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
 
 async function answer(
   options: CertificateServiceOptions,
@@ -83,9 +93,10 @@ async function answer(
       trustBundleDer: [...signed.bundleDer],
       revocations: encodeRevocations(options.revocations.list.value),
     }
+    options.metrics.signed('x509', token === undefined ? 'svid' : 'token')
     callback(null, create(SignCertificateResponseSchema, content))
   } catch (error) {
-    callback(toStatus(error, call.getPeer(), options.logger))
+    callback(toStatus(options, error, call.getPeer()))
   }
 }
 
@@ -96,7 +107,7 @@ async function join(options: CertificateServiceOptions, token: string, csrDer: U
     .digest('hex')
   const { spiffeId, proxy, createdAtMs } = granted(await options.tokens.verify(token, keyFingerprint))
   if (options.revocations.refusesTokenOf(spiffeId, createdAtMs)) {
-    throw new Unauthenticated(`the join token is from before ${spiffeId} was revoked: ${wayToJoin}`)
+    throw new Unauthenticated('token_revoked', `the join token is from before ${spiffeId} was revoked: ${wayToJoin}`)
   }
   assertAuthorized(options, spiffeId, proxy)
   // signed first, so that a request for somebody else's identity does not use up the token
@@ -135,13 +146,22 @@ export function peerSpiffeId(
   const certificate = raw === undefined ? undefined : new X509Certificate(raw)
   const spiffeId = certificate === undefined ? undefined : spiffeIdOf(certificate)
   if (certificate === undefined || spiffeId === undefined) {
-    throw new Unauthenticated('show a valid X.509-SVID of this trust domain, or a join token: `heddle token` makes one')
+    throw new Unauthenticated(
+      'no_certificate',
+      'show a valid X.509-SVID of this trust domain, or a join token: `heddle token` makes one',
+    )
   }
   if (certificate.validToDate.getTime() <= clock.nowMs()) {
-    throw new Unauthenticated(`the X.509-SVID of ${spiffeId} has expired: join again with a new token`)
+    throw new Unauthenticated(
+      'certificate_expired',
+      `the X.509-SVID of ${spiffeId} has expired: join again with a new token`,
+    )
   }
   if (revocations.refusesCertificate(spiffeId, certificate.validFromDate.getTime())) {
-    throw new Unauthenticated(`the X.509-SVID of ${spiffeId} was revoked: join again with a new token`)
+    throw new Unauthenticated(
+      'certificate_revoked',
+      `the X.509-SVID of ${spiffeId} was revoked: join again with a new token`,
+    )
   }
   return spiffeId
 }
@@ -161,16 +181,25 @@ const wayToJoin = 'make a new one with `heddle token`'
 
 function granted(result: JoinGrant | TokenRefusal): JoinGrant {
   if (typeof result !== 'string') return result
-  throw new Unauthenticated(`${refusals[result]}: ${wayToJoin}`)
+  throw new Unauthenticated(`token_${result}`, `${refusals[result]}: ${wayToJoin}`)
 }
 
-export function toStatus(error: unknown, peer: string, logger: Logger): { code: status; details: string } {
+export function toStatus(
+  { logger, metrics }: Pick<CertificateServiceOptions, 'logger' | 'metrics'>,
+  error: unknown,
+  peer: string,
+): { code: status; details: string } {
   const details = errorMessage(error)
   if (error instanceof SigningRefused || error instanceof Unauthenticated) {
     logger.warn('a certificate was refused', { peer, reason: details })
-    if (error instanceof Unauthenticated) return { code: status.UNAUTHENTICATED, details }
+    if (error instanceof Unauthenticated) {
+      metrics.refused(error.reason)
+      return { code: status.UNAUTHENTICATED, details }
+    }
+    metrics.refused(error.reason === 'denied' ? 'denied' : 'invalid_request')
     return { code: error.reason === 'denied' ? status.PERMISSION_DENIED : status.INVALID_ARGUMENT, details }
   }
+  metrics.refused('failed')
   logger.error('a certificate could not be signed', { peer, error: details })
   return { code: status.INTERNAL, details: 'the certificate could not be signed; the control plane logged why' }
 }

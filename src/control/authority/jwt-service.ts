@@ -21,7 +21,7 @@ import { SigningRefused } from './signing-request.ts'
 
 export interface JwtServiceOptions extends Pick<
   CertificateServiceOptions,
-  'authorizedIdentity' | 'clock' | 'logger' | 'revocations'
+  'authorizedIdentity' | 'clock' | 'logger' | 'metrics' | 'revocations'
 > {
   readonly authority: JwtAuthority
 }
@@ -33,7 +33,7 @@ export function createJwtService(options: JwtServiceOptions): {
   readonly definition: ServiceDefinition
   readonly implementation: UntypedServiceImplementation
 } {
-  const { authority, logger } = options
+  const { authority, metrics } = options
   /** Whoever is no proxy of the mesh gets nothing. */
   const answer = <Q, R>(call: ServerUnaryCall<Q, R>, callback: sendUnaryData<R>, response: (caller: string) => R) => {
     try {
@@ -41,7 +41,7 @@ export function createJwtService(options: JwtServiceOptions): {
       assertAuthorized(options, caller, undefined)
       callback(null, response(caller))
     } catch (error) {
-      callback(toStatus(error, call.getPeer(), logger))
+      callback(toStatus(options, error, call.getPeer()))
     }
   }
   return {
@@ -56,7 +56,9 @@ export function createJwtService(options: JwtServiceOptions): {
           if (audience.length === 0 || audience.includes('')) {
             throw new SigningRefused('invalid', 'a JWT-SVID is for somebody: name its audience')
           }
-          return create(SignJwtSvidResponseSchema, { token: authority.sign(caller, audience) })
+          const token = authority.sign(caller, audience)
+          metrics.signed('jwt', 'svid')
+          return create(SignJwtSvidResponseSchema, { token })
         })
       },
       GetJwtKeys: (

@@ -66,6 +66,7 @@ const { url } = await startControlApi(
     createJoinToken: (spiffeId) =>
       Promise.resolve({ token: `${process.pid}-${++tokens} ${spiffeId}`, expiresAtMs: Date.now() + 60_000 }),
     workloadStatuses,
+    renderMetrics: () => 'heddle_revocations 0\n',
     authority: {
       status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
       start: () => undefined,

@@ -1,11 +1,13 @@
+import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
 import { recordingLogger } from '../../../test/kit/identity-plane.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
+import { certificatesFromPem } from '../../contracts/identity/pem.ts'
 import { createAuthority } from '../../control/authority/authority.ts'
 import type { Authority } from '../../control/authority/authority.ts'
 import { createRandom } from '../../core/random.ts'
@@ -175,6 +177,35 @@ describe('the identity agent', () => {
     await pass(6_000, 1_000)
     expect(agent.credentials.value).toBeDefined()
   })
+
+  it.each([-50_000, 10 * 60_000, -10 * 60_000])(
+    'renews in time when the clock of the control plane is %i ms ahead of its own',
+    async (aheadMs) => {
+      const stateDir = mkdtempSync(join(tmpdir(), 'heddle-agent-'))
+      onTestFinished(() => rmSync(stateDir, { recursive: true }))
+      const theirs = new ManualClock(clock.nowMs() + aheadMs)
+      const other = createAuthority({
+        stateDir,
+        trustDomain: 'mesh.local',
+        clock: theirs,
+        svidLifetimeMs: () => hourMs,
+      })
+      answer = (csrDer) => other.sign(csrDer, web)
+      agent.start()
+      await settle()
+      for (let minutes = 0; minutes < 180; minutes++) {
+        const [leaf] = certificatesFromPem(agent.credentials.value?.certificateChainPem ?? '')
+        const { validFromDate, validToDate } = new X509Certificate(leaf as Uint8Array)
+        // by their clock, which is that of the other proxies
+        expect(validToDate.getTime()).toBeGreaterThan(theirs.nowMs())
+        expect(validFromDate.getTime()).toBeLessThanOrEqual(theirs.nowMs())
+        theirs.advance(60_000)
+        await pass(60_000, 60_000)
+      }
+      expect(new Set(proofs().slice(1))).toEqual(new Set(['svid']))
+      expect(proofs().length).toBeLessThan(12)
+    },
+  )
 
   it('backs off to 5 s at the most, and says why once', async () => {
     answer = dead

@@ -7,6 +7,7 @@ import type { CliContext, MeshOptions, Work } from './context.ts'
 import { outputFormats } from './output.ts'
 import type { RotateOptions } from './verbs/certs-authority.ts'
 import type { BundleOptions } from './verbs/certs-bundle.ts'
+import type { RevokeOptions } from './verbs/certs-revoke.ts'
 import { packageVersion } from './version.ts'
 
 /** `run` gets the work of the verb that was called. */
@@ -206,6 +207,7 @@ const declareSecurity: Declare = (program, context, run) => {
   const certs = verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', [
     'heddle certs',
     'heddle certs rotate --root',
+    'heddle certs revoke default/web',
     'heddle certs plaintext-callers',
   ])
     .addOption(stateDirOption())
@@ -213,7 +215,9 @@ const declareSecurity: Declare = (program, context, run) => {
     .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
 
   // `certs` itself takes the options that both have, wherever they stand
-  verb(certs, 'authority', 'show the certificates that sign the others', ['heddle certs authority -o json'])
+  verb(certs, 'authority', 'show the certificates that sign the others, and what is revoked', [
+    'heddle certs authority -o json',
+  ])
     .addOption(stateDirOption())
     .addOption(outputOption())
     .action((_, command: Command) =>
@@ -253,14 +257,34 @@ const declareSecurity: Declare = (program, context, run) => {
   verb(certs, 'rotate', 'replace root or intermediate while everything runs, and wait until it is done', [
     'heddle certs rotate --root',
     'heddle certs rotate --intermediate',
+    'heddle certs rotate --jwt',
   ])
     .option('--root', 'the root, and with it the intermediate', false)
     .option('--intermediate', 'only the intermediate', false)
+    .option('--jwt', 'the key of JWT-SVIDs: publish the next one, which signs ten minutes later', false)
     .addOption(stateDirOption())
     .addOption(outputOption())
     .action((_, command: Command) =>
       run(async () =>
         (await import('./verbs/certs-authority.ts')).certsRotate(context, command.optsWithGlobals<RotateOptions>()),
+      ),
+    )
+
+  verb(certs, 'revoke', 'end what an identity was given so far, certificates and join tokens, at all proxies', [
+    'heddle certs revoke default/web --reason "laptop lost"',
+    'heddle certs revoke spiffe://mesh.local/ns/default/sa/web',
+  ])
+    .argument('<identity>', 'SPIFFE ID, or a workload or gateway: namespace/name')
+    .option('--reason <text>', 'kept with it', '')
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((identity: string, _, command: Command) =>
+      run(async () =>
+        (await import('./verbs/certs-revoke.ts')).certsRevoke(
+          context,
+          identity,
+          command.optsWithGlobals<RevokeOptions>(),
+        ),
       ),
     )
 

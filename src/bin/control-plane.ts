@@ -114,6 +114,10 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     upstreamFiles: options.certificateAuthority,
     federatedBundles: federation.bundles,
   })
+  const bundleEndpoint = () => snapshotNow().settings.federation?.bundleEndpoint
+  const refreshHintMs = (): number => durationMs(bundleEndpoint()?.refreshHint ?? '5m')
+  // who looks once in a while has looked then, or has tried more than once
+  const distributeForMs = (): number => (bundleEndpoint() === undefined ? 0 : 2 * refreshHintMs())
   const tokens = createJoinTokens({ store, clock })
 
   // 3. Addresses, then resources and what should run: only once every address of the new snapshot is known.
@@ -219,7 +223,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   }
   const certificates = createCertificateService({ authority, ...attestation })
   secured.addService(certificates.definition, certificates.implementation)
-  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs, logger })
+  const jwtAuthority = createJwtAuthority({
+    stateDir: options.stateDir,
+    clock,
+    svidLifetimeMs,
+    distributeForMs,
+    logger,
+  })
   const jwts = createJwtService({
     authority: jwtAuthority,
     federated: () => federation.bundles.value,
@@ -237,8 +247,6 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   lifecycle.onStop(revocations.list.subscribe(() => xds.identifyAgain()))
   const trustService = trust.service()
   secured.addService(trustService.definition, trustService.implementation)
-  const bundleEndpoint = () => snapshotNow().settings.federation?.bundleEndpoint
-  const refreshHintMs = (): number => durationMs(bundleEndpoint()?.refreshHint ?? '5m')
   const ownBundle = new OwnBundle({
     stateDir: options.stateDir,
     authority,
@@ -259,8 +267,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     ...(bundleServer.fault !== undefined && { bundleEndpointFault: bundleServer.fault }),
   })
   const rotation = new Rotation({
-    // who looks once in a while has looked then, or has tried more than once
-    distributeForMs: () => (bundleEndpoint() === undefined ? 0 : 2 * refreshHintMs()),
+    distributeForMs,
     authority,
     proxies,
     isCurrent: (node) => trust.isCurrent(node),

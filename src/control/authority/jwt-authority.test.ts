@@ -69,6 +69,23 @@ describe('the signer of JWT-SVIDs', () => {
     expect(start().keys.map((key) => key.kid)).toEqual([kid])
   })
 
+  it('gives those who read the bundle elsewhere their time, too', () => {
+    const distributeForMs = (): number => 60 * minuteMs
+    const options = { stateDir, clock, svidLifetimeMs: () => svidLifetimeMs, logger: silentLogger, distributeForMs }
+    const authority = createJwtAuthority(options)
+    authority.rotate()
+    const [signing, next] = authority.keys.map(({ kid }) => kid)
+    const signsNow = (): string | undefined => authority.status().find(({ use }) => use === 'signing')?.kid
+    clock.advance(60 * minuteMs - 1)
+    expect(signsNow()).toBe(signing)
+    clock.advance(1)
+    expect(signsNow()).toBe(next)
+    clock.advance(30 * dayMs - 60 * minuteMs - 1)
+    expect(authority.status().map(({ use }) => use)).not.toContain('next')
+    clock.advance(1)
+    expect(authority.status().map(({ use }) => use)).toContain('next')
+  })
+
   it.each([false, true])(
     'replaces the key so that nobody meets a token that he cannot verify, restarted: %s',
     (restarted) => {

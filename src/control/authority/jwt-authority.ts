@@ -18,6 +18,8 @@ export interface JwtAuthorityOptions {
   readonly clock: Clock
   /** Of X.509-SVIDs: no token lives longer than one. */
   readonly svidLifetimeMs: () => number
+  /** How long a new key is given to those who read our bundle elsewhere before it signs; absent: nobody does. */
+  readonly distributeForMs?: () => number
   readonly logger: Logger
 }
 
@@ -35,8 +37,8 @@ export interface JwtAuthority {
 const mostLifetimeMs = 5 * 60_000
 /** A key signs for so long. */
 const signsForMs = 30 * 86_400_000
-/** It verifies for so long before: readers look at least every five minutes. */
-const aheadMs = 10 * 60_000
+/** It verifies for so long before, at least: readers of the mesh look at least every five minutes. */
+const leastAheadMs = 10 * 60_000
 /** Whoever verifies may have a clock that is behind. */
 const clockSkewMs = 60_000
 
@@ -125,12 +127,17 @@ class RotatedJwtAuthority implements JwtAuthority {
         retiring: [...state.retiring, { key: jwtBundleKey(signing.key), untilMs }],
       }
     }
-    if (next === undefined && nowMs >= signing.sinceMs + signsForMs - aheadMs) return { ...state, next: this.#next() }
+    if (next === undefined && nowMs >= signing.sinceMs + signsForMs - this.#aheadMs())
+      return { ...state, next: this.#next() }
     return state
   }
 
   #next(): NonNullable<JwtKeyState['next']> {
-    return { key: newKey(), signsFromMs: this.#options.clock.nowMs() + aheadMs }
+    return { key: newKey(), signsFromMs: this.#options.clock.nowMs() + this.#aheadMs() }
+  }
+
+  #aheadMs(): number {
+    return Math.max(leastAheadMs, this.#options.distributeForMs?.() ?? 0)
   }
 
   /** On disk before anybody is told. */

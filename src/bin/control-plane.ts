@@ -114,11 +114,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     upstreamFiles: options.certificateAuthority,
     federatedBundles: federation.bundles,
   })
+  const { revocations } = authority
   const bundleEndpoint = () => snapshotNow().settings.federation?.bundleEndpoint
   const refreshHintMs = (): number => durationMs(bundleEndpoint()?.refreshHint ?? '5m')
   // who looks once in a while has looked then, or has tried more than once
   const distributeForMs = (): number => (bundleEndpoint() === undefined ? 0 : 2 * refreshHintMs())
   const tokens = createJoinTokens({ store, clock })
+  const metrics = new ControlPlaneMetrics(logger)
 
   // 3. Addresses, then resources and what should run: only once every address of the new snapshot is known.
   const addresses = new PortAllocator({
@@ -169,6 +171,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     authority,
     federatedBundles: federation.bundles,
     isWanted: (spiffeId) => spiffeId !== controlPlaneSpiffeId(authority.trustDomain) && isWanted(spiffeId),
+    metrics,
     clock,
     logger,
   })
@@ -190,12 +193,10 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
         kind === 'gateway'
           ? gatewayServiceAccount(name)
           : snapshotNow().workloads.get(`${namespace}/${name}`)?.serviceAccount,
-      (spiffeId, notBeforeMs) => authority.revocations.refusesCertificate(spiffeId, notBeforeMs),
+      (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
     ),
   )
   secured.addService(securedXds.definition, securedXds.implementation)
-  const { revocations } = authority
-  const metrics = new ControlPlaneMetrics(logger)
   const audit = openAuditLog({ file: join(options.stateDir, 'audit.jsonl'), clock, logger })
   const joinTokenAttestor = createJoinTokenAttestor({
     tokens,

@@ -273,6 +273,7 @@ const declareSecurity: Declare = (program, context, run) => {
   verb(certs, 'revoke', 'end what an identity was given so far, certificates and join tokens, at all proxies', [
     'heddle certs revoke default/web --reason "laptop lost"',
     'heddle certs revoke spiffe://mesh.local/ns/default/sa/web',
+    'heddle certs revoke spiffe://partner.example/ns/default/sa/ratings',
   ])
     .argument('<identity>', 'SPIFFE ID, or a workload or gateway: namespace/name')
     .option('--reason <text>', 'kept with it', '')

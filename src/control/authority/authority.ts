@@ -7,8 +7,8 @@ import { join } from 'node:path'
 
 import type { AuthorityCertificate, Revocation, RotationKind, RotationPhase } from '../../contracts/control-api.ts'
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
-import { certificatesToPem } from '../../contracts/identity/pem.ts'
-import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
+import { certificatesFromPem, certificatesToPem } from '../../contracts/identity/pem.ts'
+import { parseSpiffeId, spiffeIdFault, splitSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { TrustBundle, X509Svid } from '../../contracts/identity/svid.ts'
 import { trustFingerprint } from '../../contracts/identity/trust-fingerprint.ts'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
@@ -66,7 +66,7 @@ export interface Authority {
   readonly revocations: Revocations
   /**
    * From now on nothing counts that the identity was given so far; what it is given from now on does. Throws RevocationRefused when it is no
-   * identity that a proxy of this trust domain can have.
+   * identity that a proxy of this trust domain can have, nor one of another that is trusted.
    */
   revoke(spiffeId: string, reason: string): Revocation
   /** Of what `sign` hands out now; another one after each step of a rotation. */
@@ -96,6 +96,14 @@ export interface RotatableAuthority extends Authority {
 export class RotationRefused extends Error {}
 
 export class RevocationRefused extends Error {}
+
+/** Of the certificates of one identity. */
+interface GivenSoFar {
+  /** When the validity of the youngest began. */
+  readonly notBeforeMs: number
+  /** All have ended by then. */
+  readonly endByMs: number
+}
 
 /** Creates the root and the intermediate where there are none. Throws when what is there cannot be used, with the way out. */
 export function createAuthority(options: AuthorityOptions): RotatableAuthority {
@@ -181,21 +189,9 @@ class UpstreamAuthority implements RotatableAuthority {
   }
 
   revoke(spiffeId: string, reason: string): Revocation {
-    const parsed = parseSpiffeId(spiffeId)
-    if (parsed === undefined) throw new RevocationRefused(`"${spiffeId}" is no SPIFFE ID of a workload`)
-    if (parsed.trustDomain !== this.trustDomain) {
-      throw new RevocationRefused(
-        `${spiffeId} is no workload of trust domain "${this.trustDomain}": only its own can revoke it`,
-      )
-    }
-    if (spiffeId === controlPlaneSpiffeId(this.trustDomain)) {
-      throw new RevocationRefused(
-        `${spiffeId} is the control plane: rotate the root to make an end of its certificates`,
-      )
-    }
-    const { certificate } = this.#intermediate.current()
-    const notBeforeMs = Math.max(this.#notBeforeMs(certificate), this.#latestNotBeforeMs)
-    const revocation = this.revocations.revoke(spiffeId, reason, wholeSecond(notBeforeMs), this.#issued.endByMs)
+    const isForeign = spiffeIdFault(spiffeId) === undefined && splitSpiffeId(spiffeId).trustDomain !== this.trustDomain
+    const { notBeforeMs, endByMs } = isForeign ? this.#givenElsewhere(spiffeId) : this.#givenHere(spiffeId)
+    const revocation = this.revocations.revoke(spiffeId, reason, wholeSecond(notBeforeMs), endByMs)
     // what it holds is worth nothing
     this.forgetHolder(spiffeId)
     return revocation
@@ -252,6 +248,32 @@ class UpstreamAuthority implements RotatableAuthority {
     const phase = nextPhase(this.#rotation)
     if (phase === undefined) this.#finish()
     else this.#enter({ ...this.#rotation, phase })
+  }
+
+  #givenHere(spiffeId: string): GivenSoFar {
+    if (parseSpiffeId(spiffeId) === undefined)
+      throw new RevocationRefused(`"${spiffeId}" is no SPIFFE ID of a workload`)
+    if (spiffeId === controlPlaneSpiffeId(this.trustDomain)) {
+      throw new RevocationRefused(
+        `${spiffeId} is the control plane: rotate the root to make an end of its certificates`,
+      )
+    }
+    const { certificate } = this.#intermediate.current()
+    const notBeforeMs = Math.max(this.#notBeforeMs(certificate), this.#latestNotBeforeMs)
+    return { notBeforeMs, endByMs: this.#issued.endByMs }
+  }
+
+  /** Whatever its authority has dated so far, and nothing outlives its root. */
+  #givenElsewhere(spiffeId: string): GivenSoFar {
+    const { trustDomain } = splitSpiffeId(spiffeId)
+    const bundle = this.#options.federatedBundles?.value.find((one) => one.trustDomain === trustDomain)
+    if (bundle === undefined) {
+      throw new RevocationRefused(
+        `${spiffeId} is no workload of trust domain "${this.trustDomain}", nor of one that is trusted`,
+      )
+    }
+    const ends = certificatesFromPem(bundle.rootsPem).map((der) => new X509Certificate(der).validToDate.getTime())
+    return { notBeforeMs: this.#options.clock.nowMs(), endByMs: Math.max(...ends) }
   }
 
   #enter(state: Omit<RotationState, 'phaseSinceMs' | 'phaseEndsByMs'> & { readonly phase: RotationPhase }): void {

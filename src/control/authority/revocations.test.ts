@@ -7,7 +7,10 @@ import { beforeEach, describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { createRequest } from '../../../test/kit/signing-requests.ts'
+import { createSigner } from '../../../test/kit/trust-domains.ts'
 import { userAuthority, writeAuthority } from '../../../test/kit/user-authority.ts'
+import { certificatesToPem } from '../../contracts/identity/pem.ts'
+import { WatchableValue } from '../../core/watchable.ts'
 import { createAuthority, RevocationRefused } from './authority.ts'
 import type { RotatableAuthority } from './authority.ts'
 import type { UpstreamFiles } from './file-upstream.ts'
@@ -138,10 +141,32 @@ describe('a revocation', () => {
     expect(seen).toBe(true)
   })
 
+  it('is of an identity of another trust domain as long as its roots last', () => {
+    const root = createSigner({ trustDomain: 'partner.example', notAfterMs: clock.nowMs() + 90 * dayMs })
+    const rootsPem = certificatesToPem([root.der])
+    const own = createAuthority({
+      stateDir,
+      trustDomain: 'mesh.local',
+      clock,
+      svidLifetimeMs: () => hourMs,
+      federatedBundles: new WatchableValue([{ trustDomain: 'partner.example', rootsPem }]),
+    })
+    const ratings = 'spiffe://partner.example/ratings'
+    const { notBeforeMs, endsAtMs } = own.revoke(ratings, '')
+    expect(endsAtMs).toBe(clock.nowMs() + 90 * dayMs)
+    expect(own.revocations.refusesCertificate(ratings, notBeforeMs)).toBe(true)
+    expect(own.revocations.refusesCertificate(ratings, notBeforeMs + 1_000)).toBe(false)
+    expect(notBeforeMs).toBeGreaterThan(clock.nowMs() - 1_000)
+  })
+
   it.each([
     ['no SPIFFE ID', 'default/web', /is no SPIFFE ID of a workload/],
     ['a trust domain', 'spiffe://mesh.local', /is no SPIFFE ID of a workload/],
-    ['an identity of another trust domain', 'spiffe://other/ns/default/sa/web', /no workload of trust domain/],
+    [
+      'an identity of a trust domain that is not trusted',
+      'spiffe://other/ns/default/sa/web',
+      /no workload of trust domain/,
+    ],
     ['the control plane', 'spiffe://mesh.local/ns/heddle-system/sa/control-plane', /is the control plane/],
   ])('of %s is refused', (_, spiffeId, reason) => {
     expect(() => authority.revoke(spiffeId, '')).toThrow(RevocationRefused)

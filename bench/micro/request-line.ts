@@ -1,6 +1,7 @@
 // The cost of one HTTP/1.1 request in the request line alone: no sockets, one caller, an upstream that answers at once. `node bench/micro/request-line.ts [requests]`
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
+import { MetricRegistry } from '../../src/core/metrics/metric-registry.ts'
 import { createSystemRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
 import type { Connection, ConnectionHandler, IoBackend } from '../../src/proxy/io/connection.ts'
@@ -9,7 +10,6 @@ import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
 import { createRequestLine } from '../../src/proxy/request-line.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
-import { MetricRegistry } from '../../src/proxy/telemetry/metric-registry.ts'
 import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../../src/proxy/telemetry/tap.ts'
@@ -84,6 +84,7 @@ createRequestLine({
   jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
   resolveHost: () => Promise.reject(new Error('no names here')),
   demand: () => Promise.resolve(undefined),
+  revoked: new WatchableValue({ version: 0, notBeforeMs: {} }),
   credentials: new WatchableValue(undefined),
   clock: systemClock,
   random: createSystemRandom(),

@@ -2,6 +2,7 @@
 // `node bench/micro/two-hops.ts [requests]`. Sixteen requests a turn.
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
+import { MetricRegistry } from '../../src/core/metrics/metric-registry.ts'
 import { createSystemRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
 import type { Connection, ConnectionHandler, IoBackend, TlsInfo } from '../../src/proxy/io/connection.ts'
@@ -11,7 +12,6 @@ import { createRequestLine } from '../../src/proxy/request-line.ts'
 import type { RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
-import { MetricRegistry } from '../../src/proxy/telemetry/metric-registry.ts'
 import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../../src/proxy/telemetry/tap.ts'
@@ -94,6 +94,7 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
     jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
     demand: () => Promise.resolve(undefined),
+    revoked: new WatchableValue({ version: 0, notBeforeMs: {} }),
     credentials: new WatchableValue({ certificateChainPem: '', privateKeyPem: '', rootsPem: '' }),
     resolveHost: () => Promise.reject(new Error('no names here')),
     clock: systemClock,

@@ -22,13 +22,13 @@ import { FileAudit } from '../control/api/file-audit.ts'
 import { buildMeshState } from '../control/api/mesh-state.ts'
 import { claimedPorts, neededAddresses } from '../control/api/sidecar-addresses.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import { authorityProblems } from '../control/authority/authority-expiry.ts'
 import { createAuthority } from '../control/authority/authority.ts'
 import { createCertificateService } from '../control/authority/certificate-service.ts'
 import { createJoinTokenAttestor } from '../control/authority/join-token-attestor.ts'
 import { createJoinTokens, joinTokenId } from '../control/authority/join-tokens.ts'
 import { createJwtAuthority } from '../control/authority/jwt-authority.ts'
 import { createJwtService } from '../control/authority/jwt-service.ts'
-import { RefusalCounts } from '../control/authority/refusal-counts.ts'
 import { Rotation } from '../control/authority/rotation.ts'
 import { createControlPlaneServerCredentials } from '../control/authority/server-credentials.ts'
 import { createSvidAttestor } from '../control/authority/svid-attestor.ts'
@@ -49,6 +49,7 @@ import { createStoreSource } from '../control/sources/store-source.ts'
 import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
+import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -127,7 +128,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     upstreamFiles: options.certificateAuthority,
     federatedBundles: federation.bundles,
   })
+  const { revocations } = authority
+  const bundleEndpoint = () => snapshotNow().settings.federation?.bundleEndpoint
+  const refreshHintMs = (): number => durationMs(bundleEndpoint()?.refreshHint ?? '5m')
+  // who looks once in a while has looked then, or has tried more than once
+  const distributeForMs = (): number => (bundleEndpoint() === undefined ? 0 : 2 * refreshHintMs())
   const tokens = createJoinTokens({ store, clock })
+  const metrics = new ControlPlaneMetrics(logger)
 
   // 3. Addresses, then resources and what should run: only once every address of the new snapshot is known.
   const addresses = new PortAllocator({
@@ -178,6 +185,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     authority,
     federatedBundles: federation.bundles,
     isWanted: (spiffeId) => spiffeId !== controlPlaneSpiffeId(authority.trustDomain) && isWanted(spiffeId),
+    metrics,
     clock,
     logger,
   })
@@ -193,15 +201,19 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 
   const secured = new Server(xdsServerChannelOptions)
   const securedXds = xds.service(
-    identifyBySvid(authority.trustDomain, ({ kind, namespace, name }) =>
-      kind === 'gateway'
-        ? gatewayServiceAccount(name)
-        : snapshotNow().workloads.get(`${namespace}/${name}`)?.serviceAccount,
+    identifyBySvid(
+      authority.trustDomain,
+      ({ kind, namespace, name }) =>
+        kind === 'gateway'
+          ? gatewayServiceAccount(name)
+          : snapshotNow().workloads.get(`${namespace}/${name}`)?.serviceAccount,
+      (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
     ),
   )
   secured.addService(securedXds.definition, securedXds.implementation)
   const joinTokenAttestor = createJoinTokenAttestor({
     tokens,
+    revocations,
     used({ id, proxy, spiffeId }, peer) {
       const { revision } = snapshotNow()
       audit.append({
@@ -218,14 +230,20 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   })
   const attestation = {
     // Kubernetes' projected service-account tokens are another bearer token: their attestor goes here
-    attestors: [joinTokenAttestor, createSvidAttestor(clock)],
+    attestors: [joinTokenAttestor, createSvidAttestor(clock, revocations)],
     authorizedIdentity: isWanted,
-    refusals: new RefusalCounts(),
+    metrics,
     logger,
   }
   const certificates = createCertificateService({ authority, ...attestation })
   secured.addService(certificates.definition, certificates.implementation)
-  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
+  const jwtAuthority = createJwtAuthority({
+    stateDir: options.stateDir,
+    clock,
+    svidLifetimeMs,
+    distributeForMs,
+    logger,
+  })
   const jwts = createJwtService({
     authority: jwtAuthority,
     federated: () => federation.bundles.value,
@@ -239,10 +257,10 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     )
   const trust: TrustWatch = new TrustWatch({ authority, proxies, svidLifetimeMs, changed: () => rotation.check() })
   lifecycle.onStop(() => trust.stop())
+  // after the trust watch has told each proxy why
+  lifecycle.onStop(revocations.list.subscribe(() => xds.identifyAgain()))
   const trustService = trust.service()
   secured.addService(trustService.definition, trustService.implementation)
-  const bundleEndpoint = () => snapshotNow().settings.federation?.bundleEndpoint
-  const refreshHintMs = (): number => durationMs(bundleEndpoint()?.refreshHint ?? '5m')
   const ownBundle = new OwnBundle({
     stateDir: options.stateDir,
     authority,
@@ -263,11 +281,11 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     ...(bundleServer.fault !== undefined && { bundleEndpointFault: bundleServer.fault }),
   })
   const rotation = new Rotation({
-    // who looks once in a while has looked then, or has tried more than once
-    distributeForMs: () => (bundleEndpoint() === undefined ? 0 : 2 * refreshHintMs()),
+    distributeForMs,
     authority,
-    proxies: () => proxies().keys(),
+    proxies,
     isCurrent: (node) => trust.isCurrent(node),
+    refusesRevoked: (node) => trust.refusesRevoked(node),
     clock,
     logger,
   })
@@ -304,7 +322,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
           xdsTlsAddress,
           isReady: (workload) => workloadStatuses.ready.value.has(workload),
         }),
-      problems: () => configuration.problems.value,
+      problems: () => [...configuration.problems.value, ...authorityProblems(authority.certificates(), clock.nowMs())],
       proxies: () => xds.proxies(),
       routesOf: (namespace, name, routes) => {
         const node = { kind: 'sidecar', id: nodeId('sidecar', namespace, name), namespace, name } as const
@@ -323,17 +341,25 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
           const made = await tokens.create(proxy, spiffeId, ttlMs, uses)
           return { id: joinTokenId(made), token: made, spiffeId, expiresAtMs: clock.nowMs() + ttlMs }
         },
-        list: async () => ({ tokens: await tokens.list(), refusals: attestation.refusals.value }),
+        list: async () => ({ tokens: await tokens.list(), refusals: metrics.refusals }),
         revoke: async (id) => (await tokens.revoke(id)) !== undefined,
       },
       workloadStatuses,
+      renderMetrics: () =>
+        metrics.render({
+          authority: rotation.status(),
+          proxiesConnected: xds.proxies().filter(({ connected }) => connected).length,
+        }),
       authority: {
         status: () => ({
           ...rotation.status(),
+          jwtKeys: jwtAuthority.status(),
           ...(snapshotNow().settings.federation !== undefined && { federation: federationStatus() }),
         }),
         bundle: () => ownBundle.current(),
         start: (kind) => rotation.start(kind),
+        revoke: (spiffeId, reason) => rotation.revoke(spiffeId, reason),
+        rotateJwtKey: () => jwtAuthority.rotate(),
       },
     },
     apiAddress.host,

@@ -10,12 +10,12 @@ import type { ProxyBootstrap, SidecarBootstrap, SupervisorMessage } from '../con
 import { nodeId } from '../contracts/xds/names.ts'
 import { writeFileAtomic } from '../core/atomic-file.ts'
 import { systemClock } from '../core/clock.ts'
+import { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import { permissionOptions, plainEnvironment } from '../core/runtime-permissions.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
-import { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
 import { ChannelSockets, type HandedSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
 import { ownIdentity } from './sidecar-identity.ts'
@@ -48,6 +48,7 @@ export async function runWorkers({ bootstrapFile, workers: count, sandbox, io }:
     type: 'credentials',
     sidecar: key,
     ...(identity.credentials.value === undefined ? {} : { credentials: identity.credentials.value }),
+    revoked: identity.revoked.value,
     ...(identity.notAfterMs === undefined ? {} : { notAfterMs: identity.notAfterMs }),
   })
   /** Their own admin and metrics ports are anywhere: the proxy's are this process's. */

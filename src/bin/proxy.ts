@@ -6,11 +6,11 @@ import type { ProxyBootstrap, SupervisorMessage } from '../contracts/bootstrap.t
 import { nodeId } from '../contracts/xds/names.ts'
 import { systemClock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
+import { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
-import { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
 import { ChannelSockets, noSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
 import { inlineMore } from './runtime-flags.ts'
@@ -101,7 +101,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
       if (message.type === 'socket') sockets?.received(message, handle as ListeningHandle | undefined)
       else if (message.type === 'drain') drain(message.deadlineMs)
       else if (message.type === 'credentials')
-        given.get(message.sidecar)?.received(message.credentials, message.notAfterMs)
+        given.get(message.sidecar)?.received(message.credentials, message.notAfterMs, message.revoked)
       else if (!draining) sidecars.follow(message.sidecars)
     })
     // Without its supervisor nobody could stop this process any more.

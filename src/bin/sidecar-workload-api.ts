@@ -4,10 +4,10 @@ import { proxyMetrics } from '../contracts/telemetry/metrics.ts'
 import { systemClock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
+import type { Counter, SeriesTable } from '../core/metrics/series-table.ts'
 import { createSystemRandom } from '../core/random.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
-import type { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
-import type { Counter, SeriesTable } from '../proxy/telemetry/series-table.ts'
 import type { WorkloadApi } from '../proxy/workload-api/workload-api.ts'
 
 export interface SidecarWorkloadApiOptions {

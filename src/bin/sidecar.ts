@@ -8,6 +8,8 @@ import type { Clock, Timer } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
+import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
+import { renderPrometheus } from '../core/metrics/prometheus.ts'
 import { createSystemRandom } from '../core/random.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
@@ -22,9 +24,7 @@ import { createAccessLog } from '../proxy/telemetry/access-log.ts'
 import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
-import type { MetricRegistry } from '../proxy/telemetry/metric-registry.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
-import { renderPrometheus } from '../proxy/telemetry/prometheus.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../proxy/telemetry/tap.ts'
 import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-client.ts'
@@ -137,6 +137,7 @@ export function startSidecar({
     lookup: (candidates) => store.lookup(candidates),
     demand: (candidates) => store.demand(candidates),
     credentials: identity.credentials,
+    revoked: identity.revoked,
     resolveHost: resolveBySystem,
     clock,
     random,

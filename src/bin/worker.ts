@@ -131,6 +131,9 @@ export class Worker {
       case 'stopped':
         for (const one of [this.ready, this.endpoints, this.running]) one.delete(message.sidecar)
         break
+      case 'token-refused':
+        // their parent has the tokens
+        break
       case 'endpoints':
         this.endpoints.set(message.sidecar, message)
         break

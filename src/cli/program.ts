@@ -1,13 +1,15 @@
 // Every verb with its arguments and help. Declarations only: what a verb does is imported when it is called.
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 
 import { defaultPortBase } from '../contracts/ports.ts'
 import { apiRoles } from '../control/api/api-roles.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
 import { addressVariable, tokenVariable } from './mesh/mesh-access.ts'
+import { collect, parsePort, parseSeconds, parseCount, parseStatus } from './option-values.ts'
 import { outputFormats } from './output.ts'
 import type { RotateOptions } from './verbs/certs-authority.ts'
 import type { BundleOptions } from './verbs/certs-bundle.ts'
+import type { RevokeOptions } from './verbs/certs-revoke.ts'
 import { packageVersion } from './version.ts'
 
 /** `run` gets the work of the verb that was called. */
@@ -239,6 +241,7 @@ const declareSecurity: Declare = (program, context, run) => {
   const certs = verb(program, 'certs', 'show the certificates in use: identity, serial number, expiry', [
     'heddle certs',
     'heddle certs rotate --root',
+    'heddle certs revoke default/web',
     'heddle certs plaintext-callers',
   ])
     .addOption(stateDirOption())
@@ -248,7 +251,9 @@ const declareSecurity: Declare = (program, context, run) => {
     .action((options) => run(async () => (await import('./verbs/certs.ts')).certs(context, options)))
 
   // `certs` itself takes the options that both have, wherever they stand
-  verb(certs, 'authority', 'show the certificates that sign the others', ['heddle certs authority -o json'])
+  verb(certs, 'authority', 'show the certificates that sign the others, and what is revoked', [
+    'heddle certs authority -o json',
+  ])
     .addOption(stateDirOption())
     .addOption(addressOption())
     .addOption(tokenFileOption())
@@ -290,9 +295,11 @@ const declareSecurity: Declare = (program, context, run) => {
   verb(certs, 'rotate', 'replace root or intermediate while everything runs, and wait until it is done', [
     'heddle certs rotate --root',
     'heddle certs rotate --intermediate',
+    'heddle certs rotate --jwt',
   ])
     .option('--root', 'the root, and with it the intermediate', false)
     .option('--intermediate', 'only the intermediate', false)
+    .option('--jwt', 'the key of JWT-SVIDs: publish the next one, which signs ten minutes later', false)
     .addOption(stateDirOption())
     .addOption(addressOption())
     .addOption(tokenFileOption())
@@ -300,6 +307,25 @@ const declareSecurity: Declare = (program, context, run) => {
     .action((_, command: Command) =>
       run(async () =>
         (await import('./verbs/certs-authority.ts')).certsRotate(context, command.optsWithGlobals<RotateOptions>()),
+      ),
+    )
+
+  verb(certs, 'revoke', 'end what an identity was given so far, certificates and join tokens, at all proxies', [
+    'heddle certs revoke default/web --reason "laptop lost"',
+    'heddle certs revoke spiffe://mesh.local/ns/default/sa/web',
+    'heddle certs revoke spiffe://partner.example/ns/default/sa/ratings',
+  ])
+    .argument('<identity>', 'SPIFFE ID, or a workload or gateway: namespace/name')
+    .option('--reason <text>', 'kept with it', '')
+    .addOption(stateDirOption())
+    .addOption(outputOption())
+    .action((identity: string, _, command: Command) =>
+      run(async () =>
+        (await import('./verbs/certs-revoke.ts')).certsRevoke(
+          context,
+          identity,
+          command.optsWithGlobals<RevokeOptions>(),
+        ),
       ),
     )
 
@@ -447,30 +473,4 @@ function tokenFileOption(): Option {
 
 function outputOption(): Option {
   return new Option('-o, --output <format>').choices(outputFormats).default('table')
-}
-
-function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value]
-}
-
-function parsePort(text: string): number {
-  const port = Number(text)
-  if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new InvalidArgumentError('A port is 1 to 65535.')
-  return port
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text)
-  if (!(seconds > 0)) throw new InvalidArgumentError('Seconds are a number above 0.')
-  return seconds
-}
-
-function parseCount(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('A count is 1 or more.')
-  return Number(text)
-}
-
-function parseStatus(text: string): string {
-  if (!/^([1-5]\d\d|[0-5]xx)$/.test(text)) throw new InvalidArgumentError('A status is 503 or 5xx.')
-  return text
 }

@@ -43,6 +43,8 @@ export type SupervisorMessage =
       readonly sidecar: string
       readonly credentials?: WorkerCredentials
       readonly notAfterMs?: number
+      /** As of that certificate; what came since, a worker hears from the control plane. */
+      readonly revoked: { readonly version: number; readonly notBeforeMs: Readonly<Record<string, number>> }
     }
   /** Stop accepting, let what is open end, then exit. A second one shortens the first. */
   | { readonly type: 'drain'; readonly deadlineMs: number }
@@ -56,6 +58,8 @@ export type ProxyMessage =
   | { readonly type: 'endpoints'; readonly sidecar: string; readonly admin: string; readonly metrics: string }
   /** Of a worker: the control plane wants the sidecar's certificate renewed within so many milliseconds. */
   | { readonly type: 'renew'; readonly sidecar: string; readonly withinMs: number }
+  /** Its join token serves no more: a new one is wanted in its file. */
+  | { readonly type: 'token-refused'; readonly sidecar: string }
   | ({ readonly type: 'open'; readonly request: number } & SocketAddress)
   /** It accepts there no more. */
   | ({ readonly type: 'close' } & SocketAddress)

@@ -138,9 +138,46 @@ export interface AuthorityCertificate {
   readonly notAfterMs: number
 }
 
+/** A key of JWT-SVIDs. */
+export interface AuthorityJwtKey {
+  /** Its thumbprint (RFC 7638), as tokens name it. */
+  readonly kid: string
+  /** `next`: verifies, and does not sign yet. `retiring`: verifies until its last token has ended. */
+  readonly use: 'signing' | 'next' | 'retiring'
+  /** When that ends: it signs no more, or is forgotten. Milliseconds since the Unix epoch. */
+  readonly untilMs: number
+}
+
+/** Of everything that an identity was given: certificates and join tokens. */
+export interface Revocation {
+  readonly spiffeId: string
+  /** In the words of whoever revoked it; may be empty. */
+  readonly reason: string
+  /** Certificates whose validity began then or before are refused: their notBefore, milliseconds since the Unix epoch, whole seconds. */
+  readonly notBeforeMs: number
+  /** Join tokens made then or before are refused. */
+  readonly revokedAtMs: number
+  /** All that it is about has ended by then, and so does it. */
+  readonly endsAtMs: number
+}
+
+/** As it is listed. */
+export interface RevocationStatus extends Revocation {
+  /** Proxies that have yet to say that they refuse it ("sidecar~default~web"): they are not connected, or about to. */
+  readonly waitingFor: readonly string[]
+}
+
+/**
+ * With less of its life left a certificate of the authority is a problem. An intermediate of the embedded root is replaced with a third left: below
+ * this nobody does it by itself.
+ */
+export const authorityWarningShare = 0.2
+
 export interface AuthorityStatus {
   readonly trustDomain: string
   readonly certificates: readonly AuthorityCertificate[]
+  readonly revocations: readonly RevocationStatus[]
+  readonly jwtKeys: readonly AuthorityJwtKey[]
   /** Absent when none is under way. */
   readonly rotation?: RotationStatus
   /** Absent where none is set up. */
@@ -186,6 +223,9 @@ export interface RotationStatus {
   readonly phaseEndsByMs: number
   /** Nor does it end before then: so long have those who read our trust bundle elsewhere. Absent: nobody is given time. */
   readonly heldUntilMs?: number
-  /** Proxies that are not there yet ("sidecar~default~web"). */
+  /**
+   * Proxies that are not there yet ("sidecar~default~web"), and SPIFFE IDs that hold valid certificates though the mesh has no document of
+   * them.
+   */
   readonly waitingFor: readonly string[]
 }

@@ -25,6 +25,7 @@ export const problemCodes = {
   HDL012: 'conflicting documents',
   HDL013: 'rejected by a proxy',
   HDL014: 'workload failing',
+  HDL015: 'authority near its end',
 } as const
 
 export interface Problem {

@@ -13,6 +13,7 @@ import { HttpFilters } from './filter/http-filters.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
+import { type RevokedSvids, watchPeers } from './io/revoked-peers.ts'
 import type { StreamOrigin } from './listener/downstream-connection.ts'
 import { ListenerSet, type ListeningState } from './listener/listener-set.ts'
 import { ServiceChains } from './listener/service-chains.ts'
@@ -28,6 +29,8 @@ export interface RequestLineDeps {
   readonly lookup: RouteLookupDeps['lookup']
   readonly demand: RouteLookupDeps['demand']
   readonly credentials: Watchable<TlsCredentials | undefined>
+  /** Certificates of peers that are refused. */
+  readonly revoked: Watchable<RevokedSvids>
   /** Of hosts outside the mesh. */
   readonly resolveHost: ResolveHost
   readonly clock: Clock
@@ -56,7 +59,9 @@ export interface RequestLine {
 }
 
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
-  const { io, runtime, clock, random, sink, credentials, connections } = deps
+  const { runtime, clock, random, sink, credentials, connections } = deps
+  const peers = watchPeers(deps.io, deps.revoked)
+  const { io } = peers
   const logger = deps.logger.child({ proxy: deps.proxyName })
   const secret = (name: string): SecretConfig | undefined => runtime.value.secrets.get(name)
   const { resolveHost, locality } = deps
@@ -119,6 +124,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     unsubscribe()
     await listeners.drain(deadlineMs)
     clusters.drain()
+    peers.stop()
   }
   return {
     listening: listeners.listening,

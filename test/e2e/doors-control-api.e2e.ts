@@ -75,10 +75,15 @@ async function start(t: TestContext): Promise<Api> {
         revoke: (id) => Promise.resolve(id === '1f0c9a3be742'),
       },
       workloadStatuses: new WorkloadStatuses(),
+      renderMetrics: () => 'heddle_revocations 0\n',
       authority: {
-        status: () => ({ trustDomain: 'mesh.local', certificates: [] }),
+        status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
         bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
         start: () => undefined,
+        revoke: () => {
+          throw new Error('it is no identity')
+        },
+        rotateJwtKey: () => undefined,
       },
     },
     '127.0.0.1',
@@ -123,13 +128,13 @@ describe('a web page', () => {
     ['in a sandbox', () => ({ origin: 'null' })],
     ['that embeds it', () => ({ 'sec-fetch-site': 'cross-site' })],
   ]
-  for (const path of ['/v1/mesh', '/v1/healthz'])
+  for (const path of ['/v1/mesh', '/v1/healthz', '/metrics'])
     for (const [name, headers] of attacks)
       it(`${name} is refused, even with a token, at ${path}`, async (t) => {
         const { url, ask: send } = await start(t)
         const answer = await send({ path, headers: { ...bearer('admin'), ...headers(url.port) } })
         assert.equal(answer.status, 403)
-        assert.doesNotMatch(answer.body, /the-admin|revision/)
+        assert.doesNotMatch(answer.body, /the-admin|revision|heddle_/)
       })
 
   for (const host of ['127.0.0.1', 'localhost'])
@@ -279,6 +284,7 @@ describe('each answer', () => {
   for (const [path, headers, status] of [
     ['/v1/mesh', bearer('viewer'), 200],
     ['/v1/healthz', {}, 200],
+    ['/metrics', {}, 200],
     ['/v1/mesh', {}, 401],
     ['/v1/tokens', bearer('viewer'), 403],
     ['/v1/nothing', bearer('viewer'), 404],

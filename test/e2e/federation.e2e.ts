@@ -6,11 +6,12 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { connect as tlsConnect } from 'node:tls'
+import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 
 import type { FederatedDomainStatus, TrustBundleDocument } from '../../src/contracts/control-api.ts'
 import { certificatesFromPem } from '../../src/contracts/identity/pem.ts'
 import { SpiffeWorkloadAPI } from '../../src/contracts/xds/gen/spiffe/workload_pb.ts'
+import type { TlsCredentials } from '../../src/proxy/io/connection.ts'
 import { parseEcho } from '../kit/echo-mesh.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { sendThroughProxy } from '../kit/http-client.ts'
@@ -279,6 +280,25 @@ describe('two meshes that ask each other’s bundle endpoint', () => {
     await write(partner, partnerDocuments('[]'))
     await eventually(async () => assert.doesNotMatch(await answerTo(svid), /HTTP/), 20_000)
   })
+
+  it('cut an identity of the other at once', async () => {
+    const revoke = ['certs', 'revoke', webId, '--state-dir', meshOf(partner).stateDir]
+    const { exitCode, stderr } = await runCommand(heddle, revoke)
+    assert.equal(exitCode, 2)
+    assert.match(stderr, /no workload of trust domain "partner.example", nor of one that is trusted/)
+
+    await handOver(shop, partner)
+    await write(partner, partnerDocuments(byFile(shop)))
+    const svid = issueSvid(webId, signerOf(shop))
+    await eventually(async () => assert.match(await answerTo(svid), /HTTP\/1\.1 200/), 20_000)
+    const open = await openTo(svid)
+    await run(partner, 'certs', 'revoke', webId)
+    assert.doesNotMatch(await answerTo(svid), /HTTP/)
+    await eventually(() => assert.ok(open.closed), 2_000)
+    const signedAfter = (): TlsCredentials => issueSvid(webId, signerOf(shop), [], Date.now())
+    await eventually(async () => assert.match(await answerTo(signedAfter()), /HTTP\/1\.1 200/), 5_000)
+    assert.doesNotMatch(await answerTo(svid), /HTTP/)
+  })
 })
 
 function clientOf(domain: string, workload: string): WorkloadApiClient {
@@ -291,8 +311,20 @@ function signerOf(domain: string): CertificateSigner {
   return { trustDomain: domain, privateKey: createPrivateKey(pem), der: certificatesFromPem(pem)[0] as Buffer }
 }
 
+/** A connection that has served a request and is kept. */
+function openTo({ certificateChainPem: cert, privateKeyPem: key }: TlsCredentials): Promise<TLSSocket> {
+  const [host, port] = ratingsAddress().split(':')
+  return new Promise((resolve, reject) => {
+    const socket = tlsConnect({ host: host ?? '', port: Number(port), cert, key, rejectUnauthorized: false })
+    socket.on('error', () => {})
+    socket.once('data', () => resolve(socket))
+    socket.once('close', () => reject(new Error('ratings refused it')))
+    socket.write(`GET / HTTP/1.1\r\nhost: ratings\r\n\r\n`)
+  })
+}
+
 /** What ratings answers to whoever shows that certificate; the empty text when it ends the connection. */
-function answerTo({ certificateChainPem: cert, privateKeyPem: key }: ReturnType<typeof issueSvid>): Promise<string> {
+function answerTo({ certificateChainPem: cert, privateKeyPem: key }: TlsCredentials): Promise<string> {
   assert.ok(new X509Certificate(cert))
   const [host, port] = ratingsAddress().split(':')
   return new Promise((resolve) => {

@@ -162,16 +162,16 @@ test('a token that is malformed, unknown, expired, revoked or used up is refused
     assert.equal(answer.code, status.UNAUTHENTICATED)
     assert.match(answer.details, reason)
   }
-  assert.deepEqual(plane.refusals.value, {
-    expired: 1,
-    revoked: 1,
-    used: 1,
-    unknown: 1,
-    malformed: 2,
-    'nothing-shown': 1,
+  assert.deepEqual(plane.metrics.refusals, {
+    token_expired: 1,
+    token_revoked: 1,
+    token_used: 1,
+    token_unknown: 1,
+    token_malformed: 2,
+    nothing_shown: 1,
   })
   const log = plane.log.join('\n')
-  for (const reason of Object.keys(plane.refusals.value)) assert.ok(log.includes(`"reason":"${reason}"`), reason)
+  for (const reason of Object.keys(plane.metrics.refusals)) assert.ok(log.includes(`"reason":"${reason}"`), reason)
   for (const token of [...Object.values(tokens), unknown]) assert.ok(!log.includes(token.slice(10, 40)))
 })
 

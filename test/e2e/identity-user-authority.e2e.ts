@@ -53,6 +53,31 @@ test('a new authority in the files takes over under load', async () => {
   }
 })
 
+test('that the authority is near its end is said long before, wherever somebody looks', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'heddle-user-ca-'))
+  // two hours of 26 are left
+  const { certificateFile, keyFile } = writeAuthority(folder, userAuthority({ lifetimeMs: 2 * 3_600_000 }))
+  const args = ['--ca-cert', certificateFile, '--ca-key', keyFile]
+  const mesh = await startMesh({ files: [await markedMesh()], args })
+  try {
+    const banner = /warning HDL015: the root ends at \d{4}-\d\d-\d\dT\d\d:\d\dZ \(Run `heddle certs rotate --root`\.\)/
+    await eventually(() => assert.match(mesh.output(), banner), 5_000)
+    const ps = await run('ps', '--state-dir', mesh.stateDir)
+    assert.equal(ps.code, 0)
+    assert.match(ps.stderr, banner)
+    const check = await run('check', '--state-dir', mesh.stateDir)
+    assert.equal(check.code, 0, 'it is true now that all is well')
+    assert.match(check.stdout, /certificate authority far from expiry +warning +the root expires in/)
+    const metrics = await (await fetch(`${mesh.state.adminUrl}/metrics`)).text()
+    const name = 'heddle_authority_certificate_expiry_timestamp_seconds\\{role="root",use="signing"\\}'
+    const [, seconds] = new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics) ?? []
+    assert.ok(Math.abs(Number(seconds) - Date.now() / 1000 - 7_200) < 120, metrics)
+  } finally {
+    await mesh.stop()
+    await rm(folder, { recursive: true })
+  }
+})
+
 test('what cannot be used is said at once', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'heddle-user-ca-'))
   const file = await markedMesh()

@@ -1,5 +1,6 @@
 // Promise: certificates never cause an outage. SVIDs of five seconds are renewed under load: no request fails and no expired one is ever shown.
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { connect } from 'node:tls'
 
@@ -51,6 +52,51 @@ test('SVIDs of five seconds are renewed under load without a failed request', as
     await mesh.stop()
   }
 })
+
+test('with the control plane dead certificates serve until they end, and not beyond', async () => {
+  const lifetime = settings.replace('5s', '12s')
+  const mesh = await startMesh({ files: [await markedMesh({ documents: lifetime })] })
+  let dead = true
+  const kept = keepDead(mesh.pid, () => dead)
+  try {
+    const address = mesh.workload('client').services.find((service) => service.name === 'echo')?.address
+    const answer = async (): Promise<number> => (await fetch(`http://${address}/`)).status
+    const inbound = mesh.state.workloads.flatMap((workload) => workload.inbound.map((one) => one.address))
+    const shown = async (): Promise<number[]> => {
+      return (await Promise.all(inbound.map(shownCertificate))).map(({ validTo }) => validTo)
+    }
+    const firstEndMs = Math.min(...(await shown()))
+    assert.ok(firstEndMs - Date.now() > 3_000, 'there is something to see')
+    let answered = 0
+    while (Date.now() < firstEndMs - 500) {
+      assert.equal(await answer(), 200)
+      // connections that were open say nothing of new ones
+      assert.equal(Math.min(...(await shown())), firstEndMs)
+      answered++
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    assert.ok(answered > 20, `${answered} requests`)
+    await eventually(async () => assert.equal(await answer(), 503), 12_000)
+    dead = false
+    await kept
+    await eventually(async () => assert.equal(await answer(), 200), 20_000)
+  } finally {
+    dead = false
+    await mesh.stop()
+  }
+})
+
+/** The supervisor starts it again and again. */
+async function keepDead(supervisor: number, isDead: () => boolean): Promise<void> {
+  while (isDead()) {
+    const children = await readFile(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8').catch(() => '')
+    for (const pid of children.split(' ').filter(Boolean).map(Number)) {
+      const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+      if (commandLine.split('\0').includes('control-plane')) process.kill(pid, 'SIGKILL')
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
 
 /** Handshakes without a client certificate, far enough to see the server's. */
 function shownCertificate(address: string): Promise<ShownCertificate> {

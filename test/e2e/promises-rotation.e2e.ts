@@ -103,6 +103,13 @@ test('the intermediate is rotated below the same root', async () => {
     const both = await run(mesh, 'certs', 'rotate', '--intermediate', '--root')
     assert.equal(both.code, 2)
     assert.match(both.stderr, /say what to rotate/)
+    const published = JSON.parse((await run(mesh, 'certs', 'rotate', '--jwt', '-o', 'json')).stdout) as AuthorityStatus
+    assert.deepEqual(
+      published.jwtKeys.map(({ use }) => use),
+      ['signing', 'next'],
+    )
+    const { stdout: shown } = await run(mesh, 'certs', 'authority')
+    for (const { kid } of published.jwtKeys) assert.ok(shown.includes(kid), shown)
   } finally {
     await mesh.stop()
   }

@@ -228,6 +228,39 @@ describe('a data plane that is not Heddle’s', () => {
     assert.ok(intermediate?.verify(new X509Certificate(fresh).publicKey))
   })
 
+  it('loses its stream when its identity is revoked, and gets no other key until it shows what it was given since', async () => {
+    const first = await firstCertificate()
+    const plane = await connect(first)
+    plane.subscribe(typeUrls.secret, ['default', 'ROOTCA'])
+    await eventually(() => assert.equal(plane.secrets.size, 2), 10_000)
+    const given = plane.shown()
+    const answers = plane.answers.length
+    const { exitCode, stderr } = await runCommand(heddle, ['certs', 'revoke', client, '--state-dir', mesh.stateDir])
+    assert.equal(exitCode, 0, stderr)
+    await eventually(() => assert.equal(plane.error?.code, status.PERMISSION_DENIED), 2_000)
+    assert.match(plane.error?.details ?? '', /was revoked/)
+    assert.equal(plane.answers.length, answers)
+    for (const old of [first, given]) {
+      const refused = await connect(old)
+      refused.subscribe(typeUrls.secret, ['default', 'ROOTCA'])
+      await eventually(() => assert.equal(refused.error?.code, status.PERMISSION_DENIED), 5_000)
+      assert.equal(refused.secrets.size, 0)
+    }
+
+    const anew = await eventually(async () => {
+      const shown = await firstCertificate()
+      assert.notEqual(shown.cert, first.cert)
+      const again = await connect(shown)
+      again.subscribe(typeUrls.secret, ['default', 'ROOTCA'])
+      await eventually(() => assert.equal(again.secrets.size, 2), 2_000)
+      return again.shown()
+    }, 10_000)
+    assert.notEqual(anew.key, given.key)
+    const last = await connect(anew)
+    last.subscribe(typeUrls.secret, ['default'])
+    await eventually(() => assert.deepEqual(last.answers[0], ['default']), 5_000)
+  })
+
   it('gets nothing without a certificate', async () => {
     const plane = await connect(undefined)
     plane.subscribe(typeUrls.secret, ['default', 'ROOTCA'])

@@ -7,6 +7,7 @@ import type { Client } from '@grpc/grpc-js'
 
 import { controlPlaneSpiffeId } from '../../src/contracts/identity/control-plane-identity.ts'
 import { typeUrls } from '../../src/contracts/xds/names.ts'
+import type { RotatableAuthority } from '../../src/control/authority/authority.ts'
 import { createControlPlaneServerCredentials } from '../../src/control/authority/server-credentials.ts'
 import { identifyBySvid } from '../../src/control/xds-server/node-identity.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -22,6 +23,7 @@ import { startXdsClient, startXdsServer } from '../kit/xds-pair.ts'
 import type { RunningXdsServer } from '../kit/xds-pair.ts'
 
 interface World {
+  readonly authority: RotatableAuthority
   readonly server: RunningXdsServer
   open(credentials: TlsCredentials | undefined): (address: string) => Client
   credentialsOf(spiffeId: string): Promise<TlsCredentials>
@@ -32,14 +34,20 @@ async function startWorld(t: TestContext): Promise<World> {
   const { authority } = plane
   const tls = createControlPlaneServerCredentials({ authority, clock: systemClock, logger: silentLogger })
   const view = new WatchableValue(memoryView(1, { [typeUrls.listener]: { outbound: 'l1' } }))
-  const identify = identifyBySvid(trustDomain, ({ name }) => ({ web: 'web', payment: 'payment' })[name])
+  const identify = identifyBySvid(
+    trustDomain,
+    ({ name }) => ({ web: 'web', payment: 'payment' })[name],
+    (spiffeId, notBeforeMs) => authority.revocations.refusesCertificate(spiffeId, notBeforeMs),
+  )
   const server = await startXdsServer(view, identify, tls.credentials)
   t.after(async () => {
     server.kill()
     tls.stop()
     await plane.stop()
   })
+  t.after(authority.revocations.list.subscribe(() => server.xds.identifyAgain()))
   return {
+    authority,
     server,
     open: (credentials) => (address) =>
       openControlPlaneChannel({
@@ -92,4 +100,27 @@ test('a proxy with the SVID of another, or with none, gets nothing and tries aga
     assert.deepEqual(client.updates, [])
   }
   assert.deepEqual(world.server.xds.proxies(), [])
+})
+
+test('a proxy whose SVID is revoked loses its stream, and gets nothing until it shows a new one', async (t) => {
+  const world = await startWorld(t)
+  let credentials = await world.credentialsOf(web)
+  let attempts = 0
+  const open = (address: string): Client => {
+    attempts++
+    return world.open(credentials)(address)
+  }
+  const client = startXdsClient(() => world.server.address, 'web', open)
+  const other = startXdsClient(() => world.server.address, 'payment', world.open(await world.credentialsOf(payment)))
+  t.after(() => client.stop())
+  t.after(() => other.stop())
+  await until('both', () => world.server.xds.nodes.value.length === 2)
+  world.authority.revoke(web, '')
+  const names = (): string[] => world.server.xds.nodes.value.map(({ node }) => node.name)
+  assert.deepEqual(names(), ['payment'])
+  const before = attempts
+  await until('two more attempts', () => attempts > before + 1)
+  assert.deepEqual(names(), ['payment'])
+  credentials = await world.credentialsOf(web)
+  await until('it is back', () => names().length === 2)
 })

@@ -15,10 +15,10 @@ import { createJoinTokens } from '../../src/control/authority/join-tokens.ts'
 import type { JoinGrant, JoinTokens } from '../../src/control/authority/join-tokens.ts'
 import { createJwtAuthority } from '../../src/control/authority/jwt-authority.ts'
 import { createJwtService } from '../../src/control/authority/jwt-service.ts'
-import { RefusalCounts } from '../../src/control/authority/refusal-counts.ts'
 import { createControlPlaneServerCredentials } from '../../src/control/authority/server-credentials.ts'
 import { createSvidAttestor } from '../../src/control/authority/svid-attestor.ts'
 import { openSqliteStore } from '../../src/control/store/sqlite-store.ts'
+import { ControlPlaneMetrics } from '../../src/control/telemetry/control-plane-metrics.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Logger } from '../../src/core/logger.ts'
 import { createSystemRandom } from '../../src/core/random.ts'
@@ -36,7 +36,7 @@ export interface IdentityPlane {
   readonly tokens: JoinTokens
   /** Of the tokens that let somebody in. */
   readonly used: readonly JoinGrant[]
-  readonly refusals: RefusalCounts
+  readonly metrics: ControlPlaneMetrics
   readonly port: number
   readonly address: string
   /** Everything either side logged, as text. */
@@ -69,14 +69,18 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const tokens = createJoinTokens({ store, clock })
   const authorizedIdentity = options.authorizedIdentity ?? ((): boolean => true)
   const used: JoinGrant[] = []
-  const refusals = new RefusalCounts()
-  const attestors = [createJoinTokenAttestor({ tokens, used: (grant) => used.push(grant) }), createSvidAttestor(clock)]
-  const attestation = { attestors, authorizedIdentity, refusals, logger }
+  const { revocations } = authority
+  const metrics = new ControlPlaneMetrics(logger)
+  const attestors = [
+    createJoinTokenAttestor({ tokens, revocations, used: (grant) => used.push(grant) }),
+    createSvidAttestor(clock, revocations),
+  ]
+  const attestation = { attestors, authorizedIdentity, metrics, logger }
   const service = createCertificateService({ authority, ...attestation })
   const tls = createControlPlaneServerCredentials({ authority, clock, logger })
   const server = new Server()
   server.addService(service.definition, service.implementation)
-  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs })
+  const jwtAuthority = createJwtAuthority({ stateDir: options.stateDir, clock, svidLifetimeMs, logger })
   const jwts = createJwtService({ authority: jwtAuthority, ...attestation })
   server.addService(jwts.definition, jwts.implementation)
   server.addService(whoAmI, whoAmIImplementation)
@@ -89,7 +93,7 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
     authority,
     tokens,
     used,
-    refusals,
+    metrics,
     port,
     address: `127.0.0.1:${port}`,
     log,

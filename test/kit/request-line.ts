@@ -8,6 +8,7 @@ import { resolveBySystem } from '../../src/proxy/cluster/dns-resolver.ts'
 import type { ResolveHost } from '../../src/proxy/cluster/host-addresses.ts'
 import type { IoBackend, TlsCredentials } from '../../src/proxy/io/connection.ts'
 import { createIoBackend } from '../../src/proxy/io/create-io-backend.ts'
+import type { RevokedSvids } from '../../src/proxy/io/revoked-peers.ts'
 import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
 import { createRequestLine, type RequestLine } from '../../src/proxy/request-line.ts'
 import type {
@@ -30,6 +31,7 @@ export interface TestLine {
   readonly line: RequestLine
   readonly runtime: WatchableValue<RuntimeConfig>
   readonly credentials: WatchableValue<TlsCredentials | undefined>
+  readonly revoked: WatchableValue<RevokedSvids>
   /** In the order they finished. */
   readonly exchanges: Exchange[]
   readonly refused: string[]
@@ -53,6 +55,7 @@ export interface TestLineOptions {
 export async function startLine(config: RuntimeConfig, options: TestLineOptions = {}): Promise<TestLine> {
   const runtime = new WatchableValue(config)
   const credentials = new WatchableValue(options.credentials)
+  const revoked = new WatchableValue<RevokedSvids>({ version: 0, notBeforeMs: {} })
   const exchanges: Exchange[] = []
   const refused: string[] = []
   const tcp = { opened: 0, closed: 0, failed: 0, sentBytes: 0, receivedBytes: 0 }
@@ -62,6 +65,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     io: options.io ?? createIoBackend(systemClock, 'auto').io,
     runtime,
     credentials,
+    revoked,
     resolveHost: options.resolveHost ?? resolveBySystem,
     lookup: (candidates) => candidates.find((name) => runtime.value.routeConfigurations.has(name)),
     demand: options.demand ?? (() => Promise.resolve(undefined)),
@@ -97,6 +101,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     line,
     runtime,
     credentials,
+    revoked,
     exchanges,
     refused,
     openConnections: () => open,

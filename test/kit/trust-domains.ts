@@ -50,12 +50,13 @@ export function issueSvid(
   spiffeId: string,
   issuer: CertificateSigner,
   above: readonly CertificateSigner[] = [],
+  notBeforeMs: number = Date.now() - 60_000,
 ): TlsCredentials {
   const privateKey = newKey()
   const leaf = buildCertificate(
     {
       publicKey: createPublicKey(privateKey),
-      notBeforeMs: Date.now() - 60_000,
+      notBeforeMs,
       notAfterMs: Date.now() + hourMs,
       uri: spiffeId,
       kind: { role: 'leaf' },

@@ -110,8 +110,12 @@ export class ControlPlaneClient {
     return this.#json('/v1/authority/bundle')
   }
 
-  startRotation(kind: RotationKind): Promise<AuthorityStatus> {
+  startRotation(kind: RotationKind | 'jwt'): Promise<AuthorityStatus> {
     return this.#json('/v1/authority/rotations', { method: 'POST', body: jsonBody({ kind }) })
+  }
+
+  revoke(spiffeId: string, reason: string): Promise<AuthorityStatus> {
+    return this.#json('/v1/authority/revocations', { method: 'POST', body: jsonBody({ spiffeId, reason }) })
   }
 
   createToken(

@@ -196,6 +196,9 @@ export class ProxyProcess {
       case 'close':
         this.#sockets.close(pid, message)
         break
+      case 'token-refused':
+        void this.#options.refreshTokens([message.sidecar])
+        break
       case 'endpoints':
         // they are where the bootstrap says
         break

@@ -8,6 +8,7 @@ import { type ControlPlaneClient, UnreachableError } from '../mesh/control-plane
 import { connect } from '../mesh/running-mesh.ts'
 import type { TableView } from '../output.ts'
 import { Progress } from '../up/progress.ts'
+import { revocationsTable } from './certs-revoke.ts'
 
 const pollMs = 200
 /** How long a control plane may be away, restarting, before the wait is given up. */
@@ -25,15 +26,17 @@ export async function certsAuthority(context: CliContext, options: MeshOptions):
 export interface RotateOptions extends MeshOptions {
   readonly root: boolean
   readonly intermediate: boolean
+  readonly jwt: boolean
 }
 
 /** Starts a rotation, or joins the one under way, and shows how it goes until it is done. It goes on without this command, too. */
 export async function certsRotate(context: CliContext, options: RotateOptions): Promise<ExitCode> {
-  if (options.root === options.intermediate) {
-    throw new CliError('say what to rotate: --root or --intermediate', {
+  if ([options.root, options.intermediate, options.jwt].filter(Boolean).length !== 1) {
+    throw new CliError('say what to rotate: --root, --intermediate or --jwt', {
       hint: 'a new root comes with a new intermediate',
     })
   }
+  if (options.jwt) return rotateJwtKey(context, options)
   const kind: RotationKind = options.root ? 'root' : 'intermediate'
   const client = connect(context, options)
   const progress = new Progress(context.host)
@@ -44,6 +47,15 @@ export async function certsRotate(context: CliContext, options: RotateOptions): 
   const status = await finished(context, progress, () => retrying(() => client.authority()))
   client.close()
   progress.clear()
+  await answer(context, options, status)
+  return 0
+}
+
+/** Nobody needs to wait: it signs when everybody has had the time to learn of it. */
+async function rotateJwtKey(context: CliContext, options: MeshOptions): Promise<ExitCode> {
+  const client = connect(context, options)
+  const status = await client.startRotation('jwt')
+  client.close()
   await answer(context, options, status)
   return 0
 }
@@ -109,10 +121,19 @@ export function describeRotation({ rotation }: AuthorityStatus, nowMs: number): 
 async function answer(context: CliContext, options: MeshOptions, status: AuthorityStatus): Promise<void> {
   const nowMs = context.host.clock.nowMs()
   await context.output.answer(options.output, status, () => authorityTable(status, nowMs))
-  if (options.output === 'table' && status.rotation !== undefined) context.output.line(describeRotation(status, nowMs))
+  if (options.output !== 'table') return
+  if (status.rotation !== undefined) context.output.line(describeRotation(status, nowMs))
+  if (status.revocations.length > 0) {
+    context.output.line()
+    context.output.table(revocationsTable(status.revocations, nowMs))
+  }
 }
 
-export function authorityTable({ certificates }: AuthorityStatus, nowMs: number): TableView {
+export function authorityTable({ certificates, jwtKeys }: AuthorityStatus, nowMs: number): TableView {
+  const signers = certificates.map(({ role, use, serialNumber, notAfterMs }) => {
+    return { what: role, use, name: serialNumber, untilMs: notAfterMs }
+  })
+  const keys = jwtKeys.map(({ kid, use, untilMs }) => ({ what: 'key of tokens', use, name: kid, untilMs }))
   return {
     columns: [
       { header: 'AUTHORITY' },
@@ -121,12 +142,12 @@ export function authorityTable({ certificates }: AuthorityStatus, nowMs: number)
       { header: 'NOT AFTER' },
       { header: 'REMAINING', align: 'right' },
     ],
-    rows: certificates.map(({ role, use, serialNumber, notAfterMs }) => [
-      role,
+    rows: [...signers, ...keys].map(({ what, use, name, untilMs }) => [
+      what,
       use,
-      serialNumber,
-      formatTime(notAfterMs),
-      notAfterMs > nowMs ? formatAge(notAfterMs - nowMs) : 'expired',
+      name,
+      formatTime(untilMs),
+      untilMs > nowMs ? formatAge(untilMs - nowMs) : 'expired',
     ]),
     empty: 'no certificates',
   }

@@ -1,10 +1,7 @@
 // The part of `heddle check` about the certificates that sign the others: they end years from now, and then all at once.
-import type { AuthorityCertificate } from '../../contracts/control-api.ts'
+import { type AuthorityCertificate, authorityWarningShare } from '../../contracts/control-api.ts'
 import { formatAge } from '../format.ts'
 import type { Finding } from './check.ts'
-
-/** Of its life. An intermediate of the embedded root is replaced with a third left: below this nobody does it by itself. */
-const warningShare = 0.2
 
 export function checkAuthority(certificates: readonly AuthorityCertificate[], nowMs: number): Finding {
   const check = 'certificate authority far from expiry'
@@ -13,7 +10,7 @@ export function checkAuthority(certificates: readonly AuthorityCertificate[], no
   const expired = used.filter(({ notAfterMs }) => notAfterMs <= nowMs)
   if (expired.length > 0) return { check, ok: false, detail: expired.map((one) => describe(one, nowMs)).join('; ') }
   const ending = used.filter(
-    ({ notBeforeMs, notAfterMs }) => notAfterMs - nowMs < (notAfterMs - notBeforeMs) * warningShare,
+    ({ notBeforeMs, notAfterMs }) => notAfterMs - nowMs < (notAfterMs - notBeforeMs) * authorityWarningShare,
   )
   if (ending.length > 0) {
     return { check, ok: true, warning: true, detail: ending.map((one) => describe(one, nowMs)).join('; ') }

@@ -1,12 +1,5 @@
 // Names, labels, units and help of every metric a proxy reports. Dashboards and other people's queries rely on them: nothing is renamed.
-
-export interface MetricDefinition {
-  /** Prometheus name; the unit is in it, counters end in "_total". */
-  readonly name: string
-  readonly kind: 'counter' | 'gauge' | 'histogram'
-  readonly help: string
-  readonly labels: readonly string[]
-}
+import type { MetricDefinition } from '../../core/metrics/metric-definition.ts'
 
 /** Value of a label that the proxy does not know: a caller without identity, a request that met no route. */
 export const unknownLabel = 'unknown'
@@ -14,8 +7,6 @@ export const unknownLabel = 'unknown'
 export const noFlagsLabel = '-'
 /** Value of `method` for methods that RFC 9110 and RFC 5789 do not name: callers may invent any number. */
 export const otherMethodLabel = 'OTHER'
-/** Value of every label of the series that takes what comes after a metric has reached its greatest number of series. */
-export const overflowLabel = 'overflow'
 
 /** Upper bounds in seconds; the last bucket is +Inf. Finer than usual at the bottom: a hop inside a host takes less than a millisecond. */
 export const durationBucketsSeconds: readonly number[] = [
@@ -230,3 +221,74 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     labels: ['reason'],
   },
 }
+
+export type ControlPlaneMetric =
+  | 'certificateExpiry'
+  | 'rotationPhase'
+  | 'rotationWaiting'
+  | 'svidsIssued'
+  | 'signingRefused'
+  | 'revocations'
+  | 'proxiesConnected'
+
+const rotationLabels = ['kind', 'phase']
+
+/** Of the control plane, at `/metrics` of its API. */
+export const controlPlaneMetrics: Readonly<Record<ControlPlaneMetric, MetricDefinition>> = {
+  certificateExpiry: {
+    name: 'heddle_authority_certificate_expiry_timestamp_seconds',
+    kind: 'gauge',
+    help: 'When a certificate of the authority ends, seconds since the Unix epoch. use: signing, next, retiring.',
+    labels: ['role', 'use'],
+  },
+  rotationPhase: {
+    name: 'heddle_authority_rotation_phase_start_timestamp_seconds',
+    kind: 'gauge',
+    help: 'Since when the rotation under way is in this phase, seconds since the Unix epoch; absent when there is none.',
+    labels: rotationLabels,
+  },
+  rotationWaiting: {
+    name: 'heddle_authority_rotation_waiting_proxies',
+    kind: 'gauge',
+    help: 'Proxies that the phase waits for.',
+    labels: rotationLabels,
+  },
+  svidsIssued: {
+    name: 'heddle_svids_issued_total',
+    kind: 'counter',
+    help: 'SVIDs signed. type: x509, jwt. proof: token (a proxy joined), svid (it showed the one it has).',
+    labels: ['type', 'proof'],
+  },
+  signingRefused: {
+    name: 'heddle_signing_requests_refused_total',
+    kind: 'counter',
+    help: 'Requests for an SVID that were refused.',
+    labels: ['reason'],
+  },
+  revocations: {
+    name: 'heddle_revocations',
+    kind: 'gauge',
+    help: 'Identities of which something is revoked.',
+    labels: [],
+  },
+  proxiesConnected: {
+    name: 'heddle_proxies_connected',
+    kind: 'gauge',
+    help: 'Data planes that are connected for their configuration.',
+    labels: [],
+  },
+}
+
+/** `reason` of `signingRefused`. */
+export type SigningRefusalReason =
+  | 'nothing_shown'
+  | 'certificate_expired'
+  | 'certificate_revoked'
+  | 'token_malformed'
+  | 'token_unknown'
+  | 'token_expired'
+  | 'token_used'
+  | 'token_revoked'
+  | 'invalid'
+  | 'denied'
+  | 'failed'

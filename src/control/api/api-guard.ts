@@ -26,6 +26,9 @@ const mostFailures = 30
 /** YAML arrives as text. */
 export const yamlTypes: readonly string[] = ['application/yaml', 'text/yaml']
 
+/** Asked without a token: by probes and scrapers. */
+const open: ReadonlySet<string> = new Set(['/v1/healthz', '/metrics'])
+
 /** Says how workloads do: the supervisor's, every few moments. */
 const notAudited = '/v1/workload-statuses'
 
@@ -48,7 +51,7 @@ export function guardApi(
       throw new ApiFailure(403, { code: 'forbidden', message: refusal, hint })
     }
     const { url } = request.routeOptions
-    if (url === '/v1/healthz') return
+    if (url !== undefined && open.has(url)) return
     const caller = tokens.callerOf(bearerToken(request))
     if (caller === undefined) {
       const waitMs = limit.failed()

@@ -16,6 +16,7 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/authority': 'viewer',
   'GET /v1/authority/bundle': 'viewer',
   'POST /v1/authority/rotations': 'operator',
+  'POST /v1/authority/revocations': 'operator',
   'PUT /v1/documents': 'operator',
   'DELETE /v1/documents/:kind/:namespace/:name': 'operator',
 }

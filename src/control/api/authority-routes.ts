@@ -1,7 +1,7 @@
-// /v1/authority: the certificate authority's own certificates, and the rotation of its root and intermediate.
+// /v1/authority: the certificate authority's own certificates, the rotation of its root and intermediate, and what is revoked.
 import type { FastifyInstance } from 'fastify'
 
-import type { AuthorityStatus, RotationKind, TrustBundleDocument } from '../../contracts/control-api.ts'
+import type { AuthorityStatus, Revocation, RotationKind, TrustBundleDocument } from '../../contracts/control-api.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { ApiFailure } from './api-failure.ts'
 
@@ -11,7 +11,13 @@ export interface AuthorityPort {
   bundle(): TrustBundleDocument
   /** Throws when one is under way already, or the new certificate cannot be made. */
   start(kind: RotationKind): void
+  /** Throws, with the reason, when there can be no such identity. */
+  revoke(spiffeId: string, reason: string): Revocation
+  /** Throws when the next key cannot be kept. */
+  rotateJwtKey(): void
 }
+
+const mostReason = 200
 
 export function registerAuthorityRoutes(app: FastifyInstance, authority: AuthorityPort): void {
   app.get('/v1/authority', () => authority.status())
@@ -20,11 +26,12 @@ export function registerAuthorityRoutes(app: FastifyInstance, authority: Authori
 
   app.post<{ Body: { kind?: unknown } | null }>('/v1/authority/rotations', ({ body }, reply) => {
     const kind = body?.kind
-    if (kind !== 'root' && kind !== 'intermediate') {
-      throw new ApiFailure(400, { code: 'bad-request', message: 'kind is "root" or "intermediate"' })
+    if (kind !== 'root' && kind !== 'intermediate' && kind !== 'jwt') {
+      throw new ApiFailure(400, { code: 'bad-request', message: 'kind is "root", "intermediate" or "jwt"' })
     }
     try {
-      authority.start(kind)
+      if (kind === 'jwt') authority.rotateJwtKey()
+      else authority.start(kind)
     } catch (error) {
       throw new ApiFailure(409, {
         code: 'rotation-refused',
@@ -33,6 +40,22 @@ export function registerAuthorityRoutes(app: FastifyInstance, authority: Authori
       })
     }
     reply.code(202)
+    return authority.status()
+  })
+
+  app.post<{ Body: { spiffeId?: unknown; reason?: unknown } | null }>('/v1/authority/revocations', (request, reply) => {
+    const { spiffeId, reason = '' } = request.body ?? {}
+    if (typeof spiffeId !== 'string' || typeof reason !== 'string' || reason.length > mostReason) {
+      const message = `spiffeId is a SPIFFE ID, reason a text of at most ${mostReason} characters`
+      throw new ApiFailure(400, { code: 'bad-request', message })
+    }
+    request.audited = [{ object: `identity/${spiffeId}`, action: reason === '' ? 'revoked' : `revoked: ${reason}` }]
+    try {
+      authority.revoke(spiffeId, reason)
+    } catch (error) {
+      throw new ApiFailure(422, { code: 'revocation-refused', message: errorMessage(error) })
+    }
+    reply.code(201)
     return authority.status()
   })
 }

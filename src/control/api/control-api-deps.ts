@@ -31,6 +31,8 @@ export interface ControlApiDeps {
   readonly documents: DocumentsPort
   readonly joinTokens: JoinTokensPort
   readonly authority: AuthorityPort
+  /** In the text format of Prometheus. */
+  readonly renderMetrics: () => string
   /** The supervisor's newest word on the workloads it runs. */
   readonly workloadStatuses: WorkloadStatuses
 }

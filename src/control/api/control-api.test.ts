@@ -54,10 +54,15 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
       revoke: (id) => Promise.resolve(id === '1f0c9a3be742'),
     },
     workloadStatuses: new WorkloadStatuses(),
+    renderMetrics: () => 'heddle_revocations 0\n',
     authority: {
-      status: () => ({ trustDomain: 'mesh.local', certificates: [] }),
+      status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
       bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
       start: () => undefined,
+      revoke: () => {
+        throw new Error('it is no identity')
+      },
+      rotateJwtKey: () => undefined,
     },
   })
   return { app, clock, desired, grants }

@@ -3,6 +3,7 @@ import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, ty
 
 import type { ApiError, RoutesView } from '../../contracts/control-api.ts'
 import { errorMessage } from '../../core/errors.ts'
+import { prometheusContentType } from '../../core/metrics/prometheus.ts'
 import { ApiFailure } from './api-failure.ts'
 import { guardApi, yamlTypes } from './api-guard.ts'
 import { registerAuthorityRoutes } from './authority-routes.ts'
@@ -40,6 +41,7 @@ export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
     done(null, body),
   )
   app.get('/v1/healthz', () => ({ status: 'ok', revision: deps.desired.value.revision }))
+  app.get('/metrics', (_, reply) => reply.type(prometheusContentType).send(deps.renderMetrics()))
   app.get('/v1/mesh', ({ caller }) => {
     const mesh = deps.mesh()
     return caller?.role === 'admin' ? mesh : { ...mesh, adminToken: '' }

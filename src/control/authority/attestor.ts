@@ -1,6 +1,8 @@
 // The seam of attestation: what a caller shows → the SPIFFE IDs that it may obtain, or why none. Each kind of proof has an attestor of its own.
 import type { X509Certificate } from 'node:crypto'
 
+import type { SigningRefusalReason } from '../../contracts/telemetry/metrics.ts'
+
 export interface Evidence {
   /** Who calls, "127.0.0.1:40123": for the audit log, never a proof. */
   readonly peer: string
@@ -22,8 +24,8 @@ export interface Attestation {
 }
 
 export interface AttestationRefusal {
-  /** What refusals are counted by: 'expired', 'revoked'. */
-  readonly refused: string
+  /** What refusals are counted by. */
+  readonly refused: SigningRefusalReason
   /** For whoever runs the proxy. Never holds the evidence. */
   readonly message: string
 }
@@ -35,7 +37,7 @@ export interface Attestor {
 
 /** The caller has not shown who it is. */
 export class Unattested extends Error {
-  readonly reason: string
+  readonly reason: SigningRefusalReason
 
   constructor({ refused, message }: AttestationRefusal) {
     super(message)
@@ -53,10 +55,13 @@ export async function attest(attestors: readonly Attestor[], evidence: Evidence)
     return result
   }
   if (evidence.bearerToken !== undefined) {
-    throw new Unattested({ refused: 'malformed', message: 'the bearer token is none that this control plane takes' })
+    throw new Unattested({
+      refused: 'token_malformed',
+      message: 'the bearer token is none that this control plane takes',
+    })
   }
   throw new Unattested({
-    refused: 'nothing-shown',
+    refused: 'nothing_shown',
     message: 'show a valid X.509-SVID of this trust domain, or a join token: `heddle token join create` makes one',
   })
 }

@@ -5,10 +5,10 @@ import type { KeyObject } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-import type { AuthorityCertificate, RotationKind, RotationPhase } from '../../contracts/control-api.ts'
+import type { AuthorityCertificate, Revocation, RotationKind, RotationPhase } from '../../contracts/control-api.ts'
 import { controlPlaneSpiffeId } from '../../contracts/identity/control-plane-identity.ts'
-import { certificatesToPem } from '../../contracts/identity/pem.ts'
-import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
+import { certificatesFromPem, certificatesToPem } from '../../contracts/identity/pem.ts'
+import { parseSpiffeId, spiffeIdFault, splitSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { TrustBundle, X509Svid } from '../../contracts/identity/svid.ts'
 import { trustFingerprint } from '../../contracts/identity/trust-fingerprint.ts'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
@@ -19,6 +19,7 @@ import type { UpstreamFiles } from './file-upstream.ts'
 import { Intermediate } from './intermediate.ts'
 import { IssuedSvids } from './issued-svids.ts'
 import { newKeyPair } from './key-pair.ts'
+import { Revocations } from './revocations.ts'
 import { firstPhase, nextPhase, readRotation, writeRotation } from './rotation-state.ts'
 import type { RotationState } from './rotation-state.ts'
 import type { Signer } from './signer-files.ts'
@@ -62,6 +63,12 @@ export interface Authority {
   issueServerSvid(): X509Svid
   /** A fresh key and certificate for somebody who makes no key; the caller has seen that it is who it says. */
   issueSvid(spiffeId: string): X509Svid
+  readonly revocations: Revocations
+  /**
+   * From now on nothing counts that the identity was given so far; what it is given from now on does. Throws RevocationRefused when it is no
+   * identity that a proxy of this trust domain can have, nor one of another that is trusted.
+   */
+  revoke(spiffeId: string, reason: string): Revocation
   /** Of what `sign` hands out now; another one after each step of a rotation. */
   readonly trustFingerprint: Watchable<string>
   /** Root and intermediate, and the next or the last root while a rotation is under way. */
@@ -70,6 +77,10 @@ export interface Authority {
 
 /** The part that is rotated. */
 export interface RotatableAuthority extends Authority {
+  /** SPIFFE IDs of which an SVID may be valid, the control plane's own left out; over restarts. */
+  holders(): readonly string[]
+  /** The mesh has no such identity any more: nobody waits for its holders. */
+  forgetHolder(spiffeId: string): void
   /** Undefined when none is under way. */
   readonly rotation: RotationState | undefined
   /** The user's own certificate authority has another root than the one that is trusted: start a rotation. */
@@ -83,6 +94,16 @@ export interface RotatableAuthority extends Authority {
 }
 
 export class RotationRefused extends Error {}
+
+export class RevocationRefused extends Error {}
+
+/** Of the certificates of one identity. */
+interface GivenSoFar {
+  /** When the validity of the youngest began. */
+  readonly notBeforeMs: number
+  /** All have ended by then. */
+  readonly endByMs: number
+}
 
 /** Creates the root and the intermediate where there are none. Throws when what is there cannot be used, with the way out. */
 export function createAuthority(options: AuthorityOptions): RotatableAuthority {
@@ -98,6 +119,9 @@ class UpstreamAuthority implements RotatableAuthority {
   readonly #intermediateFile: string
   readonly #issued: IssuedSvids
   readonly #upstreams: Upstreams
+  readonly revocations: Revocations
+  /** Of all certificates since the start: one that was signed while the clock was ahead is not younger than what comes after it. */
+  #latestNotBeforeMs = 0
   #rotation: RotationState | undefined
   #intermediate: Intermediate
 
@@ -111,7 +135,8 @@ class UpstreamAuthority implements RotatableAuthority {
     this.trustBundleFile = join(folder, 'trust-bundle.pem')
     this.#rotationFile = join(folder, 'rotation.json')
     this.#intermediateFile = join(folder, 'intermediate.pem')
-    this.#issued = new IssuedSvids(join(folder, 'issued.json'))
+    this.#issued = new IssuedSvids(join(folder, 'issued.json'), clock)
+    this.revocations = new Revocations(join(folder, 'revocations.json'), clock)
     this.#upstreams = new Upstreams({ folder, trustDomain, clock, files: upstreamFiles })
     this.#rotation = readRotation(this.#rotationFile)
     if (this.#rotation?.kind === 'root') this.#resumeRoot(this.#rotation)
@@ -163,6 +188,15 @@ class UpstreamAuthority implements RotatableAuthority {
     }
   }
 
+  revoke(spiffeId: string, reason: string): Revocation {
+    const isForeign = spiffeIdFault(spiffeId) === undefined && splitSpiffeId(spiffeId).trustDomain !== this.trustDomain
+    const { notBeforeMs, endByMs } = isForeign ? this.#givenElsewhere(spiffeId) : this.#givenHere(spiffeId)
+    const revocation = this.revocations.revoke(spiffeId, reason, wholeSecond(notBeforeMs), endByMs)
+    // what it holds is worth nothing
+    this.forgetHolder(spiffeId)
+    return revocation
+  }
+
   certificates(): readonly AuthorityCertificate[] {
     const { upstream } = this.#intermediate
     const { present, next } = this.#upstreams
@@ -173,6 +207,15 @@ class UpstreamAuthority implements RotatableAuthority {
     const below = [certificate, ...upstream.issuers].map((one) => describe(one, 'intermediate', 'signing'))
     const coming = upstream === next ? [] : (next?.issuers ?? []).map((one) => describe(one, 'intermediate', 'next'))
     return [...roots, ...below, ...coming]
+  }
+
+  holders(): readonly string[] {
+    const own = controlPlaneSpiffeId(this.trustDomain)
+    return this.#issued.holders().filter((spiffeId) => spiffeId !== own)
+  }
+
+  forgetHolder(spiffeId: string): void {
+    this.#issued.forget(spiffeId)
   }
 
   get isNewRootWanted(): boolean {
@@ -205,6 +248,32 @@ class UpstreamAuthority implements RotatableAuthority {
     const phase = nextPhase(this.#rotation)
     if (phase === undefined) this.#finish()
     else this.#enter({ ...this.#rotation, phase })
+  }
+
+  #givenHere(spiffeId: string): GivenSoFar {
+    if (parseSpiffeId(spiffeId) === undefined)
+      throw new RevocationRefused(`"${spiffeId}" is no SPIFFE ID of a workload`)
+    if (spiffeId === controlPlaneSpiffeId(this.trustDomain)) {
+      throw new RevocationRefused(
+        `${spiffeId} is the control plane: rotate the root to make an end of its certificates`,
+      )
+    }
+    const { certificate } = this.#intermediate.current()
+    const notBeforeMs = Math.max(this.#notBeforeMs(certificate), this.#latestNotBeforeMs)
+    return { notBeforeMs, endByMs: this.#issued.endByMs }
+  }
+
+  /** Whatever its authority has dated so far, and nothing outlives its root. */
+  #givenElsewhere(spiffeId: string): GivenSoFar {
+    const { trustDomain } = splitSpiffeId(spiffeId)
+    const bundle = this.#options.federatedBundles?.value.find((one) => one.trustDomain === trustDomain)
+    if (bundle === undefined) {
+      throw new RevocationRefused(
+        `${spiffeId} is no workload of trust domain "${this.trustDomain}", nor of one that is trusted`,
+      )
+    }
+    const ends = certificatesFromPem(bundle.rootsPem).map((der) => new X509Certificate(der).validToDate.getTime())
+    return { notBeforeMs: this.#options.clock.nowMs(), endByMs: Math.max(...ends) }
   }
 
   #enter(state: Omit<RotationState, 'phaseSinceMs' | 'phaseEndsByMs'> & { readonly phase: RotationPhase }): void {
@@ -276,22 +345,34 @@ class UpstreamAuthority implements RotatableAuthority {
     return this.#rotation.phase === 'switch' ? [next.root, present.root] : [next.root]
   }
 
+  /** Of a certificate that is signed now: a chain is only valid where all of it is. */
+  #notBeforeMs({ validFromDate }: X509Certificate): number {
+    return Math.max(this.#options.clock.nowMs() - backDatedMs, validFromDate.getTime())
+  }
+
   #issue(publicKey: KeyObject, spiffeId: string): SignedSvid {
     const signing = this.#intermediate.current()
     const { certificate } = signing
     const { issuers } = this.#intermediate.upstream
     const nowMs = this.#options.clock.nowMs()
     const lifetimeMs = this.#options.svidLifetimeMs()
+    const revoked = this.revocations.of(spiffeId)
+    // dates have whole seconds: what comes after a revocation begins at least one later
+    const notBeforeMs = Math.max(
+      this.#notBeforeMs(certificate),
+      revoked === undefined ? 0 : revoked.notBeforeMs + 1_000,
+    )
+    this.#latestNotBeforeMs = Math.max(this.#latestNotBeforeMs, notBeforeMs)
     const der = signedBy(signing, {
       publicKey,
+      notBeforeMs,
       // a chain is only valid where all of it is
-      notBeforeMs: Math.max(nowMs - backDatedMs, certificate.validFromDate.getTime()),
       notAfterMs: Math.min(nowMs + lifetimeMs, certificate.validToDate.getTime()),
       uri: spiffeId,
       kind: { role: 'leaf' },
     })
     const notAfterMs = new X509Certificate(der).validToDate.getTime()
-    this.#issued.willEnd(notAfterMs, lifetimeMs)
+    this.#issued.willEnd(spiffeId, notAfterMs, lifetimeMs)
     // an intermediate that was replaced for its age is news, too
     this.#tellFingerprint(signing)
     return {
@@ -301,6 +382,10 @@ class UpstreamAuthority implements RotatableAuthority {
       notAfterMs,
     }
   }
+}
+
+function wholeSecond(ms: number): number {
+  return Math.floor(ms / 1_000) * 1_000
 }
 
 function describe(

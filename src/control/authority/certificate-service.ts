@@ -19,10 +19,11 @@ import type {
 } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import type { SigningSink } from '../telemetry/control-plane-metrics.ts'
 import { Unattested, attest } from './attestor.ts'
 import type { Attestor, Evidence } from './attestor.ts'
 import type { Authority, SignedSvid } from './authority.ts'
-import type { RefusalCounts } from './refusal-counts.ts'
+import { encodeRevocations } from './encode-revocations.ts'
 import { SigningRefused, parseSigningRequest } from './signing-request.ts'
 
 export interface CertificateServiceOptions {
@@ -31,7 +32,7 @@ export interface CertificateServiceOptions {
   readonly attestors: readonly Attestor[]
   /** Whether the mesh (still) has a proxy of this identity; `proxy`, its node id, is known when it joins. */
   readonly authorizedIdentity: (spiffeId: string, proxy: string | undefined) => boolean
-  readonly refusals: RefusalCounts
+  readonly metrics: SigningSink
   readonly logger: Logger
 }
 
@@ -80,6 +81,7 @@ async function answer(
         trustDomain,
         trustBundleDer: certificatesFromPem(rootsPem),
       })),
+      revocations: encodeRevocations(options.authority.revocations.list.value),
     }
     callback(null, create(SignCertificateResponseSchema, content))
   } catch (error) {
@@ -106,6 +108,7 @@ async function sign(options: CertificateServiceOptions, call: Call): Promise<Sig
   const signed = options.authority.sign(csrDer, spiffeId)
   const refusal = await spend?.()
   if (refusal !== undefined) throw new Unattested(refusal)
+  options.metrics.signed('x509', proxy === undefined ? 'svid' : 'token')
   if (proxy === undefined)
     options.logger.debug('a certificate was renewed', { spiffeId, notAfterMs: signed.notAfterMs })
   else options.logger.info('a proxy joined', { proxy, spiffeId, notAfterMs: signed.notAfterMs })
@@ -140,15 +143,16 @@ export function assertAuthorized(
 export function toStatus(
   error: unknown,
   peer: string,
-  { logger, refusals }: Pick<CertificateServiceOptions, 'logger' | 'refusals'>,
+  { logger, metrics }: Pick<CertificateServiceOptions, 'logger' | 'metrics'>,
 ): { code: status; details: string } {
   const details = errorMessage(error)
   if (error instanceof SigningRefused || error instanceof Unattested) {
-    const refused = refusals.count(error.reason)
+    const refused = metrics.refused(error.reason)
     logger.warn('a certificate was refused', { peer, reason: error.reason, details, refused })
     if (error instanceof Unattested) return { code: status.UNAUTHENTICATED, details }
     return { code: error.reason === 'denied' ? status.PERMISSION_DENIED : status.INVALID_ARGUMENT, details }
   }
+  metrics.refused('failed')
   logger.error('a certificate could not be signed', { peer, error: details })
   return { code: status.INTERNAL, details: 'the certificate could not be signed; the control plane logged why' }
 }

@@ -63,7 +63,14 @@ interface Running {
 function run(authority: RotatableAuthority, isCurrent: () => boolean): Running {
   const log: string[] = []
   const logger = recordingLogger(log)
-  const rotation = new Rotation({ authority, proxies: () => ['p'], isCurrent, clock, logger })
+  const rotation = new Rotation({
+    authority,
+    proxies: () => new Map([['p', web]]),
+    isCurrent,
+    refusesRevoked: () => true,
+    clock,
+    logger,
+  })
   const files = { certificateFile: join(folder, 'ca.crt'), keyFile: join(folder, 'ca.key') }
   const reload = (): void => {
     authority.reload()

@@ -2,9 +2,11 @@
 import type { AttestationRefusal, Attestor } from './attestor.ts'
 import { joinTokenPrefix } from './join-tokens.ts'
 import type { JoinGrant, JoinTokens, TokenRefusal } from './join-tokens.ts'
+import type { Revocations } from './revocations.ts'
 
 export interface JoinTokenAttestorOptions {
   readonly tokens: JoinTokens
+  readonly revocations: Pick<Revocations, 'refusesTokenOf'>
   /** A key was let in by a token: not called again for the same key. */
   readonly used: (grant: JoinGrant, peer: string) => void
 }
@@ -17,7 +19,7 @@ const messages: Readonly<Record<TokenRefusal, string>> = {
   revoked: 'the join token was revoked',
 }
 
-export function createJoinTokenAttestor({ tokens, used }: JoinTokenAttestorOptions): Attestor {
+export function createJoinTokenAttestor({ tokens, revocations, used }: JoinTokenAttestorOptions): Attestor {
   return {
     async attest({ bearerToken, keyFingerprint, peer }) {
       if (bearerToken === undefined || keyFingerprint === undefined) return undefined
@@ -25,6 +27,9 @@ export function createJoinTokenAttestor({ tokens, used }: JoinTokenAttestorOptio
       if (!bearerToken.startsWith(joinTokenPrefix)) return undefined
       const grant = await tokens.verify(bearerToken, keyFingerprint)
       if (typeof grant === 'string') return refusal(grant)
+      if (revocations.refusesTokenOf(grant.spiffeId, grant.createdAtMs)) {
+        return refusal('revoked', `the join token is from before ${grant.spiffeId} was revoked`)
+      }
       return {
         spiffeIds: [grant.spiffeId],
         proxy: grant.proxy,
@@ -39,6 +44,6 @@ export function createJoinTokenAttestor({ tokens, used }: JoinTokenAttestorOptio
   }
 }
 
-function refusal(refused: TokenRefusal): AttestationRefusal {
-  return { refused, message: `${messages[refused]}: make a new one with \`heddle token join create\`` }
+function refusal(why: TokenRefusal, message = messages[why]): AttestationRefusal {
+  return { refused: `token_${why}`, message: `${message}: make a new one with \`heddle token join create\`` }
 }

@@ -7,18 +7,23 @@ import type { Store } from '../store/store.ts'
 import { createJoinTokens, joinTokenId } from './join-tokens.ts'
 import type { JoinTokens } from './join-tokens.ts'
 
-const grant = { proxy: 'sidecar~default~web-v1', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
+const grant = {
+  proxy: 'sidecar~default~web-v1',
+  spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
+  createdAtMs: new ManualClock().nowMs(),
+}
 
 function grantOf(token: string): object {
   return { id: joinTokenId(token), ...grant }
 }
 
 describe('join tokens', () => {
-  const clock = new ManualClock()
+  let clock: ManualClock
   let store: Store
   let tokens: JoinTokens
 
   beforeEach(() => {
+    clock = new ManualClock()
     store = openSqliteStore({ file: ':memory:', clock, logger: silentLogger })
     tokens = createJoinTokens({ store, clock })
     return () => store.close()

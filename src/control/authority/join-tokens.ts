@@ -12,6 +12,8 @@ export interface JoinGrant {
   /** Node id, "sidecar~default~web". */
   readonly proxy: string
   readonly spiffeId: string
+  /** Milliseconds since the Unix epoch. */
+  readonly createdAtMs: number
 }
 
 export interface RedeemedGrant extends JoinGrant {
@@ -151,8 +153,8 @@ function isOpen({ revoked, expiresAtMs }: StoredToken, clock: Clock): boolean {
 }
 
 function grantOf(entry: StoreEntry): JoinGrant {
-  const { proxy, spiffeId } = parse(entry)
-  return { id: entry.key.slice(keyPrefix.length, keyPrefix.length + idLength), proxy, spiffeId }
+  const { proxy, spiffeId, createdAtMs } = parse(entry)
+  return { id: entry.key.slice(keyPrefix.length, keyPrefix.length + idLength), proxy, spiffeId, createdAtMs }
 }
 
 function parse({ value }: StoreEntry): StoredToken {

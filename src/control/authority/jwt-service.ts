@@ -23,7 +23,7 @@ import { SigningRefused } from './signing-request.ts'
 
 export interface JwtServiceOptions extends Pick<
   CertificateServiceOptions,
-  'attestors' | 'authorizedIdentity' | 'logger' | 'refusals'
+  'attestors' | 'authorizedIdentity' | 'logger' | 'metrics'
 > {
   readonly authority: JwtAuthority
   /** Keys of other trust domains; absent: none. */
@@ -37,7 +37,7 @@ export function createJwtService(options: JwtServiceOptions): {
   readonly definition: ServiceDefinition
   readonly implementation: UntypedServiceImplementation
 } {
-  const { authority, attestors, federated = () => [] } = options
+  const { authority, attestors, metrics, federated = () => [] } = options
   /** Whoever is no proxy of the mesh gets nothing. */
   const answer = async <Q, R>(
     call: ServerUnaryCall<Q, R>,
@@ -66,7 +66,9 @@ export function createJwtService(options: JwtServiceOptions): {
           if (audience.length === 0 || audience.includes('')) {
             throw new SigningRefused('invalid', 'a JWT-SVID is for somebody: name its audience')
           }
-          return create(SignJwtSvidResponseSchema, { token: authority.sign(caller, audience) })
+          const token = authority.sign(caller, audience)
+          metrics.signed('jwt', 'svid')
+          return create(SignJwtSvidResponseSchema, { token })
         })
       },
       GetJwtKeys: (

@@ -47,9 +47,10 @@ describe('a rotation', () => {
     authority = createAuthority({ stateDir, trustDomain: 'mesh.local', clock, svidLifetimeMs: () => hourMs })
     rotation = new Rotation({
       authority,
-      proxies: () => proxies,
+      proxies: () => new Map(proxies.map((node) => [node, web])),
       isCurrent: (node) => inForce.get(node) === authority.trustFingerprint.value,
       distributeForMs: () => distributeForMs,
+      refusesRevoked: () => true,
       clock,
       logger: recordingLogger(log),
     })
@@ -224,6 +225,47 @@ describe('a rotation', () => {
       clock.advance(1)
       expect(phase()).toBe(then)
     }
+  })
+
+  it('waits for holders of certificates that no document speaks of after a restart, until these have ended', () => {
+    const known = proxies
+    // its documents cannot be read
+    proxies = []
+    restart()
+    rotation.start('root')
+    expect([phase(), rotation.status().rotation?.waitingFor]).toEqual(['distribute', [web]])
+    restart()
+    rotation.check()
+    expect([phase(), rotation.status().rotation?.waitingFor]).toEqual(['distribute', [web]])
+    // they can, and the proxies come back
+    proxies = known
+    rotation.check()
+    expect([phase(), rotation.status().rotation?.waitingFor]).toEqual(['distribute', known])
+    renew(...known)
+    expect(phase()).toBe('switch')
+
+    proxies = []
+    restart()
+    clock.advance((authority.rotation?.phaseEndsByMs ?? 0) - clock.nowMs() - 1)
+    expect(phase()).toBe('switch')
+    clock.advance(1)
+    expect(phase()).toBe('done')
+  })
+
+  it('does not wait for an identity that was removed or revoked, in this life or an earlier one', () => {
+    proxies = []
+    rotation.check()
+    restart()
+    rotation.start('root')
+    expect(phase()).toBe('done')
+    issue()
+    clock.advance(1_000)
+    restart()
+    rotation.start('root')
+    expect(phase()).toBe('distribute')
+    rotation.revoke(web, 'lost')
+    rotation.check()
+    expect(phase()).toBe('done')
   })
 
   it('is over at once where there is no proxy', () => {

@@ -1,5 +1,5 @@
 // Takes a rotation from phase to phase: onwards when every proxy has in force what the phase is about, or nothing from before it is valid any more.
-import type { AuthorityStatus, RotationKind } from '../../contracts/control-api.ts'
+import type { AuthorityStatus, Revocation, RotationKind } from '../../contracts/control-api.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -8,12 +8,14 @@ import type { RotationState } from './rotation-state.ts'
 
 export interface RotationOptions {
   readonly authority: RotatableAuthority
-  /** Node ids of the proxies that the mesh has. */
-  readonly proxies: () => Iterable<string>
+  /** SPIFFE ID of each proxy that the mesh has, by node id. */
+  readonly proxies: () => ReadonlyMap<string, string>
   /** Whether what a renewal would give now is what the proxy has in force. */
   readonly isCurrent: (node: string) => boolean
   /** How long a new root is given to those who read our bundle elsewhere before it signs; absent: nobody does. */
   readonly distributeForMs?: () => number
+  /** Whether the proxy refuses what is revoked now. */
+  readonly refusesRevoked: (node: string) => boolean
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -23,6 +25,8 @@ const retryMs = 1_000
 export class Rotation {
   readonly #options: RotationOptions
   #timer: Timer | undefined
+  /** SPIFFE IDs that the mesh has had since the start. */
+  #identities: ReadonlySet<string> = new Set()
 
   /** Goes on with what was under way. */
   constructor(options: RotationOptions) {
@@ -38,17 +42,20 @@ export class Rotation {
     this.check()
   }
 
-  status(): AuthorityStatus {
+  status(): Omit<AuthorityStatus, 'jwtKeys'> {
     const { authority } = this.#options
     const { trustDomain, rotation } = authority
     const certificates = authority.certificates()
-    if (rotation === undefined) return { trustDomain, certificates }
+    const waitingForRefusal = this.#lacking(this.#options.refusesRevoked)
+    const revocations = authority.revocations.inForce().map((one) => ({ ...one, waitingFor: waitingForRefusal }))
+    if (rotation === undefined) return { trustDomain, certificates, revocations }
     const { kind, phase, startedAtMs, phaseSinceMs, phaseEndsByMs } = rotation
     const waitingFor = this.#waitingFor()
     const heldMs = this.#heldMs(rotation)
     return {
       trustDomain,
       certificates,
+      revocations,
       rotation: {
         kind,
         phase,
@@ -61,11 +68,20 @@ export class Rotation {
     }
   }
 
+  /** As the authority's. */
+  revoke(spiffeId: string, reason: string): Revocation {
+    const { authority, logger } = this.#options
+    const revocation = authority.revoke(spiffeId, reason)
+    logger.info('an identity was revoked', { spiffeId, reason })
+    return revocation
+  }
+
   /** Call it whenever a proxy came, went, or reported. */
   check(): void {
     const { authority, clock, logger } = this.#options
     this.#timer?.cancel()
     try {
+      this.#forgetRemoved()
       for (;;) {
         if (authority.rotation === undefined && authority.isNewRootWanted) authority.startRotation('root')
         const { rotation } = authority
@@ -103,8 +119,24 @@ export class Rotation {
     return phaseSinceMs + distributeForMs() - clock.nowMs()
   }
 
+  /** And for whoever holds an SVID and is not known: documents may have been unreadable when the control plane started. */
   #waitingFor(): string[] {
-    const { proxies, isCurrent } = this.#options
-    return [...proxies()].filter((node) => !isCurrent(node)).toSorted()
+    const { authority } = this.#options
+    return [
+      ...this.#lacking(this.#options.isCurrent),
+      ...authority.holders().filter((spiffeId) => !this.#identities.has(spiffeId)),
+    ]
+  }
+
+  /** Not those that are missing since the start: nobody has seen that they were removed. */
+  #forgetRemoved(): void {
+    const { authority, proxies } = this.#options
+    const before = this.#identities
+    this.#identities = new Set(proxies().values())
+    for (const spiffeId of before) if (!this.#identities.has(spiffeId)) authority.forgetHolder(spiffeId)
+  }
+
+  #lacking(has: (node: string) => boolean): string[] {
+    return [...this.#options.proxies().keys()].filter((node) => !has(node)).toSorted()
   }
 }

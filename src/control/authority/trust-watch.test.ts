@@ -5,7 +5,9 @@ import { beforeEach, describe, expect, it } from 'vitest'
 
 import { CarelessAuthority } from '../../../test/kit/svid-with-faults.ts'
 import { certificatesFromPem } from '../../contracts/identity/pem.ts'
+import type { TrustUpdate } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
 import { WatchableValue } from '../../core/watchable.ts'
+import type { RevocationList } from './revocations.ts'
 import { TrustWatch } from './trust-watch.ts'
 
 const web = 'spiffe://mesh.local/ns/default/sa/web'
@@ -24,6 +26,8 @@ const shown = new Map(
 /** The server's end of a stream. */
 class Call extends EventEmitter {
   readonly asked: number[] = []
+  readonly told: bigint[] = []
+  ended = false
   refused: number | undefined
   readonly #raw: Buffer | undefined
 
@@ -37,29 +41,39 @@ class Call extends EventEmitter {
     return this.#raw === undefined ? {} : { sslPeerCertificate: { raw: this.#raw } }
   }
 
-  write({ withinMs }: { withinMs: number }): void {
-    this.asked.push(withinMs)
+  get writableEnded(): boolean {
+    return this.ended
+  }
+
+  write({ renewWithinMs, revocations }: TrustUpdate): void {
+    if (renewWithinMs > 0) this.asked.push(renewWithinMs)
+    if (revocations !== undefined) this.told.push(revocations.version)
   }
 
   end(): void {
+    this.ended = true
     this.emit('close')
   }
 
-  report(node: string, trustFingerprint: string): void {
-    this.emit('data', { node, trustFingerprint })
+  report(node: string, trustFingerprint: string, revocationsVersion = 0n): void {
+    this.emit('data', { node, trustFingerprint, revocationsVersion })
   }
 }
 
 describe('the watch over what proxies trust', () => {
   let trustFingerprint: WatchableValue<string>
+  let list: WatchableValue<RevocationList>
+  let revoked: string | undefined
   let watch: TrustWatch
   let changes: number
 
   beforeEach(() => {
     trustFingerprint = new WatchableValue('one')
+    list = new WatchableValue<RevocationList>({ version: 0, revocations: [] })
+    revoked = undefined
     changes = 0
     watch = new TrustWatch({
-      authority: { trustFingerprint },
+      authority: { trustFingerprint, revocations: { list, refusesCertificate: (spiffeId) => spiffeId === revoked } },
       proxies: () => proxies,
       svidLifetimeMs: () => 60_000,
       changed: () => changes++,
@@ -104,6 +118,31 @@ describe('the watch over what proxies trust', () => {
     two.end()
     expect(watch.isCurrent('sidecar~default~web')).toBe(false)
     expect(watch.isCurrent('sidecar~default~other')).toBe(false)
+  })
+
+  it('tells each what is revoked, and knows who refuses it', () => {
+    const call = connect(web)
+    call.report('sidecar~default~web', 'one')
+    expect([call.told, watch.refusesRevoked('sidecar~default~web')]).toEqual([[], true])
+    list.set({ version: 1, revocations: [] })
+    expect([call.told, watch.refusesRevoked('sidecar~default~web')]).toEqual([[1n], false])
+    call.report('sidecar~default~web', 'one', 1n)
+    expect([call.told, watch.refusesRevoked('sidecar~default~web')]).toEqual([[1n], true])
+    const late = connect(web)
+    late.report('sidecar~default~web', 'one', 0n)
+    expect([late.told, watch.refusesRevoked('sidecar~default~web')]).toEqual([[1n], false])
+    expect([call.asked, late.asked]).toEqual([[], []])
+    expect(watch.refusesRevoked('sidecar~default~other')).toBe(false)
+  })
+
+  it('sends away whose own certificate is revoked, and says why', () => {
+    const call = connect(web)
+    call.report('sidecar~default~web', 'one')
+    revoked = web
+    list.set({ version: 1, revocations: [] })
+    expect([call.told, call.asked.length, call.ended]).toEqual([[1n], 1, true])
+    call.report('sidecar~default~web', 'one', 1n)
+    expect([call.told.length, watch.refusesRevoked('sidecar~default~web')]).toEqual([1, false])
   })
 
   it.each([

@@ -1,4 +1,7 @@
-// heddle.v1.CertificateService.WatchTrust: which certificates the connected proxies have in force, and who is asked to renew before its time.
+// heddle.v1.CertificateService.WatchTrust: which certificates and revocations the connected proxies have in force; who is asked to renew before
+// its time, and told what is revoked.
+import { X509Certificate } from 'node:crypto'
+
 import { fromBinary, toBinary, create } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
 import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
@@ -6,14 +9,18 @@ import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementatio
 import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
 import {
   CertificateService,
-  RenewalRequestSchema,
   TrustReportSchema,
+  TrustUpdateSchema,
 } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
-import type { RenewalRequest, TrustReport } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
+import type { TrustReport, TrustUpdate } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
 import type { Authority } from './authority.ts'
+import { encodeRevocations } from './encode-revocations.ts'
+import type { Revocations } from './revocations.ts'
 
 export interface TrustWatchOptions {
-  readonly authority: Pick<Authority, 'trustFingerprint'>
+  readonly authority: Pick<Authority, 'trustFingerprint'> & {
+    readonly revocations: Pick<Revocations, 'list' | 'refusesCertificate'>
+  }
   /** SPIFFE ID of each proxy that the mesh has, by node id. */
   readonly proxies: () => ReadonlyMap<string, string>
   readonly svidLifetimeMs: () => number
@@ -21,7 +28,7 @@ export interface TrustWatchOptions {
   readonly changed: () => void
 }
 
-type Call = ServerDuplexStream<TrustReport, RenewalRequest>
+type Call = ServerDuplexStream<TrustReport, TrustUpdate>
 
 /** Proxies that are asked at once do not all come at once: a signature and its connection take a few milliseconds. */
 const spreadPerProxyMs = 20
@@ -32,13 +39,15 @@ export class TrustWatch {
   readonly #options: TrustWatchOptions
   readonly #streams = new Map<Call, TrustReport>()
   readonly #byNode = new Map<string, Set<Call>>()
-  readonly #unsubscribe: () => void
+  readonly #unsubscribe: readonly (() => void)[]
 
   constructor(options: TrustWatchOptions) {
     this.#options = options
-    this.#unsubscribe = options.authority.trustFingerprint.subscribe(() => {
-      for (const [call, report] of this.#streams) this.#askUnlessCurrent(call, report)
-    })
+    const { trustFingerprint, revocations } = options.authority
+    const tell = (): void => {
+      for (const [call, report] of this.#streams) this.#tellUnlessCurrent(call, report)
+    }
+    this.#unsubscribe = [trustFingerprint.subscribe(tell), revocations.list.subscribe(tell)]
   }
 
   /** For `grpc.Server.addService`, beside the rest of the service. */
@@ -52,9 +61,16 @@ export class TrustWatch {
     return calls.length > 0 && calls.every((call) => this.#isCurrent(this.#streams.get(call) as TrustReport))
   }
 
+  /** Of all its processes: whether they refuse what is revoked. */
+  refusesRevoked(node: string): boolean {
+    const calls = [...(this.#byNode.get(node) ?? [])]
+    const { version } = this.#options.authority.revocations.list.value
+    return calls.length > 0 && calls.every((call) => this.#streams.get(call)?.revocationsVersion === BigInt(version))
+  }
+
   /** Ends all streams; proxies come back. */
   stop(): void {
-    this.#unsubscribe()
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
     for (const call of this.#streams.keys()) call.end()
   }
 
@@ -63,6 +79,7 @@ export class TrustWatch {
     const spiffeId = peer && spiffeIdOf(peer)
     call.on('data', (report: TrustReport) => {
       const { node } = report
+      if (call.writableEnded) return
       if (spiffeId === undefined || this.#options.proxies().get(node) !== spiffeId) {
         const details = `${spiffeId ?? 'who shows no X.509-SVID'} may not report for ${JSON.stringify(node)}`
         call.emit('error', { code: status.PERMISSION_DENIED, details })
@@ -73,7 +90,7 @@ export class TrustWatch {
       let calls = this.#byNode.get(node)
       if (calls === undefined) this.#byNode.set(node, (calls = new Set()))
       calls.add(call)
-      this.#askUnlessCurrent(call, report)
+      this.#tellUnlessCurrent(call, report)
       this.#options.changed()
     })
     const gone = (): void => {
@@ -99,11 +116,36 @@ export class TrustWatch {
     return trustFingerprint === this.#options.authority.trustFingerprint.value
   }
 
-  #askUnlessCurrent(call: Call, report: TrustReport): void {
-    if (this.#isCurrent(report)) return
+  #tellUnlessCurrent(call: Call, report: TrustReport): void {
+    const list = this.#options.authority.revocations.list.value
+    const knows = report.revocationsVersion === BigInt(list.version)
+    // it was told why, and joins anew
+    const isRevoked = this.#isRevoked(call)
+    const isCurrent = this.#isCurrent(report) && !isRevoked
+    if (!knows || !isCurrent) {
+      call.write(
+        create(TrustUpdateSchema, {
+          renewWithinMs: isCurrent ? 0 : this.#spreadMs(),
+          ...(!knows && { revocations: encodeRevocations(list) }),
+        }),
+      )
+    }
+    if (isRevoked) call.end()
+  }
+
+  #spreadMs(): number {
     const mostMs = this.#options.svidLifetimeMs() * mostSpreadShare
-    const withinMs = Math.round(Math.min(mostMs, this.#streams.size * spreadPerProxyMs))
-    call.write(create(RenewalRequestSchema, { withinMs }))
+    return Math.round(Math.min(mostMs, this.#streams.size * spreadPerProxyMs))
+  }
+
+  #isRevoked(call: Call): boolean {
+    const peer = call.getAuthContext().sslPeerCertificate
+    const spiffeId = peer && spiffeIdOf(peer)
+    if (peer === undefined || spiffeId === undefined) return false
+    return this.#options.authority.revocations.refusesCertificate(
+      spiffeId,
+      new X509Certificate(peer.raw).validFromDate.getTime(),
+    )
   }
 }
 
@@ -113,6 +155,6 @@ const method = {
   responseStream: true,
   requestSerialize: (message: TrustReport): Buffer => Buffer.from(toBinary(TrustReportSchema, message)),
   requestDeserialize: (bytes: Buffer): TrustReport => fromBinary(TrustReportSchema, bytes),
-  responseSerialize: (message: RenewalRequest): Buffer => Buffer.from(toBinary(RenewalRequestSchema, message)),
-  responseDeserialize: (bytes: Buffer): RenewalRequest => fromBinary(RenewalRequestSchema, bytes),
+  responseSerialize: (message: TrustUpdate): Buffer => Buffer.from(toBinary(TrustUpdateSchema, message)),
+  responseDeserialize: (bytes: Buffer): TrustUpdate => fromBinary(TrustUpdateSchema, bytes),
 } as const

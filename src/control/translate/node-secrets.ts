@@ -14,6 +14,8 @@ import type { Logger } from '../../core/logger.ts'
 import { WatchableValue } from '../../core/watchable.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { encodeTrustBundles } from '../../policies/federation/federation.xds.ts'
+import type { Revocations } from '../authority/revocations.ts'
+import type { SigningSink } from '../telemetry/control-plane-metrics.ts'
 import { buildCertificateSecret } from './build-secret.ts'
 import type { EncodedResource, ResourceView } from './resource-view.ts'
 
@@ -22,17 +24,20 @@ export interface NodeSecretsOptions {
   readonly authority: {
     readonly trustBundle: TrustBundle
     readonly trustFingerprint: Watchable<string>
+    readonly revocations: Pick<Revocations, 'refusesCertificate'>
     issueSvid(spiffeId: string): X509Svid
   }
   readonly federatedBundles: Watchable<readonly TrustBundle[]>
   /** Whether the mesh (still) has somebody of that SPIFFE ID. */
   readonly isWanted: (spiffeId: string) => boolean
+  readonly metrics: Pick<SigningSink, 'signed'>
   readonly clock: Clock
   readonly logger: Logger
 }
 
 interface Issued {
   readonly resource: EncodedResource
+  readonly notBeforeMs: number
   readonly renewal: Timer
 }
 
@@ -88,10 +93,14 @@ export class NodeSecrets {
 
   /** Made when first asked for, and again at half-life if somebody still asks. */
   #certificate(spiffeId: string): EncodedResource | undefined {
-    const { authority, isWanted, clock, logger } = this.#options
+    const { authority, isWanted, metrics, clock, logger } = this.#options
     if (!isWanted(spiffeId)) return undefined
     const known = this.#issued.get(spiffeId)
-    if (known !== undefined) return known.resource
+    if (known !== undefined) {
+      if (!authority.revocations.refusesCertificate(spiffeId, known.notBeforeMs)) return known.resource
+      // who comes back after a revocation gets what counts
+      known.renewal.cancel()
+    }
     try {
       const svid = authority.issueSvid(spiffeId)
       const resource = encoded(buildCertificateSecret(ownCertificateSecret, svid))
@@ -100,7 +109,8 @@ export class NodeSecrets {
         this.#issued.delete(spiffeId)
         this.#show()
       })
-      this.#issued.set(spiffeId, { resource, renewal })
+      this.#issued.set(spiffeId, { resource, notBeforeMs: svid.notBeforeMs, renewal })
+      metrics.signed('x509', 'svid')
       logger.info('a certificate was made for a data plane', { spiffeId, notAfterMs: svid.notAfterMs })
       return resource
     } catch (error) {

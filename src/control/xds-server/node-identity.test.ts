@@ -8,6 +8,10 @@ import type { XdsPeer } from './node-identity.ts'
 const peer = (spiffeId?: string): XdsPeer => ({ address: '127.0.0.1:1', headers: new Map(), spiffeId })
 const web = { id: 'sidecar~shop~web', metadata: { KIND: 'sidecar', NAMESPACE: 'shop', NAME: 'web' } }
 
+function isRevoked(spiffeId: string, notBeforeMs: number): boolean {
+  return spiffeId === 'spiffe://mesh.local/ns/shop/sa/storefront' && notBeforeMs <= 5_000
+}
+
 describe('a node by its own word', () => {
   it('is a Heddle proxy when id and metadata agree', () => {
     expect(identifyByNodeId(peer(), web)).toEqual({ id: web.id, kind: 'sidecar', namespace: 'shop', name: 'web' })
@@ -32,7 +36,17 @@ describe('a node by its own word', () => {
 
 describe('a node by its X.509-SVID', () => {
   const accounts: Record<string, string> = { 'shop/web': 'storefront' }
-  const identify = identifyBySvid('mesh.local', (node: XdsNode) => accounts[`${node.namespace}/${node.name}`])
+  const identify = identifyBySvid(
+    'mesh.local',
+    (node: XdsNode) => accounts[`${node.namespace}/${node.name}`],
+    isRevoked,
+  )
+
+  it('is refused with an SVID that was revoked, and let in with a younger one', () => {
+    const shown = peer('spiffe://mesh.local/ns/shop/sa/storefront')
+    expect(identify({ ...shown, notBeforeMs: 5_000 }, web)).toMatchObject({ message: expect.stringMatching(/revoked/) })
+    expect(identify({ ...shown, notBeforeMs: 6_000 }, web)).toMatchObject({ name: 'web' })
+  })
 
   it('is let in with the SVID of its service account', () => {
     expect(identify(peer('spiffe://mesh.local/ns/shop/sa/storefront'), web)).toMatchObject({

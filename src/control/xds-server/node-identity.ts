@@ -1,5 +1,5 @@
-import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 // Who is at the other end of an ADS stream: what its first request says, checked against the certificate where there is one.
+import { parseSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import { nodeId, nodeMetadata } from '../../contracts/xds/names.ts'
 import type { XdsNode } from '../translate/resource-view.ts'
 import type { NodeInfo } from './discovery-request.ts'
@@ -10,6 +10,8 @@ export interface XdsPeer {
   readonly headers: ReadonlyMap<string, string>
   /** The peer's verified SPIFFE ID; undefined when it showed no certificate, or one without, or the port has no TLS. */
   readonly spiffeId: string | undefined
+  /** When the certificate's validity began, milliseconds since the Unix epoch; absent without one. */
+  readonly notBeforeMs?: number
   /** When its certificate ends, milliseconds since the Unix epoch. */
   readonly notAfterMs?: number
 }
@@ -33,15 +35,23 @@ export function identifyByNodeId(_peer: XdsPeer, node: NodeInfo): XdsNode | Erro
 
 /**
  * For the TLS port: a Heddle proxy must show the SVID of the service account it runs as, which `serviceAccountOf` tells
- * (undefined: no such workload).
+ * (undefined: no such workload), and one that was not revoked.
  */
-export function identifyBySvid(trustDomain: string, serviceAccountOf: (node: XdsNode) => string | undefined): Identify {
+export function identifyBySvid(
+  trustDomain: string,
+  serviceAccountOf: (node: XdsNode) => string | undefined,
+  isRevoked: (spiffeId: string, notBeforeMs: number) => boolean,
+): Identify {
   return (peer, info) => {
     const node = identifyByNodeId(peer, info)
     if (node instanceof Error) return node
     const shown = peer.spiffeId === undefined ? undefined : parseSpiffeId(peer.spiffeId)
     if (shown === undefined || shown.trustDomain !== trustDomain) {
       return new Error(`node "${node.id}" must show an X.509-SVID of trust domain "${trustDomain}"`)
+    }
+    const { spiffeId, notBeforeMs } = peer
+    if (spiffeId !== undefined && notBeforeMs !== undefined && isRevoked(spiffeId, notBeforeMs)) {
+      return new Error(`the X.509-SVID of ${spiffeId} was revoked: join again with a new token`)
     }
     if (node.kind === 'other') return { ...node, namespace: shown.namespace, spiffeId: peer.spiffeId as string }
     const serviceAccount = serviceAccountOf(node)

@@ -32,6 +32,8 @@ export interface XdsServer {
   readonly nodes: Watchable<readonly NodeStatus[]>
   /** Connected data planes, and those that have gone and not come back. */
   proxies(): readonly ProxyStatus[]
+  /** Something is revoked: streams of those who would not be let in now end. */
+  identifyAgain(): void
   /** Ends all streams; clients are told to come back. */
   stop(): void
 }
@@ -102,6 +104,10 @@ class AdsServer implements XdsServer {
     return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
+  identifyAgain(): void {
+    for (const connection of this.#connections) connection.identifyAgain()
+  }
+
   stop(): void {
     this.#unsubscribe()
     this.#debounce?.cancel()
@@ -136,6 +142,8 @@ class AdsConnection {
   readonly #connectedSinceMs: number
   onClosed: () => void = () => {}
   #stream: DiscoveryStream | undefined
+  /** Who opened the stream, as it showed itself. */
+  #opener: { readonly peer: XdsPeer; readonly info: NodeInfo } | undefined
   #node: XdsNode | undefined
   #closed = false
   #end: Timer | undefined
@@ -155,6 +163,10 @@ class AdsConnection {
 
   advance(): void {
     this.#guard(() => this.#stream?.advance())
+  }
+
+  identifyAgain(): void {
+    if (this.#opener !== undefined) this.#identified(this.#opener.peer, this.#opener.info)
   }
 
   fail(code: number, details: string): void {
@@ -195,12 +207,9 @@ class AdsConnection {
       return undefined
     }
     const peer = peerOf(this.#call)
-    const node = this.#identify(peer, info)
-    if (node instanceof Error) {
-      this.#options.logger.warn('data plane refused', { node: info.id, reason: node.message })
-      this.fail(grpcStatus.PERMISSION_DENIED, node.message)
-      return undefined
-    }
+    const node = this.#identified(peer, info)
+    if (node === undefined) return undefined
+    this.#opener = { peer, info }
     this.#node = node
     // the client is connected from here on, whether or not there is something to send
     this.#call.sendMetadata(new Metadata())
@@ -218,6 +227,15 @@ class AdsConnection {
       clock,
       logger,
     })
+  }
+
+  /** Undefined: it was refused. */
+  #identified(peer: XdsPeer, info: NodeInfo): XdsNode | undefined {
+    const node = this.#identify(peer, info)
+    if (!(node instanceof Error)) return node
+    this.#options.logger.warn('data plane refused', { node: info.id, reason: node.message })
+    this.fail(grpcStatus.PERMISSION_DENIED, node.message)
+    return undefined
   }
 
   /** A fault in serving one client must not reach the others. */
@@ -251,8 +269,12 @@ function peerOf(call: Call): XdsPeer {
   }
 }
 
-function shownBy(certificate: X509Certificate): Pick<XdsPeer, 'spiffeId' | 'notAfterMs'> {
-  return { spiffeId: spiffeIdOf(certificate), notAfterMs: certificate.validToDate.getTime() }
+function shownBy(certificate: X509Certificate): Pick<XdsPeer, 'spiffeId' | 'notBeforeMs' | 'notAfterMs'> {
+  return {
+    spiffeId: spiffeIdOf(certificate),
+    notBeforeMs: certificate.validFromDate.getTime(),
+    notAfterMs: certificate.validToDate.getTime(),
+  }
 }
 
 function asBuffer(message: Uint8Array): Buffer {

@@ -12,6 +12,7 @@ import {
 import type { SignCertificateResponse } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
 import type { Clock } from '../../core/clock.ts'
 import { openControlPlaneChannel } from './control-plane-channel.ts'
+import { decodeRevocations } from './decode-revocations.ts'
 import { CertificateRefused } from './identity-agent.ts'
 import type { CertificateProof, SignCertificate } from './identity-agent.ts'
 
@@ -41,6 +42,7 @@ export function createCertificateClient(options: CertificateClientOptions): Sign
           trustDomain,
           rootsPem: certificatesToPem(trustBundleDer),
         })),
+        revoked: response.revocations && decodeRevocations(response.revocations),
       }
     } finally {
       client.close()

@@ -1,14 +1,17 @@
+import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
 import { recordingLogger } from '../../../test/kit/identity-plane.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
+import { certificatesFromPem } from '../../contracts/identity/pem.ts'
 import { createAuthority } from '../../control/authority/authority.ts'
 import type { Authority } from '../../control/authority/authority.ts'
 import { createRandom } from '../../core/random.ts'
+import type { RevokedSvids } from '../io/revoked-peers.ts'
 import { CertificateRefused, createIdentityAgent } from './identity-agent.ts'
 import type { CertificateProof, IdentityAgent, SignedCertificate } from './identity-agent.ts'
 
@@ -17,6 +20,10 @@ const hourMs = 3_600_000
 
 async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
+}
+
+function revoked(version: number): RevokedSvids {
+  return { version, notBeforeMs: { [web]: version } }
 }
 
 function dead(): never {
@@ -32,6 +39,7 @@ describe('the identity agent', () => {
   let authority: Authority
   let agent: IdentityAgent
   let log: string[]
+  let tokensRefused: number
   let asked: { atMs: number; proof: CertificateProof; csrDer: Uint8Array }[]
   /** What the control plane does; a real authority unless a test says otherwise. */
   let answer: (csrDer: Uint8Array, proof: CertificateProof) => SignedCertificate
@@ -39,6 +47,7 @@ describe('the identity agent', () => {
   beforeEach(() => {
     clock = new ManualClock()
     log = []
+    tokensRefused = 0
     asked = []
     const stateDir = mkdtempSync(join(tmpdir(), 'heddle-agent-'))
     authority = createAuthority({ stateDir, trustDomain: 'mesh.local', clock, svidLifetimeMs: () => hourMs })
@@ -52,6 +61,7 @@ describe('the identity agent', () => {
         })
       },
       token: () => Promise.resolve(`token ${asked.length}`),
+      tokenRefused: () => tokensRefused++,
       clock,
       random: createRandom(1),
       logger: recordingLogger(log),
@@ -68,6 +78,48 @@ describe('the identity agent', () => {
       await settle()
     }
   }
+
+  it('asks for another join token only when one is refused', async () => {
+    answer = dead
+    agent.start()
+    await pass(10_000, 500)
+    expect(tokensRefused).toBe(0)
+    answer = refusing
+    await pass(10_000, 500)
+    expect(tokensRefused).toBeGreaterThan(0)
+    answer = (csrDer) => authority.sign(csrDer, web)
+    await pass(6_000, 500)
+    const before = tokensRefused
+    answer = (csrDer, { kind }) => (kind === 'svid' ? refusing() : authority.sign(csrDer, web))
+    agent.renewWithin(1)
+    await pass(6_000, 500)
+    expect([tokensRefused, proofs().slice(-2)]).toEqual([before, ['svid', 'token']])
+  })
+
+  it('has in force what is revoked: of each certificate, and what it is told in between', async () => {
+    const inForce = (): number => agent.revoked.value.version
+    const changes: string[] = []
+    agent.credentials.subscribe(() => changes.push('certificate'))
+    agent.revoked.subscribe(({ version }) => changes.push(`version ${version}`))
+    agent.revoke(revoked(1))
+    answer = (csrDer) => authority.sign(csrDer, web)
+    agent.start()
+    await settle()
+    agent.revoke(revoked(2))
+    expect(changes.splice(0)).toEqual(['version 1', 'certificate', 'version 2'])
+    // signed before that, and late
+    answer = (csrDer) => ({ ...authority.sign(csrDer, web), revoked: revoked(1) })
+    agent.renewWithin(1)
+    await pass(1_000, 100)
+    expect(changes.splice(0)).toEqual(['certificate'])
+    answer = (csrDer) => ({ ...authority.sign(csrDer, web), revoked: revoked(3) })
+    agent.renewWithin(1)
+    await pass(1_000, 100)
+    expect(changes).toEqual(['version 3', 'certificate'])
+    // of a control plane that was restored from a backup
+    agent.revoke(revoked(1))
+    expect(inForce()).toBe(1)
+  })
 
   it('renews within the time that it is asked to, unless it would sooner anyway', async () => {
     agent.start()
@@ -125,6 +177,35 @@ describe('the identity agent', () => {
     await pass(6_000, 1_000)
     expect(agent.credentials.value).toBeDefined()
   })
+
+  it.each([-50_000, 10 * 60_000, -10 * 60_000])(
+    'renews in time when the clock of the control plane is %i ms ahead of its own',
+    async (aheadMs) => {
+      const stateDir = mkdtempSync(join(tmpdir(), 'heddle-agent-'))
+      onTestFinished(() => rmSync(stateDir, { recursive: true }))
+      const theirs = new ManualClock(clock.nowMs() + aheadMs)
+      const other = createAuthority({
+        stateDir,
+        trustDomain: 'mesh.local',
+        clock: theirs,
+        svidLifetimeMs: () => hourMs,
+      })
+      answer = (csrDer) => other.sign(csrDer, web)
+      agent.start()
+      await settle()
+      for (let minutes = 0; minutes < 180; minutes++) {
+        const [leaf] = certificatesFromPem(agent.credentials.value?.certificateChainPem ?? '')
+        const { validFromDate, validToDate } = new X509Certificate(leaf as Uint8Array)
+        // by their clock, which is that of the other proxies
+        expect(validToDate.getTime()).toBeGreaterThan(theirs.nowMs())
+        expect(validFromDate.getTime()).toBeLessThanOrEqual(theirs.nowMs())
+        theirs.advance(60_000)
+        await pass(60_000, 60_000)
+      }
+      expect(new Set(proofs().slice(1))).toEqual(new Set(['svid']))
+      expect(proofs().length).toBeLessThan(12)
+    },
+  )
 
   it('backs off to 5 s at the most, and says why once', async () => {
     answer = dead

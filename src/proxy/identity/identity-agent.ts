@@ -12,6 +12,7 @@ import type { Random } from '../../core/random.ts'
 import { WatchableValue } from '../../core/watchable.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import type { TlsCredentials } from '../io/connection.ts'
+import type { RevokedSvids } from '../io/revoked-peers.ts'
 import { createCertificateRequest } from './certificate-request.ts'
 import type { CertificateRequest } from './certificate-request.ts'
 
@@ -26,6 +27,8 @@ export interface SignedCertificate {
   readonly bundleDer: readonly Uint8Array[]
   /** Of other trust domains; absent: none. */
   readonly federatedBundles?: readonly TrustBundle[]
+  /** As of when it was signed. */
+  readonly revoked?: RevokedSvids | undefined
 }
 
 /** Rejects with CertificateRefused when the control plane said no, with another error when it said nothing. */
@@ -38,6 +41,8 @@ export interface IdentityAgentOptions {
   readonly sign: SignCertificate
   /** Reads the join token anew. */
   readonly token: () => Promise<string>
+  /** The join token serves no more: another one is needed. */
+  readonly tokenRefused?: () => void
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -46,13 +51,18 @@ export interface IdentityAgentOptions {
 export interface IdentityAgent {
   /** Undefined before the first certificate and once the last one has expired. */
   readonly credentials: Watchable<TlsCredentials | undefined>
+  readonly revoked: Watchable<RevokedSvids>
   /** When the present certificate ends, milliseconds since the Unix epoch; undefined without one. */
   readonly notAfterMs: number | undefined
   start(): void
   /** Renews at a random time within so many milliseconds, unless it would sooner anyway. */
   renewWithin(withinMs: number): void
+  /** What is revoked from now on, in place of what was before. */
+  revoke(revoked: RevokedSvids): void
   stop(): void
 }
+
+export const nothingRevoked: RevokedSvids = { version: 0, notBeforeMs: {} }
 
 const backoff = { baseMs: 100, maxMs: 5_000 }
 
@@ -62,6 +72,7 @@ export function createIdentityAgent(options: IdentityAgentOptions): IdentityAgen
 
 class SvidKeeper implements IdentityAgent {
   readonly credentials = new WatchableValue<TlsCredentials | undefined>(undefined)
+  readonly revoked = new WatchableValue<RevokedSvids>(nothingRevoked)
   notAfterMs: number | undefined
   readonly #options: IdentityAgentOptions
   /** Kept until it is answered: a join token may be redeemed again only with the same key. */
@@ -89,6 +100,10 @@ class SvidKeeper implements IdentityAgent {
     if (this.#stopped || this.#renewing) return
     const delayMs = withinMs * random.next()
     if (clock.nowMs() + delayMs < this.#nextAtMs) this.#schedule(delayMs)
+  }
+
+  revoke(revoked: RevokedSvids): void {
+    this.revoked.set(revoked)
   }
 
   stop(): void {
@@ -119,7 +134,9 @@ class SvidKeeper implements IdentityAgent {
       this.#renewing = false
       if (this.#stopped) return
       // next time with the token if the SVID was refused, and the other way round while there is one
-      this.#svidRefused = proof?.kind === 'svid' && error instanceof CertificateRefused
+      const refused = error instanceof CertificateRefused
+      this.#svidRefused = proof?.kind === 'svid' && refused
+      if (proof?.kind === 'token' && refused) this.#options.tokenRefused?.()
       this.#logFailure(errorMessage(error))
       this.#schedule(backoffMs(backoff, this.#failures++, random))
     }
@@ -147,6 +164,8 @@ class SvidKeeper implements IdentityAgent {
     // ± 10 %, so that proxies that started together do not renew together
     this.#schedule((lifetimeMs / 2) * (0.9 + 0.2 * random.next()))
     logger.debug('has a new certificate', { spiffeId, notAfterMs })
+    // the answer may have been overtaken by what came since
+    if ((signed.revoked?.version ?? 0) > this.revoked.value.version) this.revoke(signed.revoked as RevokedSvids)
     this.credentials.set({
       certificateChainPem: certificatesToPem(signed.chainDer),
       privateKeyPem,

@@ -10,14 +10,17 @@ import { certificatesFromPem } from '../../contracts/identity/pem.ts'
 import { trustFingerprint } from '../../contracts/identity/trust-fingerprint.ts'
 import { WatchableValue } from '../../core/watchable.ts'
 import type { TlsCredentials } from '../io/connection.ts'
+import type { RevokedSvids } from '../io/revoked-peers.ts'
 import { watchTrust } from './trust-watch.ts'
 
 class Call extends EventEmitter {
   readonly reports: string[] = []
+  readonly versions: bigint[] = []
   cancelled = false
 
-  write(report: { node: string; trustFingerprint: string }): void {
+  write(report: { node: string; trustFingerprint: string; revocationsVersion: bigint }): void {
     this.reports.push(`${report.node} ${report.trustFingerprint}`)
+    this.versions.push(report.revocationsVersion)
   }
 
   cancel(): void {
@@ -31,26 +34,33 @@ function start(): {
   readonly clock: ManualClock
   readonly credentials: WatchableValue<TlsCredentials | undefined>
   readonly renewals: number[]
+  readonly revoked: WatchableValue<RevokedSvids>
   readonly stop: () => void
 } {
   const calls: Call[] = []
   const clock = new ManualClock()
   const credentials = new WatchableValue<TlsCredentials | undefined>(undefined)
   const renewals: number[] = []
+  const revoked = new WatchableValue<RevokedSvids>({ version: 0, notBeforeMs: {} })
   const client = {
     makeBidiStreamRequest() {
       calls.push(new Call())
       return calls.at(-1)
     },
   } as unknown as Client
-  const identity = { credentials, renewWithin: (withinMs: number): void => void renewals.push(withinMs) }
+  const identity = {
+    credentials,
+    renewWithin: (withinMs: number): void => void renewals.push(withinMs),
+    revoked,
+    revoke: (list: RevokedSvids): void => revoked.set(list),
+  }
   const stop = watchTrust(client, { node: 'n', identity, clock })
-  return { calls, clock, credentials, renewals, stop }
+  return { calls, clock, credentials, renewals, revoked, stop }
 }
 
 describe('the watch over trust, in the proxy', () => {
   it('reports what is in force, anew after each change, and renews when asked', () => {
-    const { calls, credentials, renewals } = start()
+    const { calls, credentials, renewals, revoked } = start()
     const authority = new CarelessAuthority()
     const issued = authority.issue()
     credentials.set(issued)
@@ -58,8 +68,13 @@ describe('the watch over trust, in the proxy', () => {
     const [, ...issuers] = certificatesFromPem(issued.certificateChainPem)
     const fingerprint = trustFingerprint(issuers, certificatesFromPem(authority.rootsPem))
     expect(calls.map(({ reports }) => reports)).toEqual([['n ', `n ${fingerprint}`, 'n ']])
-    calls[0]?.emit('data', { withinMs: 500 })
-    expect(renewals).toEqual([500])
+    calls[0]?.emit('data', { renewWithinMs: 500 })
+    calls[0]?.emit('data', {
+      renewWithinMs: 0,
+      revocations: { version: 3n, revocations: [{ spiffeId: 'spiffe://a/b', notBeforeSeconds: 7n }] },
+    })
+    expect([renewals, revoked.value]).toEqual([[500], { version: 3, notBeforeMs: { 'spiffe://a/b': 7_000 } }])
+    expect(calls[0]?.versions).toEqual([0n, 0n, 0n, 3n])
   })
 
   it('comes back when the stream ends, unless it is stopped', () => {

@@ -1,4 +1,5 @@
-// Tells the control plane which certificates are in force here, and renews early when it asks: how a root is rotated without waiting for half-lives.
+// Tells the control plane which certificates and revocations are in force here, renews early when it asks (how a root is rotated without
+// waiting for half-lives), and refuses what it says is revoked.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
 import type { Client, ClientDuplexStream, StatusObject } from '@grpc/grpc-js'
@@ -7,18 +8,19 @@ import { certificatesFromPem } from '../../contracts/identity/pem.ts'
 import { trustFingerprint } from '../../contracts/identity/trust-fingerprint.ts'
 import {
   CertificateService,
-  RenewalRequestSchema,
   TrustReportSchema,
+  TrustUpdateSchema,
 } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
-import type { RenewalRequest, TrustReport } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
+import type { TrustReport, TrustUpdate } from '../../contracts/xds/gen/heddle/v1/certificate_pb.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { TlsCredentials } from '../io/connection.ts'
+import { decodeRevocations } from './decode-revocations.ts'
 import type { IdentityAgent } from './identity-agent.ts'
 
 export interface TrustWatchOptions {
   /** "sidecar~default~web". */
   readonly node: string
-  readonly identity: Pick<IdentityAgent, 'credentials' | 'renewWithin'>
+  readonly identity: Pick<IdentityAgent, 'credentials' | 'renewWithin' | 'revoke' | 'revoked'>
   readonly clock: Clock
 }
 
@@ -28,20 +30,25 @@ const retryMs = 1_000
 /** On a channel that somebody else opened and closes. Ends with the returned function, or where nobody knows of it: any xDS server will do. */
 export function watchTrust(client: Client, options: TrustWatchOptions): () => void {
   const { node, identity, clock } = options
-  let call: ClientDuplexStream<TrustReport, RenewalRequest> | undefined
+  let call: ClientDuplexStream<TrustReport, TrustUpdate> | undefined
   let retry: Timer | undefined
   let stopped = false
   const report = (): void => {
-    call?.write(create(TrustReportSchema, { node, trustFingerprint: fingerprintOf(identity.credentials.value) }))
+    const credentials = identity.credentials.value
+    const revocationsVersion = BigInt(identity.revoked.value.version)
+    call?.write(create(TrustReportSchema, { node, trustFingerprint: fingerprintOf(credentials), revocationsVersion }))
   }
   const open = (): void => {
     try {
-      call = client.makeBidiStreamRequest(path, encodeReport, decodeRequest)
+      call = client.makeBidiStreamRequest(path, encodeReport, decodeUpdate)
     } catch {
       // the channel was closed meanwhile
       return
     }
-    call.on('data', ({ withinMs }: RenewalRequest) => identity.renewWithin(withinMs))
+    call.on('data', ({ renewWithinMs, revocations }: TrustUpdate) => {
+      if (revocations !== undefined) identity.revoke(decodeRevocations(revocations))
+      if (renewWithinMs > 0) identity.renewWithin(renewWithinMs)
+    })
     call.on('error', () => {
       // its status follows
     })
@@ -51,11 +58,11 @@ export function watchTrust(client: Client, options: TrustWatchOptions): () => vo
     })
     report()
   }
-  const unsubscribe = identity.credentials.subscribe(report)
+  const unsubscribe = [identity.credentials.subscribe(report), identity.revoked.subscribe(report)]
   open()
   return () => {
     stopped = true
-    unsubscribe()
+    for (const one of unsubscribe) one()
     retry?.cancel()
     call?.cancel()
   }
@@ -71,6 +78,6 @@ function encodeReport(message: TrustReport): Buffer {
   return Buffer.from(toBinary(TrustReportSchema, message))
 }
 
-function decodeRequest(bytes: Buffer): RenewalRequest {
-  return fromBinary(RenewalRequestSchema, bytes)
+function decodeUpdate(bytes: Buffer): TrustUpdate {
+  return fromBinary(TrustUpdateSchema, bytes)
 }

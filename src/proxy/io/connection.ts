@@ -48,6 +48,8 @@ export interface Connection {
 export interface TlsInfo {
   /** The peer's SPIFFE ID; undefined when it showed no certificate. */
   readonly peerSpiffeId: string | undefined
+  /** When the validity of the peer's certificate began, milliseconds since the Unix epoch; absent where no SPIFFE ID is known. */
+  readonly peerNotBeforeMs?: number
   /** When the first of the two certificates, own and peer's, ends: milliseconds since the Unix epoch. */
   readonly notAfterMs: number
   readonly alpn: string | undefined

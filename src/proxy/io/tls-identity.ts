@@ -86,7 +86,8 @@ export function tlsInfo(
   } else if (trustDomain !== ownTrustDomain) {
     throw new Error(`${peerSpiffeId} is of another trust domain`)
   }
-  return { peerSpiffeId, notAfterMs: Math.min(ownEndMs, certificate.validToDate.getTime()), alpn, sni }
+  const peerNotBeforeMs = certificate.validFromDate.getTime()
+  return { peerSpiffeId, peerNotBeforeMs, notAfterMs: Math.min(ownEndMs, certificate.validToDate.getTime()), alpn, sni }
 }
 
 /** Throws when the server is not one of those that `tls` expects. */

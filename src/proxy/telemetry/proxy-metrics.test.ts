@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
 import { silentLogger } from '../../core/logger.ts'
+import { MetricRegistry } from '../../core/metrics/metric-registry.ts'
+import { renderPrometheus } from '../../core/metrics/prometheus.ts'
 import { composeSinks } from './compose-sinks.ts'
-import { MetricRegistry } from './metric-registry.ts'
-import { renderPrometheus } from './prometheus.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
 
 const identity = { workload: 'default/web', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }

@@ -7,9 +7,9 @@ import {
   proxyMetrics,
   unknownLabel,
 } from '../../contracts/telemetry/metrics.ts'
+import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
+import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
-import type { MetricRegistry } from './metric-registry.ts'
-import type { Counter, Gauge, Histogram, SeriesTable } from './series-table.ts'
 
 const namedMethods: ReadonlySet<string> = new Set([
   'GET',

@@ -78,10 +78,15 @@ const { url } = await startControlApi(
       revoke: () => Promise.resolve(false),
     },
     workloadStatuses,
+    renderMetrics: () => 'heddle_revocations 0\n',
     authority: {
-      status: () => ({ trustDomain: 'mesh.local', certificates: [] }),
+      status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
       bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
       start: () => undefined,
+      revoke: () => {
+        throw new Error('it is no identity')
+      },
+      rotateJwtKey: () => undefined,
     },
   },
   '127.0.0.1',

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/v1/certificate.proto.
  */
 export const file_heddle_v1_certificate: GenFile = /*@__PURE__*/
-  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwiiQEKF1NpZ25DZXJ0aWZpY2F0ZVJlc3BvbnNlEh0KFWNlcnRpZmljYXRlX2NoYWluX2RlchgBIAMoDBIYChB0cnVzdF9idW5kbGVfZGVyGAIgAygMEjUKEWZlZGVyYXRlZF9idW5kbGVzGAMgAygLMhouaGVkZGxlLnYxLkZlZGVyYXRlZEJ1bmRsZSJBCg9GZWRlcmF0ZWRCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwiNgoLVHJ1c3RSZXBvcnQSDAoEbm9kZRgBIAEoCRIZChF0cnVzdF9maW5nZXJwcmludBgCIAEoCSIjCg5SZW5ld2FsUmVxdWVzdBIRCgl3aXRoaW5fbXMYASABKA0iJgoSU2lnbkp3dFN2aWRSZXF1ZXN0EhAKCGF1ZGllbmNlGAEgAygJIiQKE1NpZ25Kd3RTdmlkUmVzcG9uc2USDQoFdG9rZW4YASABKAkiEwoRR2V0Snd0S2V5c1JlcXVlc3QirwEKEkdldEp3dEtleXNSZXNwb25zZRIPCgdqd2tfc2V0GAEgASgJEk8KEmZlZGVyYXRlZF9qd2tfc2V0cxgCIAMoCzIzLmhlZGRsZS52MS5HZXRKd3RLZXlzUmVzcG9uc2UuRmVkZXJhdGVkSndrU2V0c0VudHJ5GjcKFUZlZGVyYXRlZEp3a1NldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBMswCChJDZXJ0aWZpY2F0ZVNlcnZpY2USWAoPU2lnbkNlcnRpZmljYXRlEiEuaGVkZGxlLnYxLlNpZ25DZXJ0aWZpY2F0ZVJlcXVlc3QaIi5oZWRkbGUudjEuU2lnbkNlcnRpZmljYXRlUmVzcG9uc2USQwoKV2F0Y2hUcnVzdBIWLmhlZGRsZS52MS5UcnVzdFJlcG9ydBoZLmhlZGRsZS52MS5SZW5ld2FsUmVxdWVzdCgBMAESTAoLU2lnbkp3dFN2aWQSHS5oZWRkbGUudjEuU2lnbkp3dFN2aWRSZXF1ZXN0Gh4uaGVkZGxlLnYxLlNpZ25Kd3RTdmlkUmVzcG9uc2USSQoKR2V0Snd0S2V5cxIcLmhlZGRsZS52MS5HZXRKd3RLZXlzUmVxdWVzdBodLmhlZGRsZS52MS5HZXRKd3RLZXlzUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChtoZWRkbGUvdjEvY2VydGlmaWNhdGUucHJvdG8SCWhlZGRsZS52MSIpChZTaWduQ2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9kZXIYASABKAwitgEKF1NpZ25DZXJ0aWZpY2F0ZVJlc3BvbnNlEh0KFWNlcnRpZmljYXRlX2NoYWluX2RlchgBIAMoDBIYChB0cnVzdF9idW5kbGVfZGVyGAIgAygMEjUKEWZlZGVyYXRlZF9idW5kbGVzGAMgAygLMhouaGVkZGxlLnYxLkZlZGVyYXRlZEJ1bmRsZRIrCgtyZXZvY2F0aW9ucxgEIAEoCzIWLmhlZGRsZS52MS5SZXZvY2F0aW9ucyJBCg9GZWRlcmF0ZWRCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhgKEHRydXN0X2J1bmRsZV9kZXIYAiADKAwiSgoLUmV2b2NhdGlvbnMSDwoHdmVyc2lvbhgBIAEoBBIqCgtyZXZvY2F0aW9ucxgCIAMoCzIVLmhlZGRsZS52MS5SZXZvY2F0aW9uIjsKClJldm9jYXRpb24SEQoJc3BpZmZlX2lkGAEgASgJEhoKEm5vdF9iZWZvcmVfc2Vjb25kcxgCIAEoBCJTCgtUcnVzdFJlcG9ydBIMCgRub2RlGAEgASgJEhkKEXRydXN0X2ZpbmdlcnByaW50GAIgASgJEhsKE3Jldm9jYXRpb25zX3ZlcnNpb24YAyABKAQiUwoLVHJ1c3RVcGRhdGUSFwoPcmVuZXdfd2l0aGluX21zGAEgASgNEisKC3Jldm9jYXRpb25zGAIgASgLMhYuaGVkZGxlLnYxLlJldm9jYXRpb25zIiYKElNpZ25Kd3RTdmlkUmVxdWVzdBIQCghhdWRpZW5jZRgBIAMoCSIkChNTaWduSnd0U3ZpZFJlc3BvbnNlEg0KBXRva2VuGAEgASgJIhMKEUdldEp3dEtleXNSZXF1ZXN0Iq8BChJHZXRKd3RLZXlzUmVzcG9uc2USDwoHandrX3NldBgBIAEoCRJPChJmZWRlcmF0ZWRfandrX3NldHMYAiADKAsyMy5oZWRkbGUudjEuR2V0Snd0S2V5c1Jlc3BvbnNlLkZlZGVyYXRlZEp3a1NldHNFbnRyeRo3ChVGZWRlcmF0ZWRKd2tTZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ATLJAgoSQ2VydGlmaWNhdGVTZXJ2aWNlElgKD1NpZ25DZXJ0aWZpY2F0ZRIhLmhlZGRsZS52MS5TaWduQ2VydGlmaWNhdGVSZXF1ZXN0GiIuaGVkZGxlLnYxLlNpZ25DZXJ0aWZpY2F0ZVJlc3BvbnNlEkAKCldhdGNoVHJ1c3QSFi5oZWRkbGUudjEuVHJ1c3RSZXBvcnQaFi5oZWRkbGUudjEuVHJ1c3RVcGRhdGUoATABEkwKC1NpZ25Kd3RTdmlkEh0uaGVkZGxlLnYxLlNpZ25Kd3RTdmlkUmVxdWVzdBoeLmhlZGRsZS52MS5TaWduSnd0U3ZpZFJlc3BvbnNlEkkKCkdldEp3dEtleXMSHC5oZWRkbGUudjEuR2V0Snd0S2V5c1JlcXVlc3QaHS5oZWRkbGUudjEuR2V0Snd0S2V5c1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message heddle.v1.SignCertificateRequest
@@ -55,6 +55,13 @@ export type SignCertificateResponse = Message<"heddle.v1.SignCertificateResponse
    * @generated from field: repeated heddle.v1.FederatedBundle federated_bundles = 3;
    */
   federatedBundles: FederatedBundle[];
+
+  /**
+   * As of now; what changes later comes by WatchTrust.
+   *
+   * @generated from field: heddle.v1.Revocations revocations = 4;
+   */
+  revocations?: Revocations | undefined;
 };
 
 /**
@@ -91,6 +98,58 @@ export const FederatedBundleSchema: GenMessage<FederatedBundle> = /*@__PURE__*/
   messageDesc(file_heddle_v1_certificate, 2);
 
 /**
+ * All that are in force: a newer list takes the place of an older one.
+ *
+ * @generated from message heddle.v1.Revocations
+ */
+export type Revocations = Message<"heddle.v1.Revocations"> & {
+  /**
+   * Grows with every change.
+   *
+   * @generated from field: uint64 version = 1;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: repeated heddle.v1.Revocation revocations = 2;
+   */
+  revocations: Revocation[];
+};
+
+/**
+ * Describes the message heddle.v1.Revocations.
+ * Use `create(RevocationsSchema)` to create a new message.
+ */
+export const RevocationsSchema: GenMessage<Revocations> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 3);
+
+/**
+ * No certificate of this identity counts whose validity began (notBefore) at this second or before it, whoever has signed it.
+ *
+ * @generated from message heddle.v1.Revocation
+ */
+export type Revocation = Message<"heddle.v1.Revocation"> & {
+  /**
+   * @generated from field: string spiffe_id = 1;
+   */
+  spiffeId: string;
+
+  /**
+   * Seconds since the Unix epoch.
+   *
+   * @generated from field: uint64 not_before_seconds = 2;
+   */
+  notBeforeSeconds: bigint;
+};
+
+/**
+ * Describes the message heddle.v1.Revocation.
+ * Use `create(RevocationSchema)` to create a new message.
+ */
+export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 4);
+
+/**
  * @generated from message heddle.v1.TrustReport
  */
 export type TrustReport = Message<"heddle.v1.TrustReport"> & {
@@ -107,6 +166,13 @@ export type TrustReport = Message<"heddle.v1.TrustReport"> & {
    * @generated from field: string trust_fingerprint = 2;
    */
   trustFingerprint: string;
+
+  /**
+   * Version of the revocations that are in force.
+   *
+   * @generated from field: uint64 revocations_version = 3;
+   */
+  revocationsVersion: bigint;
 };
 
 /**
@@ -114,26 +180,33 @@ export type TrustReport = Message<"heddle.v1.TrustReport"> & {
  * Use `create(TrustReportSchema)` to create a new message.
  */
 export const TrustReportSchema: GenMessage<TrustReport> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 3);
+  messageDesc(file_heddle_v1_certificate, 5);
 
 /**
- * @generated from message heddle.v1.RenewalRequest
+ * @generated from message heddle.v1.TrustUpdate
  */
-export type RenewalRequest = Message<"heddle.v1.RenewalRequest"> & {
+export type TrustUpdate = Message<"heddle.v1.TrustUpdate"> & {
   /**
-   * Renew at a random time within so many milliseconds.
+   * Renew at a random time within so many milliseconds; zero: no need to.
    *
-   * @generated from field: uint32 within_ms = 1;
+   * @generated from field: uint32 renew_within_ms = 1;
    */
-  withinMs: number;
+  renewWithinMs: number;
+
+  /**
+   * Absent: as before.
+   *
+   * @generated from field: heddle.v1.Revocations revocations = 2;
+   */
+  revocations?: Revocations | undefined;
 };
 
 /**
- * Describes the message heddle.v1.RenewalRequest.
- * Use `create(RenewalRequestSchema)` to create a new message.
+ * Describes the message heddle.v1.TrustUpdate.
+ * Use `create(TrustUpdateSchema)` to create a new message.
  */
-export const RenewalRequestSchema: GenMessage<RenewalRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 4);
+export const TrustUpdateSchema: GenMessage<TrustUpdate> = /*@__PURE__*/
+  messageDesc(file_heddle_v1_certificate, 6);
 
 /**
  * @generated from message heddle.v1.SignJwtSvidRequest
@@ -152,7 +225,7 @@ export type SignJwtSvidRequest = Message<"heddle.v1.SignJwtSvidRequest"> & {
  * Use `create(SignJwtSvidRequestSchema)` to create a new message.
  */
 export const SignJwtSvidRequestSchema: GenMessage<SignJwtSvidRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 5);
+  messageDesc(file_heddle_v1_certificate, 7);
 
 /**
  * @generated from message heddle.v1.SignJwtSvidResponse
@@ -171,7 +244,7 @@ export type SignJwtSvidResponse = Message<"heddle.v1.SignJwtSvidResponse"> & {
  * Use `create(SignJwtSvidResponseSchema)` to create a new message.
  */
 export const SignJwtSvidResponseSchema: GenMessage<SignJwtSvidResponse> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 6);
+  messageDesc(file_heddle_v1_certificate, 8);
 
 /**
  * @generated from message heddle.v1.GetJwtKeysRequest
@@ -184,7 +257,7 @@ export type GetJwtKeysRequest = Message<"heddle.v1.GetJwtKeysRequest"> & {
  * Use `create(GetJwtKeysRequestSchema)` to create a new message.
  */
 export const GetJwtKeysRequestSchema: GenMessage<GetJwtKeysRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 7);
+  messageDesc(file_heddle_v1_certificate, 9);
 
 /**
  * @generated from message heddle.v1.GetJwtKeysResponse
@@ -210,7 +283,7 @@ export type GetJwtKeysResponse = Message<"heddle.v1.GetJwtKeysResponse"> & {
  * Use `create(GetJwtKeysResponseSchema)` to create a new message.
  */
 export const GetJwtKeysResponseSchema: GenMessage<GetJwtKeysResponse> = /*@__PURE__*/
-  messageDesc(file_heddle_v1_certificate, 8);
+  messageDesc(file_heddle_v1_certificate, 10);
 
 /**
  * Signs workload certificates. The key never leaves the caller; what travels is a PKCS#10 request.
@@ -229,15 +302,15 @@ export const CertificateService: GenService<{
     output: typeof SignCertificateResponseSchema;
   },
   /**
-   * Open for as long as the proxy runs (mutual TLS): it reports what its certificate and trust bundle are, anew after each change, and is told
-   * when a newer one should be fetched before its time.
+   * Open for as long as the proxy runs (mutual TLS): it reports what its certificate, trust bundle and revocations are, anew after each change,
+   * and is told when a newer certificate should be fetched before its time, and what is revoked.
    *
    * @generated from rpc heddle.v1.CertificateService.WatchTrust
    */
   watchTrust: {
     methodKind: "bidi_streaming";
     input: typeof TrustReportSchema;
-    output: typeof RenewalRequestSchema;
+    output: typeof TrustUpdateSchema;
   },
   /**
    * A JWT-SVID of the identity that the caller's SVID shows (mutual TLS), and of no other.

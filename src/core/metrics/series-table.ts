@@ -1,5 +1,5 @@
 // The metrics core: rows are label sets, columns are metrics over them, numbers live in typed arrays. One lookup serves all columns.
-import { type MetricDefinition, overflowLabel } from '../../contracts/telemetry/metrics.ts'
+import { type MetricDefinition, overflowLabel } from './metric-definition.ts'
 
 export type MetricColumn = Counter | Gauge | Histogram
 

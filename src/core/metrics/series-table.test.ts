@@ -2,8 +2,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import type { MetricDefinition } from '../../contracts/telemetry/metrics.ts'
-import { type Logger, silentLogger } from '../../core/logger.ts'
+import { type Logger, silentLogger } from '../logger.ts'
+import type { MetricDefinition } from './metric-definition.ts'
 import { MetricRegistry } from './metric-registry.ts'
 import { renderPrometheus } from './prometheus.ts'
 

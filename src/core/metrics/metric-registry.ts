@@ -1,5 +1,5 @@
-// All metrics of one sidecar, in the order they are shown.
-import type { Logger } from '../../core/logger.ts'
+// All metrics of one process, or of one sidecar in it, in the order they are shown.
+import type { Logger } from '../logger.ts'
 import { SeriesTable } from './series-table.ts'
 
 const defaultMaxSeries = 1000

@@ -1,0 +1,28 @@
+// What options of the command line take, from their text. Throws InvalidArgumentError, which commander tells with the option.
+import { InvalidArgumentError } from 'commander'
+
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value]
+}
+
+export function parsePort(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new InvalidArgumentError('A port is 1 to 65535.')
+  return port
+}
+
+export function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (!(seconds > 0)) throw new InvalidArgumentError('Seconds are a number above 0.')
+  return seconds
+}
+
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('A count is 1 or more.')
+  return Number(text)
+}
+
+export function parseStatus(text: string): string {
+  if (!/^([1-5]\d\d|[0-5]xx)$/.test(text)) throw new InvalidArgumentError('A status is 503 or 5xx.')
+  return text
+}

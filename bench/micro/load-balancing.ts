@@ -14,6 +14,13 @@ const specs: Readonly<Record<string, LoadBalancingSpec>> = {
   'round robin': { kind: 'round-robin' },
   random: { kind: 'random' },
   'peak EWMA': { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 },
+  'by reports of load': {
+    kind: 'client-side-weighted-round-robin',
+    blackoutMs: 0,
+    weightExpirationMs: 180_000,
+    weightUpdateMs: 1_000,
+    errorUtilizationPenalty: 1,
+  },
   'ring hash': { kind: 'ring-hash', minRingSize: 1_024, maxRingSize: 262_144 },
   'ring hash, bounded': { kind: 'ring-hash', minRingSize: 1_024, maxRingSize: 262_144, balanceFactorPercent: 125 },
   maglev: { kind: 'maglev', tableSize: 65_537 },
@@ -31,6 +38,9 @@ function endpoints(count: number, weightOf: (index: number) => number): LoadBala
     sinceMs: -Infinity,
     latencyMs: 5,
     latencyAtMs: systemClock.monotonicMs(),
+    reportedWeight: 0,
+    reportedSinceMs: -Infinity,
+    reportedAtMs: -Infinity,
   }))
 }
 

@@ -19,6 +19,10 @@ export interface LoadBalancedEndpoint {
   /** How long its responses take to begin, as peak EWMA has learned it, and when that was; 0: it has not answered yet. */
   latencyMs: number
   latencyAtMs: number
+  /** Weight by its own reports of load, since when there have been any and when the last came; -Infinity: none. */
+  reportedWeight: number
+  reportedSinceMs: number
+  reportedAtMs: number
 }
 
 export interface LoadBalancer<E extends LoadBalancedEndpoint = LoadBalancedEndpoint> {
@@ -29,6 +33,8 @@ export interface LoadBalancer<E extends LoadBalancedEndpoint = LoadBalancedEndpo
   pick(avoid?: ReadonlySet<E>, hash?: number): E | undefined
   /** Once for each attempt, also of endpoints that are gone by now. Absent: nothing is learned from attempts. */
   attemptOver?(endpoint: E, attempt: FinishedAttempt): void
+  /** Attempts are to tell the endpoints' reports of load. */
+  readonly readsLoadReports?: true
 }
 
 /** What became of an attempt. Only to be looked at during the call. */
@@ -43,4 +49,6 @@ export interface FinishedAttempt {
   readonly startMs: number
   /** When the response began; 0: it did not. */
   readonly respondedMs: number
+  /** `endpoint-load-metrics` of the response: "TEXT …", "JSON …", "BIN …". Told only where the load balancer reads it. */
+  readonly loadReport?: string | undefined
 }

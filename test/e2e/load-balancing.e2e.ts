@@ -17,6 +17,7 @@ import {
   startLine,
   type TestLine,
 } from '../kit/request-line.ts'
+import { eventually } from '../kit/running-mesh.ts'
 
 const servers: Server[] = []
 let test: TestLine | undefined
@@ -162,6 +163,47 @@ describe('peak EWMA', () => {
       for (const good of ['0', '1', '2']) assert.ok(count(good) > 20, `${good} got ${count(good)}`)
     })
   }
+})
+
+describe('client-side weighted round robin', () => {
+  it('gives by what endpoints report of their load, in heads and in trailers', async () => {
+    const reporting = (name: string, report: string): Promise<number> =>
+      application((_, response) => response.setHeader('endpoint-load-metrics', report).end(name))
+    const trailing = await application((_, response) => {
+      response.writeHead(200, { trailer: 'endpoint-load-metrics' })
+      response.addTrailers({ 'endpoint-load-metrics': 'JSON {"applicationUtilization": 0.5, "rpsFractional": 100}' })
+      response.end('middle')
+    })
+    const ports = [
+      await reporting('busy', 'TEXT cpu_utilization=1.0, rps_fractional=100'),
+      trailing,
+      await reporting('idle', 'TEXT cpu_utilization=0.25, rps_fractional=100'),
+    ]
+    const line = await front(ports, {
+      kind: 'client-side-weighted-round-robin',
+      blackoutMs: 0,
+      weightExpirationMs: 60_000,
+      weightUpdateMs: 100,
+      errorUtilizationPenalty: 1,
+    })
+    const asked = async (count: number): Promise<Record<string, number>> => {
+      const counts: Record<string, number> = { busy: 0, middle: 0, idle: 0 }
+      for (let i = 0; i < count; i++) {
+        const { body } = await line.call()
+        counts[body] = (counts[body] ?? 0) + 1
+      }
+      return counts
+    }
+    // 1 : 2 : 4
+    await eventually(async () => {
+      const { busy = 0, middle = 0, idle = 0 } = await asked(70)
+      const off = [busy - 10, middle - 20, idle - 40]
+      assert.ok(
+        off.every((difference) => Math.abs(difference) <= 2),
+        `${busy} : ${middle} : ${idle}`,
+      )
+    }, 10_000)
+  })
 })
 
 describe('round robin', () => {

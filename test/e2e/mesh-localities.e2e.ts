@@ -16,6 +16,8 @@ const places = { near: 'eu/a', other: 'eu/b', far: 'us/x' } as const
 type Name = keyof typeof places
 const names = Object.keys(places) as Name[]
 const servers = new Map<Name, Server>()
+/** Answers other than 200. */
+const failures: string[] = []
 
 function workload(name: string, place: string, port?: number): string {
   const [region, zone] = place.split('/')
@@ -62,7 +64,7 @@ after(async () => {
 async function ask(headers: Record<string, string> = {}): Promise<string> {
   const address = mesh.workload('client').services.find(({ name }) => name === 'app')?.address ?? ''
   const { status, body } = await send({ address, target: '/', headers: { host: 'app', ...headers } })
-  assert.equal(status, 200, body)
+  if (status !== 200) failures.push(`${status}: ${body}`)
   return body
 }
 
@@ -77,17 +79,21 @@ const change = async (edit: (text: string) => string): Promise<void> =>
 
 describe('workloads in zones and regions', () => {
   it('are called by those of their zone', async () => {
+    // once it is known which of them are ready
+    await eventually(async () => assert.deepEqual(await answers(50), new Set(['near'])), 20_000)
     assert.deepEqual(await answers(50), new Set(['near']))
   })
 
   it('are called from the next zone, then from the next region, as they go; no request fails meanwhile', async () => {
+    // Between its failure and its leaving the service, an endpoint that is ejected has some requests leave the region: the other one is taken for overrun.
     servers.get('near')?.close().closeAllConnections()
-    assert.deepEqual(await answers(30), new Set(['other']))
+    await eventually(async () => assert.deepEqual(await answers(30), new Set(['other'])), 20_000)
     servers.get('other')?.close().closeAllConnections()
-    assert.deepEqual(await answers(30), new Set(['far']))
+    await eventually(async () => assert.deepEqual(await answers(30), new Set(['far'])), 20_000)
     await serve('near')
     await serve('other')
     await eventually(async () => assert.deepEqual(await answers(10), new Set(['near'])), 20_000)
+    assert.deepEqual(failures, [])
   })
 
   it('are called from where the caller has moved to', async () => {

@@ -33,6 +33,7 @@ import { RBACSchema as NetworkRbacSchema } from '../../src/contracts/xds/gen/env
 import { TcpProxySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { CookieBasedSessionStateSchema } from '../../src/contracts/xds/gen/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.ts'
 import { HeaderBasedSessionStateSchema } from '../../src/contracts/xds/gen/envoy/extensions/http/stateful_session/header/v3/header_pb.ts'
+import { ClientSideWeightedRoundRobinSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.ts'
 import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { MaglevSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
 import { RandomSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
@@ -78,6 +79,7 @@ const registry: Registry = createRegistry(
   RBACPerRouteSchema,
   RBACSchema,
   NetworkRbacSchema,
+  ClientSideWeightedRoundRobinSchema,
   CookieBasedSessionStateSchema,
   HeaderBasedSessionStateSchema,
   SessionTimeoutsSchema,

@@ -116,6 +116,18 @@ const slowStart = fc.record(
 const locality = fc.constantFrom('zone-aware' as const, 'failover' as const)
 
 export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
+  record<Omit<Extract<LoadBalancingSpec, { kind: 'client-side-weighted-round-robin' }>, 'slowStart'>>(
+    {
+      kind: fc.constant('client-side-weighted-round-robin'),
+      blackoutMs: milliseconds,
+      weightExpirationMs: milliseconds,
+      weightUpdateMs: milliseconds.map((count) => count + 100),
+      errorUtilizationPenalty: fc.float({ min: 0, max: 1_000, noNaN: true }),
+      locality: fc.constant('failover' as const),
+      panicThresholdPercent: percent,
+    },
+    ['locality', 'panicThresholdPercent'],
+  ),
   record<Extract<LoadBalancingSpec, { kind: 'round-robin' }>>(
     { kind: fc.constant('round-robin'), locality, slowStart, panicThresholdPercent: percent },
     ['locality', 'slowStart', 'panicThresholdPercent'],

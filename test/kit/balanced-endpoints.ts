@@ -12,6 +12,9 @@ export function balancedEndpoint(changes: Partial<LoadBalancedEndpoint> = {}): L
     sinceMs: -Infinity,
     latencyMs: 0,
     latencyAtMs: 0,
+    reportedWeight: 0,
+    reportedSinceMs: -Infinity,
+    reportedAtMs: -Infinity,
     ...changes,
   }
 }

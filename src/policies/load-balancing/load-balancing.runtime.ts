@@ -3,6 +3,7 @@ import type { LoadBalancedEndpoint, LoadBalancer } from '../../contracts/load-ba
 import type { Locality } from '../../contracts/locality.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
+import { compileReportedTurns, observeLoad } from './client-side-weighted-round-robin.runtime.ts'
 import { compileHashedPick } from './hashed-pick.runtime.ts'
 import { rehash } from './key-hash.runtime.ts'
 import { compileLeastRequest } from './least-request.runtime.ts'
@@ -41,12 +42,19 @@ export function createLoadBalancer<E extends LoadBalancedEndpoint>(
     pick: compilePick(serving, spec, deps),
   }))
   const pick = composePick(leaves, deps.random)
-  if (spec.kind !== 'peak-ewma') return { pick }
-  const { decayMs } = spec
-  return {
-    pick,
-    attemptOver: (endpoint, attempt) => observeLatency(endpoint, attempt, decayMs, deps.clock.monotonicMs()),
-  }
+  const { clock } = deps
+  if (spec.kind === 'peak-ewma')
+    return {
+      pick,
+      attemptOver: (endpoint, attempt) => observeLatency(endpoint, attempt, spec.decayMs, clock.monotonicMs()),
+    }
+  if (spec.kind === 'client-side-weighted-round-robin')
+    return {
+      pick,
+      readsLoadReports: true,
+      attemptOver: (endpoint, attempt) => observeLoad(endpoint, attempt, spec, clock.monotonicMs()),
+    }
+  return { pick }
 }
 
 interface Leaf<E extends LoadBalancedEndpoint> {
@@ -100,6 +108,8 @@ function compilePick<E extends LoadBalancedEndpoint>(
   switch (spec.kind) {
     case 'round-robin':
       return unhashed(compileRoundRobin(serving, random))
+    case 'client-side-weighted-round-robin':
+      return unhashed(compileReportedTurns(serving, spec, clock, random))
     case 'random':
       return unhashed(compileRandom(serving, random))
     case 'least-request':

@@ -4,7 +4,15 @@ import { z } from 'zod'
 import { durationMs, durationSchema, headerNameSchema, ruleIssue } from '../scalars.schema.ts'
 import type { HashedPart, HashPolicySpec, LoadBalancingAlgorithm, LoadBalancingSpec } from './load-balancing.spec.ts'
 
-const algorithms = ['LeastRequest', 'RoundRobin', 'Random', 'PeakEwma', 'RingHash', 'Maglev'] as const
+const algorithms = [
+  'LeastRequest',
+  'RoundRobin',
+  'Random',
+  'PeakEwma',
+  'ClientSideWeightedRoundRobin',
+  'RingHash',
+  'Maglev',
+] as const
 
 const localityModes = ['ZoneAware', 'Failover', 'Ignore'] as const
 
@@ -12,6 +20,12 @@ export interface LoadBalancingSettings {
   readonly algorithm: (typeof algorithms)[number]
   readonly leastRequest?: { readonly choiceCount: number; readonly activeRequestBias?: number }
   readonly peakEwma?: { readonly choiceCount: number; readonly decay: string }
+  readonly clientSideWeightedRoundRobin?: {
+    readonly blackoutPeriod: string
+    readonly weightExpirationPeriod: string
+    readonly weightUpdatePeriod: string
+    readonly errorUtilizationPenalty: number
+  }
   readonly ringHash?: { readonly minRingSize: number; readonly maxRingSize: number }
   readonly maglev?: { readonly tableSize: number }
   readonly hash?: HashSettings
@@ -46,6 +60,18 @@ const leastRequestSchema = z.strictObject({
 const peakEwmaSchema = z.strictObject({
   choiceCount: choiceCountSchema,
   decay: durationSchema.refine((text) => durationMs(text) > 0, '"decay" must be above 0').default('10s'),
+})
+
+/** Defaults as Envoy's. */
+const reportedSchema = z.strictObject({
+  blackoutPeriod: durationSchema.default('10s'),
+  weightExpirationPeriod: durationSchema
+    .refine((text) => durationMs(text) > 0, '"weightExpirationPeriod" must be above 0')
+    .default('3m'),
+  weightUpdatePeriod: durationSchema
+    .refine((text) => durationMs(text) >= 100, '"weightUpdatePeriod" must be at least 100ms')
+    .default('1s'),
+  errorUtilizationPenalty: z.number().min(0).max(1_000).default(1),
 })
 
 const maxRingPoints = 8_388_608
@@ -112,12 +138,14 @@ const settingsOf = {
   RoundRobin: undefined,
   Random: undefined,
   PeakEwma: 'peakEwma',
+  ClientSideWeightedRoundRobin: 'clientSideWeightedRoundRobin',
   RingHash: 'ringHash',
   Maglev: 'maglev',
 } as const
 const defaults = {
   leastRequest: leastRequestSchema.parse({}),
   peakEwma: peakEwmaSchema.parse({}),
+  clientSideWeightedRoundRobin: reportedSchema.parse({}),
   ringHash: ringHashSchema.parse({}),
   maglev: maglevSchema.parse({}),
 } as const
@@ -127,6 +155,7 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
     algorithm: z.enum(algorithms).default('LeastRequest'),
     leastRequest: leastRequestSchema.exactOptional(),
     peakEwma: peakEwmaSchema.exactOptional(),
+    clientSideWeightedRoundRobin: reportedSchema.exactOptional(),
     ringHash: ringHashSchema.exactOptional(),
     maglev: maglevSchema.exactOptional(),
     hash: hashSchema.exactOptional(),
@@ -139,7 +168,7 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
     const hashes = algorithm === 'RingHash' || algorithm === 'Maglev'
     if (hashes && hash === undefined)
       ctx.issues.push(ruleIssue(ctx.value, ['hash'], `"hash" is missing: ${algorithm} needs it`, 'HDL006'))
-    if (hashes && ctx.value.locality?.mode === 'ZoneAware')
+    if (isUnzoned(algorithm) && ctx.value.locality?.mode === 'ZoneAware')
       ctx.issues.push(
         ruleIssue(ctx.value, ['locality', 'mode'], `mode ZoneAware does not go with algorithm ${algorithm}`),
       )
@@ -147,7 +176,7 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
       (field) => field !== settingsOf[algorithm],
     )
     // Envoy has no slow start for these
-    const abrupt = hashes || algorithm === 'Random'
+    const abrupt = hashes || algorithm === 'Random' || algorithm === 'ClientSideWeightedRoundRobin'
     for (const field of [
       ...others,
       ...(hashes ? [] : (['hash'] as const)),
@@ -159,14 +188,18 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
   .transform((settings) => {
     const { algorithm } = settings
     const field = settingsOf[algorithm]
-    // where a key leads is not to depend on where the caller is
-    const mode = algorithm === 'RingHash' || algorithm === 'Maglev' ? 'Ignore' : 'ZoneAware'
+    const mode = isUnzoned(algorithm) ? 'Ignore' : 'ZoneAware'
     return {
       ...settings,
       ...(field === undefined ? {} : { [field]: settings[field] ?? defaults[field] }),
       locality: settings.locality ?? { mode },
     }
   })
+
+/** Envoy has no zones for these; and where a key leads is not to depend on where the caller is. */
+function isUnzoned(algorithm: LoadBalancingSettings['algorithm']): boolean {
+  return algorithm === 'RingHash' || algorithm === 'Maglev' || algorithm === 'ClientSideWeightedRoundRobin'
+}
 
 export function toLoadBalancingSpec(settings: LoadBalancingSettings): LoadBalancingSpec {
   const { panicThresholdPercent } = settings
@@ -199,6 +232,16 @@ function toAlgorithm(settings: LoadBalancingSettings): LoadBalancingAlgorithm {
       return { kind: 'random' }
     case 'PeakEwma':
       return { kind: 'peak-ewma', choiceCount: peakEwma.choiceCount, decayMs: durationMs(peakEwma.decay) }
+    case 'ClientSideWeightedRoundRobin': {
+      const { clientSideWeightedRoundRobin: reported } = { ...defaults, ...settings }
+      return {
+        kind: 'client-side-weighted-round-robin',
+        blackoutMs: durationMs(reported.blackoutPeriod),
+        weightExpirationMs: durationMs(reported.weightExpirationPeriod),
+        weightUpdateMs: durationMs(reported.weightUpdatePeriod),
+        errorUtilizationPenalty: reported.errorUtilizationPenalty,
+      }
+    }
     case 'RingHash':
       return { kind: 'ring-hash', ...ringHash, ...bound }
     case 'Maglev':

@@ -23,6 +23,17 @@ export type LoadBalancingAlgorithm =
   /** One after the other, by weight. */
   | { readonly kind: 'round-robin' }
   | { readonly kind: 'random' }
+  /** In turns, by what endpoints report of their load. */
+  | {
+      readonly kind: 'client-side-weighted-round-robin'
+      /** What an endpoint reports first is not believed for so long. */
+      readonly blackoutMs: number
+      /** What it has reported is forgotten after so long. */
+      readonly weightExpirationMs: number
+      readonly weightUpdateMs: number
+      /** By which errors per request count as utilisation. */
+      readonly errorUtilizationPenalty: number
+    }
   /** Of `choiceCount` random endpoints the one with the fewest active requests wins (P2C). */
   | {
       readonly kind: 'least-request'

@@ -8,6 +8,7 @@ import type {
   LoadBalancingPolicy,
   LoadBalancingPolicy_PolicySchema,
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClientSideWeightedRoundRobinSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.ts'
 import type {
   LocalityLbConfig,
   SlowStartConfig,
@@ -50,6 +51,16 @@ function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
   switch (spec.kind) {
     case 'round-robin':
       return [roundRobin]
+    case 'client-side-weighted-round-robin': {
+      const { blackoutMs, weightExpirationMs, weightUpdateMs, errorUtilizationPenalty } = spec
+      const config = {
+        blackoutPeriod: encodeDuration(blackoutMs),
+        weightExpirationPeriod: encodeDuration(weightExpirationMs),
+        weightUpdatePeriod: encodeDuration(weightUpdateMs),
+        errorUtilizationPenalty,
+      }
+      return [envoyPolicy('client_side_weighted_round_robin', ClientSideWeightedRoundRobinSchema, config), roundRobin]
+    }
     case 'random':
       return [envoyPolicy('random', RandomSchema, zones), roundRobin]
     case 'least-request': {
@@ -161,6 +172,24 @@ const maxTableSize = 5_000_011n
 function decodePolicy(config: Any | undefined): LoadBalancingSpec | undefined {
   if (isTypedConfig(config, RoundRobinSchema)) {
     return { kind: 'round-robin', ...decodeSettings(readTypedConfig(config, RoundRobinSchema, place)) }
+  }
+  if (isTypedConfig(config, ClientSideWeightedRoundRobinSchema)) {
+    const message = readTypedConfig(config, ClientSideWeightedRoundRobinSchema, place)
+    const { blackoutPeriod, weightExpirationPeriod, weightUpdatePeriod, errorUtilizationPenalty = 1 } = message
+    return {
+      kind: 'client-side-weighted-round-robin',
+      blackoutMs: blackoutPeriod === undefined ? 10_000 : decodeDuration(blackoutPeriod, 'blackout_period'),
+      weightExpirationMs:
+        weightExpirationPeriod === undefined
+          ? 180_000
+          : decodeDuration(weightExpirationPeriod, 'weight_expiration_period'),
+      // gRFC A58: no more often
+      weightUpdateMs: Math.max(
+        100,
+        weightUpdatePeriod === undefined ? 1_000 : decodeDuration(weightUpdatePeriod, 'weight_update_period'),
+      ),
+      errorUtilizationPenalty,
+    }
   }
   if (isTypedConfig(config, RandomSchema)) {
     return { kind: 'random', ...decodeSettings(readTypedConfig(config, RandomSchema, place)) }

@@ -90,6 +90,11 @@ export class Cluster {
     return [...this.#endpoints.values()]
   }
 
+  /** Attempts are to tell the reports of load that come with responses. */
+  get readsLoadReports(): boolean {
+    return this.#balancer.readsLoadReports === true
+  }
+
   get endpointCount(): number {
     return this.#endpoints.size
   }

@@ -14,6 +14,9 @@ export class Endpoint implements LoadBalancedEndpoint {
   readonly sinceMs: number
   latencyMs = 0
   latencyAtMs = 0
+  reportedWeight = 0
+  reportedSinceMs: number = -Infinity
+  reportedAtMs: number = -Infinity
   readonly outlier: OutlierState = new OutlierState()
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}

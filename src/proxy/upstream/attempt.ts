@@ -58,6 +58,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
   status = 0
   readonly startMs: number
   respondedMs = 0
+  loadReport: string | undefined
   readonly #clock: Clock
   readonly #deadlines: DeadlineList
   readonly #cluster: Cluster
@@ -174,6 +175,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.respondedMs = this.#clock.monotonicMs()
     this.#length = length
     if (length === 0) this.#ending = head.headers
+    if (this.#cluster.readsLoadReports) this.loadReport = loadReportOf(head.headers)
     if (this.#waitsToBeSlow) this.#waitNoMore()
     // A protocol that has been changed to has no bound.
     if (head.status === 101) this.#deadlines.remove(this)
@@ -185,7 +187,10 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
   }
 
   onEnd(trailers: HeaderList | undefined): void {
-    if (trailers !== undefined) this.#ending = trailers
+    if (trailers !== undefined) {
+      this.#ending = trailers
+      if (this.#cluster.readsLoadReports) this.loadReport = loadReportOf(trailers) ?? this.loadReport
+    }
     this.#finish()
     this.#owner?.attemptEnd(trailers)
   }
@@ -225,4 +230,10 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.endpoint.activeRequests--
     this.#cluster.attemptOver(this.endpoint, this)
   }
+}
+
+/** gRPC servers write the message as it is, which travels in base64. */
+function loadReportOf(headers: HeaderList): string | undefined {
+  const binary = headers.get('endpoint-load-metrics-bin')
+  return binary === undefined ? headers.get('endpoint-load-metrics') : `BIN ${binary}`
 }

@@ -32,6 +32,20 @@ export const golden: GoldenCase = {
         },
       },
     })
+    .service('default', 'stock', {
+      workloads: ['web'],
+      servicePort: {
+        traffic: {
+          loadBalancing: {
+            kind: 'client-side-weighted-round-robin',
+            blackoutMs: 10_000,
+            weightExpirationMs: 180_000,
+            weightUpdateMs: 1_000,
+            errorUtilizationPenalty: 1,
+          },
+        },
+      },
+    })
     .service('default', 'prices', {
       workloads: ['web'],
       servicePort: { traffic: { loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 } } },

@@ -23,12 +23,12 @@ export interface CertificateClientOptions {
   readonly clock: Clock
 }
 
+const defaultTimeoutMs = 5_000
 const path = `/${CertificateService.typeName}/${CertificateService.method.signCertificate.name}`
-const timeoutMs = 5_000
 
 /** What the identity agent calls as `sign`. */
 export function createCertificateClient(options: CertificateClientOptions): SignCertificate {
-  return async (csrDer, proof) => {
+  return async (csrDer, proof, timeoutMs = defaultTimeoutMs) => {
     const client = openControlPlaneChannel({
       ...options,
       credentials: proof.kind === 'svid' ? proof.credentials : undefined,

@@ -40,7 +40,7 @@ describe('the identity agent', () => {
   let agent: IdentityAgent
   let log: string[]
   let tokensRefused: number
-  let asked: { atMs: number; proof: CertificateProof; csrDer: Uint8Array }[]
+  let asked: { atMs: number; proof: CertificateProof; csrDer: Uint8Array; timeoutMs: number | undefined }[]
   /** What the control plane does; a real authority unless a test says otherwise. */
   let answer: (csrDer: Uint8Array, proof: CertificateProof) => SignedCertificate
 
@@ -54,8 +54,8 @@ describe('the identity agent', () => {
     answer = (csrDer) => authority.sign(csrDer, web)
     agent = createIdentityAgent({
       spiffeId: web,
-      sign: (csrDer, proof) => {
-        asked.push({ atMs: clock.nowMs(), proof, csrDer })
+      sign: (csrDer, proof, timeoutMs) => {
+        asked.push({ atMs: clock.nowMs(), proof, csrDer, timeoutMs })
         return new Promise((resolve) => {
           resolve(answer(csrDer, proof))
         })
@@ -155,6 +155,18 @@ describe('the identity agent', () => {
     expect(new Set(gaps.map((gap) => gap.toFixed(4))).size).toBeGreaterThan(5)
     expect(proofs()).toEqual(['token', ...gaps.map(() => 'svid')])
     expect(new Set(asked.map(({ csrDer }) => Buffer.from(csrDer).toString('hex'))).size).toBe(asked.length)
+  })
+
+  it('gives a try up in time for others before its certificate ends', async () => {
+    answer = (csrDer) => authority.sign(csrDer, web)
+    agent.start()
+    await settle()
+    answer = dead
+    await pass(hourMs, 1_000)
+    const timeouts = asked.map(({ timeoutMs = 0 }) => timeoutMs)
+    expect(timeouts[0]).toBe(5_000)
+    expect(timeouts.every((timeoutMs) => timeoutMs >= 500 && timeoutMs <= 5_000)).toBe(true)
+    expect(Math.min(...timeouts)).toBeLessThan(1_500)
   })
 
   it('keeps its certificate while the control plane is away, and lets it go at its end', async () => {

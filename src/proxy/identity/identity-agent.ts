@@ -31,8 +31,12 @@ export interface SignedCertificate {
   readonly revoked?: RevokedSvids | undefined
 }
 
-/** Rejects with CertificateRefused when the control plane said no, with another error when it said nothing. */
-export type SignCertificate = (csrDer: Uint8Array, proof: CertificateProof) => Promise<SignedCertificate>
+/** Rejects with CertificateRefused when the control plane said no, with another error when it said nothing within `timeoutMs` (5 s). */
+export type SignCertificate = (
+  csrDer: Uint8Array,
+  proof: CertificateProof,
+  timeoutMs?: number,
+) => Promise<SignedCertificate>
 
 export class CertificateRefused extends Error {}
 
@@ -65,6 +69,8 @@ export interface IdentityAgent {
 export const nothingRevoked: RevokedSvids = { version: 0, notBeforeMs: {} }
 
 const backoff = { baseMs: 100, maxMs: 5_000 }
+const longestTryMs = 5_000
+const shortestTryMs = 500
 
 export function createIdentityAgent(options: IdentityAgentOptions): IdentityAgent {
   return new SvidKeeper(options)
@@ -126,7 +132,7 @@ class SvidKeeper implements IdentityAgent {
     let proof: CertificateProof | undefined
     try {
       proof = await this.#proof()
-      const signed = await sign(this.#request.csrDer, proof)
+      const signed = await sign(this.#request.csrDer, proof, this.#timeoutMs())
       this.#renewing = false
       if (this.#stopped) return
       this.#install(signed, this.#request.privateKeyPem)
@@ -140,6 +146,12 @@ class SvidKeeper implements IdentityAgent {
       this.#logFailure(errorMessage(error))
       this.#schedule(backoffMs(backoff, this.#failures++, random))
     }
+  }
+
+  /** A try that hangs leaves time for others before the certificate ends. */
+  #timeoutMs(): number {
+    const leftMs = (this.notAfterMs ?? Infinity) - this.#options.clock.nowMs()
+    return Math.min(longestTryMs, Math.max(shortestTryMs, leftMs / 4))
   }
 
   async #proof(): Promise<CertificateProof> {

@@ -26,10 +26,10 @@ export function createApplicationIdentity(options: ApplicationIdentityOptions): 
   const { credentials, sign } = options
   const agent: IdentityAgent = createIdentityAgent({
     ...options,
-    sign: (csrDer) => {
+    sign: (csrDer, _, timeoutMs) => {
       const shown = credentials.value
       if (shown === undefined) throw new Error('the sidecar has no certificate itself at the moment')
-      return sign(csrDer, { kind: 'svid', credentials: shown })
+      return sign(csrDer, { kind: 'svid', credentials: shown }, timeoutMs)
     },
     // the sidecar's certificate is the only proof: a join token serves one key, which is the sidecar's
     token: () => Promise.resolve(''),

@@ -199,7 +199,8 @@ async function useAll(): Promise<void> {
     secrets.push({ name: `join token ${name}`, value, mayBeIn: /^tokens\// })
   }
   for (const one of authorityFiles) {
-    const [, value] = /PRIVATE KEY-----\n(\S+)/.exec(await readFile(one, 'utf8')) ?? []
+    // in a file of its own, or in one of JSON
+    const [, value] = /PRIVATE KEY-----(?:\\n|\n)([\w+/=]+)/.exec(await readFile(one, 'utf8')) ?? []
     if (value !== undefined) secrets.push({ name: `the key in ${basename(one)}`, value, mayBeIn: /^ca\// })
   }
 

@@ -16,7 +16,8 @@ export type ResponseFlag =
   | 'UPE' // upstream protocol error
   | 'UAEX' // refused by an authorization policy
   | 'RL' // rate limited
-  | 'FI' // fault injected
+  | 'FI' // fault injected: aborted or reset
+  | 'DI' // fault injected: delayed
   | 'SI' // stream idle timeout
   | 'LR' // local reset
 

@@ -2,6 +2,7 @@
 import * as fc from 'fast-check'
 
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
+import type { FaultsSpec } from '../../src/policies/faults/faults.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
@@ -125,14 +126,53 @@ export const cors: fc.Arbitrary<CorsSpec> = fc.record(
   { noNullPrototype: true },
 )
 
+const share = fc.oneof(
+  fc.integer({ min: 0, max: 100 }).map((percent) => percent * 10_000),
+  fc.integer({ min: 0, max: 1_000_000 }),
+)
+const byHeader = fc.constant({ kind: 'header' as const })
+
+function suffered<T>(by: fc.Arbitrary<T>): fc.Arbitrary<{ share: number; by: T }> {
+  return fc.record({ share, by }, { noNullPrototype: true })
+}
+
+export const faults: fc.Arbitrary<FaultsSpec> = record<FaultsSpec>(
+  {
+    headers: fc.array(valueMatch(token), { maxLength: 2 }),
+    delay: suffered(
+      fc.oneof(
+        byHeader,
+        milliseconds.map((delayMs) => ({ kind: 'fixed' as const, delayMs })),
+      ),
+    ),
+    abort: suffered(
+      fc.oneof(
+        byHeader,
+        fc.integer({ min: 200, max: 599 }).map((status) => ({ kind: 'http' as const, status })),
+        fc.integer({ min: 1, max: 16 }).map((status) => ({ kind: 'grpc' as const, status })),
+      ),
+    ),
+    reset: fc.record({ share }, { noNullPrototype: true }),
+    responseRateLimit: suffered(
+      fc.oneof(
+        byHeader,
+        fc.integer({ min: 1, max: 1e9 }).map((limitKbps) => ({ kind: 'fixed' as const, limitKbps })),
+      ),
+    ),
+    maxActiveFaults: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  },
+  ['delay', 'abort', 'reset', 'responseRateLimit', 'maxActiveFaults'],
+)
+
 const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
   {
     cluster: fc.oneof(host, fc.constant('')),
     weight: fc.integer({ min: 0, max: 1_000_000 }),
     requestHeaders: headerModifier,
     responseHeaders: headerModifier,
+    faults,
   },
-  ['requestHeaders', 'responseHeaders'],
+  ['requestHeaders', 'responseHeaders', 'faults'],
 )
 
 /** At least one has a weight. */

@@ -1,6 +1,8 @@
 // Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy.
 import { z } from 'zod'
 
+import { faultsSchema } from '../../policies/faults/faults.schema.ts'
+import type { FaultsSettings } from '../../policies/faults/faults.schema.ts'
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { retryBudgetSchema } from '../../policies/retries/retries.schema.ts'
@@ -28,6 +30,7 @@ export interface TrafficPolicySpec {
   readonly connectTimeout?: string
   readonly loadBalancing?: LoadBalancingSettings
   readonly retryBudget?: RetryBudgetSpec
+  readonly faults?: FaultsSettings
 }
 
 export interface BackendTlsPolicySpec {
@@ -62,6 +65,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     connectTimeout: durationSchema.exactOptional(),
     loadBalancing: loadBalancingSchema.exactOptional(),
     retryBudget: retryBudgetSchema.exactOptional(),
+    faults: faultsSchema.exactOptional(),
   }),
 }
 

@@ -4,6 +4,7 @@ import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
+import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
@@ -116,6 +117,13 @@ export interface MeshTraffic {
   readonly connectTimeoutMs?: number
   readonly loadBalancing?: LoadBalancingSpec
   readonly retryBudget?: RetryBudgetSpec
+  readonly faults?: MeshFaults
+}
+
+export interface MeshFaults {
+  readonly spec: FaultsSpec
+  /** Who suffers them; absent: every caller. */
+  readonly callers?: readonly { readonly namespace: string; readonly serviceAccount?: string }[]
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

@@ -1,9 +1,10 @@
 // TrafficPolicies → how callers treat each port.
+import { toFaultsSpec } from '../../policies/faults/faults.schema.ts'
 import { toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
-import type { MeshTraffic } from './mesh-snapshot.ts'
+import type { MeshFaults, MeshTraffic } from './mesh-snapshot.ts'
 import type { ProblemList } from './route-attachment.ts'
 import { compareAge, ServiceTargets, targetStatus } from './service-targets.ts'
 import type { PortDraft, ServiceDraft } from './services.ts'
@@ -39,10 +40,15 @@ export function withTrafficPolicies(
   return { services: new Map(treated), statuses }
 }
 
-function compileTraffic({ connectTimeout, loadBalancing, retryBudget }: TrafficPolicySpec): MeshTraffic {
+function compileTraffic({ connectTimeout, loadBalancing, retryBudget, faults }: TrafficPolicySpec): MeshTraffic {
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(retryBudget === undefined ? {} : { retryBudget }),
+    ...(faults === undefined ? {} : { faults: compileFaults(faults) }),
   }
+}
+
+function compileFaults(faults: NonNullable<TrafficPolicySpec['faults']>): MeshFaults {
+  return { spec: toFaultsSpec(faults), ...(faults.callers === undefined ? {} : { callers: faults.callers }) }
 }

@@ -8,7 +8,7 @@ import { socketAddress } from './addresses.ts'
 import { rdsManager, tlsInspector } from './build-listener.ts'
 import type { ListenerInit } from './build-listener.ts'
 import { gatewayRouteConfiguration } from './build-route.ts'
-import type { RouteConfigurationInit, VirtualHostInit } from './build-route.ts'
+import type { FaultsTo, RouteConfigurationInit, VirtualHostInit } from './build-route.ts'
 import { behind, closingChain, serverNames, streamChain } from './build-stream.ts'
 import type { FilterChainInit } from './build-stream.ts'
 import { withListenerPort } from './gateway-virtual-hosts.ts'
@@ -82,7 +82,11 @@ const misdirectedDetail = 'this connection was opened for another name: open one
  * A client may send a request for one host over a connection that it opened for another (RFC 9113 9.1.1): where that host has a listener of
  * its own on the port, the connection was not for it, and 421 makes the client open another (GEP-3567).
  */
-export function httpsRouteConfiguration(gateway: MeshGateway, listener: MeshListener): RouteConfigurationInit {
+export function httpsRouteConfiguration(
+  gateway: MeshGateway,
+  listener: MeshListener,
+  faultsTo: FaultsTo,
+): RouteConfigurationInit {
   const name = gatewayListenerName(gateway.namespace, gateway.name, listener.port, listener.name)
   const own = listener.virtualHosts.map(({ hostname, routes }) => ({
     hostname,
@@ -104,5 +108,5 @@ export function httpsRouteConfiguration(gateway: MeshGateway, listener: MeshList
         },
       ],
     }))
-  return gatewayRouteConfiguration(name, own, misdirected)
+  return gatewayRouteConfiguration(name, own, faultsTo, misdirected)
 }

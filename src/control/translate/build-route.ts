@@ -12,6 +12,8 @@ import type { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/con
 import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { hostPort, metadataKey } from '../../contracts/xds/names.ts'
 import { encodeCors } from '../../policies/cors/cors.xds.ts'
+import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
+import { encodeFaults } from '../../policies/faults/faults.xds.ts'
 import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { encodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
@@ -28,6 +30,8 @@ export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationS
 export type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>
 type RouteInit = MessageInitShape<typeof RouteSchema>
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
+/** What the caller whose routes these are suffers on its way to each "<host>:<port>". */
+export type FaultsTo = ReadonlyMap<string, FaultsSpec>
 
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
 const defaultRouteName = 'default'
@@ -40,39 +44,41 @@ export function anyHostRouteConfiguration(name: string, routes: RouteInit[]): Ro
 export function gatewayRouteConfiguration(
   name: string,
   virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[],
+  faultsTo: FaultsTo,
   others: readonly VirtualHostInit[] = [],
 ): RouteConfigurationInit {
   const built = virtualHosts.map(({ hostname, routes }): VirtualHostInit => ({
     name: hostname,
     domains: [hostname],
-    routes: routes.map(buildRoute),
+    routes: routes.map((route) => buildRoute(route, faultsTo)),
   }))
   return { name, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
 }
 
-export function defaultRoute(cluster: string, source: SourceLocation): RouteInit {
+export function defaultRoute(cluster: string, source: SourceLocation, faultsTo?: FaultsTo): RouteInit {
   const backends = [{ cluster, weight: 1 }]
   return {
     name: defaultRouteName,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     metadata: encodeSource(source),
+    typedPerFilterConfig: encodeFaults(faultsTo?.get(cluster)),
     action: { case: 'route', value: { clusterSpecifier: encodeTrafficSplit(backends), ...encodeTimeouts({}) } },
   }
 }
 
-export function buildRoute(route: MeshRoute): RouteInit {
+export function buildRoute(route: MeshRoute, faultsTo: FaultsTo): RouteInit {
   const request = encodeHeaderModifier(route.requestHeaders)
   const response = encodeHeaderModifier(route.responseHeaders)
   return {
     name: route.name,
     match: encodeRouteMatch(route.match),
     metadata: encodeSource(route.source),
-    action: buildAction(route),
+    action: buildAction(route, faultsTo),
     requestHeadersToAdd: request.add,
     requestHeadersToRemove: request.remove,
     responseHeadersToAdd: response.add,
     responseHeadersToRemove: response.remove,
-    typedPerFilterConfig: encodeCors(route.cors),
+    typedPerFilterConfig: { ...encodeCors(route.cors), ...encodeFaults(loneFaults(route.action, faultsTo)) },
   }
 }
 
@@ -88,19 +94,38 @@ export function encodeSource({
   return { typedFilterMetadata: { [metadataKey]: info } }
 }
 
-function buildAction({ action, match }: MeshRoute): NonNullable<RouteInit['action']> {
+/** Of a route to one backend; of several, each has its own. */
+function loneFaults(action: MeshRouteAction, faultsTo: FaultsTo): FaultsSpec | undefined {
+  if (action.kind !== 'forward' || action.backends.length !== 1) return undefined
+  return faultsOf(action.backends[0], faultsTo)
+}
+
+function faultsOf(backend: MeshBackend | undefined, faultsTo: FaultsTo): FaultsSpec | undefined {
+  return backend?.host === undefined ? undefined : faultsTo.get(hostPort(backend.host, backend.port))
+}
+
+function buildAction({ action, match }: MeshRoute, faultsTo: FaultsTo): NonNullable<RouteInit['action']> {
   if (action.kind === 'redirect') return { case: 'redirect', value: encodeRedirect(action.redirect, match.path) }
   if (action.kind === 'invalid') return { case: 'directResponse', value: { status: action.status } }
   // no weight above 0: Gateway API answers 500, and Envoy would refuse the split
   if (!action.backends.some(({ weight }) => weight > 0)) return { case: 'directResponse', value: { status: 500 } }
-  return { case: 'route', value: buildForward(action, match) }
+  return { case: 'route', value: buildForward(action, match, faultsTo) }
 }
 
-function buildForward(action: ForwardAction, match: MeshRoute['match']): MessageInitShape<typeof RouteActionSchema> {
+function buildForward(
+  action: ForwardAction,
+  match: MeshRoute['match'],
+  faultsTo: FaultsTo,
+): MessageInitShape<typeof RouteActionSchema> {
   const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
   return {
-    clusterSpecifier: encodeTrafficSplit(action.backends.map(toWeightedCluster)),
+    clusterSpecifier: encodeTrafficSplit(
+      action.backends.map((backend) => {
+        const faults = action.backends.length === 1 ? undefined : faultsOf(backend, faultsTo)
+        return { ...toWeightedCluster(backend), ...(faults === undefined ? {} : { faults }) }
+      }),
+    ),
     clusterNotFoundResponseCode:
       action.invalidBackendStatus === undefined
         ? ClusterNotFound.INTERNAL_SERVER_ERROR

@@ -2,7 +2,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type { FilterSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
-import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import {
   encodeAuthorization,
@@ -13,11 +12,10 @@ import { encodeExternalAuthorization } from '../../policies/external-authorizati
 import { encodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 import type { AppliedSecurity } from '../snapshot/security.ts'
-import type { HttpSettings } from './http-settings.ts'
+import type { FiltersByKind, HttpSettings } from './http-settings.ts'
 
 export interface ListenerSecurity {
-  /** Come before all others. */
-  readonly http: readonly MessageInitShape<typeof HttpFilterSchema>[]
+  readonly http: FiltersByKind
   /** In front of what carries bytes. */
   readonly network: readonly MessageInitShape<typeof FilterSchema>[]
   /** Tokens are asked of requests, and headers that claims are written to are taken from requests: bytes would pass by both. */
@@ -51,11 +49,11 @@ export function listenerSecurity(
   const known = authorization.map((policy) => withoutServer(policy, authorizationServers))
   return {
     requestsOnly: authentication !== undefined,
-    http: [
-      ...(authentication === undefined ? [] : [authentication]),
-      ...questions,
-      ...encodeAuthorization(known, { ...place, protocol: 'http' }),
-    ],
+    http: {
+      requestAuthentication: authentication === undefined ? [] : [authentication],
+      externalAuthorization: questions,
+      authorization: encodeAuthorization(known, { ...place, protocol: 'http' }),
+    },
     // bytes have no question that a server could be asked
     network: encodeNetworkAuthorization(
       authorization.map((policy) => withoutServer(policy, noServers)),
@@ -74,5 +72,5 @@ function withoutServer(policy: AppliedPolicy, servers: ReadonlyMap<string, unkno
 }
 
 export function withSecurity(http: HttpSettings, { http: filters }: ListenerSecurity): HttpSettings {
-  return { ...http, filters: [...filters, ...http.filters] }
+  return { ...http, filters: { ...filters, ...http.filters } }
 }

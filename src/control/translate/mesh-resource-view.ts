@@ -38,6 +38,7 @@ import {
 } from './build-listener.ts'
 import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
 import { buildSecret } from './build-secret.ts'
+import { callerFaults, destinationsOf, destinationsOfListeners } from './caller-faults.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
@@ -213,12 +214,17 @@ class MeshResourceView implements ResourceView {
       const { service, port } = found
       const consumer = port.consumerRoutes.get(node.namespace)
       const routes = consumer ?? port.routes
+      const destinations = routes.length === 0 ? [name] : destinationsOf(routes)
+      const { faultsTo, key } = callerFaults(this.#snapshot, node, destinations)
       return this.#cache.get({
         ...recipe,
-        key: `routes ${consumer === undefined ? '' : node.namespace} ${name}`,
-        inputs: [routes, service.source],
+        key: `routes ${consumer === undefined ? '' : node.namespace} ${name}${key}`,
+        inputs: [routes, service.source, ...faultsTo.values()],
         build: () => {
-          const built = routes.length === 0 ? [defaultRoute(name, service.source)] : routes.map(buildRoute)
+          const built =
+            routes.length === 0
+              ? [defaultRoute(name, service.source, faultsTo)]
+              : routes.map((route) => buildRoute(route, faultsTo))
           return anyHostRouteConfiguration(name, built)
         },
       })
@@ -232,19 +238,22 @@ class MeshResourceView implements ResourceView {
         listener.protocol === 'HTTPS' &&
         gatewayListenerName(gateway.namespace, gateway.name, listener.port, listener.name) === name,
     )
-    if (gateway !== undefined && https !== undefined)
+    if (gateway !== undefined && https !== undefined) {
+      const { faultsTo } = callerFaults(this.#snapshot, node, destinationsOfListeners([https]))
       return this.#cache.get({
         ...recipe,
         key: `routes ${name}`,
-        inputs: [gateway],
-        build: () => httpsRouteConfiguration(gateway, https),
+        inputs: [gateway, ...faultsTo.values()],
+        build: () => httpsRouteConfiguration(gateway, https, faultsTo),
       })
+    }
     if (gateway === undefined || port === undefined) return undefined
+    const { faultsTo } = callerFaults(this.#snapshot, node, destinationsOfListeners(gateway.listeners))
     return this.#cache.get({
       ...recipe,
       key: `routes ${name}`,
-      inputs: [gateway],
-      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port)),
+      inputs: [gateway, ...faultsTo.values()],
+      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), faultsTo),
     })
   }
 

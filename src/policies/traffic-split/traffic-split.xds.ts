@@ -6,6 +6,8 @@ import type {
   RouteActionSchema,
   WeightedCluster_ClusterWeight,
 } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { FaultsSpec } from '../faults/faults.spec.ts'
+import { decodeFaults, encodeFaults } from '../faults/faults.xds.ts'
 import type { HeaderModifierSpec } from '../header-modifier/header-modifier.spec.ts'
 import { decodeHeaderModifier, encodeHeaderModifier } from '../header-modifier/header-modifier.xds.ts'
 import type { WeightedSpec } from './traffic-split.spec.ts'
@@ -15,6 +17,7 @@ export interface WeightedClusterSpec extends WeightedSpec {
   readonly cluster: string
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
+  readonly faults?: FaultsSpec
 }
 
 /** What stands for '' on the wire: no name may be empty there, and no service can have this one. */
@@ -25,7 +28,11 @@ type ClusterSpecifierInit = NonNullable<MessageInitShape<typeof RouteActionSchem
 /** The weights must not all be 0: Envoy refuses that. */
 export function encodeTrafficSplit(backends: readonly WeightedClusterSpec[]): ClusterSpecifierInit {
   const [first] = backends
-  const plain = first?.weight === 1 && first.requestHeaders === undefined && first.responseHeaders === undefined
+  const plain =
+    first?.weight === 1 &&
+    first.requestHeaders === undefined &&
+    first.responseHeaders === undefined &&
+    first.faults === undefined
   if (first !== undefined && plain && backends.length === 1) {
     return { case: 'cluster', value: first.cluster === '' ? invalidCluster : first.cluster }
   }
@@ -39,6 +46,7 @@ export function encodeTrafficSplit(backends: readonly WeightedClusterSpec[]): Cl
       requestHeadersToRemove: request.remove,
       responseHeadersToAdd: response.add,
       responseHeadersToRemove: response.remove,
+      typedPerFilterConfig: encodeFaults(backend.faults),
     }
   })
   return { case: 'weightedClusters', value: { clusters } }
@@ -62,11 +70,13 @@ function decodeWeightedCluster(cluster: WeightedCluster_ClusterWeight): Weighted
   }
   const requestHeaders = decodeHeaderModifier(cluster.requestHeadersToAdd, cluster.requestHeadersToRemove)
   const responseHeaders = decodeHeaderModifier(cluster.responseHeadersToAdd, cluster.responseHeadersToRemove)
+  const faults = decodeFaults(cluster.typedPerFilterConfig)
   return {
     cluster: decodeName(cluster.name),
     weight: cluster.weight ?? 0,
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
+    ...(faults === undefined ? {} : { faults }),
   }
 }
 

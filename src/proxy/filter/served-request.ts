@@ -22,6 +22,7 @@ import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
 import { sendMirror } from '../upstream/mirror.ts'
+import { PacedStream } from '../upstream/paced-stream.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import type { Authority } from './authority.ts'
@@ -49,6 +50,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** By whoever made the request first: between sidecars HTTP/1.1 may travel as HTTP/2. */
   #spoken: HttpProtocol
   #proxied: ProxiedRequest | undefined
+  /** Between the two, where a fault slows the response down. */
+  #paced: PacedStream | undefined
   /** An answer of our own that waits for the end of the request. */
   #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
   #mirrorTo: ForwardDecision | undefined
@@ -184,6 +187,12 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   onDrain(): void {
+    if (this.#paced === undefined) this.#proxied?.callerDrained()
+    else this.#paced.callerDrained()
+  }
+
+  /** What waited for its pace has gone. */
+  pacedDrained(): void {
     this.#proxied?.callerDrained()
   }
 
@@ -283,9 +292,10 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     exchange.destinationService = cluster.serviceHost
     const { timeouts, retry } = decision.action
     const { request, modifyResponse } = decision
+    const faults = decision.faults?.draw(this.#stream.request, this.#deps.random)
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()
-    this.#proxy({ cluster, request, spoken: this.#spoken, timeouts, retry, modifyResponse })
+    this.#proxy({ cluster, request, spoken: this.#spoken, timeouts, retry, modifyResponse, faults })
   }
 
   #passThrough({ host, port }: Authority): void {
@@ -297,7 +307,11 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   #proxy(plan: ForwardPlan): void {
-    this.#proxied = new ProxiedRequest(this.#deps, this.#stream, this.#exchange, this.#body, plan, this)
+    const bytesPerSecond = plan.faults?.responseBytesPerSecond ?? Infinity
+    if (bytesPerSecond !== Infinity) this.#paced = new PacedStream(this.#stream, bytesPerSecond, this.#deps.clock, this)
+    const towardsCaller = this.#paced ?? this.#stream
+    const keeper = this.#paced ?? this
+    this.#proxied = new ProxiedRequest(this.#deps, towardsCaller, this.#exchange, this.#body, plan, keeper)
     this.#proxied.start()
   }
 
@@ -362,6 +376,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     if (this.#finished) return
     this.#finished = true
     this.#deps.deadlines.remove(this)
+    this.#paced?.cancel()
     const exchange = this.#exchange
     exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs
     this.#deps.sink.finished(exchange)

@@ -3,6 +3,7 @@ import type { RequestHead } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { compileCors, type Cors } from '../../policies/cors/cors.runtime.ts'
+import { FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import { compileHeaderModifier, type HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
 import { compileMirrors } from '../../policies/mirror/mirror.runtime.ts'
 import { compileRedirect } from '../../policies/redirect/redirect.runtime.ts'
@@ -39,6 +40,7 @@ export interface CompiledBackend {
   readonly modifyRequest: HeaderModifier | undefined
   /** The backend's changes, then the route's: the nearer to the caller has the last word. */
   readonly modifyResponse: HeaderModifier | undefined
+  readonly faults: FaultInjector | undefined
 }
 
 /** Throws an Error when some part cannot be compiled: a regular expression, a header line. */
@@ -75,6 +77,7 @@ function compileBackend(backend: Backend, routeModifier: HeaderModifier | undefi
     weight: backend.weight,
     modifyRequest: compileHeaderModifier(backend.requestHeaders),
     modifyResponse: inTurn(compileHeaderModifier(backend.responseHeaders), routeModifier),
+    faults: backend.faults === undefined ? undefined : new FaultInjector(backend.faults),
   }
 }
 

@@ -3,6 +3,7 @@ import type { ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import type { FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import type { HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
 import { createMatchInput } from '../../policies/route-match/route-match.runtime.ts'
 import type { CompiledRouteConfiguration } from '../route/compiled-route-configuration.ts'
@@ -21,6 +22,8 @@ export interface ForwardDecision {
   readonly split: { readonly drawn: number; readonly total: number; readonly cluster: string } | undefined
   /** The head to send upstream: a modified clone, the received one stays as it was. */
   readonly request: RequestHead
+  /** What the request may suffer before it is sent, to be drawn when it is acted upon. */
+  readonly faults: FaultInjector | undefined
   /** Clusters that get a copy of `request`. */
   readonly mirrors: readonly string[]
   /** To be called once on the head that goes downstream, be it the upstream's or the proxy's own after a failure. */
@@ -93,7 +96,7 @@ function forward(
     const detail = `route "${place.route.name}" has no backend with a weight above 0`
     return finish(answer(500, detail, place, []), received, compiled)
   }
-  const { backend, modifyRequest, modifyResponse } = draw.item
+  const { backend, modifyRequest, modifyResponse, faults } = draw.item
   if (backend.cluster === '') {
     const detail = `route "${place.route.name}" drew a backend that does not exist or may not be referred to`
     return finish(answer(action.action.invalidBackendStatus ?? 500, detail, place, []), received, compiled)
@@ -119,6 +122,7 @@ function forward(
     backend,
     split: single ? undefined : { drawn: draw.drawn, total: draw.total, cluster: backend.cluster },
     request,
+    faults,
     mirrors: action.mirrors(random),
     modifyResponse: responseModifier(received, compiled, modifyResponse),
   }

@@ -7,6 +7,7 @@ import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3
 import type { Listener } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { ExtAuthzSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
+import { HTTPFaultSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { JwtAuthenticationSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -199,6 +200,10 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
       const asked = prefix === undefined ? undefined : questions.get(prefix)
       if (prefix !== undefined) questions.delete(prefix)
       filters.push({ kind: 'external-authorization', spec, ...(asked === undefined ? {} : { asked }) })
+    } else if (isTypedConfig(config, HTTPFaultSchema)) {
+      const { delay, abort, responseRateLimit } = readTypedConfig(config, HTTPFaultSchema, name)
+      if (delay !== undefined || abort !== undefined || responseRateLimit !== undefined)
+        throw new Error(`HTTP filter "${name}": faults are served where a route says them`)
     } else if (!isTypedConfig(config, RouterSchema) && !isTypedConfig(config, CorsSchema) && !isOptional) {
       // ignoring one that authorises requests would let everything in
       throw new Error(`HTTP filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)

@@ -17,6 +17,8 @@ import type { RouteConfiguration as RouteConfigurationMessage } from '../../cont
 import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
+import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
+import { decodeFaults, faultFilter, resetFaultFilter } from '../../policies/faults/faults.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { decodeRedirect } from '../../policies/redirect/redirect.xds.ts'
@@ -73,8 +75,10 @@ function withoutPort(domain: string): string {
   return domain.toLowerCase().replace(/:(\d+|\*)$/, '')
 }
 
+const knownFilters: readonly string[] = [corsFilter, faultFilter, resetFaultFilter]
+
 function decodeRoute(message: RouteMessage): Route {
-  refuseFilterConfigs(message, corsFilter)
+  refuseFilterConfigs(message, knownFilters)
   const match = decodeRouteMatch(message.match)
   const source = decodeSource(message.metadata?.typedFilterMetadata[metadataKey])
   const requestHeaders = decodeHeaderModifier(message.requestHeadersToAdd, message.requestHeadersToRemove)
@@ -91,8 +95,8 @@ function decodeRoute(message: RouteMessage): Route {
   }
 }
 
-function decodeAction({ action }: RouteMessage, match: PathMatchSpec): RouteAction {
-  if (action.case === 'route') return decodeForward(action.value, match)
+function decodeAction({ action, typedPerFilterConfig }: RouteMessage, match: PathMatchSpec): RouteAction {
+  if (action.case === 'route') return decodeForward(action.value, match, decodeFaults(typedPerFilterConfig))
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
   if (action.case === 'directResponse') return decodeDirectResponse(action.value)
   throw new Error(`expected route, redirect or direct_response, got ${action.case ?? 'none'}`)
@@ -101,18 +105,23 @@ function decodeAction({ action }: RouteMessage, match: PathMatchSpec): RouteActi
 /** Configuration of a filter that the proxy does not have, unless the control plane says that it may be ignored. */
 function refuseFilterConfigs(
   { typedPerFilterConfig }: Pick<RouteMessage, 'typedPerFilterConfig'>,
-  known?: string,
+  known: readonly string[] = [],
 ): void {
   for (const [name, any] of Object.entries(typedPerFilterConfig)) {
     const optional = isTypedConfig(any, FilterConfigSchema) && readTypedConfig(any, FilterConfigSchema, name).isOptional
-    if (name !== known && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
+    if (!known.includes(name) && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
   }
 }
 
-function decodeForward(action: RouteActionMessage, match: PathMatchSpec): ForwardAction {
+function decodeForward(
+  action: RouteActionMessage,
+  match: PathMatchSpec,
+  faults: FaultsSpec | undefined,
+): ForwardAction {
   const rewrite = decodeRewrite(action, match)
   const retry = decodeRetryPolicy(action.retryPolicy)
-  const backends = decodeTrafficSplit(action)
+  // what a backend says for itself holds
+  const backends = decodeTrafficSplit(action).map((one) => (faults === undefined ? one : { faults, ...one }))
   const invalid = backends.some(({ cluster }) => cluster === '')
   const { clusterNotFoundResponseCode: notFound } = action
   return {

@@ -4,6 +4,7 @@ import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import type { DrawnFaults } from '../../policies/faults/faults.runtime.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
@@ -27,6 +28,8 @@ export interface ForwardPlan {
   readonly timeouts: ForwardAction['timeouts']
   readonly retry: ForwardAction['retry']
   readonly modifyResponse: (response: ResponseHead) => void
+  /** Absent: it goes unharmed. */
+  readonly faults?: DrawnFaults | undefined
 }
 
 export interface ForwardDeps extends AttemptDeps {
@@ -55,7 +58,8 @@ export class ProxiedRequest implements AttemptOwner {
   #retriesDone = 0
   #budgetedRetries = 0
   #fresh = false
-  #retryTimer: Timer | undefined
+  /** Until the next attempt. */
+  #pause: Timer | undefined
   #headSent = false
   #tunnelling = false
   #over = false
@@ -82,7 +86,9 @@ export class ProxiedRequest implements AttemptOwner {
 
   start(): void {
     this.#budget.requestStarted()
-    this.#try()
+    const { faults } = this.#plan
+    if (faults === undefined) this.#try()
+    else this.#suffer(faults)
   }
 
   // What the caller does.
@@ -178,6 +184,32 @@ export class ProxiedRequest implements AttemptOwner {
     this.#answer(answer.status, answer.flag, `heddle ${answer.what} ${place}: ${failure.message}`, unprocessed)
   }
 
+  /** A delay counts for the request's time: its caller cannot tell it from a slow destination. */
+  #suffer(faults: DrawnFaults): void {
+    const { delayMs } = faults
+    if (delayMs === 0) {
+      this.#afterDelay(faults)
+      return
+    }
+    this.#exchange.flags.push('DI')
+    const leftMs = this.#deadlineMs - this.#deps.clock.monotonicMs()
+    this.#pause = this.#deps.clock.setTimer(Math.min(delayMs, leftMs), () => {
+      if (delayMs < leftMs) this.#afterDelay(faults)
+      else this.#answer(504, 'UT', 'the injected delay is longer than the request may take')
+    })
+  }
+
+  #afterDelay({ abort, reset }: DrawnFaults): void {
+    const detail = 'a fault was injected: a TrafficPolicy of the destination says so'
+    if (abort !== undefined) this.#answer(abort.status, 'FI', detail, false, abort.grpcStatus)
+    else if (reset) {
+      this.#exchange.flags.push('FI')
+      this.#exchange.detail = detail
+      this.#finish()
+      this.#stream.abort(new Error(detail))
+    } else this.#try()
+  }
+
   get #upstream(): ClientStream | undefined {
     return this.#attempt?.stream
   }
@@ -228,16 +260,11 @@ export class ProxiedRequest implements AttemptOwner {
     this.#retriesDone++
     this.#attempt = undefined
     if (decision.delayMs === 0) {
-      this.#retryNow()
+      this.#try()
       return true
     }
-    this.#retryTimer = clock.setTimer(decision.delayMs, () => this.#retryNow())
+    this.#pause = clock.setTimer(decision.delayMs, () => this.#try())
     return true
-  }
-
-  #retryNow(): void {
-    this.#retryTimer = undefined
-    this.#try()
   }
 
   #destination(endpoint: Endpoint): string {
@@ -246,14 +273,14 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   /** `unprocessed`: tells the caller's proxy that the application did not see the request. */
-  #answer(status: number, flag: ResponseFlag, detail: string, unprocessed = false): void {
+  #answer(status: number, flag: ResponseFlag, detail: string, unprocessed = false, grpcStatus?: number): void {
     this.#exchange.flags.push(flag)
     this.#exchange.detail = detail
     const { head, body } = textResponse(status, detail)
     this.#plan.modifyResponse(head)
     if (unprocessed) head.headers.set(unprocessedHeader, '1')
     this.#headSent = true
-    sendReply(this.#stream, this.#exchange, head, body, detail)
+    sendReply(this.#stream, this.#exchange, head, body, detail, grpcStatus)
     this.#finish()
   }
 
@@ -267,7 +294,8 @@ export class ProxiedRequest implements AttemptOwner {
   #finish(): void {
     if (this.#over) return
     this.#over = true
-    this.#retryTimer?.cancel()
+    this.#pause?.cancel()
+    this.#plan.faults?.release()
     this.#budget.requestFinished()
     for (let done = 0; done < this.#budgetedRetries; done++) this.#budget.retryFinished()
     this.#keeper.finish()

@@ -1,0 +1,29 @@
+// The order in which a request passes HTTP filters, and why. Every listener's filters are put into it; a proxy runs them as they come.
+
+export type FilterKind =
+  | 'forwardProxy'
+  | 'requestAuthentication'
+  | 'externalAuthorization'
+  | 'authorization'
+  | 'forwardedHeaders'
+  | 'fault'
+  | 'cors'
+  | 'router'
+
+export const filterOrder: Readonly<Record<FilterKind, string>> = {
+  forwardProxy: 'names the routes of the outbound port; Envoy wants what chooses routes first',
+  requestAuthentication: 'all that follows may ask for the claims of a token',
+  externalAuthorization:
+    'Istio asks the servers of CUSTOM policies before DENY and ALLOW; their answer may change headers',
+  authorization: 'reads identity, claims, and headers as they go on',
+  forwardedHeaders: 'tells the next hop what this one knows of the caller: nobody here reads it',
+  fault: 'a fault stands for the destination: only who may ask it suffers; chosen with the route',
+  cors: 'answers preflights by the rules of the route',
+  router: 'forwards',
+}
+
+const kinds = Object.keys(filterOrder) as FilterKind[]
+
+export function inFilterOrder<T>(filters: Partial<Record<FilterKind, readonly T[]>>): T[] {
+  return kinds.flatMap((kind) => filters[kind] ?? [])
+}

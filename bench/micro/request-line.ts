@@ -81,6 +81,7 @@ createRequestLine({
   ),
   lookup: () => null,
   spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
+  processShare: 1,
   jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
   resolveHost: () => Promise.reject(new Error('no names here')),
   demand: () => Promise.resolve(undefined),

@@ -92,6 +92,7 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     runtime: new WatchableValue(config),
     lookup: () => null,
     spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
+    processShare: 1,
     jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
     demand: () => Promise.resolve(undefined),
     credentials: new WatchableValue({ certificateChainPem: '', privateKeyPem: '', rootsPem: '' }),

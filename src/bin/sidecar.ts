@@ -143,6 +143,7 @@ export function startSidecar({
     connections: metrics,
     jwks,
     spiffeId: sidecar.spiffeId,
+    processShare: 1 / (bootstrap.workers ?? 1),
     plaintextCallers,
     proxyName: telemetry.workload,
   })

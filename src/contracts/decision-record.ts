@@ -54,6 +54,14 @@ export interface AuthorizationRecord {
   readonly shadow: { readonly allowed: boolean; readonly policy: string | undefined } | undefined
 }
 
+/** A rate limit that a request was beyond. */
+export interface RateLimitRecord {
+  /** "TrafficPolicy/default/reviews/per-caller". */
+  readonly limit: string
+  /** Whether the request was refused for it. */
+  readonly enforced: boolean
+}
+
 /** Absent facts may be undefined as well: records have one fixed shape. */
 export interface DecisionRecord {
   readonly id: string
@@ -85,6 +93,8 @@ export interface DecisionRecord {
   readonly listener: string
   /** Absent where no policies apply. */
   readonly authorization?: AuthorizationRecord | undefined
+  /** Absent where the request was within all limits. */
+  readonly rateLimit?: RateLimitRecord | undefined
   readonly routeConfiguration?: string | undefined
   readonly virtualHost?: string | undefined
   readonly route?: string | undefined

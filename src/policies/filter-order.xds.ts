@@ -5,6 +5,7 @@ export type FilterKind =
   | 'requestAuthentication'
   | 'externalAuthorization'
   | 'authorization'
+  | 'localRateLimit'
   | 'forwardedHeaders'
   | 'fault'
   | 'cors'
@@ -16,6 +17,7 @@ export const filterOrder: Readonly<Record<FilterKind, string>> = {
   externalAuthorization:
     'Istio asks the servers of CUSTOM policies before DENY and ALLOW; their answer may change headers',
   authorization: 'reads identity, claims, and headers as they go on',
+  localRateLimit: "counts what is to be served: who may not ask uses up nobody's share; claims are known",
   forwardedHeaders: 'tells the next hop what this one knows of the caller: nobody here reads it',
   fault: 'a fault stands for the destination: only who may ask it suffers; chosen with the route',
   cors: 'answers preflights by the rules of the route',

@@ -36,6 +36,8 @@ export interface RequestLineDeps {
   readonly connections: ConnectionSink
   readonly jwks: JwksSource
   readonly spiffeId: string
+  /** Share of each rate limit that is this process's own. */
+  readonly processShare: number
   readonly plaintextCallers: PlaintextSink
   /** "namespace/name", for the log. */
   readonly proxyName: string
@@ -65,7 +67,16 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
   const deadlines = new DeadlineList(clock)
-  const filters = new HttpFilters({ clock, jwks: deps.jwks, deadlines, clusters, principal: deps.spiffeId })
+  const filters = new HttpFilters({
+    clock,
+    random,
+    jwks: deps.jwks,
+    deadlines,
+    clusters,
+    principal: deps.spiffeId,
+    processShare: deps.processShare,
+    countRateLimit: (limit) => connections.rateLimitCounter(limit),
+  })
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream

@@ -18,6 +18,7 @@ import {
   CorsSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { LocalRateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RouterSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
@@ -25,6 +26,7 @@ import { HttpConnectionManagerSchema } from '../../src/contracts/xds/gen/envoy/e
 import { TcpProxySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { RoundRobinSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import { DescriptorSchema } from '../../src/contracts/xds/gen/envoy/extensions/rate_limit_descriptors/expr/v3/expr_pb.ts'
 import { SecretSchema } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import {
   DownstreamTlsContextSchema,
@@ -61,6 +63,7 @@ const schemas = {
 const registry: Registry = createRegistry(
   CorsPolicySchema,
   CorsSchema,
+  DescriptorSchema,
   DownstreamTlsContextSchema,
   FileAccessLogSchema,
   FilterConfigSchema,
@@ -71,6 +74,7 @@ const registry: Registry = createRegistry(
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,
   LeastRequestSchema,
+  LocalRateLimitSchema,
   ResetFaultSchema,
   RoundRobinSchema,
   RouterSchema,

@@ -5,6 +5,7 @@ import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { FaultsSpec } from '../../src/policies/faults/faults.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
+import type { DescriptorEntrySpec, LocalRateLimitSpec } from '../../src/policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetrySpec } from '../../src/policies/retries/retries.spec.ts'
 import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
@@ -162,6 +163,51 @@ export const faults: fc.Arbitrary<FaultsSpec> = record<FaultsSpec>(
     maxActiveFaults: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   },
   ['delay', 'abort', 'reset', 'responseRateLimit', 'maxActiveFaults'],
+)
+
+const notEmpty = fc.string({ unit: 'binary-ascii', minLength: 1, maxLength: 12 })
+
+const descriptorEntry: fc.Arbitrary<DescriptorEntrySpec> = record<DescriptorEntrySpec>(
+  {
+    key: token,
+    by: fc.oneof(
+      fc.constantFrom({ kind: 'caller' as const }, { kind: 'method' as const }, { kind: 'path' as const }),
+      token.map((name) => ({ kind: 'header' as const, name })),
+      fc.array(token, { minLength: 1, maxLength: 3 }).map((claims) => ({ kind: 'claim' as const, path: claims })),
+    ),
+    value: notEmpty,
+  },
+  ['value'],
+)
+/** Its key is Envoy's. */
+const addressEntry: fc.Arbitrary<DescriptorEntrySpec> = record<DescriptorEntrySpec>(
+  { key: fc.constant('remote_address'), by: fc.constant({ kind: 'address' as const }), value: notEmpty },
+  ['value'],
+)
+
+export const descriptor: fc.Arbitrary<DescriptorEntrySpec[]> = fc.array(fc.oneof(descriptorEntry, addressEntry), {
+  maxLength: 3,
+})
+
+/** Their names differ. */
+export const localRateLimits: fc.Arbitrary<LocalRateLimitSpec[]> = fc.uniqueArray(
+  fc.record(
+    {
+      name: token.map((name) => `TrafficPolicy/default/${name}`),
+      tokenBucket: fc.record(
+        {
+          maxTokens: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+          tokensPerFill: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+          fillIntervalMs: milliseconds,
+        },
+        { noNullPrototype: true },
+      ),
+      descriptor,
+      enforcedShare: share,
+    },
+    { noNullPrototype: true },
+  ),
+  { selector: ({ name }) => name, maxLength: 4 },
 )
 
 const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(

@@ -70,6 +70,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     logger: silentLogger,
     proxyName: 'test/proxy',
     spiffeId: 'spiffe://mesh.local/ns/test/sa/proxy',
+    processShare: 1,
     sink: { finished: (exchange) => exchanges.push(exchange) },
     jwks: options.jwks ?? createJwksSource({ clock: systemClock, logger: silentLogger }),
     plaintextCallers: new PlaintextCallers(systemClock),
@@ -83,6 +84,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       tcpOpened: () => tcp.opened++,
       tcpClosed: () => tcp.closed++,
       tcpFailed: () => tcp.failed++,
+      rateLimitCounter: () => () => {},
       tcpBytes(_, __, sentBytes, receivedBytes) {
         tcp.sentBytes += sentBytes
         tcp.receivedBytes += receivedBytes

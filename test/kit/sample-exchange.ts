@@ -24,6 +24,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     mtls: false,
     revision: '7',
     authorization: undefined,
+    rateLimit: undefined,
     routeConfiguration: 'reviews.default.svc.cluster.local:9080',
     virtualHost: 'reviews',
     route: {

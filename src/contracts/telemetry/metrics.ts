@@ -66,6 +66,7 @@ export type ProxyMetric =
   | 'configRejected'
   | 'certificateExpiry'
   | 'authorization'
+  | 'rateLimit'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -187,6 +188,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Verdicts of authorization policies. mode: enforced, dry_run (what policies with dryRun would say), audit. policy: the rule that decided.',
     labels: ['verdict', 'mode', 'policy'],
+  },
+  rateLimit: {
+    name: 'heddle_rate_limit_total',
+    kind: 'counter',
+    help: 'Requests that a rate limit has counted. verdict: allowed, limited, dry_run (beyond the limit, and not refused for it).',
+    labels: ['limit', 'verdict'],
   },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',

@@ -5,6 +5,8 @@ import { faultsSchema } from '../../policies/faults/faults.schema.ts'
 import type { FaultsSettings } from '../../policies/faults/faults.schema.ts'
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { rateLimitSchema } from '../../policies/rate-limit/rate-limit.schema.ts'
+import type { RateLimitSettings } from '../../policies/rate-limit/rate-limit.schema.ts'
 import { retryBudgetSchema } from '../../policies/retries/retries.schema.ts'
 import type { RetryBudgetSpec } from '../../policies/retries/retries.spec.ts'
 import {
@@ -31,6 +33,7 @@ export interface TrafficPolicySpec {
   readonly loadBalancing?: LoadBalancingSettings
   readonly retryBudget?: RetryBudgetSpec
   readonly faults?: FaultsSettings
+  readonly rateLimit?: RateLimitSettings
 }
 
 export interface BackendTlsPolicySpec {
@@ -66,6 +69,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     loadBalancing: loadBalancingSchema.exactOptional(),
     retryBudget: retryBudgetSchema.exactOptional(),
     faults: faultsSchema.exactOptional(),
+    rateLimit: rateLimitSchema.exactOptional(),
   }),
 }
 

@@ -11,6 +11,7 @@ import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot
 import { withStreams } from './mesh-streams.ts'
 import { withPeerAuthentication } from './peer-authentication.ts'
 import { withGatewayAncestors } from './policy-ancestors.ts'
+import { withRateLimits } from './rate-limits.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
 import { SecretShelf } from './secrets.ts'
 import { SecurityPolicies } from './security.ts'
@@ -65,7 +66,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
     snapshot: {
       revision,
       settings: peers.settings,
-      workloads: peers.workloads,
+      workloads: withRateLimits(peers.workloads, treated.services),
       services,
       gateways,
       secrets: shelf.toMap(),

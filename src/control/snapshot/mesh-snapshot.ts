@@ -10,6 +10,7 @@ import type { HeaderModifierSpec } from '../../policies/header-modifier/header-m
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
+import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
@@ -75,6 +76,8 @@ export interface MeshWorkloadPort {
   readonly protocol: PortProtocol
   /** Absent: the mesh's. */
   readonly peerAuthentication?: PeerAuthenticationMode
+  /** Of all policies for Services that lead there, each in turn. */
+  readonly rateLimits?: MeshRateLimits
 }
 
 /**
@@ -118,6 +121,12 @@ export interface MeshTraffic {
   readonly loadBalancing?: LoadBalancingSpec
   readonly retryBudget?: RetryBudgetSpec
   readonly faults?: MeshFaults
+  /** At the proxies of its workloads. */
+  readonly rateLimits?: MeshRateLimits
+}
+
+export interface MeshRateLimits {
+  readonly local: readonly LocalRateLimitSpec[]
 }
 
 export interface MeshFaults {

@@ -1,10 +1,13 @@
 // TrafficPolicies → how callers treat each port.
 import { toFaultsSpec } from '../../policies/faults/faults.schema.ts'
 import { toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { toLocalRateLimits } from '../../policies/rate-limit/rate-limit.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
+import { documentProblem } from '../model/document.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
 import type { MeshFaults, MeshTraffic } from './mesh-snapshot.ts'
+import { carriesRequests } from './port-protocol.ts'
 import type { ProblemList } from './route-attachment.ts'
 import { compareAge, ServiceTargets, targetStatus } from './service-targets.ts'
 import type { PortDraft, ServiceDraft } from './services.ts'
@@ -20,13 +23,20 @@ export function withTrafficPolicies(
   const statuses = new Map<string, DocumentStatus>()
   const targets = new ServiceTargets(index, services, problems)
   for (const policy of index.all('TrafficPolicy').toSorted(compareAge)) {
-    const traffic = compileTraffic(policy.spec)
+    const traffic = compileTraffic(policy.spec, policy.id)
+    const reached: PortDraft[] = []
     const ancestors = policy.spec.targetRefs.map((_, position) => {
       const { accepted, ports } = targets.attach(policy, position)
       for (const port of ports) byPort.set(port, traffic)
+      reached.push(...ports)
       return targetStatus(policy, position, [accepted])
     })
     statuses.set(policy.id, { ancestors })
+    if (traffic.rateLimits !== undefined && reached.length > 0 && !reached.some(isCounted)) {
+      const message =
+        'nobody enforces the rate limit: it needs a workload of the mesh behind a port that carries requests'
+      problems.add(documentProblem(policy, 'HDL010', 'warning', ['spec', 'rateLimit'], message))
+    }
   }
   if (byPort.size === 0) return { services, statuses }
   const treated = [...services].map(([host, draft]): [string, ServiceDraft] => {
@@ -40,12 +50,21 @@ export function withTrafficPolicies(
   return { services: new Map(treated), statuses }
 }
 
-function compileTraffic({ connectTimeout, loadBalancing, retryBudget, faults }: TrafficPolicySpec): MeshTraffic {
+/** By the proxy of a workload. */
+function isCounted({ protocol, endpoints }: PortDraft): boolean {
+  return carriesRequests(protocol) && endpoints.some(({ kind }) => kind === 'workload')
+}
+
+function compileTraffic(
+  { connectTimeout, loadBalancing, retryBudget, faults, rateLimit }: TrafficPolicySpec,
+  policy: string,
+): MeshTraffic {
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(retryBudget === undefined ? {} : { retryBudget }),
     ...(faults === undefined ? {} : { faults: compileFaults(faults) }),
+    ...(rateLimit === undefined ? {} : { rateLimits: { local: toLocalRateLimits(rateLimit, policy) } }),
   }
 }
 

@@ -37,8 +37,12 @@ export type FaultsTo = ReadonlyMap<string, FaultsSpec>
 const defaultRouteName = 'default'
 
 /** A route configuration for any Host: which one applies was decided before, by name or by listener. */
-export function anyHostRouteConfiguration(name: string, routes: RouteInit[]): RouteConfigurationInit {
-  return { name, virtualHosts: [{ name, domains: ['*'], routes }] }
+export function anyHostRouteConfiguration(
+  name: string,
+  routes: RouteInit[],
+  rateLimits: NonNullable<VirtualHostInit['rateLimits']> = [],
+): RouteConfigurationInit {
+  return { name, virtualHosts: [{ name, domains: ['*'], routes, rateLimits }] }
 }
 
 export function gatewayRouteConfiguration(

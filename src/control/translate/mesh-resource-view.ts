@@ -42,6 +42,7 @@ import { callerFaults, destinationsOf, destinationsOfListeners } from './caller-
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
+import { listenerLimits } from './listener-limits.ts'
 import { listenerSecurity, withSecurity } from './listener-security.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
@@ -177,13 +178,15 @@ class MeshResourceView implements ResourceView {
     if (inbound !== undefined) {
       const address = this.#address(node, `inbound|${inbound.port}`)
       const mode = this.#modeOf(workload, inbound.port)
-      const routes = () => anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)])
       return this.#cache.get({
         ...recipe,
         inputs: [address.host, address.port, mode, workload, settings, http.key],
         build: () => {
           const security = listenerSecurity(workload.security, settings, inbound.port)
-          return inboundListener(name, address, mode, inbound.protocol, routes(), workload.source, http, security)
+          const { filters, actions } = listenerLimits(inbound.rateLimits)
+          const routes = anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)], actions)
+          const limited = { ...http, filters: { ...http.filters, ...filters } }
+          return inboundListener(name, address, mode, inbound.protocol, routes, workload.source, limited, security)
         },
       })
     }

@@ -4,6 +4,10 @@ import { authorizationFilter, createAuthorizer } from '../../policies/authorizat
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { externalAuthorizationFilter } from '../../policies/external-authorization/external-authorization.runtime.ts'
+import { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
+import { localRateLimitFilter } from '../../policies/rate-limit/local-rate-limit.runtime.ts'
+import type { RateLimitDeps } from '../../policies/rate-limit/local-rate-limit.runtime.ts'
+import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { requestAuthenticationFilter } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type { RequestAuthenticationDeps } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type {
@@ -14,28 +18,38 @@ import type {
 } from '../runtime/runtime-config.ts'
 import { createAskAuthorization, type AskDeps } from './ask-authorization.ts'
 
-export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps {
+export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit<RateLimitDeps, 'bucketsOf'> {
   /** SPIFFE ID of the workload or gateway that the requests are for. */
   readonly principal: string
+  /** Share of each rate limit that is this process's own: several may serve the same ports. */
+  readonly processShare: number
 }
 
+type BuildDeps = HttpFilterDeps & RateLimitDeps
+
 export class HttpFilters {
-  readonly #deps: HttpFilterDeps
+  readonly #deps: BuildDeps
+  readonly #buckets: LimitBuckets
   /** As long as somebody has the configuration, be it a connection that came before the newest one. */
   readonly #managers = new WeakMap<HttpConnectionManagerConfig, readonly HttpFilter[]>()
   readonly #streams = new WeakMap<TcpProxyConfig, Authorizer>()
 
   constructor(deps: HttpFilterDeps) {
-    this.#deps = deps
+    this.#buckets = new LimitBuckets(deps.processShare)
+    this.#deps = { ...deps, bucketsOf: (spec) => this.#buckets.of(spec) }
   }
 
   /** Builds what is new, before anybody asks for it. */
   update(listeners: ReadonlyMap<string, ListenerConfig>): void {
+    const limits: LocalRateLimitSpec[] = []
     for (const { filterChains } of listeners.values())
       for (const { filter } of filterChains) {
         if (filter.kind === 'http') this.of(filter)
         else this.authorizerOf(filter)
+        if (filter.kind === 'http')
+          for (const one of filter.filters ?? []) if (one.kind === 'local-rate-limit') limits.push(one.spec)
       }
+    this.#buckets.keep(limits)
   }
 
   of(manager: HttpConnectionManagerConfig): readonly HttpFilter[] {
@@ -54,7 +68,7 @@ export class HttpFilters {
 }
 
 /** Filters of one kind that follow each other decide together. */
-function buildFilters(configs: readonly HttpFilterConfig[], deps: HttpFilterDeps): HttpFilter[] {
+function buildFilters(configs: readonly HttpFilterConfig[], deps: BuildDeps): HttpFilter[] {
   const filters: HttpFilter[] = []
   let rules: RbacFilterSpec[] = []
   const endRules = (): void => {
@@ -65,15 +79,23 @@ function buildFilters(configs: readonly HttpFilterConfig[], deps: HttpFilterDeps
     if (config.kind === 'authorization') rules.push(config.spec)
     else {
       endRules()
-      filters.push(
-        config.kind === 'request-authentication'
-          ? requestAuthenticationFilter(config.spec, deps)
-          : externalAuthorization(config, deps),
-      )
+      filters.push(buildFilter(config, deps))
     }
   }
   endRules()
   return filters
+}
+
+function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }>, deps: BuildDeps): HttpFilter {
+  switch (config.kind) {
+    case 'request-authentication':
+      return requestAuthenticationFilter(config.spec, deps)
+    case 'local-rate-limit':
+      return localRateLimitFilter(config.spec, deps)
+    case 'external-authorization':
+    default:
+      return externalAuthorization(config, deps)
+  }
 }
 
 function externalAuthorization(

@@ -41,6 +41,13 @@ export interface ServeDeps extends ForwardDeps {
   readonly logger: Logger
 }
 
+interface PendingAnswer {
+  readonly head: ResponseHead
+  readonly body: Buffer
+  readonly detail: string
+  readonly grpcStatus: number | undefined
+}
+
 export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper {
   readonly #deps: ServeDeps
   readonly #stream: ServerStream
@@ -53,7 +60,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** Between the two, where a fault slows the response down. */
   #paced: PacedStream | undefined
   /** An answer of our own that waits for the end of the request. */
-  #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
+  #pending: PendingAnswer | undefined
   #mirrorTo: ForwardDecision | undefined
   #finished = false
 
@@ -118,12 +125,13 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const query = head.path.indexOf('?')
     const path = query === -1 ? head.path : head.path.slice(0, query)
     const peer = peerFacts(connection, remoteAddress)
-    const filtered = { head, path, peer, token: undefined, authorization: undefined }
+    const filtered = { head, path, peer, token: undefined, authorization: undefined, rateLimit: undefined }
     const result = runFilters(this.#deps.filters.of(manager), filtered, (error) =>
       this.#deps.logger.error('filter failed', { error: errorMessage(error) }),
     )
     const noted = (refusal: FilterResult): FilterResult => {
       this.#exchange.authorization = filtered.authorization
+      this.#exchange.rateLimit = filtered.rateLimit
       return refusal
     }
     return result instanceof Promise ? result.then(noted) : noted(result)
@@ -137,13 +145,13 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#stream.resume()
   }
 
-  #refuseFiltered({ status, flags, detail, headers = [] }: FilterRefusal): void {
+  #refuseFiltered({ status, grpcStatus, flags, detail, headers = [] }: FilterRefusal): void {
     const { head, body } = textResponse(status, detail)
     // of a body that is somebody else's
     if (headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type'))
       head.headers.delete('content-type')
     for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
-    this.#answer(head, body, flags, detail)
+    this.#answer(head, body, flags, detail, grpcStatus)
   }
 
   #route(routes: RouteSource): void {
@@ -181,8 +189,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#proxied?.bodyEnd()
     this.#mirror()
     if (this.#pending === undefined) return
-    const { head, body, detail } = this.#pending
-    sendReply(this.#stream, this.#exchange, head, body, detail)
+    const { head, body, detail, grpcStatus } = this.#pending
+    sendReply(this.#stream, this.#exchange, head, body, detail, grpcStatus)
     this.finish()
   }
 
@@ -356,7 +364,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#answer(head, body, flags, detail)
   }
 
-  #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string): void {
+  #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string, grpcStatus?: number): void {
     const exchange = this.#exchange
     exchange.flags.push(...flags)
     exchange.detail = detail
@@ -364,10 +372,10 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     // A short body is taken in first: the connection can then go on.
     if (!this.#body.complete && typeof bodyLength === 'number' && bodyLength <= replayBytes && !expectsContinue) {
       exchange.status = head.status
-      this.#pending = { head, body, detail }
+      this.#pending = { head, body, detail, grpcStatus }
       return
     }
-    sendReply(this.#stream, exchange, head, body, detail)
+    sendReply(this.#stream, exchange, head, body, detail, grpcStatus)
     this.finish()
   }
 

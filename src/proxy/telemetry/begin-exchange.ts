@@ -31,6 +31,7 @@ export function beginExchange(
     mtls: sourcePrincipal !== undefined,
     revision,
     authorization: undefined,
+    rateLimit: undefined,
     routeConfiguration: undefined,
     virtualHost: undefined,
     route: undefined,

@@ -1,5 +1,6 @@
 // What one sidecar counts. Fed by the request line as ExchangeSink and ConnectionSink, by the xDS client and the identity agent.
 import type { AuthorizationRecord } from '../../contracts/decision-record.ts'
+import type { RateLimitCounter } from '../../contracts/http-filter.ts'
 import {
   durationBucketsSeconds,
   noFlagsLabel,
@@ -60,6 +61,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   /** The last verdict counted, and the rows that it counts in. */
   #verdict: AuthorizationRecord | undefined
   #verdictRows: readonly number[] = []
+  readonly #rateLimitTable: SeriesTable
+  readonly #rateLimit: Counter
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -94,6 +97,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#configRejected = this.#configTable.counter(proxyMetrics.configRejected)
     this.#authorizationTable = registry.table(proxyMetrics.authorization.labels)
     this.#authorization = this.#authorizationTable.counter(proxyMetrics.authorization)
+    this.#rateLimitTable = registry.table(proxyMetrics.rateLimit.labels)
+    this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -156,6 +161,12 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     const row = this.#tcpTable.row(listener, cluster)
     this.#tcpSentBytes.add(row, sentBytes)
     this.#tcpReceivedBytes.add(row, receivedBytes)
+  }
+
+  rateLimitCounter(limit: string): RateLimitCounter {
+    const row = (verdict: string): number => this.#rateLimitTable.row(limit, verdict)
+    const allowed = row('allowed')
+    return (verdict) => this.#rateLimit.add(verdict === 'allowed' ? allowed : row(verdict), 1)
   }
 
   configApplied(revision: string): void {

@@ -16,6 +16,7 @@ export type ResponseFlag =
   | 'UPE' // upstream protocol error
   | 'UAEX' // refused by an authorization policy
   | 'RL' // rate limited
+  | 'RLSE' // refused because the rate limit server gave no answer
   | 'FI' // fault injected: aborted or reset
   | 'DI' // fault injected: delayed
   | 'SI' // stream idle timeout

@@ -35,6 +35,8 @@ export interface FilteredRequest {
   authorization: AuthorizationRecord | undefined
   /** Set by rate limits. */
   rateLimit?: RateLimitRecord | undefined
+  /** To be added to the response: names and values in turn. */
+  responseHeaders?: string[] | undefined
 }
 
 /** The request ends here. */
@@ -58,4 +60,4 @@ export interface HttpFilter {
 }
 
 /** Counts what one limit has said. */
-export type RateLimitCounter = (verdict: 'allowed' | 'limited' | 'dry_run') => void
+export type RateLimitCounter = (verdict: 'allowed' | 'limited' | 'dry_run' | 'failed') => void

@@ -6,6 +6,7 @@ export type FilterKind =
   | 'externalAuthorization'
   | 'authorization'
   | 'localRateLimit'
+  | 'globalRateLimit'
   | 'forwardedHeaders'
   | 'fault'
   | 'cors'
@@ -18,6 +19,7 @@ export const filterOrder: Readonly<Record<FilterKind, string>> = {
     'Istio asks the servers of CUSTOM policies before DENY and ALLOW; their answer may change headers',
   authorization: 'reads identity, claims, and headers as they go on',
   localRateLimit: "counts what is to be served: who may not ask uses up nobody's share; claims are known",
+  globalRateLimit: 'asks about nothing that a local limit refuses: the server is spared a flood',
   forwardedHeaders: 'tells the next hop what this one knows of the caller: nobody here reads it',
   fault: 'a fault stands for the destination: only who may ask it suffers; chosen with the route',
   cors: 'answers preflights by the rules of the route',

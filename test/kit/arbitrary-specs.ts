@@ -5,7 +5,12 @@ import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { FaultsSpec } from '../../src/policies/faults/faults.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
-import type { DescriptorEntrySpec, LocalRateLimitSpec } from '../../src/policies/rate-limit/rate-limit.spec.ts'
+import type {
+  DescriptorActionSpec,
+  DescriptorEntrySpec,
+  GlobalRateLimitSpec,
+  LocalRateLimitSpec,
+} from '../../src/policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetrySpec } from '../../src/policies/retries/retries.spec.ts'
 import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
@@ -208,6 +213,32 @@ export const localRateLimits: fc.Arbitrary<LocalRateLimitSpec[]> = fc.uniqueArra
     { noNullPrototype: true },
   ),
   { selector: ({ name }) => name, maxLength: 4 },
+)
+
+const action: fc.Arbitrary<DescriptorActionSpec> = fc.oneof(
+  fc.oneof(descriptorEntry, addressEntry).map(({ key, by }) => ({ key, by })),
+  fc.record({ key: token, constant: notEmpty }, { noNullPrototype: true }),
+)
+
+export const globalRateLimits: fc.Arbitrary<GlobalRateLimitSpec[]> = fc.array(
+  fc.record(
+    {
+      name: token,
+      domain: token,
+      server: fc.record(
+        {
+          cluster: host,
+          timeoutMs: milliseconds,
+          failureModeDeny: fc.boolean(),
+          statusOnError: fc.integer({ min: 400, max: 599 }),
+        },
+        { noNullPrototype: true },
+      ),
+      descriptors: fc.array(fc.array(action, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 3 }),
+    },
+    { noNullPrototype: true },
+  ),
+  { maxLength: 3 },
 )
 
 const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(

@@ -192,7 +192,7 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   rateLimit: {
     name: 'heddle_rate_limit_total',
     kind: 'counter',
-    help: 'Requests that a rate limit has counted. verdict: allowed, limited, dry_run (beyond the limit, and not refused for it).',
+    help: 'Requests that a rate limit has counted. verdict: allowed, limited, dry_run (beyond the limit, and not refused for it), failed (nobody could be asked).',
     labels: ['limit', 'verdict'],
   },
   certificateExpiry: {

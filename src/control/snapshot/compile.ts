@@ -46,7 +46,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const streamAttachment = new StreamAttachment(resolver, problems)
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
-  const treated = withTrafficPolicies(index, secured.services, problems)
+  const treated = withTrafficPolicies(index, secured.services, meshWide.settings, problems)
   const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)

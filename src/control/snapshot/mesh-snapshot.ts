@@ -10,7 +10,11 @@ import type { HeaderModifierSpec } from '../../policies/header-modifier/header-m
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
-import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
+import type {
+  GlobalRateLimitSpec,
+  LocalRateLimitSpec,
+  RateLimitServerSpec,
+} from '../../policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
@@ -36,6 +40,8 @@ export interface MeshSettings {
   readonly trustDomainAliases: readonly string[]
   /** Servers that policies with action CUSTOM ask, by name. */
   readonly authorizationServers: ReadonlyMap<string, ExternalAuthorizationSpec>
+  /** Servers that count for TrafficPolicies, by name. */
+  readonly rateLimitServers: ReadonlyMap<string, RateLimitServerSpec>
   /** Where no policy with action ALLOW applies. */
   readonly authorizationDefault: 'ALLOW' | 'DENY'
   readonly peerAuthentication: PeerAuthenticationMode
@@ -127,6 +133,8 @@ export interface MeshTraffic {
 
 export interface MeshRateLimits {
   readonly local: readonly LocalRateLimitSpec[]
+  /** Ten at the most: each has a stage of its own. */
+  readonly global: readonly GlobalRateLimitSpec[]
 }
 
 export interface MeshFaults {

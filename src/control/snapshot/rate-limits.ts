@@ -2,6 +2,9 @@
 import type { MeshRateLimits, MeshWorkload, MeshWorkloadPort } from './mesh-snapshot.ts'
 import type { ServiceDraft } from './services.ts'
 
+/** As many stages as Envoy has, but for the one of local limits. */
+const mostGlobal = 10
+
 /** The same workloads, with their limits. A port that several Services lead to has the limits of all. */
 export function withRateLimits(
   workloads: ReadonlyMap<string, MeshWorkload>,
@@ -32,5 +35,8 @@ export function withRateLimits(
 }
 
 function merged(limits: readonly MeshRateLimits[]): MeshRateLimits {
-  return { local: limits.flatMap(({ local }) => local) }
+  return {
+    local: limits.flatMap(({ local }) => local),
+    global: limits.flatMap(({ global }) => global).slice(0, mostGlobal),
+  }
 }

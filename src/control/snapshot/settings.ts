@@ -1,13 +1,13 @@
 // Mesh-wide settings: XMesh (GEP-3949) points to a MeshConfig; without an XMesh the only MeshConfig there is applies.
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
+import type { ExtensionService } from '../../policies/extension-service.schema.ts'
 import { toExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.schema.ts'
-import type {
-  AuthorizationServer,
-  ExtensionProvider,
-} from '../../policies/external-authorization/external-authorization.schema.ts'
+import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
 import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
+import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
+import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -74,10 +74,15 @@ function toSettings(spec: MeshConfigSpec): MeshSettings {
     trustDomain: spec.trustDomain,
     trustDomainAliases: spec.trustDomainAliases,
     authorizationServers: new Map(
-      spec.extensionProviders.map((provider) => [
-        provider.name,
-        toExternalAuthorizationSpec(provider, serverClusterOf(provider)),
-      ]),
+      spec.extensionProviders
+        .filter(({ envoyRateLimitGrpc }) => envoyRateLimitGrpc === undefined)
+        .map((provider) => [provider.name, toExternalAuthorizationSpec(provider, serverClusterOf(provider))]),
+    ),
+    rateLimitServers: new Map(
+      spec.extensionProviders.flatMap((provider): [string, RateLimitServerSpec][] => {
+        const { name, envoyRateLimitGrpc: server } = provider
+        return server === undefined ? [] : [[name, toRateLimitServerSpec(server, serverClusterOf(provider))]]
+      }),
     ),
     authorizationDefault: spec.authorization.defaultAction === 'deny' ? 'DENY' : 'ALLOW',
     peerAuthentication: spec.peerAuthentication.mode,
@@ -94,8 +99,8 @@ function toSettings(spec: MeshConfigSpec): MeshSettings {
 }
 
 /** "namespace/" in front of the service says nothing that its whole name does not. */
-function serverClusterOf({ envoyExtAuthzGrpc, envoyExtAuthzHttp }: ExtensionProvider): string {
-  const { service, port } = (envoyExtAuthzGrpc ?? envoyExtAuthzHttp) as AuthorizationServer
+function serverClusterOf({ envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyRateLimitGrpc }: ExtensionProvider): string {
+  const { service, port } = (envoyExtAuthzGrpc ?? envoyExtAuthzHttp ?? envoyRateLimitGrpc) as ExtensionService
   return hostPort(service.slice(service.indexOf('/') + 1), port)
 }
 

@@ -1,12 +1,14 @@
 // TrafficPolicies → how callers treat each port.
 import { toFaultsSpec } from '../../policies/faults/faults.schema.ts'
 import { toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
-import { toLocalRateLimits } from '../../policies/rate-limit/rate-limit.schema.ts'
+import { toGlobalRateLimits, toLocalRateLimits } from '../../policies/rate-limit/rate-limit.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import { documentProblem } from '../model/document.ts'
+import type { ModelDocument } from '../model/document.ts'
+import { nearest } from '../model/nearest.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
-import type { MeshFaults, MeshTraffic } from './mesh-snapshot.ts'
+import type { MeshFaults, MeshRateLimits, MeshSettings, MeshTraffic } from './mesh-snapshot.ts'
 import { carriesRequests } from './port-protocol.ts'
 import type { ProblemList } from './route-attachment.ts'
 import { compareAge, ServiceTargets, targetStatus } from './service-targets.ts'
@@ -17,13 +19,14 @@ import type { DocumentStatus } from './status.ts'
 export function withTrafficPolicies(
   index: DocumentIndex,
   services: ReadonlyMap<string, ServiceDraft>,
+  { rateLimitServers }: Pick<MeshSettings, 'rateLimitServers'>,
   problems: ProblemList,
 ): { readonly services: ReadonlyMap<string, ServiceDraft>; readonly statuses: ReadonlyMap<string, DocumentStatus> } {
   const byPort = new Map<PortDraft, MeshTraffic>()
   const statuses = new Map<string, DocumentStatus>()
   const targets = new ServiceTargets(index, services, problems)
   for (const policy of index.all('TrafficPolicy').toSorted(compareAge)) {
-    const traffic = compileTraffic(policy.spec, policy.id)
+    const traffic = compileTraffic(policy.spec, compileLimits(policy, rateLimitServers, problems))
     const reached: PortDraft[] = []
     const ancestors = policy.spec.targetRefs.map((_, position) => {
       const { accepted, ports } = targets.attach(policy, position)
@@ -56,18 +59,39 @@ function isCounted({ protocol, endpoints }: PortDraft): boolean {
 }
 
 function compileTraffic(
-  { connectTimeout, loadBalancing, retryBudget, faults, rateLimit }: TrafficPolicySpec,
-  policy: string,
+  { connectTimeout, loadBalancing, retryBudget, faults }: TrafficPolicySpec,
+  rateLimits: MeshRateLimits | undefined,
 ): MeshTraffic {
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(retryBudget === undefined ? {} : { retryBudget }),
     ...(faults === undefined ? {} : { faults: compileFaults(faults) }),
-    ...(rateLimit === undefined ? {} : { rateLimits: { local: toLocalRateLimits(rateLimit, policy) } }),
+    ...(rateLimits === undefined ? {} : { rateLimits }),
   }
 }
 
 function compileFaults(faults: NonNullable<TrafficPolicySpec['faults']>): MeshFaults {
   return { spec: toFaultsSpec(faults), ...(faults.callers === undefined ? {} : { callers: faults.callers }) }
+}
+
+/** What cannot be asked limits nothing: a limiter takes no request down that it was not told to. */
+function compileLimits(
+  policy: ModelDocument<'TrafficPolicy'>,
+  servers: MeshSettings['rateLimitServers'],
+  problems: ProblemList,
+): MeshRateLimits | undefined {
+  const { rateLimit } = policy.spec
+  if (rateLimit === undefined) return undefined
+  const local = toLocalRateLimits(rateLimit, policy.id)
+  if (rateLimit.global === undefined) return { local, global: [] }
+  const { name } = rateLimit.global.provider
+  const server = servers.get(name)
+  if (server !== undefined) return { local, global: toGlobalRateLimits(rateLimit, policy.id, server) }
+  const meant = nearest(name, [...servers.keys()])
+  const message = `no extension provider of the MeshConfig with "envoyRateLimitGrpc" is called "${name}": nothing is limited by it`
+  const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
+  const path = ['spec', 'rateLimit', 'global', 'provider', 'name']
+  problems.add(documentProblem(policy, 'HDL008', 'error', path, message, hint))
+  return { local, global: [] }
 }

@@ -1,4 +1,5 @@
 // Rate limits of a workload's port → the filters of its listener, and what the virtual host says for them.
+import { encodeGlobalActions, encodeGlobalRateLimit } from '../../policies/rate-limit/global-rate-limit.xds.ts'
 import { encodeLocalActions, encodeLocalRateLimit } from '../../policies/rate-limit/local-rate-limit.xds.ts'
 import type { MeshRateLimits } from '../snapshot/mesh-snapshot.ts'
 import type { VirtualHostInit } from './build-route.ts'
@@ -9,9 +10,15 @@ export interface ListenerLimits {
   readonly actions: NonNullable<VirtualHostInit['rateLimits']>
 }
 
-export function listenerLimits({ local }: MeshRateLimits = { local: [] }): ListenerLimits {
+export function listenerLimits({ local, global }: MeshRateLimits = { local: [], global: [] }): ListenerLimits {
   return {
-    filters: { localRateLimit: local.map(encodeLocalRateLimit) },
-    actions: local.flatMap((limit) => encodeLocalActions(limit) ?? []),
+    filters: {
+      localRateLimit: local.map(encodeLocalRateLimit),
+      globalRateLimit: global.map((limit, index) => encodeGlobalRateLimit(limit, index + 1)),
+    },
+    actions: [
+      ...local.flatMap((limit) => encodeLocalActions(limit) ?? []),
+      ...global.flatMap((limit, index) => encodeGlobalActions(limit, index + 1)),
+    ],
   }
 }

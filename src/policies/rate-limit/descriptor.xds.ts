@@ -7,7 +7,7 @@ import type {
 } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { DescriptorSchema } from '../../contracts/xds/gen/envoy/extensions/rate_limit_descriptors/expr/v3/expr_pb.ts'
 import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { DescriptorEntrySpec, DescriptorSource } from './rate-limit.spec.ts'
+import type { DescriptorActionSpec, DescriptorSource } from './rate-limit.spec.ts'
 
 type ActionInit = MessageInitShape<typeof RateLimit_ActionSchema>
 
@@ -21,7 +21,7 @@ const pathExpression = 'request.url_path'
 const methodHeader = ':method'
 const addressKey = 'remote_address'
 
-export function encodeAction({ key, by }: DescriptorEntrySpec): ActionInit {
+export function encodeAction({ key, by }: { readonly key: string; readonly by: DescriptorSource }): ActionInit {
   switch (by.kind) {
     case 'caller':
       return expression(key, callerExpression)
@@ -52,10 +52,8 @@ function requestHeader(descriptorKey: string, headerName: string): ActionInit {
   return { actionSpecifier: { case: 'requestHeaders', value: { headerName, descriptorKey } } }
 }
 
-/** `constant`: the same value for every request. Throws an Error that says what cannot be served. */
-export function decodeAction({
-  actionSpecifier: action,
-}: RateLimit_Action): DescriptorEntrySpec | { readonly key: string; readonly constant: string } {
+/** Throws an Error that says what cannot be served. */
+export function decodeAction({ actionSpecifier: action }: RateLimit_Action): DescriptorActionSpec {
   if (action.case === 'genericKey') {
     const { descriptorKey, descriptorValue } = action.value
     return { key: descriptorKey === '' ? 'generic_key' : descriptorKey, constant: descriptorValue }

@@ -1,9 +1,10 @@
 // Refuses the requests of a workload that are more than a limit allows, as Envoy's local_ratelimit filter does.
-import type { FilterRefusal, HttpFilter, RateLimitCounter } from '../../contracts/http-filter.ts'
+import type { HttpFilter, RateLimitCounter } from '../../contracts/http-filter.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
 import { compileEntry, type ReadValue } from './descriptor.runtime.ts'
 import type { LocalRateLimitSpec } from './rate-limit.spec.ts'
+import { limitedRefusal } from './refusal.runtime.ts'
 import type { TokenBuckets } from './token-buckets.runtime.ts'
 
 export interface RateLimitDeps {
@@ -15,8 +16,6 @@ export interface RateLimitDeps {
 }
 
 const all = 1_000_000
-/** gRPC: RESOURCE_EXHAUSTED. */
-const resourceExhausted = 8
 
 export function localRateLimitFilter(spec: LocalRateLimitSpec, deps: RateLimitDeps): HttpFilter {
   const { clock, random, bucketsOf, countRateLimit } = deps
@@ -24,7 +23,7 @@ export function localRateLimitFilter(spec: LocalRateLimitSpec, deps: RateLimitDe
   const buckets = bucketsOf(spec)
   const count = countRateLimit(name)
   const keyOf = compileKey(spec.descriptor.map(compileEntry))
-  const policy = policyHeader(name, buckets)
+  const policy = { name, quota: Math.floor(buckets.maxTokens), windowSeconds: secondsOf(buckets.fillMs) }
   return {
     name: 'envoy.filters.http.local_ratelimit',
     apply(request) {
@@ -38,7 +37,7 @@ export function localRateLimitFilter(spec: LocalRateLimitSpec, deps: RateLimitDe
       const enforced = enforcedShare >= all || (enforcedShare > 0 && random.int(all) < enforcedShare)
       count(enforced ? 'limited' : 'dry_run')
       request.rateLimit = { limit: name, enforced }
-      return enforced ? limited(name, policy, waitMs) : undefined
+      return enforced ? limitedRefusal(policy, secondsOf(waitMs)) : undefined
     },
   }
 }
@@ -60,35 +59,7 @@ function compileKey(reads: readonly ReadValue[]): ReadValue {
   }
 }
 
-/** draft-ietf-httpapi-ratelimit-headers-10: what the bucket holds, and the seconds in which it fills. */
-function policyHeader(name: string, buckets: TokenBuckets): string {
-  return `"${shortName(name)}";q=${Math.floor(buckets.maxTokens)};w=${secondsOf(buckets.fillMs)}`
-}
-
-/** For a caller, who need not know where the limit was written. */
-function shortName(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1).replaceAll(/[^!-~]|["\\]/g, '_')
-}
-
 /** Rounded up, but for what fractions have added. */
 function secondsOf(milliseconds: number): number {
   return Math.max(1, Math.ceil(milliseconds / 1000 - 1e-6))
-}
-
-function limited(name: string, policy: string, waitMs: number): FilterRefusal {
-  const seconds = secondsOf(waitMs)
-  return {
-    status: 429,
-    grpcStatus: resourceExhausted,
-    flags: ['RL'],
-    detail: `more requests than the rate limit "${shortName(name)}" allows: try again in ${seconds} s`,
-    headers: [
-      'ratelimit-policy',
-      policy,
-      'ratelimit',
-      `"${shortName(name)}";r=0;t=${seconds}`,
-      'retry-after',
-      String(seconds),
-    ],
-  }
 }

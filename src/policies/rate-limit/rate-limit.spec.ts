@@ -38,3 +38,54 @@ export interface LocalRateLimitSpec {
   /** Millionths of the requests beyond the limit that are refused; the others pass, and are counted. */
   readonly enforcedShare: number
 }
+
+export interface RateLimitServerSpec {
+  readonly cluster: string
+  /** For one question. */
+  readonly timeoutMs: number
+  /** Requests that the server gives no answer about are refused. */
+  readonly failureModeDeny: boolean
+  /** With this status. */
+  readonly statusOnError: number
+}
+
+/** `constant`: the same for every request. */
+export type DescriptorActionSpec =
+  | { readonly key: string; readonly by: DescriptorSource }
+  | { readonly key: string; readonly constant: string }
+
+export interface GlobalRateLimitSpec {
+  /** "TrafficPolicy/default/reviews". */
+  readonly name: string
+  readonly domain: string
+  readonly server: RateLimitServerSpec
+  /** What the server is asked about, at once. One whose entries a request does not all have is left out. */
+  readonly descriptors: readonly (readonly DescriptorActionSpec[])[]
+}
+
+export interface RateLimitQuestion {
+  readonly domain: string
+  readonly descriptors: readonly (readonly { readonly key: string; readonly value: string }[])[]
+}
+
+export interface RateLimitAnswer {
+  readonly limited: boolean
+  /** The limit that comes first of those that are reached; undefined: the server does not say. */
+  readonly reached: ReachedLimit | undefined
+  /** Names in lower case, and values, in turn. */
+  readonly responseHeaders: readonly string[]
+  readonly requestHeaders: readonly string[]
+  /** Of a refusal; '': one of our own. */
+  readonly body: string
+}
+
+export interface ReachedLimit {
+  readonly name: string
+  readonly requests: number
+  /** Undefined: a unit that is not known. */
+  readonly windowSeconds: number | undefined
+  readonly resetSeconds: number
+}
+
+/** Rejects when there is no answer; `signal`: nobody waits for one any more. */
+export type AskRateLimit = (question: RateLimitQuestion, signal: AbortSignal) => Promise<RateLimitAnswer>

@@ -68,6 +68,13 @@ describe('token buckets', () => {
     expect(buckets.take('1', 3), 'forgotten').toBe(0)
   })
 
+  it('tell long keys apart', () => {
+    const buckets = new TokenBuckets({ maxTokens: 1, tokensPerFill: 1, fillIntervalMs: 3_600_000 }, 1)
+    const long = 'x'.repeat(60_000)
+    expect([buckets.take(`${long}a`, 0), buckets.take(`${long}b`, 0)]).toEqual([0, 0])
+    expect(buckets.take(`${long}a`, 0)).toBeGreaterThan(0)
+  })
+
   it('hold the share of a process, and one token at least', () => {
     expect(taken(new TokenBuckets(tenASecond, 1 / 4), 'a', 0, 50)).toBe(2)
     const small = new TokenBuckets({ maxTokens: 2, tokensPerFill: 2, fillIntervalMs: 1_000 }, 1 / 4)

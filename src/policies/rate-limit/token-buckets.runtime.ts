@@ -1,8 +1,11 @@
 // Token buckets of one limit, one for each key: numbers that are brought up to date when somebody takes, without timers.
+import { secretDigest } from '../../core/secret-digest.ts'
 import type { TokenBucketSpec } from './rate-limit.spec.ts'
 
 /** So many keys are remembered; of one more, the one that was idle longest is forgotten, and finds a full bucket when it comes back. */
 export const mostBuckets = 10_000
+/** Callers may send keys of any length: of longer ones the digest is kept. */
+const longestKey = 128
 
 interface Bucket {
   tokens: number
@@ -24,7 +27,7 @@ export class TokenBuckets {
 
   /** 0: one token was taken. Else milliseconds until there is one. */
   take(key: string, nowMs: number): number {
-    const bucket = this.#bucketOf(key, nowMs)
+    const bucket = this.#bucketOf(key.length > longestKey ? secretDigest(key).toString('base64url') : key, nowMs)
     bucket.tokens = Math.min(this.maxTokens, bucket.tokens + (nowMs - bucket.atMs) * this.#tokensPerMs)
     bucket.atMs = nowMs
     // what was added up in fractions may miss a whole by a hair

@@ -4,6 +4,7 @@ import { authorizationFilter, createAuthorizer } from '../../policies/authorizat
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { externalAuthorizationFilter } from '../../policies/external-authorization/external-authorization.runtime.ts'
+import { globalRateLimitFilter } from '../../policies/rate-limit/global-rate-limit.runtime.ts'
 import { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
 import { localRateLimitFilter } from '../../policies/rate-limit/local-rate-limit.runtime.ts'
 import type { RateLimitDeps } from '../../policies/rate-limit/local-rate-limit.runtime.ts'
@@ -16,7 +17,9 @@ import type {
   ListenerConfig,
   TcpProxyConfig,
 } from '../runtime/runtime-config.ts'
-import { createAskAuthorization, type AskDeps } from './ask-authorization.ts'
+import type { AskDeps } from '../upstream/ask-grpc.ts'
+import { createAskAuthorization } from './ask-authorization.ts'
+import { createAskRateLimit } from './ask-rate-limit.ts'
 
 export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit<RateLimitDeps, 'bucketsOf'> {
   /** SPIFFE ID of the workload or gateway that the requests are for. */
@@ -92,6 +95,8 @@ function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }
       return requestAuthenticationFilter(config.spec, deps)
     case 'local-rate-limit':
       return localRateLimitFilter(config.spec, deps)
+    case 'global-rate-limit':
+      return globalRateLimitFilter(config.spec, { ...deps, ask: createAskRateLimit(config.spec.server.cluster, deps) })
     case 'external-authorization':
     default:
       return externalAuthorization(config, deps)

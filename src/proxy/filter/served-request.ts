@@ -57,6 +57,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** By whoever made the request first: between sidecars HTTP/1.1 may travel as HTTP/2. */
   #spoken: HttpProtocol
   #proxied: ProxiedRequest | undefined
+  /** Names and values in turn, that filters add to the response. */
+  #responseHeaders: readonly string[] | undefined
   /** Between the two, where a fault slows the response down. */
   #paced: PacedStream | undefined
   /** An answer of our own that waits for the end of the request. */
@@ -125,13 +127,22 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const query = head.path.indexOf('?')
     const path = query === -1 ? head.path : head.path.slice(0, query)
     const peer = peerFacts(connection, remoteAddress)
-    const filtered = { head, path, peer, token: undefined, authorization: undefined, rateLimit: undefined }
+    const filtered = {
+      head,
+      path,
+      peer,
+      token: undefined,
+      authorization: undefined,
+      rateLimit: undefined,
+      responseHeaders: undefined,
+    }
     const result = runFilters(this.#deps.filters.of(manager), filtered, (error) =>
       this.#deps.logger.error('filter failed', { error: errorMessage(error) }),
     )
     const noted = (refusal: FilterResult): FilterResult => {
       this.#exchange.authorization = filtered.authorization
       this.#exchange.rateLimit = filtered.rateLimit
+      this.#responseHeaders = filtered.responseHeaders
       return refusal
     }
     return result instanceof Promise ? result.then(noted) : noted(result)
@@ -299,7 +310,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     }
     exchange.destinationService = cluster.serviceHost
     const { timeouts, retry } = decision.action
-    const { request, modifyResponse } = decision
+    const { request } = decision
+    const modifyResponse = withHeaders(this.#responseHeaders, decision.modifyResponse)
     const faults = decision.faults?.draw(this.#stream.request, this.#deps.random)
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()
@@ -388,6 +400,17 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const exchange = this.#exchange
     exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs
     this.#deps.sink.finished(exchange)
+  }
+}
+
+function withHeaders(
+  headers: readonly string[] | undefined,
+  modify: ForwardPlan['modifyResponse'],
+): ForwardPlan['modifyResponse'] {
+  if (headers === undefined) return modify
+  return (response) => {
+    modify(response)
+    for (let i = 0; i < headers.length; i += 2) response.headers.add(headers[i] as string, headers[i + 1] as string)
   }
 }
 

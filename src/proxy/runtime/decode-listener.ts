@@ -11,6 +11,7 @@ import { ExtAuthzSchema } from '../../contracts/xds/gen/envoy/extensions/filters
 import { HTTPFaultSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { JwtAuthenticationSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { LocalRateLimitSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
+import { RateLimitSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
@@ -33,6 +34,7 @@ import {
 } from '../../policies/external-authorization/external-authorization.xds.ts'
 import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import { decodeGlobalRateLimit } from '../../policies/rate-limit/global-rate-limit.xds.ts'
 import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limit.xds.ts'
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
@@ -208,6 +210,11 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
       if (message.descriptors.length > 0) refuseNamedRoutes(manager, name)
       const limits = within(`HTTP filter "${name}"`, () => decodeLocalRateLimits(message, actionsOf(manager)))
       filters.push(...limits.map((spec): HttpFilterConfig => ({ kind: 'local-rate-limit', spec })))
+    } else if (isTypedConfig(config, RateLimitSchema)) {
+      const message = readTypedConfig(config, RateLimitSchema, name)
+      refuseNamedRoutes(manager, name)
+      const spec = within(`HTTP filter "${name}"`, () => decodeGlobalRateLimit(message, actionsOf(manager)))
+      if (spec !== undefined) filters.push({ kind: 'global-rate-limit', spec })
     } else if (isTypedConfig(config, HTTPFaultSchema)) {
       const { delay, abort, responseRateLimit } = readTypedConfig(config, HTTPFaultSchema, name)
       if (delay !== undefined || abort !== undefined || responseRateLimit !== undefined)

@@ -11,7 +11,7 @@ import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.sp
 import type { LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
-import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
+import type { GlobalRateLimitSpec, LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RequestAuthenticationSpec } from '../../policies/request-authentication/request-authentication.spec.ts'
 import type { RetryBudgetSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
@@ -91,6 +91,7 @@ export type HttpFilterConfig =
   | { readonly kind: 'request-authentication'; readonly spec: RequestAuthenticationSpec }
   | { readonly kind: 'authorization'; readonly spec: RbacFilterSpec }
   | { readonly kind: 'local-rate-limit'; readonly spec: LocalRateLimitSpec }
+  | { readonly kind: 'global-rate-limit'; readonly spec: GlobalRateLimitSpec }
   /** `asked`: about which requests, those that one of these rules matches; absent: about all. */
   | {
       readonly kind: 'external-authorization'

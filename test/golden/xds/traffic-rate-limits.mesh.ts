@@ -1,4 +1,4 @@
-// Rate limits at a workload: of all requests, and by what they carry.
+// Rate limits at a workload: of all requests, by what they carry, and those that a server counts.
 import { MeshBuilder } from '../../kit/mesh-builder.ts'
 import { node } from './golden-case.ts'
 import type { GoldenCase } from './golden-case.ts'
@@ -33,10 +33,30 @@ export const golden: GoldenCase = {
                 enforcedShare: 0,
               },
             ],
+            global: [
+              {
+                name: 'TrafficPolicy/default/web',
+                domain: 'shop',
+                server: {
+                  cluster: 'limits.default.svc.cluster.local:80',
+                  timeoutMs: 100,
+                  failureModeDeny: true,
+                  statusOnError: 503,
+                },
+                descriptors: [
+                  [{ key: 'caller', by: { kind: 'caller' } }],
+                  [
+                    { key: 'tier', constant: 'free' },
+                    { key: 'tenant', by: { kind: 'header', name: 'x-tenant' } },
+                  ],
+                ],
+              },
+            ],
           },
         },
       ],
     })
-    .service('default', 'web', { workloads: ['web'] }),
+    .service('default', 'web', { workloads: ['web'] })
+    .service('default', 'limits', { protocol: 'grpc', workloads: ['web'] }),
   node: node('sidecar', 'default', 'web'),
 }

@@ -34,6 +34,8 @@ import { documentTexts } from '../control/model/document.ts'
 import { Model } from '../control/model/model.ts'
 import { PortAllocator } from '../control/ports/port-allocator.ts'
 import { probePort } from '../control/ports/port-probe.ts'
+import { QuotaDealer } from '../control/quota/quota-dealer.ts'
+import { sharedLimitsOf } from '../control/quota/shared-limits.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import { createFileSource } from '../control/sources/file-source.ts'
 import type { SourceFile } from '../control/sources/source.ts'
@@ -178,6 +180,10 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   lifecycle.onStop(() => trust.stop())
   const trustService = trust.service()
   secured.addService(trustService.definition, trustService.implementation)
+  const quotas = new QuotaDealer({ clock, proxies, limitsOf: (node) => sharedLimitsOf(snapshotNow(), node) })
+  lifecycle.onStop(() => quotas.stop())
+  const quotaService = quotas.service()
+  secured.addService(quotaService.definition, quotaService.implementation)
   const rotation = new Rotation({
     authority,
     proxies: () => proxies().keys(),

@@ -4,6 +4,7 @@ import { DeadlineList } from '../core/deadline-list.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { Watchable } from '../core/watchable.ts'
+import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
 import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
 import type { ResolveHost } from './cluster/host-addresses.ts'
@@ -36,8 +37,7 @@ export interface RequestLineDeps {
   readonly connections: ConnectionSink
   readonly jwks: JwksSource
   readonly spiffeId: string
-  /** Share of each rate limit that is this process's own. */
-  readonly processShare: number
+  readonly limits: LimitBuckets
   readonly plaintextCallers: PlaintextSink
   /** "namespace/name", for the log. */
   readonly proxyName: string
@@ -74,7 +74,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     deadlines,
     clusters,
     principal: deps.spiffeId,
-    processShare: deps.processShare,
+    limits: deps.limits,
     countRateLimit: (limit) => connections.rateLimitCounter(limit),
   })
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger }

@@ -196,22 +196,28 @@ export const descriptor: fc.Arbitrary<DescriptorEntrySpec[]> = fc.array(fc.oneof
 
 /** Their names differ. */
 export const localRateLimits: fc.Arbitrary<LocalRateLimitSpec[]> = fc.uniqueArray(
-  fc.record(
-    {
-      name: token.map((name) => `TrafficPolicy/default/${name}`),
-      tokenBucket: fc.record(
-        {
-          maxTokens: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
-          tokensPerFill: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
-          fillIntervalMs: milliseconds,
-        },
-        { noNullPrototype: true },
-      ),
-      descriptor,
-      enforcedShare: share,
-    },
-    { noNullPrototype: true },
-  ),
+  fc
+    .record(
+      {
+        name: token.map((name) => `TrafficPolicy/default/${name}`),
+        tokenBucket: fc.record(
+          {
+            maxTokens: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+            tokensPerFill: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+            fillIntervalMs: milliseconds,
+          },
+          { noNullPrototype: true },
+        ),
+        descriptor,
+        enforcedShare: share,
+      },
+      { noNullPrototype: true },
+    )
+    .chain((limit) =>
+      limit.descriptor.length > 0
+        ? fc.constant<LocalRateLimitSpec>(limit)
+        : fc.constantFrom<LocalRateLimitSpec>(limit, { ...limit, shared: true }),
+    ),
   { selector: ({ name }) => name, maxLength: 4 },
 )
 

@@ -23,7 +23,6 @@ export function localRateLimitFilter(spec: LocalRateLimitSpec, deps: RateLimitDe
   const buckets = bucketsOf(spec)
   const count = countRateLimit(name)
   const keyOf = compileKey(spec.descriptor.map(compileEntry))
-  const policy = { name, quota: Math.floor(buckets.maxTokens), windowSeconds: secondsOf(buckets.fillMs) }
   return {
     name: 'envoy.filters.http.local_ratelimit',
     apply(request) {
@@ -37,7 +36,9 @@ export function localRateLimitFilter(spec: LocalRateLimitSpec, deps: RateLimitDe
       const enforced = enforcedShare >= all || (enforcedShare > 0 && random.int(all) < enforcedShare)
       count(enforced ? 'limited' : 'dry_run')
       request.rateLimit = { limit: name, enforced }
-      return enforced ? limitedRefusal(policy, secondsOf(waitMs)) : undefined
+      if (!enforced) return undefined
+      const policy = { name, quota: Math.floor(buckets.maxTokens), windowSeconds: secondsOf(buckets.fillMs) }
+      return limitedRefusal(policy, secondsOf(waitMs))
     },
   }
 }

@@ -60,7 +60,7 @@ describe('local rate limits over xDS', () => {
 
   it.each([
     [{ localRateLimitPerDownstreamConnection: true }, 'per connection'],
-    [{ localClusterRateLimit: {} }, 'local_cluster_rate_limit'],
+    [{ localClusterRateLimit: {}, descriptors: [{}] }, 'local_cluster_rate_limit'],
     [{ filterEnabled: { defaultValue: { numerator: 50 } } }, '0 or 100 %'],
     [{ status: { code: 503 } }, 'status 503'],
     [{ tokenBucket: { maxTokens: 1 } }, 'fill_interval'],

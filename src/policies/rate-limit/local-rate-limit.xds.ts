@@ -31,6 +31,7 @@ export function encodeLocalRateLimit(spec: LocalRateLimitSpec): MessageInitShape
     filterEnabled: { defaultValue: encodeShare(all) },
     filterEnforced: { defaultValue: encodeShare(enforcedShare) },
     rateLimitedAsResourceExhausted: true,
+    ...(spec.shared === true ? { localClusterRateLimit: {} } : {}),
     ...(descriptor.length === 0
       ? { tokenBucket }
       : { descriptors: [{ entries: [{ key: limitKey, value: name }, ...entries], tokenBucket }] }),
@@ -73,14 +74,15 @@ export function decodeLocalRateLimits(
     }),
   )
   if (tokenBucket === undefined) return counted
-  return [...counted, { name, tokenBucket: decodeBucket(tokenBucket), descriptor: [], enforcedShare }]
+  const shared = message.localClusterRateLimit === undefined ? {} : { shared: true as const }
+  return [...counted, { name, tokenBucket: decodeBucket(tokenBucket), descriptor: [], enforcedShare, ...shared }]
 }
 
 function refuseUnsupported(message: LocalRateLimit): void {
   if (message.localRateLimitPerDownstreamConnection)
     throw new Error('local_ratelimit: a limit per connection is not supported')
-  if (message.localClusterRateLimit !== undefined)
-    throw new Error('local_ratelimit: local_cluster_rate_limit is not supported')
+  if (message.localClusterRateLimit !== undefined && message.descriptors.length > 0)
+    throw new Error('local_ratelimit: local_cluster_rate_limit is not supported with descriptors')
   if (
     message.tokenBucket !== undefined &&
     message.descriptors.length > 0 &&

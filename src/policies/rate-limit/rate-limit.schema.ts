@@ -25,6 +25,7 @@ export interface LocalLimit {
   }
   readonly descriptor: readonly DescriptorEntry[]
   readonly dryRun: boolean
+  readonly shared: boolean
 }
 
 export interface GlobalLimit {
@@ -104,23 +105,30 @@ const tokensSchema = z.int().min(1).max(most)
 /** Envoy wants 50 ms at least. */
 const leastFillMs = 50
 
-const localLimitSchema = z.strictObject({
-  name: z
-    .string()
-    .max(63)
-    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'a name of lower-case letters, digits and "-"')
-    .default('default'),
-  tokenBucket: z.strictObject({
-    maxTokens: tokensSchema,
-    tokensPerFill: tokensSchema,
-    fillInterval: durationSchema.refine(
-      (interval) => durationMs(interval) >= leastFillMs,
-      '"fillInterval" must be 50ms or more',
-    ),
-  }),
-  descriptor: descriptorSchema.default([]),
-  dryRun: z.boolean().default(false),
-})
+const localLimitSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .max(63)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'a name of lower-case letters, digits and "-"')
+      .default('default'),
+    tokenBucket: z.strictObject({
+      maxTokens: tokensSchema,
+      tokensPerFill: tokensSchema,
+      fillInterval: durationSchema.refine(
+        (interval) => durationMs(interval) >= leastFillMs,
+        '"fillInterval" must be 50ms or more',
+      ),
+    }),
+    descriptor: descriptorSchema.default([]),
+    dryRun: z.boolean().default(false),
+    shared: z.boolean().default(false),
+  })
+  .check((ctx) => {
+    const { descriptor, shared } = ctx.value
+    if (shared && descriptor.length > 0)
+      ctx.issues.push(ruleIssue(shared, ['shared'], 'a limit with a descriptor cannot be shared', 'HDL010'))
+  })
 
 const globalLimitSchema = z.strictObject({
   provider: z.strictObject({ name: z.string().min(1).max(253) }),
@@ -140,7 +148,7 @@ export const rateLimitSchema: z.ZodType<RateLimitSettings> = z
 
 /** `policy`: "TrafficPolicy/default/reviews". */
 export function toLocalRateLimits({ local }: RateLimitSettings, policy: string): LocalRateLimitSpec[] {
-  return local.map(({ name, tokenBucket, descriptor, dryRun }) => ({
+  return local.map(({ name, tokenBucket, descriptor, dryRun, shared }) => ({
     name: `${policy}/${name}`,
     tokenBucket: {
       maxTokens: tokenBucket.maxTokens,
@@ -149,6 +157,7 @@ export function toLocalRateLimits({ local }: RateLimitSettings, policy: string):
     },
     descriptor: toDescriptor(descriptor),
     enforcedShare: dryRun ? 0 : 1_000_000,
+    ...(shared ? { shared } : {}),
   }))
 }
 

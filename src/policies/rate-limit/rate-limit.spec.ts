@@ -37,6 +37,8 @@ export interface LocalRateLimitSpec {
   readonly descriptor: readonly DescriptorEntrySpec[]
   /** Millionths of the requests beyond the limit that are refused; the others pass, and are counted. */
   readonly enforcedShare: number
+  /** All proxies of the destination together. Only without a descriptor. */
+  readonly shared?: true
 }
 
 export interface RateLimitServerSpec {

@@ -14,22 +14,54 @@ interface Bucket {
 }
 
 export class TokenBuckets {
-  readonly maxTokens: number
-  readonly #tokensPerMs: number
+  readonly #spec: TokenBucketSpec
+  #maxTokens = 0
+  #tokensPerMs = 0
+  /** Since it was asked for last. */
+  #demand = 0
   /** The one idle longest comes first. */
   readonly #buckets = new Map<string, Bucket>()
 
   /** `share`: of the limit that is this process's own. A bucket holds one token at least: it would never let anything pass. */
-  constructor({ maxTokens, tokensPerFill, fillIntervalMs }: TokenBucketSpec, share: number) {
-    this.maxTokens = Math.max(1, maxTokens * share)
+  constructor(spec: TokenBucketSpec, share: number) {
+    this.#spec = spec
+    this.#size(share)
+  }
+
+  get maxTokens(): number {
+    return this.#maxTokens
+  }
+
+  /** What has come in until now came in at the share before. */
+  setShare(share: number, nowMs: number): void {
+    for (const bucket of this.#buckets.values()) this.#fill(bucket, nowMs)
+    this.#size(share)
+    for (const bucket of this.#buckets.values()) bucket.tokens = Math.min(this.#maxTokens, bucket.tokens)
+  }
+
+  /** How many tokens were asked for since the last time, in vain or not. */
+  takeDemand(): number {
+    const demand = this.#demand
+    this.#demand = 0
+    return demand
+  }
+
+  #size(share: number): void {
+    const { maxTokens, tokensPerFill, fillIntervalMs } = this.#spec
+    this.#maxTokens = Math.max(1, maxTokens * share)
     this.#tokensPerMs = (tokensPerFill * share) / fillIntervalMs
+  }
+
+  #fill(bucket: Bucket, nowMs: number): void {
+    bucket.tokens = Math.min(this.#maxTokens, bucket.tokens + (nowMs - bucket.atMs) * this.#tokensPerMs)
+    bucket.atMs = nowMs
   }
 
   /** 0: one token was taken. Else milliseconds until there is one. */
   take(key: string, nowMs: number): number {
     const bucket = this.#bucketOf(key.length > longestKey ? secretDigest(key).toString('base64url') : key, nowMs)
-    bucket.tokens = Math.min(this.maxTokens, bucket.tokens + (nowMs - bucket.atMs) * this.#tokensPerMs)
-    bucket.atMs = nowMs
+    this.#fill(bucket, nowMs)
+    this.#demand++
     // what was added up in fractions may miss a whole by a hair
     if (bucket.tokens >= 1 - 1e-9) {
       bucket.tokens = Math.max(0, bucket.tokens - 1)
@@ -40,7 +72,7 @@ export class TokenBuckets {
 
   /** Milliseconds in which an empty bucket fills. */
   get fillMs(): number {
-    return this.maxTokens / this.#tokensPerMs
+    return this.#maxTokens / this.#tokensPerMs
   }
 
   get size(): number {
@@ -57,7 +89,7 @@ export class TokenBuckets {
       return known
     }
     if (this.#buckets.size >= mostBuckets) this.#buckets.delete(this.#buckets.keys().next().value as string)
-    const bucket = { tokens: this.maxTokens, atMs: nowMs }
+    const bucket = { tokens: this.#maxTokens, atMs: nowMs }
     this.#buckets.set(key, bucket)
     return bucket
   }

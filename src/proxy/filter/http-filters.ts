@@ -5,7 +5,7 @@ import type { Authorizer } from '../../policies/authorization/authorization.runt
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { externalAuthorizationFilter } from '../../policies/external-authorization/external-authorization.runtime.ts'
 import { globalRateLimitFilter } from '../../policies/rate-limit/global-rate-limit.runtime.ts'
-import { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
+import type { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
 import { localRateLimitFilter } from '../../policies/rate-limit/local-rate-limit.runtime.ts'
 import type { RateLimitDeps } from '../../policies/rate-limit/local-rate-limit.runtime.ts'
 import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
@@ -24,22 +24,19 @@ import { createAskRateLimit } from './ask-rate-limit.ts'
 export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit<RateLimitDeps, 'bucketsOf'> {
   /** SPIFFE ID of the workload or gateway that the requests are for. */
   readonly principal: string
-  /** Share of each rate limit that is this process's own: several may serve the same ports. */
-  readonly processShare: number
+  readonly limits: LimitBuckets
 }
 
 type BuildDeps = HttpFilterDeps & RateLimitDeps
 
 export class HttpFilters {
   readonly #deps: BuildDeps
-  readonly #buckets: LimitBuckets
   /** As long as somebody has the configuration, be it a connection that came before the newest one. */
   readonly #managers = new WeakMap<HttpConnectionManagerConfig, readonly HttpFilter[]>()
   readonly #streams = new WeakMap<TcpProxyConfig, Authorizer>()
 
   constructor(deps: HttpFilterDeps) {
-    this.#buckets = new LimitBuckets(deps.processShare)
-    this.#deps = { ...deps, bucketsOf: (spec) => this.#buckets.of(spec) }
+    this.#deps = { ...deps, bucketsOf: (spec) => deps.limits.of(spec) }
   }
 
   /** Builds what is new, before anybody asks for it. */
@@ -52,7 +49,7 @@ export class HttpFilters {
         if (filter.kind === 'http')
           for (const one of filter.filters ?? []) if (one.kind === 'local-rate-limit') limits.push(one.spec)
       }
-    this.#buckets.keep(limits)
+    this.#deps.limits.keep(limits)
   }
 
   of(manager: HttpConnectionManagerConfig): readonly HttpFilter[] {

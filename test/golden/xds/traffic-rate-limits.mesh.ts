@@ -32,6 +32,13 @@ export const golden: GoldenCase = {
                 ],
                 enforcedShare: 0,
               },
+              {
+                name: 'TrafficPolicy/default/web/together',
+                tokenBucket: { maxTokens: 10, tokensPerFill: 5, fillIntervalMs: 1_000 },
+                descriptor: [],
+                enforcedShare: 1_000_000,
+                shared: true,
+              },
             ],
             global: [
               {

@@ -132,7 +132,6 @@ function run(proxies: number, demand: Demand, seconds: number, fromSeconds: numb
     if (!away && atMs >= awayAtSeconds * 1_000) {
       away = true
       quotas.stop()
-      for (const { limits } of parts) limits.fallBack(clock.monotonicMs())
     }
     for (const [index, part] of parts.entries()) {
       // each at another time of the second
@@ -141,6 +140,7 @@ function run(proxies: number, demand: Demand, seconds: number, fromSeconds: numb
         const [report] = part.limits.takeDemands(clock.monotonicMs())
         part.call.report(part.node, report?.perSecond ?? 0)
       }
+      if (away && atMs % 1_000 === 0) part.limits.expire(clock.monotonicMs())
       part.due += (2 * random.next() * demand(index, atMs / 1_000) * stepMs) / 1_000
       for (; part.due >= 1; part.due--) {
         const passes = part.limits.of(spec).take('', clock.monotonicMs()) === 0

@@ -3,9 +3,13 @@ import { WatchableValue } from '../../core/watchable.ts'
 import type { LocalRateLimitSpec } from './rate-limit.spec.ts'
 import { TokenBuckets } from './token-buckets.runtime.ts'
 
+/** Without an assignment for so long, a proxy goes on with an even share. */
+const staleAfterMs = 3_000
+
 interface SharedLimit {
   readonly buckets: TokenBuckets
   fallbackShare: number
+  assignedMs: number
   /** Since when its takes are counted. */
   countedMs: number
 }
@@ -39,7 +43,7 @@ export class LimitBuckets {
       if (spec.shared !== true) continue
       const buckets = this.of(spec)
       const known = before.get(spec.name)
-      const fresh = { buckets, fallbackShare: this.#share, countedMs: -Infinity }
+      const fresh = { buckets, fallbackShare: this.#share, assignedMs: -Infinity, countedMs: -Infinity }
       this.#byName.set(spec.name, known?.buckets === buckets ? known : fresh)
     }
     const names = [...this.#byName.keys()]
@@ -51,11 +55,14 @@ export class LimitBuckets {
     const found = this.#byName.get(limit)
     if (found === undefined) return
     found.fallbackShare = fallbackShare
+    found.assignedMs = nowMs
     found.buckets.setShare(share, nowMs)
   }
 
-  fallBack(nowMs: number): void {
-    for (const { buckets, fallbackShare } of this.#byName.values()) buckets.setShare(fallbackShare, nowMs)
+  /** Assignments that are old hold no longer. */
+  expire(nowMs: number): void {
+    for (const { buckets, fallbackShare, assignedMs } of this.#byName.values())
+      if (nowMs - assignedMs >= staleAfterMs) buckets.setShare(fallbackShare, nowMs)
   }
 
   /** Since they were taken last. */

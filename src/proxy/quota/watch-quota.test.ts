@@ -53,7 +53,7 @@ function watched(...shared: readonly LocalRateLimitSpec[]) {
     },
   } as unknown as Client
   const stop = watchQuota(client, { node: 'sidecar~default~web', limits, clock })
-  return { clock, limits, calls, stop, newest: () => calls.at(-1) as Call }
+  return { clock, client, limits, calls, stop, newest: () => calls.at(-1) as Call }
 }
 
 describe('the watch over shared limits', () => {
@@ -92,6 +92,18 @@ describe('the watch over shared limits', () => {
     expect(calls.length).toBeGreaterThan(1)
     newest().assign(0.7, 0.5)
     expect(limits.of(spec).maxTokens).toBe(70)
+  })
+
+  it('counts the time from the assignment, however often the channel is opened anew', () => {
+    const { clock, client, limits, newest, stop } = watched(spec)
+    newest().assign(0.9, 0.5)
+    let stopNewest = stop
+    for (let second = 0; second < 3; second++) {
+      stopNewest()
+      stopNewest = watchQuota(client, { node: 'sidecar~default~web', limits, clock })
+      clock.advance(1_000)
+    }
+    expect(limits.of(spec).maxTokens).toBe(50)
   })
 
   it('does not ask a control plane again that deals out nothing', () => {

@@ -17,15 +17,12 @@ export interface QuotaWatchOptions {
 
 const path = `/${QuotaService.typeName}/${QuotaService.method.reportDemand.name}`
 const reportIntervalMs = 1_000
-/** Without an assignment for so long, all proxies go on with even shares. */
-const staleAfterMs = 3_000
 
 /** On a channel that somebody else opened and closes. Ends with the returned function, or where nobody knows of it: any xDS server will do. */
 export function watchQuota(client: Client, { node, limits, clock }: QuotaWatchOptions): () => void {
   let call: ClientDuplexStream<DemandReport, QuotaAssignment> | undefined
   let timer: Timer | undefined
   let unknown = false
-  let assignedMs = clock.monotonicMs()
   const open = (): void => {
     try {
       call = client.makeBidiStreamRequest(path, encodeReport, decodeAssignment)
@@ -35,8 +32,8 @@ export function watchQuota(client: Client, { node, limits, clock }: QuotaWatchOp
     }
     const opened = call
     call.on('data', ({ shares }: QuotaAssignment) => {
-      assignedMs = clock.monotonicMs()
-      for (const { limit, share, fallbackShare } of shares) limits.assign(limit, share, fallbackShare, assignedMs)
+      for (const { limit, share, fallbackShare } of shares)
+        limits.assign(limit, share, fallbackShare, clock.monotonicMs())
     })
     call.on('error', () => {
       // its status follows
@@ -53,13 +50,12 @@ export function watchQuota(client: Client, { node, limits, clock }: QuotaWatchOp
       return
     }
     const nowMs = clock.monotonicMs()
-    if (nowMs - assignedMs >= staleAfterMs) limits.fallBack(nowMs)
+    limits.expire(nowMs)
     if (call === undefined && !unknown) open()
     call?.write(create(DemandReportSchema, { node, demands: limits.takeDemands(nowMs) }))
     timer = clock.setTimer(reportIntervalMs, tick)
   }
   const unsubscribe = limits.shared.subscribe(() => {
-    if (timer === undefined) assignedMs = clock.monotonicMs()
     timer?.cancel()
     tick()
   })

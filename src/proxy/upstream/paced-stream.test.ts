@@ -64,6 +64,26 @@ describe('a paced stream', () => {
     expect(sentBytes()).toBe(2_000)
   })
 
+  it('ends for a caller that takes no more, once nothing waits', () => {
+    const { log, stream, setTakes } = paced(10_000)
+    setTakes(false)
+    stream.sendData(Buffer.alloc(500))
+    stream.sendEnd()
+    stream.finish()
+    expect(log).toEqual(['end', 'finish'])
+  })
+
+  it('ends at once after what waited was given up', () => {
+    const { clock, log, stream, sentBytes } = paced(10_000)
+    stream.sendData(Buffer.alloc(2_000))
+    stream.cancel()
+    stream.sendEnd()
+    stream.finish()
+    clock.advance(1_000)
+    expect(sentBytes()).toBe(500)
+    expect(log).toEqual(['end', 'finish'])
+  })
+
   it('sends nothing after it was given up', () => {
     const { clock, log, stream, sentBytes } = paced(10_000)
     stream.sendData(Buffer.alloc(2_000))

@@ -99,8 +99,9 @@ export class PacedStream implements ServerStream {
   }
 
   sendEnd(trailers?: HeaderList): void {
-    this.#end = { trailers }
-    this.#go()
+    // not held back by a caller who takes no more: the exchange may be over before it does
+    if (this.#waitingBytes === 0) this.#inner.sendEnd(trailers)
+    else this.#end = { trailers }
   }
 
   abort(error: Error): void {

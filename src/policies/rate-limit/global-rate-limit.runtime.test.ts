@@ -126,6 +126,7 @@ describe('a global rate limit', () => {
     const one = request('a', ['x-tier', 'forged'])
     expect(await apply(one)).toBeUndefined()
     expect([...one.head.headers]).toEqual([['x-tier', 'free']])
+    expect(one.ownedHeaders).toEqual(['x-tier'])
     expect(one.responseHeaders).toEqual(['x-left', '4'])
   })
 

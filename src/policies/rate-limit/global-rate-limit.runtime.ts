@@ -38,7 +38,10 @@ export function globalRateLimitFilter(spec: GlobalRateLimitSpec, deps: GlobalRat
       return refusalOf(answer, domain)
     }
     const { requestHeaders, responseHeaders } = answer
-    forHeaders(requestHeaders, (header, value) => request.head.headers.set(header, value))
+    forHeaders(requestHeaders, (header, value) => {
+      request.head.headers.set(header, value)
+      request.ownedHeaders = [...(request.ownedHeaders ?? []), header]
+    })
     forHeaders(responseHeaders, (header, value) => (request.responseHeaders ??= []).push(header, value))
     return undefined
   }

@@ -282,7 +282,12 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     trustDomains: federation.status(),
     ...(bundleServer.fault !== undefined && { bundleEndpointFault: bundleServer.fault }),
   })
-  const quotas = new QuotaDealer({ clock, proxies, limitsOf: (node) => sharedLimitsOf(snapshotNow(), node) })
+  const quotas = new QuotaDealer({
+    clock,
+    proxies,
+    isRevoked: (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
+    limitsOf: (node) => sharedLimitsOf(snapshotNow(), node),
+  })
   lifecycle.onStop(() => quotas.stop())
   const quotaService = quotas.service()
   secured.addService(quotaService.definition, quotaService.implementation)

@@ -56,8 +56,10 @@ class Call extends EventEmitter {
 
 function dealer(nodes: readonly string[]) {
   const clock = new ManualClock()
+  const revoked = new Set<string>()
   const quotas = new QuotaDealer({
     clock,
+    isRevoked: (spiffeId) => revoked.has(spiffeId),
     proxies: () => new Map(nodes.map((node) => [node, web])),
     limitsOf: () => new Map([[limit, perSecond]]),
   })
@@ -66,7 +68,7 @@ function dealer(nodes: readonly string[]) {
     accept(call)
     return call
   }
-  return { clock, quotas, open }
+  return { clock, quotas, open, revoked }
 }
 
 function shareOf(call: Call): number | undefined {
@@ -89,6 +91,17 @@ describe('who may report', () => {
     expect(own.assigned).toEqual([])
     own.report('sidecar~default~web', 5)
     expect(shareOf(own)).toBe(1)
+  })
+
+  it('is nobody whose certificate is revoked, also where the stream was open', () => {
+    const { open, revoked } = dealer(['a'])
+    const a = open()
+    a.report('a', 5)
+    expect(shareOf(a)).toBe(1)
+    revoked.add(web)
+    a.report('a', 6)
+    expect(a.refused).toBe(status.PERMISSION_DENIED)
+    expect(a.assigned).toHaveLength(1)
   })
 
   it('shares anew when somebody comes or goes', () => {

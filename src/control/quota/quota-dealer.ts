@@ -1,4 +1,6 @@
 // heddle.v1.QuotaService: hears what is asked of each proxy, and deals the rates of shared limits out to them.
+import { X509Certificate } from 'node:crypto'
+
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
 import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
@@ -13,6 +15,7 @@ export interface QuotaDealerOptions {
   readonly clock: Clock
   /** SPIFFE ID of each proxy that the mesh has, by node id. */
   readonly proxies: () => ReadonlyMap<string, string>
+  readonly isRevoked: (spiffeId: string, notBeforeMs: number) => boolean
   /** Requests a second of each shared limit that the node has a part in, by name. */
   readonly limitsOf: (node: string) => ReadonlyMap<string, number>
 }
@@ -51,9 +54,16 @@ export class QuotaDealer {
   #accept(call: Call): void {
     const peer = call.getAuthContext().sslPeerCertificate
     const spiffeId = peer && spiffeIdOf(peer)
+    const notBeforeMs =
+      peer === undefined || spiffeId === undefined ? 0 : new X509Certificate(peer.raw).validFromDate.getTime()
     call.on('data', ({ node, demands }: DemandReport) => {
       if (spiffeId === undefined || this.#options.proxies().get(node) !== spiffeId) {
         const details = `${spiffeId ?? 'who shows no X.509-SVID'} may not report for ${JSON.stringify(node)}`
+        call.emit('error', { code: status.PERMISSION_DENIED, details })
+        return
+      }
+      if (this.#options.isRevoked(spiffeId, notBeforeMs)) {
+        const details = `the X.509-SVID of ${spiffeId} was revoked: join again with a new token`
         call.emit('error', { code: status.PERMISSION_DENIED, details })
         return
       }

@@ -4,6 +4,7 @@ import { silentLogger } from '../../src/core/logger.ts'
 import { MetricRegistry } from '../../src/core/metrics/metric-registry.ts'
 import { createSystemRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
+import { LimitBuckets } from '../../src/policies/rate-limit/limit-buckets.runtime.ts'
 import type { Connection, ConnectionHandler, IoBackend } from '../../src/proxy/io/connection.ts'
 import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
 import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
@@ -81,6 +82,7 @@ createRequestLine({
   ),
   lookup: () => null,
   spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
+  limits: new LimitBuckets(1),
   jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
   resolveHost: () => Promise.reject(new Error('no names here')),
   demand: () => Promise.resolve(undefined),

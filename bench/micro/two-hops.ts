@@ -5,6 +5,7 @@ import { silentLogger } from '../../src/core/logger.ts'
 import { MetricRegistry } from '../../src/core/metrics/metric-registry.ts'
 import { createSystemRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
+import { LimitBuckets } from '../../src/policies/rate-limit/limit-buckets.runtime.ts'
 import type { Connection, ConnectionHandler, IoBackend, TlsInfo } from '../../src/proxy/io/connection.ts'
 import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
 import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
@@ -92,6 +93,7 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     runtime: new WatchableValue(config),
     lookup: () => null,
     spiffeId: 'spiffe://mesh.local/ns/default/sa/web',
+    limits: new LimitBuckets(1),
     jwks: createJwksSource({ clock: systemClock, logger: silentLogger }),
     demand: () => Promise.resolve(undefined),
     revoked: new WatchableValue({ version: 0, notBeforeMs: {} }),

@@ -42,6 +42,8 @@ import { documentTexts } from '../control/model/document.ts'
 import { Model } from '../control/model/model.ts'
 import { PortAllocator } from '../control/ports/port-allocator.ts'
 import { probePort } from '../control/ports/port-probe.ts'
+import { QuotaDealer } from '../control/quota/quota-dealer.ts'
+import { sharedLimitsOf } from '../control/quota/shared-limits.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import { createFileSource } from '../control/sources/file-source.ts'
 import type { Source, SourceFile } from '../control/sources/source.ts'
@@ -280,6 +282,15 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     trustDomains: federation.status(),
     ...(bundleServer.fault !== undefined && { bundleEndpointFault: bundleServer.fault }),
   })
+  const quotas = new QuotaDealer({
+    clock,
+    proxies,
+    isRevoked: (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
+    limitsOf: (node) => sharedLimitsOf(snapshotNow(), node),
+  })
+  lifecycle.onStop(() => quotas.stop())
+  const quotaService = quotas.service()
+  secured.addService(quotaService.definition, quotaService.implementation)
   const rotation = new Rotation({
     distributeForMs,
     authority,

@@ -42,7 +42,10 @@ export async function runWorkers({ bootstrapFile, workers: count, sandbox, io }:
   const sockets = channel ?? ownSockets()
   const shared = new Map<string, SharedSidecar>()
   const workerFile = join(dirname(bootstrapFile), `workers.${process.pid}.json`)
-  writeFileAtomic(workerFile, `${JSON.stringify({ ...bootstrap, sidecars: [], worker: true }, null, 2)}\n`)
+  writeFileAtomic(
+    workerFile,
+    `${JSON.stringify({ ...bootstrap, sidecars: [], worker: true, workers: count }, null, 2)}\n`,
+  )
 
   const credentials = (key: string, { identity }: SharedSidecar): SupervisorMessage => ({
     type: 'credentials',

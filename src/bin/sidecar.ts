@@ -11,6 +11,7 @@ import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { renderPrometheus } from '../core/metrics/prometheus.ts'
 import { createSystemRandom } from '../core/random.ts'
+import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
@@ -18,6 +19,7 @@ import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import { watchTrust } from '../proxy/identity/trust-watch.ts'
 import type { IoBackend, ListeningHandle, TlsCredentials } from '../proxy/io/connection.ts'
 import { createJwksSource } from '../proxy/jwks/jwks-source.ts'
+import { watchQuota } from '../proxy/quota/watch-quota.ts'
 import { createRequestLine } from '../proxy/request-line.ts'
 import { createRuntimeStore } from '../proxy/runtime/runtime-store.ts'
 import { createAccessLog } from '../proxy/telemetry/access-log.ts'
@@ -80,6 +82,7 @@ export function startSidecar({
 
   const node = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
   let stopWatching: (() => void) | undefined
+  const limits = new LimitBuckets(1 / (bootstrap.workers ?? 1))
   lifecycle.onStop(() => stopWatching?.())
 
   // 2. Configuration: resources arrive, are decoded and checked, and become one immutable RuntimeConfig.
@@ -99,7 +102,12 @@ export function startSidecar({
       if (credentials === undefined) throw new Error('no certificate yet')
       stopWatching?.()
       const channel = openControlPlaneChannel({ ...controlPlane, credentials, channelOptions: xdsChannelOptions })
-      stopWatching = watchTrust(channel, { node, identity, clock })
+      const stopTrust = watchTrust(channel, { node, identity, clock })
+      const stopQuota = watchQuota(channel, { node, limits, clock })
+      stopWatching = () => {
+        stopTrust()
+        stopQuota()
+      }
       return channel
     },
     clock,
@@ -147,6 +155,7 @@ export function startSidecar({
     jwks,
     spiffeId: sidecar.spiffeId,
     locality: sidecar.locality,
+    limits,
     plaintextCallers,
     proxyName: telemetry.workload,
   })

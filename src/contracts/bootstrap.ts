@@ -15,6 +15,8 @@ export interface ProxyBootstrap {
   readonly sidecars: readonly SidecarBootstrap[]
   /** One of several processes of one proxy: certificates and sidecars come over the channel. */
   readonly worker?: true
+  /** How many of them there are. */
+  readonly workers?: number
 }
 
 export interface SidecarBootstrap {

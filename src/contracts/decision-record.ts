@@ -16,7 +16,9 @@ export type ResponseFlag =
   | 'UPE' // upstream protocol error
   | 'UAEX' // refused by an authorization policy
   | 'RL' // rate limited
-  | 'FI' // fault injected
+  | 'RLSE' // refused because the rate limit server gave no answer
+  | 'FI' // fault injected: aborted or reset
+  | 'DI' // fault injected: delayed
   | 'SI' // stream idle timeout
   | 'LR' // local reset
 
@@ -54,6 +56,14 @@ export interface AuthorizationRecord {
   readonly shadow: { readonly allowed: boolean; readonly policy: string | undefined } | undefined
 }
 
+/** A rate limit that a request was beyond. */
+export interface RateLimitRecord {
+  /** "TrafficPolicy/default/reviews/per-caller". */
+  readonly limit: string
+  /** Whether the request was refused for it. */
+  readonly enforced: boolean
+}
+
 /** Absent facts may be undefined as well: records have one fixed shape. */
 export interface DecisionRecord {
   readonly id: string
@@ -85,6 +95,8 @@ export interface DecisionRecord {
   readonly listener: string
   /** Absent where no policies apply. */
   readonly authorization?: AuthorizationRecord | undefined
+  /** Absent where the request was within all limits. */
+  readonly rateLimit?: RateLimitRecord | undefined
   readonly routeConfiguration?: string | undefined
   readonly virtualHost?: string | undefined
   readonly route?: string | undefined

@@ -1,5 +1,5 @@
 // What an HTTP filter sees of a request before it is routed, and what it may answer it with.
-import type { AuthorizationRecord, ResponseFlag } from './decision-record.ts'
+import type { AuthorizationRecord, RateLimitRecord, ResponseFlag } from './decision-record.ts'
 import type { RequestHead } from './http-message.ts'
 
 /** The connection that a request or a stream of bytes came by. */
@@ -54,11 +54,17 @@ export interface FilteredRequest {
   authorization: AuthorizationRecord | undefined
   /** Headers about which a filter has had the last word, for this request; in lower case. */
   ownedHeaders?: readonly string[]
+  /** Set by rate limits. */
+  rateLimit?: RateLimitRecord | undefined
+  /** To be added to the response: names and values in turn. */
+  responseHeaders?: string[] | undefined
 }
 
 /** The request ends here. */
 export interface FilterRefusal {
   readonly status: number
+  /** For gRPC callers, where it does not follow from the status. */
+  readonly grpcStatus?: number
   readonly flags: readonly ResponseFlag[]
   /** For the caller and the decision record; says nothing that the caller should not know. */
   readonly detail: string
@@ -75,3 +81,6 @@ export interface HttpFilter {
   /** Undefined: the request goes on. A promise only where something has to be waited for. A rejection refuses the request. */
   apply(request: FilteredRequest): FilterResult | Promise<FilterResult>
 }
+
+/** Counts what one limit has said. */
+export type RateLimitCounter = (verdict: 'allowed' | 'limited' | 'dry_run' | 'failed') => void

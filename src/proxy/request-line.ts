@@ -5,6 +5,7 @@ import { DeadlineList } from '../core/deadline-list.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { Watchable } from '../core/watchable.ts'
+import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
 import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
 import type { ResolveHost } from './cluster/host-addresses.ts'
@@ -42,6 +43,7 @@ export interface RequestLineDeps {
   readonly spiffeId: string
   /** Of this proxy; undefined: not told. */
   readonly locality?: Locality | undefined
+  readonly limits: LimitBuckets
   readonly plaintextCallers: PlaintextSink
   /** "namespace/name", for the log. */
   readonly proxyName: string
@@ -73,7 +75,16 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
   const deadlines = new DeadlineList(clock)
-  const filters = new HttpFilters({ clock, jwks: deps.jwks, deadlines, clusters, principal: deps.spiffeId })
+  const filters = new HttpFilters({
+    clock,
+    random,
+    jwks: deps.jwks,
+    deadlines,
+    clusters,
+    principal: deps.spiffeId,
+    limits: deps.limits,
+    countRateLimit: (limit) => connections.rateLimitCounter(limit),
+  })
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream

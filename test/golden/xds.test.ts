@@ -17,6 +17,9 @@ import {
   CorsPolicySchema,
   CorsSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { HTTPFaultSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { LocalRateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
+import { RateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import {
   RBACPerRouteSchema,
   RBACSchema,
@@ -38,6 +41,7 @@ import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions
 import { MaglevSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
 import { RandomSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
 import { RoundRobinSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import { DescriptorSchema } from '../../src/contracts/xds/gen/envoy/extensions/rate_limit_descriptors/expr/v3/expr_pb.ts'
 import { SecretSchema } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import {
   DownstreamTlsContextSchema,
@@ -49,6 +53,7 @@ import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/for
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../src/contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outlier_detection_pb.ts'
+import { ResetFaultSchema } from '../../src/contracts/xds/gen/heddle/v1/reset_fault_pb.ts'
 import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
 import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
@@ -87,11 +92,13 @@ const registry: Registry = createRegistry(
   StatefulSessionSchema,
   CorsPolicySchema,
   CorsSchema,
+  DescriptorSchema,
   DownstreamTlsContextSchema,
   FileAccessLogSchema,
   FilterConfigSchema,
   ForwardProxySchema,
   ForwardedHeaderSchema,
+  HTTPFaultSchema,
   HttpConnectionManagerSchema,
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,
@@ -100,6 +107,9 @@ const registry: Registry = createRegistry(
   MaglevSchema,
   PeakEwmaSchema,
   RandomSchema,
+  LocalRateLimitSchema,
+  RateLimitSchema,
+  ResetFaultSchema,
   RoundRobinSchema,
   RouterSchema,
   HedgingSchema,

@@ -4,11 +4,18 @@ import * as fc from 'fast-check'
 import type { RbacFilterSpec, RbacRules } from '../../src/policies/authorization/authorization.spec.ts'
 import type { CircuitBreakerSpec } from '../../src/policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
+import type { FaultsSpec } from '../../src/policies/faults/faults.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../src/policies/hedging/hedging.spec.ts'
 import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../src/policies/outlier-detection/outlier-detection.spec.ts'
+import type {
+  DescriptorActionSpec,
+  DescriptorEntrySpec,
+  GlobalRateLimitSpec,
+  LocalRateLimitSpec,
+} from '../../src/policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../src/policies/retries/retries.spec.ts'
 import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
@@ -290,6 +297,121 @@ export const egressFilters: fc.Arbitrary<RbacFilterSpec[]> = fc
     ),
   )
 
+const share = fc.oneof(
+  percent.map((whole) => whole * 10_000),
+  fc.integer({ min: 0, max: 1_000_000 }),
+)
+const byHeader = fc.constant({ kind: 'header' as const })
+
+function suffered<T>(by: fc.Arbitrary<T>): fc.Arbitrary<{ share: number; by: T }> {
+  return fc.record({ share, by }, { noNullPrototype: true })
+}
+
+export const faults: fc.Arbitrary<FaultsSpec> = record<FaultsSpec>(
+  {
+    headers: fc.array(valueMatch(token), { maxLength: 2 }),
+    delay: suffered(
+      fc.oneof(
+        byHeader,
+        milliseconds.map((delayMs) => ({ kind: 'fixed' as const, delayMs })),
+      ),
+    ),
+    abort: suffered(
+      fc.oneof(
+        byHeader,
+        fc.integer({ min: 200, max: 599 }).map((status) => ({ kind: 'http' as const, status })),
+        fc.integer({ min: 1, max: 16 }).map((status) => ({ kind: 'grpc' as const, status })),
+      ),
+    ),
+    reset: fc.record({ share }, { noNullPrototype: true }),
+    responseRateLimit: suffered(
+      fc.oneof(
+        byHeader,
+        fc.integer({ min: 1, max: 1e9 }).map((limitKbps) => ({ kind: 'fixed' as const, limitKbps })),
+      ),
+    ),
+    maxActiveFaults: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  },
+  ['delay', 'abort', 'reset', 'responseRateLimit', 'maxActiveFaults'],
+)
+
+const notEmpty = fc.string({ unit: 'binary-ascii', minLength: 1, maxLength: 12 })
+
+const descriptorEntry: fc.Arbitrary<DescriptorEntrySpec> = record<DescriptorEntrySpec>(
+  {
+    key: token,
+    by: fc.oneof(
+      fc.constantFrom({ kind: 'caller' as const }, { kind: 'method' as const }, { kind: 'path' as const }),
+      token.map((name) => ({ kind: 'header' as const, name })),
+      fc.array(token, { minLength: 1, maxLength: 3 }).map((claims) => ({ kind: 'claim' as const, path: claims })),
+    ),
+    value: notEmpty,
+  },
+  ['value'],
+)
+/** Its key is Envoy's. */
+const addressEntry: fc.Arbitrary<DescriptorEntrySpec> = record<DescriptorEntrySpec>(
+  { key: fc.constant('remote_address'), by: fc.constant({ kind: 'address' as const }), value: notEmpty },
+  ['value'],
+)
+
+export const descriptor: fc.Arbitrary<DescriptorEntrySpec[]> = fc.array(fc.oneof(descriptorEntry, addressEntry), {
+  maxLength: 3,
+})
+
+/** Their names differ. */
+export const localRateLimits: fc.Arbitrary<LocalRateLimitSpec[]> = fc.uniqueArray(
+  fc
+    .record(
+      {
+        name: token.map((name) => `TrafficPolicy/default/${name}`),
+        tokenBucket: fc.record(
+          {
+            maxTokens: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+            tokensPerFill: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+            fillIntervalMs: milliseconds,
+          },
+          { noNullPrototype: true },
+        ),
+        descriptor,
+        enforcedShare: share,
+      },
+      { noNullPrototype: true },
+    )
+    .chain((limit) =>
+      limit.descriptor.length > 0
+        ? fc.constant<LocalRateLimitSpec>(limit)
+        : fc.constantFrom<LocalRateLimitSpec>(limit, { ...limit, shared: true }),
+    ),
+  { selector: ({ name }) => name, maxLength: 4 },
+)
+
+const action: fc.Arbitrary<DescriptorActionSpec> = fc.oneof(
+  fc.oneof(descriptorEntry, addressEntry).map(({ key, by }) => ({ key, by })),
+  fc.record({ key: token, constant: notEmpty }, { noNullPrototype: true }),
+)
+
+export const globalRateLimits: fc.Arbitrary<GlobalRateLimitSpec[]> = fc.array(
+  fc.record(
+    {
+      name: token,
+      domain: token,
+      server: fc.record(
+        {
+          cluster: host,
+          timeoutMs: milliseconds,
+          failureModeDeny: fc.boolean(),
+          statusOnError: fc.integer({ min: 400, max: 599 }),
+        },
+        { noNullPrototype: true },
+      ),
+      descriptors: fc.array(fc.array(action, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 3 }),
+    },
+    { noNullPrototype: true },
+  ),
+  { maxLength: 3 },
+)
+
 const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
   {
     cluster: fc.oneof(host, fc.constant('')),
@@ -297,8 +419,9 @@ const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
     requestHeaders: headerModifier,
     responseHeaders: headerModifier,
     authorization: egressFilters,
+    faults,
   },
-  ['requestHeaders', 'responseHeaders', 'authorization'],
+  ['requestHeaders', 'responseHeaders', 'authorization', 'faults'],
 )
 
 /** At least one has a weight. */

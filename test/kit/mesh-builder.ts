@@ -43,6 +43,7 @@ export class MeshBuilder {
     trustDomainAliases: [],
     authorizationDefault: 'ALLOW',
     authorizationServers: new Map(),
+    rateLimitServers: new Map(),
     peerAuthentication: 'STRICT',
     outboundTrafficPolicy: 'allowAny',
     svidLifetimeMs: 3_600_000,

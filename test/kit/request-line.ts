@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
+import { LimitBuckets } from '../../src/policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../../src/policies/request-authentication/jwks.runtime.ts'
 import { resolveBySystem } from '../../src/proxy/cluster/dns-resolver.ts'
 import type { ResolveHost } from '../../src/proxy/cluster/host-addresses.ts'
@@ -74,6 +75,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     logger: silentLogger,
     proxyName: 'test/proxy',
     spiffeId: 'spiffe://mesh.local/ns/test/sa/proxy',
+    limits: new LimitBuckets(1),
     sink: { finished: (exchange) => exchanges.push(exchange) },
     jwks: options.jwks ?? createJwksSource({ clock: systemClock, logger: silentLogger }),
     plaintextCallers: new PlaintextCallers(systemClock),
@@ -90,6 +92,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       tcpOpened: () => tcp.opened++,
       tcpClosed: () => tcp.closed++,
       tcpFailed: () => tcp.failed++,
+      rateLimitCounter: () => () => {},
       tcpBytes(_, __, sentBytes, receivedBytes) {
         tcp.sentBytes += sentBytes
         tcp.receivedBytes += receivedBytes

@@ -25,6 +25,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     revision: '7',
     authorization: undefined,
     egressRefused: undefined,
+    rateLimit: undefined,
     routeConfiguration: 'reviews.default.svc.cluster.local:9080',
     virtualHost: 'reviews',
     route: {

@@ -55,6 +55,7 @@ export function sampleSnapshot(
       trustDomainAliases: [],
       authorizationDefault: 'ALLOW',
       authorizationServers: new Map(),
+      rateLimitServers: new Map(),
       peerAuthentication: 'STRICT',
       outboundTrafficPolicy: 'allowAny',
       svidLifetimeMs: 3_600_000,

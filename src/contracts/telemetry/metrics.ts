@@ -62,6 +62,7 @@ export type ProxyMetric =
   | 'workloadApiRefused'
   | 'authorization'
   | 'egressRefused'
+  | 'rateLimit'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -207,6 +208,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Requests and connections that were not let out. reason: policy (of the ExternalService), not_registered (no service of the mesh has that name; destination_service is unknown then).',
     labels: ['source_workload', 'destination_service', 'reason'],
+  },
+  rateLimit: {
+    name: 'heddle_rate_limit_total',
+    kind: 'counter',
+    help: 'Requests that a rate limit has counted. verdict: allowed, limited, dry_run (beyond the limit, and not refused for it), failed (nobody could be asked).',
+    labels: ['limit', 'verdict'],
   },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',

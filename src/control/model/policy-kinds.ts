@@ -3,12 +3,16 @@ import { z } from 'zod'
 
 import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { faultsSchema } from '../../policies/faults/faults.schema.ts'
+import type { FaultsSettings } from '../../policies/faults/faults.schema.ts'
 import { hedgingSchema } from '../../policies/hedging/hedging.schema.ts'
 import type { HedgingSettings } from '../../policies/hedging/hedging.schema.ts'
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import type { OutlierDetectionSettings } from '../../policies/outlier-detection/outlier-detection.schema.ts'
+import { rateLimitSchema } from '../../policies/rate-limit/rate-limit.schema.ts'
+import type { RateLimitSettings } from '../../policies/rate-limit/rate-limit.schema.ts'
 import { retryConstraintSchema } from '../../policies/retries/retries.schema.ts'
 import type { RetryConstraint } from '../../policies/retries/retries.schema.ts'
 import {
@@ -37,6 +41,8 @@ export interface TrafficPolicySpec {
   readonly outlierDetection?: OutlierDetectionSettings
   readonly retryConstraint?: RetryConstraint
   readonly hedging?: HedgingSettings
+  readonly faults?: FaultsSettings
+  readonly rateLimit?: RateLimitSettings
 }
 
 export interface BackendTlsPolicySpec {
@@ -74,6 +80,8 @@ export const trafficPolicyFields: z.ZodRawShape = {
     outlierDetection: outlierDetectionSchema.exactOptional(),
     retryConstraint: retryConstraintSchema.exactOptional(),
     hedging: hedgingSchema.exactOptional(),
+    faults: faultsSchema.exactOptional(),
+    rateLimit: rateLimitSchema.exactOptional(),
   }),
 }
 

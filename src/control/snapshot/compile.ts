@@ -11,6 +11,7 @@ import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot
 import { withStreams } from './mesh-streams.ts'
 import { withPeerAuthentication } from './peer-authentication.ts'
 import { withGatewayAncestors } from './policy-ancestors.ts'
+import { withRateLimits } from './rate-limits.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
 import { SecretShelf } from './secrets.ts'
 import { SecurityPolicies } from './security.ts'
@@ -45,7 +46,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const streamAttachment = new StreamAttachment(resolver, problems)
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
-  const treated = withTrafficPolicies(index, secured.services, problems)
+  const treated = withTrafficPolicies(index, secured.services, meshWide.settings, problems)
   const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
@@ -65,7 +66,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
     snapshot: {
       revision,
       settings: peers.settings,
-      workloads: peers.workloads,
+      workloads: withRateLimits(peers.workloads, treated.services),
       services,
       gateways,
       secrets: shelf.toMap(),

@@ -8,6 +8,7 @@ import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
+import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
@@ -16,6 +17,11 @@ import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-bala
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
+import type {
+  GlobalRateLimitSpec,
+  LocalRateLimitSpec,
+  RateLimitServerSpec,
+} from '../../policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
@@ -44,6 +50,8 @@ export interface MeshSettings {
   readonly federation?: FederationSpec
   /** Servers that policies with action CUSTOM ask, by name. */
   readonly authorizationServers: ReadonlyMap<string, ExternalAuthorizationSpec>
+  /** Servers that count for TrafficPolicies, by name. */
+  readonly rateLimitServers: ReadonlyMap<string, RateLimitServerSpec>
   /** Where no policy with action ALLOW applies. */
   readonly authorizationDefault: 'ALLOW' | 'DENY'
   readonly peerAuthentication: PeerAuthenticationMode
@@ -89,6 +97,8 @@ export interface MeshWorkloadPort {
   readonly protocol: PortProtocol
   /** Absent: the mesh's. */
   readonly peerAuthentication?: PeerAuthenticationMode
+  /** Of all policies for Services that lead there, each in turn. */
+  readonly rateLimits?: MeshRateLimits
 }
 
 /**
@@ -141,6 +151,21 @@ export interface MeshTraffic {
   readonly retryConstraint?: RetryConstraintSpec
   /** `off`: none. */
   readonly hedging?: HedgingSpec | 'off'
+  readonly faults?: MeshFaults
+  /** At the proxies of its workloads. */
+  readonly rateLimits?: MeshRateLimits
+}
+
+export interface MeshRateLimits {
+  readonly local: readonly LocalRateLimitSpec[]
+  /** Ten at the most: each has a stage of its own. */
+  readonly global: readonly GlobalRateLimitSpec[]
+}
+
+export interface MeshFaults {
+  readonly spec: FaultsSpec
+  /** Who suffers them; absent: every caller. */
+  readonly callers?: readonly { readonly namespace: string; readonly serviceAccount?: string }[]
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

@@ -3,14 +3,14 @@ import { resolve } from 'node:path'
 
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
+import type { ExtensionService } from '../../policies/extension-service.schema.ts'
 import { toExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.schema.ts'
-import type {
-  AuthorizationServer,
-  ExtensionProvider,
-} from '../../policies/external-authorization/external-authorization.schema.ts'
+import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { FederatedTrustDomainSpec, FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
+import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
+import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -82,10 +82,15 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     trustDomainAliases: spec.trustDomainAliases,
     ...(federation !== undefined && { federation }),
     authorizationServers: new Map(
-      spec.extensionProviders.map((provider) => [
-        provider.name,
-        toExternalAuthorizationSpec(provider, serverClusterOf(provider)),
-      ]),
+      spec.extensionProviders
+        .filter(({ envoyRateLimitGrpc }) => envoyRateLimitGrpc === undefined)
+        .map((provider) => [provider.name, toExternalAuthorizationSpec(provider, serverClusterOf(provider))]),
+    ),
+    rateLimitServers: new Map(
+      spec.extensionProviders.flatMap((provider): [string, RateLimitServerSpec][] => {
+        const { name, envoyRateLimitGrpc: server } = provider
+        return server === undefined ? [] : [[name, toRateLimitServerSpec(server, serverClusterOf(provider))]]
+      }),
     ),
     authorizationDefault: spec.authorization.defaultAction === 'deny' ? 'DENY' : 'ALLOW',
     peerAuthentication: spec.peerAuthentication.mode,
@@ -112,8 +117,8 @@ function toFederation(spec: FederationSpec, folder: string | undefined): Federat
 }
 
 /** "namespace/" in front of the service says nothing that its whole name does not. */
-function serverClusterOf({ envoyExtAuthzGrpc, envoyExtAuthzHttp }: ExtensionProvider): string {
-  const { service, port } = (envoyExtAuthzGrpc ?? envoyExtAuthzHttp) as AuthorizationServer
+function serverClusterOf({ envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyRateLimitGrpc }: ExtensionProvider): string {
+  const { service, port } = (envoyExtAuthzGrpc ?? envoyExtAuthzHttp ?? envoyRateLimitGrpc) as ExtensionService
   return hostPort(service.slice(service.indexOf('/') + 1), port)
 }
 

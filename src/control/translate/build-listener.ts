@@ -9,6 +9,7 @@ import type {
 } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { HTTPFaultSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { StatefulSessionSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
@@ -18,6 +19,8 @@ import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/
 import { ForwardProxySchema } from '../../contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { forwardProxyListener, opaqueAlpn } from '../../contracts/xds/names.ts'
 import { corsFilter } from '../../policies/cors/cors.xds.ts'
+import { faultFilter } from '../../policies/faults/faults.xds.ts'
+import { inFilterOrder } from '../../policies/filter-order.xds.ts'
 import { adsConfigSource, meshAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { encodePeerAuthentication } from '../../policies/peer-authentication/peer-authentication.xds.ts'
@@ -53,6 +56,12 @@ const statefulSession: HttpFilterInit = {
   name: statefulSessionFilter,
   configType: { case: 'typedConfig', value: typedConfig(StatefulSessionSchema, {}) },
 }
+/** Routes say what it does. */
+const fault: HttpFilterInit = {
+  name: faultFilter,
+  configType: { case: 'typedConfig', value: typedConfig(HTTPFaultSchema, {}) },
+}
+const routed = { fault: [fault], cors: [cors], statefulSession: [statefulSession], router: [router] }
 export const tlsInspector: MessageInitShape<typeof ListenerFilterSchema> = {
   name: 'envoy.filters.listener.tls_inspector',
   configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },
@@ -108,7 +117,7 @@ export function outboundListener(
         statPrefix: name,
         // Envoy wants routes in every connection manager: here there are none before the filter has chosen
         routeSpecifier: { case: 'routeConfig', value: { name } },
-        httpFilters: [filter, ...http.filters, cors, statefulSession, router],
+        httpFilters: inFilterOrder({ ...http.filters, ...routed, forwardProxy: [filter] }),
       }),
     ),
     trafficDirection: TrafficDirection.OUTBOUND,
@@ -177,7 +186,7 @@ export function inboundListener(
     ...http.manager,
     statPrefix: name,
     routeSpecifier: { case: 'routeConfig', value: routes },
-    httpFilters: [...http.filters, router],
+    httpFilters: inFilterOrder({ ...http.filters, router: [router] }),
   })
   const [undeclared, opaque] = [protocol === 'auto', isOpaque(protocol)]
   const traffic = undeclared ? { ...httpTraffic, plaintextProtocols: httpProtocols } : httpTraffic
@@ -214,7 +223,7 @@ export function apiListener(name: string): ListenerInit {
       apiListener: typedConfig(HttpConnectionManagerSchema, {
         statPrefix: name,
         routeSpecifier: rds(name),
-        httpFilters: [router],
+        httpFilters: [fault, router],
       }),
     },
   }
@@ -230,7 +239,7 @@ export function rdsManager(
     ...http.manager,
     statPrefix: name,
     routeSpecifier: rds(routeConfiguration),
-    httpFilters: [...http.filters, cors, statefulSession, router],
+    httpFilters: inFilterOrder({ ...http.filters, ...routed }),
   })
 }
 

@@ -1,6 +1,5 @@
 // MeshRoute → Envoy route, and the route configurations that hold them.
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import type { Any } from '@bufbuild/protobuf/wkt'
 
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import { RouteAction_ClusterNotFoundResponseCode as ClusterNotFound } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
@@ -14,6 +13,8 @@ import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_
 import { hostPort, metadataKey } from '../../contracts/xds/names.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { encodeCors } from '../../policies/cors/cors.xds.ts'
+import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
+import { encodeFaults } from '../../policies/faults/faults.xds.ts'
 import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { encodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
 import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
@@ -34,32 +35,33 @@ export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationS
 export type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>
 type RouteInit = MessageInitShape<typeof RouteSchema>
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
+/** What the caller whose routes these are suffers on its way to each "<host>:<port>". */
+export type FaultsTo = ReadonlyMap<string, FaultsSpec>
 
 /** What the policies of destinations add to the routes that lead there. */
 export interface DestinationPolicies {
   readonly egress: CallerEgress
+  readonly faultsTo: FaultsTo
   /** What decides where a request goes within a cluster that hashes; none for others. */
   readonly hashPoliciesOf: (cluster: string) => readonly HashPolicySpec[]
 }
 
 interface DefaultRoutePolicies {
   readonly authorization?: readonly RbacFilterSpec[]
+  readonly faults?: FaultsSpec | undefined
   readonly hashPolicies?: readonly HashPolicySpec[]
 }
 
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
 const defaultRouteName = 'default'
 
-/**
- * A route configuration for any Host: which one applies was decided before, by name or by listener. `filterConfigs`: what is decided about
- * connections instead of requests.
- */
+/** A route configuration for any Host: which one applies was decided before, by name or by listener. `forAll`: what is said for all routes. */
 export function anyHostRouteConfiguration(
   name: string,
   routes: RouteInit[],
-  filterConfigs: Record<string, Any> = {},
+  forAll: Pick<VirtualHostInit, 'rateLimits' | 'typedPerFilterConfig'> = {},
 ): RouteConfigurationInit {
-  return { name, virtualHosts: [{ name, domains: ['*'], routes, typedPerFilterConfig: filterConfigs }] }
+  return { name, virtualHosts: [{ name, domains: ['*'], routes, ...forAll }] }
 }
 
 export function gatewayRouteConfiguration(
@@ -79,13 +81,14 @@ export function gatewayRouteConfiguration(
 export function defaultRoute(
   cluster: string,
   source: SourceLocation,
-  { authorization = [], hashPolicies = [] }: DefaultRoutePolicies = {},
+  { authorization = [], faults, hashPolicies = [] }: DefaultRoutePolicies = {},
 ): RouteInit {
   const backends = [{ cluster, weight: 1, ...(authorization.length === 0 ? {} : { authorization }) }]
   return {
     name: defaultRouteName,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     metadata: encodeSource(source),
+    typedPerFilterConfig: encodeFaults(faults),
     action: {
       case: 'route',
       value: {
@@ -111,6 +114,7 @@ export function buildRoute(route: MeshRoute, destinations: DestinationPolicies):
     responseHeadersToRemove: response.remove,
     typedPerFilterConfig: {
       ...encodeCors(route.cors),
+      ...encodeFaults(loneFaults(route.action, destinations)),
       ...encodeSessionPersistence(route.action.kind === 'forward' ? route.action.sessionPersistence : undefined),
     },
   }
@@ -124,6 +128,16 @@ export function sourceInfo(source: SourceLocation): MessageInitShape<typeof Sour
   const { document, rule, file, line, column } = source
   const place = file === undefined ? {} : { file, line: line ?? 0, column: column ?? 0 }
   return { document, rule: rule ?? '', ...place }
+}
+
+/** Of a route to one backend; of several, each has its own. */
+function loneFaults(action: MeshRouteAction, { faultsTo }: DestinationPolicies): FaultsSpec | undefined {
+  if (action.kind !== 'forward' || action.backends.length !== 1) return undefined
+  return faultsOf(action.backends[0], faultsTo)
+}
+
+function faultsOf(backend: MeshBackend | undefined, faultsTo: FaultsTo): FaultsSpec | undefined {
+  return backend?.host === undefined ? undefined : faultsTo.get(hostPort(backend.host, backend.port))
 }
 
 function buildAction(
@@ -145,7 +159,12 @@ function buildForward(
   const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
   return {
-    clusterSpecifier: encodeTrafficSplit(action.backends.map((backend) => toWeightedCluster(backend, destinations))),
+    clusterSpecifier: encodeTrafficSplit(
+      action.backends.map((backend) => {
+        const faults = action.backends.length === 1 ? undefined : faultsOf(backend, destinations.faultsTo)
+        return { ...toWeightedCluster(backend, destinations), ...(faults === undefined ? {} : { faults }) }
+      }),
+    ),
     clusterNotFoundResponseCode:
       action.invalidBackendStatus === undefined
         ? ClusterNotFound.INTERNAL_SERVER_ERROR

@@ -15,10 +15,11 @@ import {
   encodeEgressConnections,
 } from '../../policies/authorization/egress.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
-import type { MeshRoute, MeshService, MeshSnapshot, MeshStream } from '../snapshot/mesh-snapshot.ts'
+import type { MeshGateway, MeshRoute, MeshService, MeshSnapshot, MeshStream } from '../snapshot/mesh-snapshot.ts'
+import type { HttpSettings } from './http-settings.ts'
 
 /** A place that traffic may be sent to; without `host` an invalid reference. */
-interface Destination {
+export interface Destination {
   readonly host?: string
   readonly port: number
 }
@@ -95,8 +96,19 @@ export function streamDestinations(streams: readonly MeshStream[]): Destination[
   return streams.flatMap(({ backends }) => backends)
 }
 
+export function gatewayDestinations({ listeners }: Pick<MeshGateway, 'listeners'>): Destination[] {
+  return listeners.flatMap(({ virtualHosts, streams }) => [
+    ...virtualHosts.flatMap(({ routes }) => routeDestinations(routes)),
+    ...streamDestinations(streams),
+  ])
+}
+
 /** Envoy asks the configuration of routes only about filters that the listener has: these say nothing of their own. */
-export const egressAnchors: readonly MessageInitShape<typeof HttpFilterSchema>[] = egressFilterNames.map((name) => ({
+const egressAnchors: readonly MessageInitShape<typeof HttpFilterSchema>[] = egressFilterNames.map((name) => ({
   name,
   configType: { case: 'typedConfig', value: typedConfig(HttpRbacSchema, {}) },
 }))
+
+export function withAnchors(http: HttpSettings): HttpSettings {
+  return { ...http, filters: { ...http.filters, egress: egressAnchors }, key: `${http.key} egress` }
+}

@@ -6,6 +6,7 @@ import type {
   HttpFilterSchema,
 } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { encodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
+import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
@@ -20,10 +21,11 @@ type ManagerFields =
   | 'via'
   | 'xffNumTrustedHops'
 
+export type FiltersByKind = Partial<Record<FilterKind, readonly MessageInitShape<typeof HttpFilterSchema>[]>>
+
 export interface HttpSettings {
   readonly manager: Pick<MessageInitShape<typeof HttpConnectionManagerSchema>, ManagerFields>
-  /** Come before the router. */
-  readonly filters: readonly MessageInitShape<typeof HttpFilterSchema>[]
+  readonly filters: FiltersByKind
   /** Equal for equal settings. */
   readonly key: string
 }
@@ -35,7 +37,7 @@ export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): 
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
     manager: { accessLog: encodeAccessLog(accessLog), ...encodePathNormalization(paths), ...forwarded.manager },
-    filters: forwarded.filters,
+    filters: { forwardedHeaders: forwarded.filters },
     key: JSON.stringify([accessLog, paths, forwardedHeaders[place]]),
   }
 }

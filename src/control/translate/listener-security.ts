@@ -2,7 +2,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type { FilterSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
-import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { AuthorizationPlace } from '../../policies/authorization/authorization.xds.ts'
 import {
@@ -17,11 +16,10 @@ import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 import type { AppliedSecurity } from '../snapshot/security.ts'
 import type { ListenerInit } from './build-listener.ts'
 import type { FilterChainInit } from './build-stream.ts'
-import type { HttpSettings } from './http-settings.ts'
+import type { FiltersByKind, HttpSettings } from './http-settings.ts'
 
 export interface ListenerSecurity {
-  /** Come before all others. */
-  readonly http: readonly MessageInitShape<typeof HttpFilterSchema>[]
+  readonly http: FiltersByKind
   /** In front of what carries bytes. */
   readonly network: readonly MessageInitShape<typeof FilterSchema>[]
   /** Tokens are asked of requests, and headers that claims are written to are taken from requests: bytes would pass by both. */
@@ -63,11 +61,11 @@ export function listenerSecurity(
   return {
     requestsOnly: authentication !== undefined,
     reauthorize: demandsReauthorization(authorization),
-    http: [
-      ...(authentication === undefined ? [] : [authentication]),
-      ...questions,
-      ...encodeAuthorization(known, { ...place, protocol: 'http' }),
-    ],
+    http: {
+      requestAuthentication: authentication === undefined ? [] : [authentication],
+      externalAuthorization: questions,
+      authorization: encodeAuthorization(known, { ...place, protocol: 'http' }),
+    },
     // bytes have no question that a server could be asked
     network: encodeNetworkAuthorization(
       authorization.map((policy) => withoutServer(policy, noServers)),
@@ -96,5 +94,5 @@ export function withReauthorize(listener: ListenerInit, { reauthorize }: Listene
 }
 
 export function withSecurity(http: HttpSettings, { http: filters }: ListenerSecurity): HttpSettings {
-  return { ...http, filters: [...filters, ...http.filters] }
+  return { ...http, filters: { ...filters, ...http.filters } }
 }

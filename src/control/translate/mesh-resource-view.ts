@@ -38,13 +38,21 @@ import {
   serviceLoopbackListener,
 } from './build-listener.ts'
 import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
-import type { DestinationPolicies } from './build-route.ts'
 import { buildSecret } from './build-secret.ts'
-import { egressAnchors, EgressSecurity, openEgress, routeDestinations, streamDestinations } from './egress-security.ts'
+import { callerFaults } from './caller-faults.ts'
+import {
+  EgressSecurity,
+  gatewayDestinations,
+  openEgress,
+  routeDestinations,
+  streamDestinations,
+  withAnchors,
+} from './egress-security.ts'
 import type { CallerEgress } from './egress-security.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
+import { listenerLimits } from './listener-limits.ts'
 import { listenerSecurity, withReauthorize, withSecurity } from './listener-security.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
@@ -152,7 +160,7 @@ class MeshResourceView implements ResourceView {
     const { port, protocol } = first
     const recipe = { key: `listener ${name}`, name, schema: ListenerSchema }
     const { settings } = this.#snapshot
-    const egressInputs = this.#gatewayEgress(gateway)
+    const egressInputs = this.#egress.inputs(gatewayDestinations(gateway))
     const http = egressInputs.length === 0 ? this.#http.gateway : withAnchors(this.#http.gateway)
     return this.#cache.get({
       ...recipe,
@@ -192,14 +200,16 @@ class MeshResourceView implements ResourceView {
     if (inbound !== undefined) {
       const address = this.#address(node, `inbound|${inbound.port}`)
       const mode = this.#modeOf(workload, inbound.port)
-      const routes = () => anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)])
       return this.#cache.get({
         ...recipe,
         inputs: [address.host, address.port, mode, workload, settings, http.key],
         build: () => {
           const security = listenerSecurity(workload.security, settings, inbound.port)
+          const { filters, actions: rateLimits } = listenerLimits(inbound.rateLimits)
+          const routes = anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)], { rateLimits })
+          const limited = { ...http, filters: { ...http.filters, ...filters } }
           const { protocol } = inbound
-          const listener = inboundListener(name, address, mode, protocol, routes(), workload.source, http, security)
+          const listener = inboundListener(name, address, mode, protocol, routes, workload.source, limited, security)
           return withReauthorize(listener, security)
         },
       })
@@ -237,20 +247,28 @@ class MeshResourceView implements ResourceView {
       const consumer = port.consumerRoutes.get(node.namespace)
       const routes = consumer ?? port.routes
       const own = { host: service.host, port: port.port }
-      const egressInputs = this.#egress.inputs([own, ...routeDestinations(routes)])
+      const destinations = routeDestinations(routes)
+      const egressInputs = this.#egress.inputs([own, ...destinations])
       const egress = egressInputs.length === 0 ? openEgress : this.#egressOf(node)
+      const { faultsTo, key } = callerFaults(this.#snapshot, node, routes.length === 0 ? [own] : destinations)
       return this.#cache.get({
         ...recipe,
-        key: `routes ${consumer === undefined ? '' : node.namespace} ${name} ${egress.caller}`,
-        inputs: [routes, service.source, this.#hashKey, ...egressInputs],
+        key: `routes ${consumer === undefined ? '' : node.namespace} ${name} ${egress.caller}${key}`,
+        inputs: [routes, service.source, this.#hashKey, ...egressInputs, ...faultsTo.values()],
         build: () => {
-          const destinations = { egress, hashPoliciesOf: this.#hashPoliciesOf }
-          const policies = { authorization: egress.filters(own), hashPolicies: this.#hashPoliciesOf(name) }
+          const policies = { egress, faultsTo, hashPoliciesOf: this.#hashPoliciesOf }
           const built =
             routes.length === 0
-              ? [defaultRoute(name, service.source, policies)]
-              : routes.map((route) => buildRoute(route, destinations))
-          return anyHostRouteConfiguration(name, built, mayCarryBytes(port) ? egress.tunnel(own) : {})
+              ? [
+                  defaultRoute(name, service.source, {
+                    authorization: egress.filters(own),
+                    faults: faultsTo.get(name),
+                    hashPolicies: this.#hashPoliciesOf(name),
+                  }),
+                ]
+              : routes.map((route) => buildRoute(route, policies))
+          const tunnel = mayCarryBytes(port) ? { typedPerFilterConfig: egress.tunnel(own) } : {}
+          return anyHostRouteConfiguration(name, built, tunnel)
         },
       })
     }
@@ -263,19 +281,24 @@ class MeshResourceView implements ResourceView {
         listener.protocol === 'HTTPS' &&
         gatewayListenerName(gateway.namespace, gateway.name, listener.port, listener.name) === name,
     )
-    if (gateway !== undefined && https !== undefined)
+    if (gateway === undefined || (port === undefined && https === undefined)) return undefined
+    const places = gatewayDestinations(gateway)
+    const { faultsTo } = callerFaults(this.#snapshot, node, places)
+    const inputs = [gateway, this.#hashKey, ...this.#egress.inputs(places), ...faultsTo.values()]
+    const destinations = { egress: this.#egressOf(node), faultsTo, hashPoliciesOf: this.#hashPoliciesOf }
+    if (https !== undefined)
       return this.#cache.get({
         ...recipe,
         key: `routes ${name}`,
-        inputs: [gateway, this.#hashKey, ...this.#gatewayEgress(gateway)],
-        build: () => httpsRouteConfiguration(gateway, https, this.#destinationsOf(node)),
+        inputs,
+        build: () => httpsRouteConfiguration(gateway, https, destinations),
       })
-    if (gateway === undefined || port === undefined) return undefined
+    if (port === undefined) return undefined
     return this.#cache.get({
       ...recipe,
       key: `routes ${name}`,
-      inputs: [gateway, this.#hashKey, ...this.#gatewayEgress(gateway)],
-      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), this.#destinationsOf(node)),
+      inputs,
+      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), destinations),
     })
   }
 
@@ -429,24 +452,11 @@ class MeshResourceView implements ResourceView {
   }
 
   /** A data plane that is not Heddle's, which calls for somebody unknown, is asked nothing. */
-  #destinationsOf(node: XdsNode): DestinationPolicies {
-    return { egress: this.#egressOf(node), hashPoliciesOf: this.#hashPoliciesOf }
-  }
-
   #egressOf(node: XdsNode): CallerEgress {
     const workload = this.#workload(node)
     if (workload !== undefined) return this.#egress.of(workload.namespace, workload.serviceAccount)
     const gateway = this.#gateway(node)
     return gateway === undefined ? openEgress : this.#egress.of(gateway.namespace, gatewayServiceAccount(gateway.name))
-  }
-
-  #gatewayEgress({ listeners }: MeshGateway): readonly unknown[] {
-    return this.#egress.inputs(
-      listeners.flatMap(({ virtualHosts, streams }) => [
-        ...virtualHosts.flatMap(({ routes }) => routeDestinations(routes)),
-        ...streamDestinations(streams),
-      ]),
-    )
   }
 
   #address(node: XdsNode, purpose: ListenerPurpose): SocketAddress {
@@ -466,10 +476,6 @@ function nameOfGateway(gateway: MeshGateway, port: number): string {
 /** What is inside a CONNECT to it need not be HTTP. */
 function mayCarryBytes({ protocol }: MeshServicePort): boolean {
   return protocol === 'tcp' || protocol === 'tls' || protocol === 'auto'
-}
-
-function withAnchors(http: HttpSettings): HttpSettings {
-  return { ...http, filters: [...http.filters, ...egressAnchors], key: `${http.key} egress` }
 }
 
 /** By cluster, of those that have any. */

@@ -2,6 +2,7 @@
 import type { FilteredRequest, FilterRefusal, FilterResult, HttpFilter } from '../../contracts/http-filter.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
+import { askedInTime } from '../asked-in-time.runtime.ts'
 import type {
   AskAuthorization,
   AuthorizationAnswer,
@@ -34,31 +35,14 @@ export function externalAuthorizationFilter(
       const body = waits ? await shownBody(request.body, requestBody, service.kind) : undefined
       if (body !== undefined && 'refusal' in body) return body.refusal
       try {
-        const answer = await askInTime(checkOf(request, body, spec, deps), spec, deps)
+        const check = checkOf(request, body, spec, deps)
+        const answer = await askedInTime(deps.clock, spec.timeoutMs, (signal) => deps.ask(check, signal))
         return answerRequest(request, interpret(answer, spec))
       } catch {
         if (spec.failOpen) return undefined
         return { status: spec.statusOnError, flags: ['UAEX'], detail: 'no answer from external authorization' }
       }
     },
-  }
-}
-
-async function askInTime(
-  check: AuthorizationCheck,
-  { timeoutMs }: ExternalAuthorizationSpec,
-  { clock, ask }: ExternalAuthorizationDeps,
-): Promise<AuthorizationAnswer> {
-  const aborter = new AbortController()
-  const late = Promise.withResolvers<never>()
-  const timer = clock.setTimer(timeoutMs, () => {
-    aborter.abort()
-    late.reject(new Error(`no answer within ${timeoutMs} ms`))
-  })
-  try {
-    return await Promise.race([ask(check, aborter.signal), late.promise])
-  } finally {
-    timer.cancel()
   }
 }
 
@@ -133,7 +117,7 @@ function isForCaller(name: string, { headersToDownstreamOnDeny }: HttpAuthorizat
 }
 
 /** They say where a message ends, whom it is for, or how it travels: no other server has a say in that. */
-const framingHeaders = new Set([
+export const framingHeaders: ReadonlySet<string> = new Set([
   'host',
   'expect',
   'content-encoding',
@@ -148,7 +132,7 @@ const framingHeaders = new Set([
   'date',
 ])
 
-const headerName = /^[a-z0-9!#$%&'*+\-.^_`|~]+$/
+export const headerName: RegExp = /^[a-z0-9!#$%&'*+\-.^_`|~]+$/
 
 /** Nothing is changed unless all can be: half of an answer may mean something else. Throws an Error when it cannot. */
 function checkChanges(names: readonly string[]): void {

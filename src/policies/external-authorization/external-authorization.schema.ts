@@ -1,14 +1,14 @@
 // Authorization servers as MeshConfig names them (`extensionProviders`, with the fields that Istio's users know).
 import { z } from 'zod'
 
-import { durationMs, durationSchema, foldCase, portSchema, ruleIssue, uniqueNames } from '../scalars.schema.ts'
+import { extensionServiceFields } from '../extension-service.schema.ts'
+import type { ExtensionService } from '../extension-service.schema.ts'
+import { rateLimitServerSchema } from '../rate-limit/rate-limit-server.schema.ts'
+import type { RateLimitServer } from '../rate-limit/rate-limit-server.schema.ts'
+import { durationMs, foldCase, ruleIssue, uniqueNames } from '../scalars.schema.ts'
 import type { ExternalAuthorizationSpec, RequestBodyInCheck } from './external-authorization.spec.ts'
 
-export interface AuthorizationServer {
-  /** "ext-authz.default.svc.cluster.local", with "namespace/" in front where the name alone does not say which. */
-  readonly service: string
-  readonly port: number
-  readonly timeout: string
+export interface AuthorizationServer extends ExtensionService {
   readonly failOpen: boolean
   readonly statusOnError: number
   readonly includeRequestBodyInCheck?: RequestBodyInCheck
@@ -21,14 +21,13 @@ export interface HttpAuthorizationServer extends AuthorizationServer {
   readonly headersToDownstreamOnDeny: readonly string[]
 }
 
-/** Has one of both. */
+/** Has one of them. */
 export interface ExtensionProvider {
   readonly name: string
   readonly envoyExtAuthzGrpc?: AuthorizationServer
   readonly envoyExtAuthzHttp?: HttpAuthorizationServer
+  readonly envoyRateLimitGrpc?: RateLimitServer
 }
-
-const serviceName = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?\/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/
 
 /** Istio writes it as a text. */
 const statusSchema = z
@@ -46,9 +45,7 @@ const requestBodySchema = z.strictObject({
 })
 
 const serverFields = {
-  service: z.string().max(316).regex(serviceName, 'a service such as "auth.default.svc.cluster.local"'),
-  port: portSchema,
-  timeout: durationSchema.refine((timeout) => durationMs(timeout) > 0, '"timeout" must be more than 0').default('5s'),
+  ...extensionServiceFields('5s'),
   failOpen: z.boolean().default(false),
   statusOnError: statusSchema.default(403),
   includeRequestBodyInCheck: requestBodySchema.exactOptional(),
@@ -85,11 +82,15 @@ const providerSchema = z
         headersToDownstreamOnDeny: headerPatternsSchema,
       })
       .exactOptional(),
+    envoyRateLimitGrpc: rateLimitServerSchema.exactOptional(),
   })
   .check((ctx) => {
-    const { envoyExtAuthzGrpc, envoyExtAuthzHttp } = ctx.value
-    if ((envoyExtAuthzGrpc === undefined) === (envoyExtAuthzHttp === undefined))
-      ctx.issues.push(ruleIssue(ctx.value, [], 'Give either "envoyExtAuthzGrpc" or "envoyExtAuthzHttp"', 'HDL006'))
+    const { envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyRateLimitGrpc } = ctx.value
+    const given = [envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyRateLimitGrpc].filter((one) => one !== undefined)
+    if (given.length !== 1) {
+      const message = 'Give either "envoyExtAuthzGrpc", "envoyExtAuthzHttp" or "envoyRateLimitGrpc"'
+      ctx.issues.push(ruleIssue(ctx.value, [], message, 'HDL006'))
+    }
   })
 
 export const extensionProvidersSchema: z.ZodType<readonly ExtensionProvider[]> = z

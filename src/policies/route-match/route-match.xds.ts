@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type {
   HeaderMatcher,
+  HeaderMatcherSchema,
   QueryParameterMatcher,
   RouteMatch,
   RouteMatchSchema,
@@ -20,15 +21,16 @@ export function encodeRouteMatch(spec: RouteMatchSpec): RouteMatchInit {
   const method = spec.method === undefined ? [] : [{ name: methodHeader, kind: 'exact' as const, value: spec.method }]
   return {
     pathSpecifier: encodePath(spec.path),
-    headers: [...method, ...spec.headers].map((header) => ({
-      name: header.name,
-      headerMatchSpecifier: { case: 'stringMatch', value: encodeStringMatcher(header) },
-    })),
+    headers: [...method, ...spec.headers].map(encodeHeaderMatch),
     queryParameters: spec.queryParams.map((parameter) => ({
       name: parameter.name,
       queryParameterMatchSpecifier: { case: 'stringMatch', value: encodeStringMatcher(parameter) },
     })),
   }
+}
+
+export function encodeHeaderMatch(header: ValueMatchSpec): MessageInitShape<typeof HeaderMatcherSchema> {
+  return { name: header.name, headerMatchSpecifier: { case: 'stringMatch', value: encodeStringMatcher(header) } }
 }
 
 function encodePath({ kind, value }: PathMatchSpec): PathSpecifierInit {
@@ -46,7 +48,7 @@ export function decodeRouteMatch(match: RouteMatch | undefined): RouteMatchSpec 
   if (match.dynamicMetadata.length > 0) throw new Error('match: dynamicMetadata is not supported')
   if (match.caseSensitive === false) throw new Error('match: a path that ignores case is not supported')
 
-  const headers = match.headers.map((header) => decodeHeader(header))
+  const headers = match.headers.map((header) => decodeHeaderMatch(header, 'match'))
   const method = headers.find(({ name }) => name === methodHeader)
   if (method !== undefined && method.kind !== 'exact') throw new Error('match: the method must be matched exactly')
   return {
@@ -70,8 +72,9 @@ function decodePath({ pathSpecifier }: RouteMatch): PathMatchSpec {
   throw new Error(`match: path ${pathSpecifier.case ?? 'specifier'} is not supported`)
 }
 
-function decodeHeader(header: HeaderMatcher): ValueMatchSpec {
-  const place = `match: header "${header.name}"`
+/** Throws an Error that starts with `where` and says what cannot be served. */
+export function decodeHeaderMatch(header: HeaderMatcher, where: string): ValueMatchSpec {
+  const place = `${where}: header "${header.name}"`
   if (header.invertMatch) throw new Error(`${place}: invert_match is not supported`)
   const name = header.name.toLowerCase()
   const { headerMatchSpecifier: specifier } = header

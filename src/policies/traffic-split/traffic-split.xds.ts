@@ -8,6 +8,8 @@ import type {
 } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RbacFilterSpec } from '../authorization/authorization.spec.ts'
 import { decodeEgress, egressFilterNames, encodeEgress } from '../authorization/egress.xds.ts'
+import type { FaultsSpec } from '../faults/faults.spec.ts'
+import { decodeFaults, encodeFaults, faultFilter, resetFaultFilter } from '../faults/faults.xds.ts'
 import type { HeaderModifierSpec } from '../header-modifier/header-modifier.spec.ts'
 import { decodeHeaderModifier, encodeHeaderModifier } from '../header-modifier/header-modifier.xds.ts'
 import type { WeightedSpec } from './traffic-split.spec.ts'
@@ -19,6 +21,7 @@ export interface WeightedClusterSpec extends WeightedSpec {
   readonly responseHeaders?: HeaderModifierSpec
   /** What is decided about each request that goes there. */
   readonly authorization?: readonly RbacFilterSpec[]
+  readonly faults?: FaultsSpec
 }
 
 /** What stands for '' on the wire: no name may be empty there, and no service can have this one. */
@@ -42,14 +45,17 @@ export function encodeTrafficSplit(backends: readonly WeightedClusterSpec[]): Cl
       requestHeadersToRemove: request.remove,
       responseHeadersToAdd: response.add,
       responseHeadersToRemove: response.remove,
-      typedPerFilterConfig: encodeEgress(backend.authorization ?? []),
+      typedPerFilterConfig: { ...encodeEgress(backend.authorization ?? []), ...encodeFaults(backend.faults) },
     }
   })
   return { case: 'weightedClusters', value: { clusters } }
 }
 
-function isPlain({ weight, requestHeaders, responseHeaders, authorization }: WeightedClusterSpec): boolean {
-  return weight === 1 && requestHeaders === undefined && responseHeaders === undefined && authorization === undefined
+const knownFilters: readonly string[] = [...egressFilterNames, faultFilter, resetFaultFilter]
+
+function isPlain({ weight, requestHeaders, responseHeaders, authorization, faults }: WeightedClusterSpec): boolean {
+  const says = requestHeaders ?? responseHeaders ?? authorization ?? faults
+  return weight === 1 && says === undefined
 }
 
 /** Throws an Error that says what cannot be served. */
@@ -68,17 +74,19 @@ function decodeWeightedCluster(cluster: WeightedCluster_ClusterWeight): Weighted
   if (cluster.hostRewriteSpecifier.case !== undefined) {
     throw new Error(`weighted_clusters: ${cluster.hostRewriteSpecifier.case} is not supported`)
   }
-  const foreign = Object.keys(cluster.typedPerFilterConfig).find((name) => !egressFilterNames.includes(name))
+  const foreign = Object.keys(cluster.typedPerFilterConfig).find((name) => !knownFilters.includes(name))
   if (foreign !== undefined) throw new Error(`weighted_clusters: typed_per_filter_config "${foreign}" is not supported`)
   const authorization = decodeEgress(cluster.typedPerFilterConfig)
   const requestHeaders = decodeHeaderModifier(cluster.requestHeadersToAdd, cluster.requestHeadersToRemove)
   const responseHeaders = decodeHeaderModifier(cluster.responseHeadersToAdd, cluster.responseHeadersToRemove)
+  const faults = decodeFaults(cluster.typedPerFilterConfig)
   return {
     cluster: decodeName(cluster.name),
     weight: cluster.weight ?? 0,
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
     ...(authorization === undefined ? {} : { authorization }),
+    ...(faults === undefined ? {} : { faults }),
   }
 }
 

@@ -7,30 +7,19 @@ import type {
   AuthorizationCheck,
   ExternalAuthorizationSpec,
 } from '../../policies/external-authorization/external-authorization.spec.ts'
-import type { ClusterSet } from '../cluster/cluster-set.ts'
-import type { Cluster } from '../cluster/cluster.ts'
-import { askCluster, type Question, type WholeAnswer } from '../upstream/ask-cluster.ts'
-import type { AttemptDeps } from '../upstream/attempt.ts'
-import { grpcStatusOf } from '../upstream/grpc.ts'
-
-export interface AskDeps extends AttemptDeps {
-  readonly clusters: ClusterSet
-}
+import { askCluster, type Question } from '../upstream/ask-cluster.ts'
+import { askGrpc, namedCluster, type AskDeps } from '../upstream/ask-grpc.ts'
 
 export function createAskAuthorization(service: ExternalAuthorizationSpec['service'], deps: AskDeps): AskAuthorization {
-  const clusterOf = (): Cluster => {
-    const cluster = deps.clusters.get(service.cluster)
-    if (cluster === undefined) throw new Error(`there is no cluster ${service.cluster}`)
-    return cluster
-  }
+  const { cluster } = service
   if (service.kind === 'grpc') {
-    return async (check, signal) =>
-      decodeCheckAnswer(unframed(await askCluster(deps, clusterOf(), grpcQuestion(check, service.cluster), signal)))
+    const path = '/envoy.service.auth.v3.Authorization/Check'
+    return async (check, signal) => decodeCheckAnswer(await askGrpc(deps, cluster, path, encodeCheck(check), signal))
   }
   return async (check, signal) => {
     const { status, headers, body } = await askCluster(
       deps,
-      clusterOf(),
+      namedCluster(deps.clusters, cluster),
       httpQuestion(check, service.pathPrefix),
       signal,
     )
@@ -56,25 +45,4 @@ function httpQuestion(
     headers: HeaderList.of(...kept),
   }
   return { head, body: Buffer.from(body ?? ''), spoken: 'HTTP/1.1' }
-}
-
-const frameBytes = 5
-
-function grpcQuestion(check: AuthorizationCheck, cluster: string): Question {
-  const message = encodeCheck(check)
-  const body = Buffer.alloc(frameBytes + message.length)
-  body.writeUInt32BE(message.length, 1)
-  body.set(message, frameBytes)
-  const headers = HeaderList.of(['content-type', 'application/grpc'], ['te', 'trailers'])
-  const path = '/envoy.service.auth.v3.Authorization/Check'
-  return { head: { method: 'POST', scheme: 'http', authority: cluster, path, headers }, body, spoken: 'HTTP/2' }
-}
-
-/** The one message of a gRPC answer. Throws an Error when there is none. */
-function unframed({ status, headers, body, trailers }: WholeAnswer): Buffer {
-  const code = grpcStatusOf(trailers) ?? grpcStatusOf(headers)
-  if (status !== 200 || code !== 0) throw new Error(`the server answered with status ${status}, gRPC status ${code}`)
-  if (body.length < frameBytes || body[0] !== 0 || body.readUInt32BE(1) !== body.length - frameBytes)
-    throw new Error('the answer is not one uncompressed message')
-  return body.subarray(frameBytes)
 }

@@ -5,6 +5,11 @@ import { authorizationFilter, createAuthorizer } from '../../policies/authorizat
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { externalAuthorizationFilter } from '../../policies/external-authorization/external-authorization.runtime.ts'
+import { globalRateLimitFilter } from '../../policies/rate-limit/global-rate-limit.runtime.ts'
+import type { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
+import { localRateLimitFilter } from '../../policies/rate-limit/local-rate-limit.runtime.ts'
+import type { RateLimitDeps } from '../../policies/rate-limit/local-rate-limit.runtime.ts'
+import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { requestAuthenticationFilter } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type { RequestAuthenticationDeps } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type {
@@ -13,32 +18,41 @@ import type {
   ListenerConfig,
   TcpProxyConfig,
 } from '../runtime/runtime-config.ts'
-import { createAskAuthorization, type AskDeps } from './ask-authorization.ts'
+import type { AskDeps } from '../upstream/ask-grpc.ts'
+import { createAskAuthorization } from './ask-authorization.ts'
+import { createAskRateLimit } from './ask-rate-limit.ts'
 
-export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps {
+export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit<RateLimitDeps, 'bucketsOf'> {
   /** SPIFFE ID of the workload or gateway that the requests are for. */
   readonly principal: string
+  readonly limits: LimitBuckets
 }
 
+type BuildDeps = HttpFilterDeps & RateLimitDeps
+
 export class HttpFilters {
-  readonly #deps: HttpFilterDeps
+  readonly #deps: BuildDeps
   /** As long as somebody has the configuration, be it a connection that came before the newest one. */
   readonly #managers = new WeakMap<HttpConnectionManagerConfig, BuiltFilters>()
   readonly #streams = new WeakMap<TcpProxyConfig, Authorizer>()
 
   constructor(deps: HttpFilterDeps) {
-    this.#deps = deps
+    this.#deps = { ...deps, bucketsOf: (spec) => deps.limits.of(spec) }
   }
 
   /** Builds what is new, before anybody asks for it. True: somewhere what is open is to be asked again. */
   update(listeners: ReadonlyMap<string, ListenerConfig>): boolean {
     let reauthorizes = false
+    const limits: LocalRateLimitSpec[] = []
     for (const { filterChains } of listeners.values())
       for (const { filter } of filterChains) {
         if (filter.kind === 'http') this.#built(filter)
         else this.authorizerOf(filter)
         if (filter.reauthorize) reauthorizes = true
+        if (filter.kind === 'http')
+          for (const one of filter.filters ?? []) if (one.kind === 'local-rate-limit') limits.push(one.spec)
       }
+    this.#deps.limits.keep(limits)
     return reauthorizes
   }
 
@@ -83,7 +97,7 @@ interface BuiltFilters {
 }
 
 /** Filters of one kind that follow each other decide together. */
-function buildFilters(configs: readonly HttpFilterConfig[], deps: HttpFilterDeps): BuiltFilters {
+function buildFilters(configs: readonly HttpFilterConfig[], deps: BuildDeps): BuiltFilters {
   const filters: HttpFilter[] = []
   const authorizers: Authorizer[] = []
   let rules: RbacFilterSpec[] = []
@@ -98,15 +112,25 @@ function buildFilters(configs: readonly HttpFilterConfig[], deps: HttpFilterDeps
     if (config.kind === 'authorization') rules.push(config.spec)
     else {
       endRules()
-      filters.push(
-        config.kind === 'request-authentication'
-          ? requestAuthenticationFilter(config.spec, deps)
-          : externalAuthorization(config, deps),
-      )
+      filters.push(buildFilter(config, deps))
     }
   }
   endRules()
   return { filters, authorizers }
+}
+
+function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }>, deps: BuildDeps): HttpFilter {
+  switch (config.kind) {
+    case 'request-authentication':
+      return requestAuthenticationFilter(config.spec, deps)
+    case 'local-rate-limit':
+      return localRateLimitFilter(config.spec, deps)
+    case 'global-rate-limit':
+      return globalRateLimitFilter(config.spec, { ...deps, ask: createAskRateLimit(config.spec.server.cluster, deps) })
+    case 'external-authorization':
+    default:
+      return externalAuthorization(config, deps)
+  }
 }
 
 function externalAuthorization(

@@ -24,5 +24,14 @@ export function filteredRequest(stream: ServerStream, remoteAddress: string, bod
   const query = head.path.indexOf('?')
   const path = query === -1 ? head.path : head.path.slice(0, query)
   const peer = peerFacts(connection, remoteAddress)
-  return { head, path, peer, body, token: undefined, authorization: undefined }
+  return {
+    head,
+    path,
+    peer,
+    body,
+    token: undefined,
+    authorization: undefined,
+    rateLimit: undefined,
+    responseHeaders: undefined,
+  }
 }

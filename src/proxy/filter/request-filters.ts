@@ -6,6 +6,7 @@ import type {
   GatheredBody,
   HttpFilter,
 } from '../../contracts/http-filter.ts'
+import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -55,6 +56,7 @@ export class RequestFilters implements FilteredBody {
     const noted = (refusal: FilterResult): FilterResult => {
       this.guardTrailers()
       this.#exchange.authorization = facts.authorization
+      this.#exchange.rateLimit = facts.rateLimit
       return refusal
     }
     return result instanceof Promise ? result.then(noted) : noted(result)
@@ -65,6 +67,16 @@ export class RequestFilters implements FilteredBody {
     const { trailers } = this.#body
     if (trailers === undefined || this.#passed === undefined || this.#facts === undefined) return
     guardTrailers(trailers, this.#passed, this.#facts)
+  }
+
+  /** With what filters add to the response. */
+  modifying(modify: (response: ResponseHead) => void): (response: ResponseHead) => void {
+    const headers = this.#facts?.responseHeaders
+    if (headers === undefined) return modify
+    return (response) => {
+      modify(response)
+      for (let i = 0; i < headers.length; i += 2) response.headers.add(headers[i] as string, headers[i + 1] as string)
+    }
   }
 
   /** The request is over. */

@@ -55,8 +55,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** By whoever made the request first: between sidecars HTTP/1.1 may travel as HTTP/2. */
   #spoken: HttpProtocol
   #proxied: ProxiedRequest | undefined
-  /** An answer of our own that waits for the end of the request. */
-  #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
+  /** Sends an answer of our own that waits for the end of the request. */
+  #pending: (() => void) | undefined
   #mirrorTo: ForwardDecision | undefined
   /** Made when first needed: most listeners have no filters. */
   #filters: RequestFilters | undefined
@@ -163,13 +163,13 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     return remoteAddressOf(request, caller, direction, filter.forwarding, this.#exchange.mtls)
   }
 
-  #refuseFiltered({ status, flags, detail, headers = [] }: FilterRefusal): void {
+  #refuseFiltered({ status, grpcStatus, flags, detail, headers = [] }: FilterRefusal): void {
     const { head, body } = textResponse(status, detail)
     // of a body that is somebody else's
     if (headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type'))
       head.headers.delete('content-type')
     for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
-    this.#answer(head, body, flags, detail)
+    this.#answer(head, body, flags, detail, grpcStatus)
   }
 
   #route(routes: RouteSource): void {
@@ -207,10 +207,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#filters?.guardTrailers()
     this.#proxied?.bodyEnd()
     this.#mirror()
-    if (this.#pending === undefined) return
-    const { head, body, detail } = this.#pending
-    sendReply(this.#stream, this.#exchange, head, body, detail)
-    this.finish()
+    this.#pending?.()
   }
 
   onDrain(): void {
@@ -322,7 +319,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     exchange.destinationService = cluster.serviceHost
     if (decision.authorizer !== undefined && !this.#mayLeave(decision, decision.authorizer)) return
     const { timeouts, retry } = decision.action
-    const { request, modifyResponse } = decision
+    const { request } = decision
+    const modifyResponse = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()
     const plan = {
@@ -334,6 +332,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       hash: undefined,
       session: decision.session,
       modifyResponse,
+      faults: decision.faults,
     }
     if (decision.hasher === undefined) {
       this.#proxy(plan)
@@ -375,6 +374,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       hash: undefined,
       session: undefined,
       modifyResponse: () => {},
+      faults: undefined,
     })
   }
 
@@ -454,19 +454,22 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#answer(head, body, flags, detail)
   }
 
-  #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string): void {
+  #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string, grpcStatus?: number): void {
     const exchange = this.#exchange
     exchange.flags.push(...flags)
     exchange.detail = detail
     const { bodyLength, expectsContinue } = this.#stream
+    const send = (): void => {
+      sendReply(this.#stream, exchange, head, body, detail, grpcStatus)
+      this.finish()
+    }
     // A short body is taken in first: the connection can then go on.
     if (!this.#body.complete && typeof bodyLength === 'number' && bodyLength <= replayBytes && !expectsContinue) {
       exchange.status = head.status
-      this.#pending = { head, body, detail }
+      this.#pending = send
       return
     }
-    sendReply(this.#stream, exchange, head, body, detail)
-    this.finish()
+    send()
   }
 
   /** The exchange is over. */

@@ -1,9 +1,10 @@
-import type { RequestHead } from '../../contracts/http-message.ts'
 // One route with everything prebuilt that a request through it needs: closures instead of specs, undefined where there is nothing to do.
+import type { RequestHead } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { createAuthorizer, type Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { compileCors, type Cors } from '../../policies/cors/cors.runtime.ts'
+import { FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import { compileHeaderModifier, type HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
 import { compileHashPolicies, type RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
 import { compileMirrors } from '../../policies/mirror/mirror.runtime.ts'
@@ -56,6 +57,7 @@ export interface CompiledBackend {
   readonly modifyResponse: HeaderModifier | undefined
   /** Undefined: every request goes there. */
   readonly authorizer: Authorizer | undefined
+  readonly faults: FaultInjector | undefined
 }
 
 /** Throws an Error when some part cannot be compiled: a regular expression, a header line. */
@@ -108,6 +110,7 @@ function compileBackend(backend: Backend, routeModifier: HeaderModifier | undefi
     modifyRequest: compileHeaderModifier(backend.requestHeaders),
     modifyResponse: inTurn(compileHeaderModifier(backend.responseHeaders), routeModifier),
     authorizer: backend.authorization === undefined ? undefined : createAuthorizer(backend.authorization),
+    faults: backend.faults === undefined ? undefined : new FaultInjector(backend.faults),
   }
 }
 

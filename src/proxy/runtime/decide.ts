@@ -5,6 +5,7 @@ import type { Clock } from '../../core/clock.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
+import type { FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import type { HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
 import type { RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
 import { createMatchInput } from '../../policies/route-match/route-match.runtime.ts'
@@ -28,6 +29,8 @@ export interface ForwardDecision {
   readonly split: { readonly drawn: number; readonly total: number; readonly cluster: string } | undefined
   /** The head to send upstream: a modified clone, the received one stays as it was. */
   readonly request: RequestHead
+  /** What the request may suffer before it is sent, to be drawn when it is acted upon. */
+  readonly faults: FaultInjector | undefined
   /** Clusters that get a copy of `request`. */
   readonly mirrors: readonly string[]
   /** What tells requests apart within a cluster that hashes; to be asked about the received head. */
@@ -117,7 +120,7 @@ function forward(
     const detail = `route "${place.route.name}" has no backend with a weight above 0`
     return finish(answer(500, detail, place, []), received, compiled)
   }
-  const { backend, modifyRequest, modifyResponse, authorizer } = draw.item
+  const { backend, modifyRequest, modifyResponse, authorizer, faults } = draw.item
   if (backend.cluster === '') {
     const detail = `route "${place.route.name}" drew a backend that does not exist or may not be referred to`
     return finish(answer(action.action.invalidBackendStatus ?? 500, detail, place, []), received, compiled)
@@ -144,6 +147,7 @@ function forward(
     authorizer,
     split: single ? undefined : { drawn: draw.drawn, total: draw.total, cluster: backend.cluster },
     request,
+    faults,
     mirrors: action.mirrors(random),
     hasher: action.hasher,
     session: session?.kept,

@@ -5,9 +5,13 @@ import { TrafficDirection } from '../../contracts/xds/gen/envoy/config/core/v3/b
 import type { FilterChain } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { Listener } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { RateLimit } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { ExtAuthzSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
+import { HTTPFaultSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { JwtAuthenticationSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
+import { LocalRateLimitSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
+import { RateLimitSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { StatefulSessionSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
@@ -33,6 +37,8 @@ import {
 } from '../../policies/external-authorization/external-authorization.xds.ts'
 import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import { decodeGlobalRateLimit } from '../../policies/rate-limit/global-rate-limit.xds.ts'
+import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limit.xds.ts'
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
@@ -222,6 +228,20 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
       const asked = prefix === undefined ? undefined : questions.get(prefix)
       if (prefix !== undefined) questions.delete(prefix)
       filters.push({ kind: 'external-authorization', spec, ...(asked === undefined ? {} : { asked }) })
+    } else if (isTypedConfig(config, LocalRateLimitSchema)) {
+      const message = readTypedConfig(config, LocalRateLimitSchema, name)
+      if (message.descriptors.length > 0) refuseNamedRoutes(manager, name)
+      const limits = within(`HTTP filter "${name}"`, () => decodeLocalRateLimits(message, actionsOf(manager)))
+      filters.push(...limits.map((spec): HttpFilterConfig => ({ kind: 'local-rate-limit', spec })))
+    } else if (isTypedConfig(config, RateLimitSchema)) {
+      const message = readTypedConfig(config, RateLimitSchema, name)
+      refuseNamedRoutes(manager, name)
+      const spec = within(`HTTP filter "${name}"`, () => decodeGlobalRateLimit(message, actionsOf(manager)))
+      if (spec !== undefined) filters.push({ kind: 'global-rate-limit', spec })
+    } else if (isTypedConfig(config, HTTPFaultSchema)) {
+      const { delay, abort, responseRateLimit } = readTypedConfig(config, HTTPFaultSchema, name)
+      if (delay !== undefined || abort !== undefined || responseRateLimit !== undefined)
+        throw new Error(`HTTP filter "${name}": faults are served where a route says them`)
     } else if (!harmless.some((schema) => isTypedConfig(config, schema)) && !isOptional) {
       // ignoring one that authorises requests would let everything in
       throw new Error(`HTTP filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
@@ -230,6 +250,24 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
   // a name of its own, and nobody who is asked by it: a dry run
   for (const shadow of questions.values()) filters.push({ kind: 'authorization', spec: { shadow } })
   return { routes: forwardProxy ?? decodeRoutes(manager), filters }
+}
+
+function refuseNamedRoutes({ routeSpecifier }: HttpConnectionManager, filter: string): void {
+  if (routeSpecifier.case !== 'routeConfig')
+    throw new Error(`HTTP filter "${filter}": descriptors are supported where the listener holds its routes itself`)
+}
+
+/** What makes descriptors of requests. Limits come before routes here: it has to be the same for all of them. */
+function actionsOf({ routeSpecifier }: HttpConnectionManager): readonly RateLimit[] {
+  if (routeSpecifier.case !== 'routeConfig') return []
+  const { virtualHosts } = routeSpecifier.value
+  const ofRoutes = virtualHosts.some(({ routes }) =>
+    routes.some(({ action }) => action.case === 'route' && action.value.rateLimits.length > 0),
+  )
+  const [first, ...others] = virtualHosts.map(({ rateLimits }) => rateLimits)
+  if (ofRoutes || others.some((rateLimits) => rateLimits.length > 0))
+    throw new Error('rate_limits are supported where the one virtual host says them for all routes')
+  return first ?? []
 }
 
 function decodeRoutes({ routeSpecifier }: HttpConnectionManager): RouteSource {

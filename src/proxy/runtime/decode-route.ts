@@ -20,6 +20,8 @@ import { metadataKey } from '../../contracts/xds/names.ts'
 import { createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
+import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
+import { decodeFaults, faultFilter, resetFaultFilter } from '../../policies/faults/faults.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { decodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
@@ -86,8 +88,16 @@ function withoutPort(domain: string): string {
   return domain.toLowerCase().replace(/:(\d+|\*)$/, '')
 }
 
+const knownFilters: readonly string[] = [
+  corsFilter,
+  faultFilter,
+  resetFaultFilter,
+  statefulSessionFilter,
+  sessionTimeoutsFilter,
+]
+
 function decodeRoute(message: RouteMessage): Route {
-  refuseFilterConfigs(message, [corsFilter, statefulSessionFilter, sessionTimeoutsFilter])
+  refuseFilterConfigs(message, knownFilters)
   const match = decodeRouteMatch(message.match)
   const source = decodeSource(message.metadata?.typedFilterMetadata[metadataKey])
   const requestHeaders = decodeHeaderModifier(message.requestHeadersToAdd, message.requestHeadersToRemove)
@@ -107,7 +117,7 @@ function decodeRoute(message: RouteMessage): Route {
 function decodeAction({ action, typedPerFilterConfig }: RouteMessage, match: PathMatchSpec): RouteAction {
   if (action.case === 'route') {
     const sessionPersistence = decodeSessionPersistence(typedPerFilterConfig)
-    const forward = decodeForward(action.value, match)
+    const forward = decodeForward(action.value, match, decodeFaults(typedPerFilterConfig))
     return sessionPersistence === undefined ? forward : { ...forward, sessionPersistence }
   }
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
@@ -126,10 +136,15 @@ function refuseFilterConfigs(
   }
 }
 
-function decodeForward(action: RouteActionMessage, match: PathMatchSpec): ForwardAction {
+function decodeForward(
+  action: RouteActionMessage,
+  match: PathMatchSpec,
+  faults: FaultsSpec | undefined,
+): ForwardAction {
   const rewrite = decodeRewrite(action, match)
   const retry = decodeRetryPolicy(action.retryPolicy)
-  const backends = decodeTrafficSplit(action)
+  // what a backend says for itself holds
+  const backends = decodeTrafficSplit(action).map((one) => (faults === undefined ? one : { faults, ...one }))
   const invalid = backends.some(({ cluster }) => cluster === '')
   const { clusterNotFoundResponseCode: notFound } = action
   return {

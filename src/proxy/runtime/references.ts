@@ -12,9 +12,10 @@ export function routeConfigurationNames({ filterChains }: ListenerConfig): strin
 export function inlineClusterNames({ filterChains }: ListenerConfig): string[] {
   return filterChains.flatMap(({ filter }) => {
     if (filter.kind === 'tcp') return filter.backends.flatMap(({ cluster }) => (cluster === '' ? [] : [cluster]))
-    const asked = (filter.filters ?? []).flatMap((one) =>
-      one.kind === 'external-authorization' ? [one.spec.service.cluster] : [],
-    )
+    const asked = (filter.filters ?? []).flatMap((one) => {
+      if (one.kind === 'external-authorization') return [one.spec.service.cluster]
+      return one.kind === 'global-rate-limit' ? [one.spec.server.cluster] : []
+    })
     return filter.routes.kind === 'inline' ? [...clusterNames(filter.routes.routeConfiguration), ...asked] : asked
   })
 }

@@ -6,6 +6,7 @@ import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/aut
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
+import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
@@ -14,6 +15,7 @@ import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-bala
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
+import type { GlobalRateLimitSpec, LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RequestAuthenticationSpec } from '../../policies/request-authentication/request-authentication.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
@@ -95,6 +97,8 @@ export interface HttpConnectionManagerConfig {
 export type HttpFilterConfig =
   | { readonly kind: 'request-authentication'; readonly spec: RequestAuthenticationSpec }
   | { readonly kind: 'authorization'; readonly spec: RbacFilterSpec }
+  | { readonly kind: 'local-rate-limit'; readonly spec: LocalRateLimitSpec }
+  | { readonly kind: 'global-rate-limit'; readonly spec: GlobalRateLimitSpec }
   /** `asked`: about which requests, those that one of these rules matches; absent: about all. */
   | {
       readonly kind: 'external-authorization'
@@ -179,6 +183,7 @@ export interface Backend {
   readonly responseHeaders?: HeaderModifierSpec
   /** What is decided about each request that goes there. */
   readonly authorization?: readonly RbacFilterSpec[]
+  readonly faults?: FaultsSpec
 }
 
 export interface ClusterConfig {

@@ -32,6 +32,7 @@ export function beginExchange(
     revision,
     authorization: undefined,
     egressRefused: undefined,
+    rateLimit: undefined,
     routeConfiguration: undefined,
     virtualHost: undefined,
     route: undefined,

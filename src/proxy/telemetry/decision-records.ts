@@ -75,6 +75,7 @@ export function toDecisionRecord(
     },
     listener: exchange.listener,
     authorization: exchange.authorization,
+    rateLimit: exchange.rateLimit,
     routeConfiguration: exchange.routeConfiguration,
     virtualHost: exchange.virtualHost,
     route: route?.name,

@@ -1,6 +1,12 @@
 // The facts of one request as the request line gathers them: one fixed-shape object, written in place. Sinks read it when it is finished;
 // a DecisionRecord is made from it only when somebody asks.
-import type { AttemptRecord, AuthorizationRecord, ResponseFlag } from '../../contracts/decision-record.ts'
+import type {
+  AttemptRecord,
+  AuthorizationRecord,
+  RateLimitRecord,
+  ResponseFlag,
+} from '../../contracts/decision-record.ts'
+import type { RateLimitCounter } from '../../contracts/http-filter.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { CircuitBreakerLimit } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
@@ -24,6 +30,7 @@ export interface Exchange {
   authorization: AuthorizationRecord | undefined
   /** Why it was not let out to where it was meant to go. */
   egressRefused: 'policy' | 'not_registered' | undefined
+  rateLimit: RateLimitRecord | undefined
   routeConfiguration: string | undefined
   virtualHost: string | undefined
   route: Pick<Route, 'name' | 'source'> | undefined
@@ -58,6 +65,8 @@ export interface ExchangeSink {
 
 /** What the request line counts besides exchanges. */
 export interface ConnectionSink {
+  /** For one limit, for as long as it is configured. */
+  rateLimitCounter(limit: string): RateLimitCounter
   downstreamOpened(listener: string): void
   downstreamClosed(listener: string): void
   /**

@@ -1,5 +1,6 @@
 // What one sidecar counts. Fed by the request line as ExchangeSink and ConnectionSink, by the xDS client and the identity agent.
 import type { AuthorizationRecord } from '../../contracts/decision-record.ts'
+import type { RateLimitCounter } from '../../contracts/http-filter.ts'
 import {
   durationBucketsSeconds,
   noFlagsLabel,
@@ -67,6 +68,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   /** The last verdict counted, and the rows that it counts in. */
   #verdict: AuthorizationRecord | undefined
   #verdictRows: readonly number[] = []
+  readonly #rateLimitTable: SeriesTable
+  readonly #rateLimit: Counter
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -108,6 +111,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#authorization = this.#authorizationTable.counter(proxyMetrics.authorization)
     this.#egressTable = registry.table(proxyMetrics.egressRefused.labels)
     this.#egressRefused = this.#egressTable.counter(proxyMetrics.egressRefused)
+    this.#rateLimitTable = registry.table(proxyMetrics.rateLimit.labels)
+    this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -184,6 +189,12 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     const row = this.#tcpTable.row(listener, cluster)
     this.#tcpSentBytes.add(row, sentBytes)
     this.#tcpReceivedBytes.add(row, receivedBytes)
+  }
+
+  rateLimitCounter(limit: string): RateLimitCounter {
+    const row = (verdict: string): number => this.#rateLimitTable.row(limit, verdict)
+    const allowed = row('allowed')
+    return (verdict) => this.#rateLimit.add(verdict === 'allowed' ? allowed : row(verdict), 1)
   }
 
   configApplied(revision: string): void {

@@ -37,9 +37,11 @@ const byHttpStatus: ReadonlyMap<number, number> = new Map([
   [504, 4], // DEADLINE_EXCEEDED: a proxy says 504 only when it was waiting
 ])
 
-/** Makes of `head` a whole response to a gRPC request that says what its status says to others. Returns the gRPC status. */
-export function grpcReply(head: ResponseHead, detail: string): number {
-  const grpcStatus = grpcStatusFor(head.status)
+/**
+ * Makes of `head` a whole response to a gRPC request that says what its status says to others, unless `grpcStatus` is given. Returns the gRPC
+ * status.
+ */
+export function grpcReply(head: ResponseHead, detail: string, grpcStatus: number = grpcStatusFor(head.status)): number {
   head.status = 200
   head.headers.set('content-type', grpcContentType)
   head.headers.set('grpc-status', String(grpcStatus))

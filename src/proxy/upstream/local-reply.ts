@@ -15,16 +15,20 @@ export function textResponse(status: number, detail: string): { head: ResponseHe
   return { head: { status, headers }, body: Buffer.from(`${detail}\n`) }
 }
 
-/** Answers, in the way of gRPC where that was asked, and writes down what was answered. `detail` says why to a person. */
+/**
+ * Answers, in the way of gRPC where that was asked, and writes down what was answered. `detail` says why to a person. `grpcStatus` where it
+ * does not follow from the status.
+ */
 export function sendReply(
   stream: ServerStream,
   exchange: Exchange,
   head: ResponseHead,
   body: Uint8Array,
   detail: string,
+  grpcStatus?: number,
 ): void {
   if (head.status >= 400 && isGrpc(stream.request)) {
-    exchange.grpcStatus = grpcReply(head, detail)
+    exchange.grpcStatus = grpcReply(head, detail, grpcStatus)
     exchange.status = head.status
     stream.sendHead(head, 0)
   } else {

@@ -4,6 +4,7 @@ import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import type { DrawnFaults, FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import { mayBeHedged } from '../../policies/hedging/hedging.runtime.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
@@ -20,6 +21,7 @@ import { callerTimeoutMs, markTimeout } from './grpc-timeout.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { Hedge, type HedgedRequest } from './hedge.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
+import { PacedStream } from './paced-stream.ts'
 import type { RequestBody } from './request-body.ts'
 
 /** Why a second attempt ran beside the first. */
@@ -37,6 +39,8 @@ export interface ForwardPlan {
   readonly hash: number | undefined
   readonly session: KeptSession | undefined
   readonly modifyResponse: (response: ResponseHead) => void
+  /** What it may suffer on its way. */
+  readonly faults: FaultInjector | undefined
 }
 
 export interface ForwardDeps extends AttemptDeps {
@@ -54,6 +58,10 @@ export class ProxiedRequest implements HedgedRequest {
   readonly #exchange: Exchange
   readonly #body: RequestBody
   readonly #plan: ForwardPlan
+  /** Undefined: it goes unharmed. */
+  readonly #faults: DrawnFaults | undefined
+  /** Between the two, where a fault slows the response down. */
+  readonly #paced: PacedStream | undefined
   readonly #budget: RetryBudget
   readonly #grpc: boolean
   readonly #deadlineMs: number
@@ -66,7 +74,8 @@ export class ProxiedRequest implements HedgedRequest {
   #tried: Set<Endpoint> | undefined
   #retriesDone = 0
   #fresh = false
-  #retryTimer: Timer | undefined
+  /** Until the next attempt. */
+  #pause: Timer | undefined
   #headSent = false
   #tunnelling = false
   #over = false
@@ -80,11 +89,18 @@ export class ProxiedRequest implements HedgedRequest {
     keeper: ExchangeKeeper,
   ) {
     this.#deps = deps
-    this.#stream = stream
+    this.#faults = plan.faults?.draw(stream.request, deps.random)
+    const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
+    if (bytesPerSecond !== Infinity)
+      this.#paced = new PacedStream(stream, bytesPerSecond, deps.clock, {
+        finish: () => keeper.finish(),
+        pacedDrained: () => this.#upstream?.resume(),
+      })
+    this.#stream = this.#paced ?? stream
     this.#exchange = exchange
     this.#body = body
     this.#plan = plan
-    this.#keeper = keeper
+    this.#keeper = this.#paced ?? keeper
     this.#budget = plan.cluster.budget
     this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
     const callerMs = this.#grpc ? callerTimeoutMs(plan.request) : Infinity
@@ -93,7 +109,8 @@ export class ProxiedRequest implements HedgedRequest {
 
   start(): void {
     this.#budget.requestStarted(this.#exchange.startMonotonicMs)
-    this.#try()
+    if (this.#faults === undefined) this.#try()
+    else this.#suffer(this.#faults)
   }
 
   // What the caller does.
@@ -109,10 +126,12 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   callerDrained(): void {
-    this.#upstream?.resume()
+    if (this.#paced === undefined) this.#upstream?.resume()
+    else this.#paced.callerDrained()
   }
 
   callerGone(): void {
+    this.#paced?.cancel()
     this.#attempt?.cancel()
     this.#hedge?.attempt.cancel()
     this.#finish()
@@ -120,6 +139,12 @@ export class ProxiedRequest implements HedgedRequest {
 
   /** A call whose response has begun still gets its status: in trailers, where every client looks for it. False: it is no such call. */
   endCall(status: number, detail: string): boolean {
+    // what waits for its pace is not for the caller any more
+    this.#paced?.cancel()
+    return this.#endCall(status, detail)
+  }
+
+  #endCall(status: number, detail: string): boolean {
     if (!this.#grpc || this.#tunnelling) return false
     const { grpcStatus, trailers } = grpcTrailers(status, detail)
     this.#exchange.grpcStatus = grpcStatus
@@ -218,7 +243,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (this.#headSent) {
       this.#exchange.flags.push(answer.flag)
       this.#exchange.detail = failure.message
-      if (!this.endCall(answer.status, failure.message)) this.#stream.abort(new Error(failure.message))
+      if (!this.#endCall(answer.status, failure.message)) this.#stream.abort(new Error(failure.message))
       this.#finish()
       return
     }
@@ -229,6 +254,32 @@ export class ProxiedRequest implements HedgedRequest {
     const place = this.#destination(attempt.endpoint)
     const unprocessed = failure.kind === 'connect-failure' && this.#exchange.mtls
     this.#answer(answer.status, answer.flag, `heddle ${answer.what} ${place}: ${failure.message}`, unprocessed)
+  }
+
+  /** A delay counts for the request's time: its caller cannot tell it from a slow destination. */
+  #suffer(faults: DrawnFaults): void {
+    const { delayMs } = faults
+    if (delayMs === 0) {
+      this.#afterDelay(faults)
+      return
+    }
+    this.#exchange.flags.push('DI')
+    const leftMs = this.#deadlineMs - this.#deps.clock.monotonicMs()
+    this.#pause = this.#deps.clock.setTimer(Math.min(delayMs, leftMs), () => {
+      if (delayMs < leftMs) this.#afterDelay(faults)
+      else this.#answer(504, 'UT', 'the injected delay is longer than the request may take')
+    })
+  }
+
+  #afterDelay({ abort, reset }: DrawnFaults): void {
+    const detail = 'a fault was injected: a TrafficPolicy of the destination says so'
+    if (abort !== undefined) this.#answer(abort.status, 'FI', detail, false, abort.grpcStatus)
+    else if (reset) {
+      this.#exchange.flags.push('FI')
+      this.#exchange.detail = detail
+      this.#finish()
+      this.#stream.abort(new Error(detail))
+    } else this.#try()
   }
 
   get #upstream(): ClientStream | undefined {
@@ -318,16 +369,11 @@ export class ProxiedRequest implements HedgedRequest {
     this.#retriesDone++
     this.#attempt = undefined
     if (decision.delayMs === 0) {
-      this.#retryNow()
+      this.#try()
       return true
     }
-    this.#retryTimer = clock.setTimer(decision.delayMs, () => this.#retryNow())
+    this.#pause = clock.setTimer(decision.delayMs, () => this.#try())
     return true
-  }
-
-  #retryNow(): void {
-    this.#retryTimer = undefined
-    this.#try()
   }
 
   #destination(endpoint: Endpoint): string {
@@ -336,21 +382,22 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   /** `unprocessed`: tells the caller's proxy that the application did not see the request. */
-  #answer(status: number, flag: ResponseFlag, detail: string, unprocessed = false): void {
+  #answer(status: number, flag: ResponseFlag, detail: string, unprocessed = false, grpcStatus?: number): void {
     this.#exchange.flags.push(flag)
     this.#exchange.detail = detail
     const { head, body } = textResponse(status, detail)
     this.#plan.modifyResponse(head)
     if (unprocessed) head.headers.set(unprocessedHeader, '1')
     this.#headSent = true
-    sendReply(this.#stream, this.#exchange, head, body, detail)
+    sendReply(this.#stream, this.#exchange, head, body, detail, grpcStatus)
     this.#finish()
   }
 
   #finish(): void {
     if (this.#over) return
     this.#over = true
-    this.#retryTimer?.cancel()
+    this.#pause?.cancel()
+    this.#faults?.release()
     this.#hedge?.attempt.cancel()
     this.#keeper.finish()
   }

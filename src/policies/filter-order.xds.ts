@@ -1,0 +1,37 @@
+// The order in which a request passes HTTP filters, and why. Every listener's filters are put into it; a proxy runs them as they come.
+
+export type FilterKind =
+  | 'forwardProxy'
+  | 'requestAuthentication'
+  | 'externalAuthorization'
+  | 'authorization'
+  | 'localRateLimit'
+  | 'globalRateLimit'
+  | 'forwardedHeaders'
+  | 'egress'
+  | 'fault'
+  | 'cors'
+  | 'statefulSession'
+  | 'router'
+
+export const filterOrder: Readonly<Record<FilterKind, string>> = {
+  forwardProxy: 'names the routes of the outbound port; Envoy wants what chooses routes first',
+  requestAuthentication: 'all that follows may ask for the claims of a token',
+  externalAuthorization:
+    'Istio asks the servers of CUSTOM policies before DENY and ALLOW; their answer may change headers',
+  authorization: 'reads identity, claims, and headers as they go on',
+  localRateLimit: "counts what is to be served: who may not ask uses up nobody's share; claims are known",
+  globalRateLimit: 'asks about nothing that a local limit refuses: the server is spared a flood',
+  forwardedHeaders: 'tells the next hop what this one knows of the caller: nobody here reads it',
+  egress: 'rules of the route about what may leave to an ExternalService: who may not go there suffers no fault of it',
+  fault: 'a fault stands for the destination: only who may ask it suffers; chosen with the route',
+  cors: 'answers preflights by the rules of the route',
+  statefulSession: 'names the endpoint of a session by the rules of the route: who was answered already needs none',
+  router: 'forwards',
+}
+
+const kinds = Object.keys(filterOrder) as FilterKind[]
+
+export function inFilterOrder<T>(filters: Partial<Record<FilterKind, readonly T[]>>): T[] {
+  return kinds.flatMap((kind) => filters[kind] ?? [])
+}

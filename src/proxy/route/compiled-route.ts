@@ -1,5 +1,5 @@
-import type { RequestHead } from '../../contracts/http-message.ts'
 // One route with everything prebuilt that a request through it needs: closures instead of specs, undefined where there is nothing to do.
+import type { RequestHead } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { createAuthorizer, type Authorizer } from '../../policies/authorization/authorization.runtime.ts'

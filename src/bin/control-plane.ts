@@ -65,9 +65,19 @@ import { durationMs } from '../policies/scalars.schema.ts'
 const recordDelayMs = 50
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<void> {
+  const lifecycle = new Lifecycle()
+  try {
+    await run(options, lifecycle)
+  } catch (error) {
+    // what is open already would keep the process, and whoever started it would wait for ever
+    await lifecycle.stop()
+    throw error
+  }
+}
+
+async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<void> {
   const clock = systemClock
   const logger = createPinoLogger({ name: 'control-plane', level: options.verbose ? 'debug' : 'info' })
-  const lifecycle = new Lifecycle()
   mkdirSync(options.stateDir, { recursive: true, mode: 0o700 })
 
   // 1. Documents: files, and what was applied. Every revision is kept.

@@ -75,6 +75,10 @@ async function sandboxed(): Promise<ProcessInfo> {
   return found.at(-1) ?? assert.fail('no process has --permission')
 }
 
+async function ask(url: string, token: string): Promise<number> {
+  return (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status
+}
+
 function shownSerial(inbound: string): Promise<string> {
   const [host = '', port] = inbound.split(':')
   return new Promise((resolve, reject) => {
@@ -176,8 +180,6 @@ describe('a sandboxed proxy', () => {
     const told = await readFile((await sandboxed()).command.at(-1) ?? '', 'utf8')
     assert.ok(!told.includes(adminToken), 'the token of the mesh')
     const own = (JSON.parse(told) as { readonly adminToken: string }).adminToken
-    const ask = async (url: string, token: string): Promise<number> =>
-      (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status
     const { adminUrl } = mesh.workload('server')
     assert.equal(await ask(`${adminUrl}/certs`, adminToken), 200)
     assert.equal(await ask(`${adminUrl}/certs`, own), 401)

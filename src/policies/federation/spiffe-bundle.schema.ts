@@ -95,7 +95,7 @@ function rootOf(key: Members, place: string): X509Certificate {
 
 function jwkOf({ publicKey }: X509Certificate, place: string): Members {
   try {
-    return publicKey.export({ format: 'jwk' }) as Members
+    return publicKey.export({ format: 'jwk' })
   } catch {
     // DSA, and curves that JWK has no name for
     throw new BundleFault(`${place}: its key is of a kind that a JWK cannot hold`)

@@ -94,17 +94,19 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     lifecycle.onStop(() => source.stop())
   }
   const files = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
+  const recorded = (await revisions.documents(revisions.current)) ?? new Map<string, string>()
   const fileAudit = new FileAudit({
     audit,
     files: fileSource.files,
-    documents: (await revisions.documents(revisions.current)) ?? new Map<string, string>(),
+    documents: recorded,
     revision: String(revisions.current),
   })
   let source: Source = fileSource
   const configuration = createConfiguration({
     sources,
     onRevision: (_, changed) => (source = changed),
-    initialRevision: String(revisions.resume(documentTexts(new Model().update(files()).documents))),
+    recorded,
+    initialRevision: String(revisions.resume(documentTexts(new Model(recorded).update(files()).documents))),
     clock,
     logger,
   })

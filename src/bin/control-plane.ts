@@ -67,9 +67,19 @@ import { durationMs } from '../policies/scalars.schema.ts'
 const recordDelayMs = 50
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<void> {
+  const lifecycle = new Lifecycle()
+  try {
+    await run(options, lifecycle)
+  } catch (error) {
+    // what is open already would keep the process, and whoever started it would wait for ever
+    await lifecycle.stop()
+    throw error
+  }
+}
+
+async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<void> {
   const clock = systemClock
   const logger = createPinoLogger({ name: 'control-plane', level: options.verbose ? 'debug' : 'info' })
-  const lifecycle = new Lifecycle()
   mkdirSync(options.stateDir, { recursive: true, mode: 0o700 })
 
   // 1. Documents: files, and what was applied. Every revision is kept.
@@ -86,17 +96,19 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
     lifecycle.onStop(() => source.stop())
   }
   const files = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
+  const recorded = (await revisions.documents(revisions.current)) ?? new Map<string, string>()
   const fileAudit = new FileAudit({
     audit,
     files: fileSource.files,
-    documents: (await revisions.documents(revisions.current)) ?? new Map<string, string>(),
+    documents: recorded,
     revision: String(revisions.current),
   })
   let source: Source = fileSource
   const configuration = createConfiguration({
     sources,
     onRevision: (_, changed) => (source = changed),
-    initialRevision: String(revisions.resume(documentTexts(new Model().update(files()).documents))),
+    recorded,
+    initialRevision: String(revisions.resume(documentTexts(new Model(recorded).update(files()).documents))),
     clock,
     logger,
   })

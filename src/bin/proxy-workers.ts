@@ -12,7 +12,7 @@ import { writeFileAtomic } from '../core/atomic-file.ts'
 import { systemClock } from '../core/clock.ts'
 import { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
-import { createSystemRandom } from '../core/random.ts'
+import { createSystemRandom, randomToken } from '../core/random.ts'
 import { permissionOptions, plainEnvironment } from '../core/runtime-permissions.ts'
 import type { IdentityAgent } from '../proxy/identity/identity-agent.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
@@ -42,10 +42,10 @@ export async function runWorkers({ bootstrapFile, workers: count, sandbox, io }:
   const sockets = channel ?? ownSockets()
   const shared = new Map<string, SharedSidecar>()
   const workerFile = join(dirname(bootstrapFile), `workers.${process.pid}.json`)
-  writeFileAtomic(
-    workerFile,
-    `${JSON.stringify({ ...bootstrap, sidecars: [], worker: true, workers: count }, null, 2)}\n`,
-  )
+  // the mesh's own would let whoever breaks into a worker do all that its API can
+  const workerToken = randomToken()
+  const told: ProxyBootstrap = { ...bootstrap, adminToken: workerToken, sidecars: [], worker: true, workers: count }
+  writeFileAtomic(workerFile, `${JSON.stringify(told, null, 2)}\n`)
 
   const credentials = (key: string, { identity }: SharedSidecar): SupervisorMessage => ({
     type: 'credentials',
@@ -108,6 +108,8 @@ export async function runWorkers({ bootstrapFile, workers: count, sandbox, io }:
       workloadApi,
       front: new WorkerFront({
         sidecar,
+        adminToken: bootstrap.adminToken,
+        workerToken,
         sockets,
         logger: own,
         registry,

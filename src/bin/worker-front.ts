@@ -6,6 +6,7 @@ import { errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { renderPrometheus } from '../core/metrics/prometheus.ts'
+import { sameDigest, secretDigest } from '../core/secret-digest.ts'
 import { refuseAtDoor } from '../proxy/admin/admin-door.ts'
 import { sumMetrics } from '../proxy/telemetry/metrics-sum.ts'
 import { mergePlaintextCallers, type PlaintextCallersOfListener } from '../proxy/telemetry/plaintext-callers.ts'
@@ -15,6 +16,10 @@ import type { WorkerEndpoints } from './worker.ts'
 
 export interface WorkerFrontOptions {
   readonly sidecar: SidecarBootstrap
+  /** Of whoever asks here. */
+  readonly adminToken: string
+  /** That the workers are asked with: they never see the other. */
+  readonly workerToken: string
   readonly sockets: HandedSockets
   readonly logger: Logger
   /** What this process itself counts. */
@@ -32,10 +37,12 @@ interface Answer {
 
 export class WorkerFront {
   readonly #options: WorkerFrontOptions
+  readonly #expected: Buffer
   readonly #open: { readonly address: string; readonly server: Server }[]
 
   constructor(options: WorkerFrontOptions) {
     this.#options = options
+    this.#expected = secretDigest(`Bearer ${options.adminToken}`)
     const { adminAddress, metricsAddress } = options.sidecar
     this.#open = [
       { address: adminAddress, server: createServer((request, response) => this.#admin(request, response)) },
@@ -95,21 +102,29 @@ export class WorkerFront {
   }
 
   async #all(request: IncomingMessage, port: (worker: WorkerEndpoints) => string): Promise<readonly Answer[]> {
-    const answers = await Promise.allSettled(this.#options.workers().map((worker) => ask(request, port(worker))))
+    const token = this.#tokenFor(request)
+    const answers = await Promise.allSettled(this.#options.workers().map((worker) => ask(request, token, port(worker))))
     // one that has just died counts no more
     return answers.filter((answer) => answer.status === 'fulfilled').map(({ value }) => value)
+  }
+
+  /** None for whoever has not shown the right one: the worker says so, and counts it. */
+  #tokenFor({ headers }: IncomingMessage): string | undefined {
+    const shown = secretDigest(headers.authorization ?? '')
+    return sameDigest(shown, this.#expected) ? this.#options.workerToken : undefined
   }
 
   /** The records of all, as they come; ends when the last worker's do. */
   #tap(request: IncomingMessage, response: ServerResponse): void {
     const workers = this.#options.workers()
+    const token = this.#tokenFor(request)
     let open = workers.length
     if (open === 0) return send(response, nobody)
     const over = (): void => {
       if (--open === 0) response.end()
     }
     for (const { admin } of workers) {
-      const tapped = forward(request, admin, (answer) => {
+      const tapped = forward(request, token, admin, (answer) => {
         if (!response.headersSent) {
           response.writeHead(answer.statusCode ?? 502, { 'content-type': answer.headers['content-type'] ?? '' })
           response.flushHeaders()
@@ -162,9 +177,9 @@ function byAddress(list: readonly { address: string }[]): object {
   return Object.fromEntries(list.map((one) => [one.address, one]))
 }
 
-async function ask(request: IncomingMessage, address: string): Promise<Answer> {
+async function ask(request: IncomingMessage, token: string | undefined, address: string): Promise<Answer> {
   const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
-    forward(request, address, resolve).once('error', reject)
+    forward(request, token, address, resolve).once('error', reject)
   })
   let body = ''
   for await (const chunk of incoming.setEncoding('utf8')) body += chunk as string
@@ -172,11 +187,11 @@ async function ask(request: IncomingMessage, address: string): Promise<Answer> {
 }
 
 function forward(
-  { method = 'GET', url = '/', headers }: IncomingMessage,
+  { method = 'GET', url = '/' }: IncomingMessage,
+  token: string | undefined,
   address: string,
   onAnswer: (answer: IncomingMessage) => void,
 ): ReturnType<typeof httpRequest> {
-  const { authorization } = headers
   const outgoing = httpRequest(
     {
       ...socketAddress(address),
@@ -184,7 +199,7 @@ function forward(
       method: method === 'HEAD' ? 'GET' : method,
       path: url,
       agent: false,
-      headers: authorization === undefined ? {} : { authorization },
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     },
     onAnswer,
   )

@@ -274,6 +274,8 @@ const declareSecurity: Declare = (program, context, run) => {
         .default('spiffe'),
     )
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .action((_, command: Command) =>
       run(async () =>
         (await import('./verbs/certs-bundle.ts')).certsBundle(context, command.optsWithGlobals<BundleOptions>()),
@@ -285,6 +287,8 @@ const declareSecurity: Declare = (program, context, run) => {
     'heddle certs federation -o json',
   ])
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((_, command: Command) =>
       run(async () =>
@@ -318,6 +322,8 @@ const declareSecurity: Declare = (program, context, run) => {
     .argument('<identity>', 'SPIFFE ID, or a workload or gateway: namespace/name')
     .option('--reason <text>', 'kept with it', '')
     .addOption(stateDirOption())
+    .addOption(addressOption())
+    .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((identity: string, _, command: Command) =>
       run(async () =>

@@ -22,6 +22,8 @@ import type { Source, SourceFile } from './sources/source.ts'
 export interface ConfigurationOptions {
   /** Started by the caller. When two declare the same document, the earlier source's is in force. */
   readonly sources: readonly Source[]
+  /** Texts of what was in force when the last process ended, by document id; absent: nothing was. */
+  readonly recorded?: ReadonlyMap<string, string>
   /** The revision of the first snapshot: a decimal counter. */
   readonly initialRevision: string
   readonly clock: Clock
@@ -43,7 +45,7 @@ export interface Configuration {
 
 export function createConfiguration(options: ConfigurationOptions): Configuration {
   const { sources, clock, logger } = options
-  const model = new Model()
+  const model = new Model(options.recorded)
   const readFiles = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
   let state = model.update(readFiles())
   let compiled = compileMesh(state.documents, options.initialRevision)

@@ -1,5 +1,5 @@
-import type { AuthorizationRecord } from '../contracts/decision-record.ts'
 // What the authorization policies of a listener would say of a request that has not happened: the engine that the proxy runs, asked once.
+import type { AuthorizationRecord } from '../contracts/decision-record.ts'
 import type { FilteredRequest, PeerFacts, VerifiedToken } from '../contracts/http-filter.ts'
 import { formatSpiffeId } from '../contracts/identity/spiffe-id.ts'
 import { inboundName, nodeId, typeUrls } from '../contracts/xds/names.ts'

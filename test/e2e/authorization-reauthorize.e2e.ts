@@ -19,6 +19,7 @@ import type {
   ListenerConfig,
 } from '../../src/proxy/runtime/runtime-config.ts'
 import type { Exchange } from '../../src/proxy/telemetry/exchange.ts'
+import { handshakeOf, helloOf, recordsOf } from '../kit/client-hellos.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { type GrpcApplication, startGrpcApplication } from '../kit/grpc-application.ts'
 import { GrpcCaller, type StreamedCall } from '../kit/grpc-caller.ts'
@@ -34,7 +35,7 @@ let application: Server
 let greeter: NetServer
 let grpc: GrpcApplication
 let test: TestLine
-let ports: { http: number; grpc: number; tcp: number; proxy: number }
+let ports: { http: number; grpc: number; tcp: number; tls: number; proxy: number }
 /** Keys come when it is called; undefined: nobody waits for any. */
 let giveKeys: (() => void) | undefined
 /** Dials wait for it. */
@@ -64,7 +65,8 @@ before(async () => {
   grpc = await startGrpcApplication(0, 'reviews')
   await listenOn(0, application)
   await listenOn(0, greeter)
-  ports = { http: await freePort(), grpc: await freePort(), tcp: await freePort(), proxy: await freePort() }
+  const [http, tcp, tls, proxy] = [await freePort(), await freePort(), await freePort(), await freePort()]
+  ports = { http, grpc: await freePort(), tcp, tls, proxy }
   const { io } = createIoBackend(systemClock, 'auto')
   const connectNow = io.connect.bind(io)
   io.connect = async (options) => {
@@ -83,7 +85,7 @@ before(async () => {
 
 beforeEach(() => {
   put()
-  return until('all are open', () => test.line.listening.value.size === 4)
+  return until('all are open', () => test.line.listening.value.size === 5)
 })
 
 afterEach(async () => {
@@ -149,6 +151,7 @@ function put({ rules, bytes, reauthorize = true, before: first = [] }: Edit = {}
         listener('http', chain(http('app'), 'plaintext')),
         listener('grpc', chain(http('grpc'), 'plaintext')),
         { ...listener('tcp', chain(tcp, 'any')), inspect: { tls: false, http: false } },
+        listener('tls', { ...chain(tcp, 'tls'), match: { ...chain(tcp, 'tls').match, serverNames: ['shop.example'] } }),
         { ...listener('proxy', chain({ ...http('app'), routes: forward }, 'plaintext')), direction: 'outbound' },
       ],
       clusters: [
@@ -160,7 +163,7 @@ function put({ rules, bytes, reauthorize = true, before: first = [] }: Edit = {}
   )
 }
 
-function chain(filter: FilterChainConfig['filter'], transport: 'plaintext' | 'any'): FilterChainConfig {
+function chain(filter: FilterChainConfig['filter'], transport: 'plaintext' | 'tls' | 'any'): FilterChainConfig {
   return { name: filter.kind, match: { transport, serverNames: [], applicationProtocols: [] }, filter }
 }
 
@@ -173,9 +176,14 @@ const from = (last: number): Principal => ({
   block: { address: `127.0.0.${last}`, prefixLength: 32 },
 })
 
-async function greeted(last: number): Promise<{ socket: Socket; text: () => string; error: () => string }> {
-  const socket = connect({ host: '127.0.0.1', port: ports.tcp, localAddress: `127.0.0.${last}` })
+async function greeted(
+  last: number,
+  port = ports.tcp,
+  hello: Uint8Array = new Uint8Array(),
+): Promise<{ socket: Socket; text: () => string; error: () => string }> {
+  const socket = connect({ host: '127.0.0.1', port, localAddress: `127.0.0.${last}` })
   clients.push({ socket })
+  socket.write(hello)
   let [text, error] = ['', '']
   socket.on('data', (bytes: Buffer) => (text += bytes.toString()))
   socket.on('error', (problem: NodeJS.ErrnoException) => (error = problem.code ?? ''))
@@ -319,6 +327,21 @@ describe('an edit with reauthorize', () => {
     alice.socket.write('still here')
     await until('the other goes on', () => alice.text().includes('still here'))
     assert.ok((await ended()).responseBytes > 0)
+  })
+
+  it('knows the server name that TLS of the application asked for', async () => {
+    const hello = recordsOf(handshakeOf(helloOf({ serverName: 'shop.example' })))
+    const match = { kind: 'exact', value: 'shop.example', ignoreCase: false } as const
+    const shopAlone = (name: string): RbacFilterSpec => {
+      const policy = { name, permissions: [{ kind: 'serverName', match }], principals: [{ kind: 'any' }] } as const
+      return { enforced: { action: 'ALLOW', policies: [policy] } }
+    }
+    put({ bytes: shopAlone('first') })
+    const shop = await greeted(2, ports.tls, hello)
+    put({ bytes: shopAlone('second') })
+    shop.socket.write('still here')
+    await until('it goes on', () => shop.text().includes('still here'))
+    assert.deepEqual(test.exchanges, [])
   })
 
   it('resets a connection of opaque bytes whose server is still being dialled', async () => {

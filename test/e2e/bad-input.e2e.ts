@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { freePorts } from '../kit/free-ports.ts'
 import { send } from '../kit/http-client.ts'
 import { markedMesh } from '../kit/marked-mesh.ts'
+import { processTree, type ProcessInfo } from '../kit/process-tree.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
@@ -98,6 +99,20 @@ describe('documents', () => {
       await mend(`after-${at.slice(0, 4)}`)
     })
   }
+
+  test('the last good version outlives the control plane', async () => {
+    await save(good.replace('[{name: echo, port: 80}]', '[{name: echo, port: eighty}]'))
+    await eventually(async () => assert.match((await heddle('analyze')).stdout, /error HDL005/), patienceMs)
+    const pid = (await controlPlane())?.pid ?? assert.fail('there is none')
+    process.kill(pid, 'SIGKILL')
+    await eventually(async () => {
+      const next = await controlPlane()
+      assert.ok(next !== undefined && next.pid !== pid)
+      assert.match((await heddle('get', 'httproute', 'echo', '-o', 'yaml')).stdout, /the last good version is in force/)
+    }, patienceMs)
+    assert.equal(await generation(), 'first')
+    await mend('after-restart')
+  })
 
   test('a half-written file changes nothing until it is whole', async () => {
     const marked = good.replace('value: first', 'value: whole')
@@ -257,6 +272,10 @@ async function mend(marker: string): Promise<void> {
 async function save(text: string): Promise<void> {
   await writeFile(`${file}.new`, text)
   await rename(`${file}.new`, file)
+}
+
+async function controlPlane(): Promise<ProcessInfo | undefined> {
+  return (await processTree(mesh.pid)).find(({ command }) => command.includes('control-plane'))
 }
 
 async function generation(): Promise<string | undefined> {

@@ -1,12 +1,14 @@
 // The process tree of `heddle up`, with stand-ins for control plane, proxy and applications.
 import assert from 'node:assert/strict'
-import { readFileSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { lockStateDir, runningSupervisor } from '../../src/cli/up/state-lock.ts'
 import { freePorts } from '../kit/free-ports.ts'
+import { runCommand } from '../kit/run-command.ts'
 import {
   applicationPid,
   isAlive,
@@ -155,6 +157,26 @@ test('a control plane that cannot start is an error with its words, and nothing 
   t.after(() => mesh.clean())
   assert.equal(await mesh.exited, 2)
   assert.match(mesh.output(), /the control plane exited with status 2:\nHDL001: cannot read/)
+})
+
+test('a control plane that cannot use what it keeps says which file, and the way out, and ends', async (t) => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'heddle-damaged-'))
+  t.after(() => rmSync(stateDir, { recursive: true }))
+  const heddle = new URL('../../heddle', import.meta.url).pathname
+  const [portBase = 0] = await freePorts(1)
+  const mesh = join(stateDir, 'mesh.yaml')
+  writeFileSync(mesh, 'apiVersion: v1\nkind: Namespace\nmetadata: { name: default }\n')
+  mkdirSync(join(stateDir, 'ca'), { mode: 0o700 })
+  for (const name of ['issued.json', 'revocations.json', 'rotation.json', 'jwt-keys.json']) {
+    const file = join(stateDir, 'ca', name)
+    writeFileSync(file, '{ damaged', { mode: 0o600 })
+    const options = ['--state-dir', stateDir, '--port-base', String(portBase), '--file', mesh]
+    const { exitCode, stderr } = await runCommand(heddle, ['control-plane', ...options])
+    assert.equal(exitCode, 1, stderr)
+    assert.ok(stderr.includes(file), stderr)
+    assert.match(stderr, /; (restore|remove)/)
+    rmSync(file)
+  }
 })
 
 function childrenOf(pid: number): number[] {

@@ -157,6 +157,11 @@ test('the command line works with a token alone, as far as its role goes', async
   assert.equal((await elsewhere('admin', 'proxy-config', 'a')).exitCode, 0)
   assert.match((await elsewhere('admin', 'certs')).stdout, /sa\/default/)
 
+  assert.match((await elsewhere('viewer', 'certs', 'bundle', '--format', 'pem')).stdout, /BEGIN CERTIFICATE/)
+  const nobody = 'spiffe://mesh.local/ns/default/sa/nobody'
+  assert.match((await elsewhere('viewer', 'certs', 'revoke', nobody)).stderr, /needs the role operator/)
+  assert.equal((await elsewhere('operator', 'certs', 'revoke', nobody)).exitCode, 0)
+
   const tokenFile = join(folder, 'token')
   await writeFile(tokenFile, `${tokens['operator']}\n`, { mode: 0o600 })
   const options = ['--address', adminUrl, '--token-file', tokenFile]

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 
+import type { MeshState } from '../../src/contracts/mesh-state.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
@@ -72,6 +73,10 @@ after(async () => {
 async function sandboxed(): Promise<ProcessInfo> {
   const found = (await processTree(mesh.pid)).filter(({ command }) => command.includes('--permission'))
   return found.at(-1) ?? assert.fail('no process has --permission')
+}
+
+async function ask(url: string, token: string): Promise<number> {
+  return (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status
 }
 
 function shownSerial(inbound: string): Promise<string> {
@@ -167,6 +172,19 @@ describe('a sandboxed proxy', () => {
     const allowed = Object.keys(tries).filter((_, i) => answers[i] === 'allowed')
     assert.deepEqual(allowed, ['its bootstrap', 'the trust bundle', 'its code'])
     assert.deepEqual([...allowed, ...denied], Object.keys(tries))
+  })
+
+  it('knows no token that opens anything but itself', async () => {
+    const state = await readFile(join(mesh.stateDir, 'mesh.json'), 'utf8')
+    const { adminToken, adminUrl: api } = JSON.parse(state) as MeshState
+    const told = await readFile((await sandboxed()).command.at(-1) ?? '', 'utf8')
+    assert.ok(!told.includes(adminToken), 'the token of the mesh')
+    const own = (JSON.parse(told) as { readonly adminToken: string }).adminToken
+    const { adminUrl } = mesh.workload('server')
+    assert.equal(await ask(`${adminUrl}/certs`, adminToken), 200)
+    assert.equal(await ask(`${adminUrl}/certs`, own), 401)
+    assert.equal(await ask(`${adminUrl}/certs`, 'wrong'), 401)
+    assert.equal(await ask(`${api}/v1/mesh`, own), 401)
   })
 
   it('does not go together with raw handles', async () => {

@@ -198,17 +198,10 @@ test('--isolate gives each workload a proxy process of its own; Ctrl-C ends all 
 test('--detach returns when the mesh is ready, and what it prints stops it', async () => {
   const file = await markedMesh()
   const stateDir = await mkdtemp(join(tmpdir(), 'heddle-detached-'))
-  const started = await runCommand(launcher, [
-    'up',
-    '-f',
-    file,
-    '--state-dir',
-    stateDir,
-    '--no-dashboard',
-    '--detach',
-    '--port-base',
-    ownPorts,
-  ])
+  // of another mesh
+  const env = { HEDDLE_TOKEN: 'elsewhere', HEDDLE_ADDRESS: 'http://127.0.0.1:1' }
+  const options = ['--state-dir', stateDir, '--no-dashboard', '--detach', '--port-base', ownPorts]
+  const started = await runCommand(launcher, ['up', '-f', file, ...options], { env })
   try {
     assert.equal(started.exitCode, 0, started.stderr)
     const mesh = JSON.parse(await readFile(join(stateDir, 'mesh.json'), 'utf8')) as MeshState
@@ -218,6 +211,8 @@ test('--detach returns when the mesh is ready, and what it prints stops it', asy
     const [, pid = '', command = ''] = /running as process (\d+); stop it with: heddle (.*)/.exec(started.stderr) ?? []
     const tree = await processTree(Number(pid))
     assert.ok(tree.length >= 5)
+    for (const one of tree)
+      assert.doesNotMatch(await readFile(`/proc/${one.pid}/environ`, 'utf8'), /HEDDLE_TOKEN/, one.command.join(' '))
     const stopped = await runCommand(launcher, command.split(' '))
     assert.equal(stopped.exitCode, 0, stopped.stderr)
     for (const one of tree) assert.equal(await isRunning(one.pid), false, one.command.join(' '))

@@ -7,8 +7,10 @@ import { formatProblem } from '../../contracts/problem.ts'
 import { certificateAuthorityArguments } from '../certificate-authority.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
-import { connect, readMeshState } from '../mesh/running-mesh.ts'
+import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
+import { readMeshState } from '../mesh/running-mesh.ts'
 import { addressLines, workloadTable } from '../verbs/ps.ts'
+import { applicationEnvironment } from './heddle-environment.ts'
 import { runningSupervisor } from './state-lock.ts'
 import type { UpOptions } from './up-verb.ts'
 
@@ -33,7 +35,7 @@ export async function detach(context: CliContext, stateDir: string, options: UpO
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: host.workingDirectory,
-    env: host.env,
+    env: applicationEnvironment(host.env),
   })
   closeSync(log)
   const unsubscribe = host.onSignal(['SIGINT', 'SIGTERM'], () => child.kill('SIGTERM'))
@@ -51,7 +53,8 @@ export async function detach(context: CliContext, stateDir: string, options: UpO
   const mesh = readMeshState(context, { stateDir })
   output.table(workloadTable(mesh))
   output.write(addressLines(mesh))
-  const client = connect(context, { stateDir })
+  // this mesh, whichever one the environment speaks of
+  const client = new ControlPlaneClient(mesh.adminUrl, mesh.adminToken)
   for (const problem of await client.problems()) output.note(formatProblem(problem))
   client.close()
   output.note(`running as process ${child.pid}; stop it with: heddle down --state-dir ${options.stateDir}`)

@@ -1,5 +1,5 @@
-import { errorMessage } from '../../core/errors.ts'
 // `heddle proxy-config`: what one proxy runs, from its own admin API.
+import { errorMessage } from '../../core/errors.ts'
 import type { ConfigDump } from '../../proxy/admin/config-dump.ts'
 import type { Route } from '../../proxy/runtime/runtime-config.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 
 import type { Clock, Timer } from '../../core/clock.ts'
-import { errorCode } from '../../core/errors.ts'
+import { errorCode, errorMessage } from '../../core/errors.ts'
 import { replaceFile } from './signer-files.ts'
 
 interface StoredSvids {
@@ -27,12 +27,7 @@ export class IssuedSvids {
   constructor(file: string, clock: Clock) {
     this.#file = file
     this.#clock = clock
-    let stored: StoredSvids = { endByMs: 0 }
-    try {
-      stored = JSON.parse(readFileSync(file, 'utf8')) as StoredSvids
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error
-    }
+    const stored = readStored(file)
     this.#endByMs = stored.endByMs
     this.#holders = new Map(Object.entries(stored.holders ?? {}))
   }
@@ -83,5 +78,18 @@ export class IssuedSvids {
     const holders = Object.fromEntries([...this.#holders.keys()].map((spiffeId) => [spiffeId, this.#endByMs]))
     const stored: StoredSvids = { endByMs: this.#endByMs, holders }
     replaceFile(this.#file, `${JSON.stringify(stored)}\n`)
+  }
+}
+
+/** Throws, with the way out, when it is not what was written. */
+function readStored(file: string): StoredSvids {
+  try {
+    const stored = JSON.parse(readFileSync(file, 'utf8')) as StoredSvids
+    if (!Number.isFinite(stored.endByMs)) throw new Error('it is not what was written')
+    return stored
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return { endByMs: 0 }
+    const wayOut = 'restore it from a backup, or remove it: a rotation then waits for no proxy that is away'
+    throw new Error(`cannot read who has certificates, ${file}: ${errorMessage(error)}; ${wayOut}`, { cause: error })
   }
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 import { beforeEach, describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
@@ -40,6 +42,28 @@ describe('join tokens', () => {
   it('stand for one proxy and identity', async () => {
     const token = await create()
     expect(await tokens.redeem(token, 'key')).toEqual({ ...grantOf(token), isFirst: true })
+  })
+
+  it('of earlier versions serve as before, are listed, and count as older than any revocation', async () => {
+    const { createdAtMs: _, ...old } = grant
+    const expiresAtMs = clock.nowMs() + 60_000
+    const tokenOf = async (name: string, usedByKey?: string): Promise<string> => {
+      const token = `hdl_join_${name.repeat(43)}`
+      const key = `join-token/${createHash('sha256').update(token).digest('hex')}`
+      await store.put(key, JSON.stringify({ ...old, expiresAtMs, usedByKey }), 0)
+      return token
+    }
+    const [fresh, used] = [await tokenOf('a'), await tokenOf('b', 'key')]
+    expect((await tokens.list()).map(({ uses, used: by, createdAtMs }) => [uses, by, createdAtMs])).toEqual(
+      expect.arrayContaining([
+        [1, 0, 0],
+        [1, 1, 0],
+      ]),
+    )
+    expect(await tokens.redeem(fresh, 'key')).toEqual({ ...grantOf(fresh), createdAtMs: 0, isFirst: true })
+    expect(await tokens.redeem(fresh, 'other')).toBe('used')
+    expect(await tokens.verify(used, 'other')).toBe('used')
+    expect(await tokens.redeem(used, 'key')).toMatchObject({ isFirst: false })
   })
 
   it('serve the first key only, as often as it asks', async () => {

@@ -50,6 +50,14 @@ interface StoredToken {
   readonly revoked?: true
 }
 
+/** Of versions before tokens had bounds: for one key, made at a time that is not known. */
+interface OldToken {
+  readonly proxy: string
+  readonly spiffeId: string
+  readonly expiresAtMs: number
+  readonly usedByKey?: string
+}
+
 export const joinTokenPrefix = 'hdl_join_'
 const form = /^hdl_join_[A-Za-z0-9_-]{43}$/
 const keyPrefix = 'join-token/'
@@ -158,7 +166,11 @@ function grantOf(entry: StoreEntry): JoinGrant {
 }
 
 function parse({ value }: StoreEntry): StoredToken {
-  return JSON.parse(value) as StoredToken
+  const stored = JSON.parse(value) as StoredToken | OldToken
+  if ('usedByKeys' in stored) return stored
+  const { usedByKey, ...rest } = stored
+  // older than any revocation
+  return { ...rest, createdAtMs: 0, uses: 1, usedByKeys: usedByKey === undefined ? [] : [usedByKey] }
 }
 
 /** Looking the hash up takes a time that tells nothing of the token: near misses have unrelated hashes. */

@@ -130,6 +130,21 @@ describe('a federated trust domain', () => {
     expect(domain.bundle?.rootsPem).toBe(pemOf(2))
   })
 
+  it('believes nothing that it cannot write down, and takes it once it can', async () => {
+    answers = [bundle(1, 1), bundle(2, 2)]
+    const domain = start(endpoint)
+    await pass(0)
+    const [before, kept] = [changes, join(folder, `${trustDomain}.json`)]
+    rmSync(kept)
+    mkdirSync(join(kept, 'in-the-way'), { recursive: true })
+    await pass(60_000)
+    expect([domain.bundle?.rootsPem, changes]).toEqual([pemOf(1), before])
+    expect(domain.status().fault).toMatch(/EISDIR|ENOTEMPTY|EEXIST/)
+    rmSync(kept, { recursive: true })
+    await pass(60_000)
+    expect([domain.bundle?.rootsPem, changes, domain.status().fault]).toEqual([pemOf(2), before + 1, undefined])
+  })
+
   it('never goes back in sequence', async () => {
     answers = [bundle(5, 1), bundle(4, 2)]
     const domain = start(endpoint)

@@ -178,13 +178,14 @@ export class FederatedDomain {
 
   #take(from: 'file' | 'endpoint', bundle: ForeignBundle, kept: Kept): void {
     const { clock, logger, changed } = this.#deps
+    const isKnown = kept.text === this.#kept?.text && kept.givenDigest === this.#kept.givenDigest
+    // written before it counts: after a restart nothing older is believed
+    if (!isKnown) writeFileAtomic(this.#keptFile, `${JSON.stringify(kept)}\n`)
     this.#recovered(from)
     this.#updatedAtMs = clock.nowMs()
-    if (kept.text === this.#kept?.text && kept.givenDigest === this.#kept.givenDigest) return
+    if (isKnown) return
     this.#bundle = bundle
     this.#kept = kept
-    // written before it counts: after a restart nothing older is believed
-    writeFileAtomic(this.#keptFile, `${JSON.stringify(kept)}\n`)
     const { trustDomain } = this.spec
     logger.info('has a new trust bundle of another domain', { trustDomain, from, sequence: bundle.sequence })
     changed()

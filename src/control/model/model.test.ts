@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import type { SourceFile } from '../sources/source.ts'
-import { documentProblem, toManifest } from './document.ts'
+import { documentProblem, documentTexts, toManifest } from './document.ts'
 import { documentsOfKind, Model } from './model.ts'
 import type { ModelState } from './model.ts'
 
@@ -28,6 +28,28 @@ describe('Model', () => {
     expect([...state.stale]).toEqual(['Service/default/one'])
     expect(state.problems.map((problem) => [problem.code, problem.position?.line])).toEqual([['HDL005', 4]])
     expect(ports(model.update([file('a.yaml', service('one', 11), service('two', 22))]))).toEqual({ one: 11, two: 22 })
+  })
+
+  it('goes on after a restart with the last good version of what is bad then', () => {
+    const before = new Model().update([file('a.yaml', service('one', 1), service('two', 2), service('gone', 3))])
+    const recorded = documentTexts(before.documents)
+    const model = new Model(recorded)
+    const state = model.update([file('a.yaml', service('one', 'no'), service('two', 22))])
+    expect([ports(state), [...state.stale]]).toEqual([{ one: 1, two: 22 }, ['Service/default/one']])
+    expect(ports(model.update([file('a.yaml', service('one', 'no'), service('two', 23))]))).toEqual({ one: 1, two: 23 })
+    expect(ports(model.update([file('a.yaml', service('two', 23))]))).toEqual({ two: 23 })
+    // it cannot be told what the file declares
+    const unread = new Model(recorded)
+    expect(ports(unread.update([file('a.yaml', '{'), file('b.yaml', service('two', 9))]))).toEqual({
+      one: 1,
+      gone: 3,
+      two: 9,
+    })
+    expect(ports(unread.update([file('a.yaml', service('one', 5)), file('b.yaml', service('two', 9))]))).toEqual({
+      one: 5,
+      two: 9,
+    })
+    expect(ports(new Model(recorded).update([file('a.yaml', service('two', 9))]))).toEqual({ two: 9 })
   })
 
   it('leaves a new document out while it is bad', () => {

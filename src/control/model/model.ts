@@ -22,13 +22,35 @@ interface FileState {
 
 export class Model {
   #files = new Map<string, FileState>()
+  #recorded: ReadonlyMap<string, string>
+
+  /** `recorded`: texts of what was in force when the last process ended, by document id; until the first update. */
+  constructor(recorded: ReadonlyMap<string, string> = new Map()) {
+    this.#recorded = recorded
+  }
 
   /** Takes the files as they are now. A file whose object is the same as last time is not looked at again. */
   update(files: readonly SourceFile[]): ModelState {
     const next = new Map<string, FileState>()
     for (const file of files) next.set(file.path, fileState(file, this.#files.get(file.path)))
+    if (this.#recorded.size > 0) this.#resume(next)
+    this.#recorded = new Map()
     this.#files = next
     return merge([...next.values()])
+  }
+
+  /** What is bad now was good before a restart: a policy that stands in the way shall not be gone by it. */
+  #resume(files: Map<string, FileState>): void {
+    const good = new Set([...files.values()].flatMap(({ documents }) => documents.map(({ id }) => id)))
+    const lost = [...this.#recorded].filter(([id]) => !good.has(id))
+    for (const [path, { parsed }] of files) {
+      const bad = parsed.entries.filter(({ document }) => document === undefined).map(({ id }) => id)
+      const wanted = bad.includes(undefined) ? lost : lost.filter(([id]) => bad.includes(id))
+      const folder = 'folder' in parsed.file ? { folder: parsed.file.folder } : {}
+      const lastGood = wanted.flatMap(([, text]) => parseFile({ path, text, ...folder }).entries)
+      const documents = lastGood.flatMap(({ document }) => document ?? [])
+      if (documents.length > 0) files.set(path, withLastGood(parsed, documents))
+    }
   }
 }
 
@@ -41,9 +63,12 @@ export function documentsOfKind<K extends KindName>(
 
 function fileState(file: SourceFile, before: FileState | undefined): FileState {
   if (before !== undefined && sameContent(before.parsed.file, file)) return before
-  const parsed = parseFile(file, before?.parsed)
+  return withLastGood(parseFile(file, before?.parsed), before?.documents ?? [])
+}
+
+function withLastGood(parsed: ParsedFile, before: readonly ModelDocument[]): FileState {
   const named = new Set(parsed.entries.map((entry) => entry.id))
-  const lastGood = new Map(before?.documents.map((document) => [document.id, document]))
+  const lastGood = new Map(before.map((document) => [document.id, document]))
   const documents: ModelDocument[] = []
   const stale: string[] = []
   const keep = (document: ModelDocument | undefined): void => {
@@ -57,7 +82,7 @@ function fileState(file: SourceFile, before: FileState | undefined): FileState {
   }
   // what is missing from a file with an error may only not be written yet, or be what cannot be told apart: nothing is removed
   if (parsed.entries.some((entry) => entry.document === undefined))
-    for (const document of before?.documents ?? []) if (!named.has(document.id)) keep(document)
+    for (const document of before) if (!named.has(document.id)) keep(document)
   return { parsed, documents, stale }
 }
 

@@ -1,6 +1,6 @@
+// Which AuthorizationPolicies and RequestAuthentications apply to a workload or gateway.
 import { rootNamespace } from '../../contracts/root-namespace.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
-// Which AuthorizationPolicies and RequestAuthentications apply to a workload or gateway.
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import { toJwtRules } from '../../policies/request-authentication/request-authentication.schema.ts'
 import type { JwtRule } from '../../policies/request-authentication/request-authentication.spec.ts'

@@ -187,7 +187,8 @@ class SqliteStore implements Store {
       return this.#seal.open(placeOf(key, revision), sealed)
     } catch (error) {
       const what = `the value of ${key} in the store ${this.#options.file} cannot be read`
-      throw new Error(`${what}: it was changed, or belongs to another store.key`, { cause: error })
+      const wayOut = 'put the right key back, or remove the store to begin anew'
+      throw new Error(`${what}: it was changed, or belongs to another store.key; ${wayOut}`, { cause: error })
     }
   }
 

@@ -14,6 +14,10 @@ const trustDomain = 'partner.example'
 const root = createSigner({ trustDomain })
 const below = createSigner({ trustDomain, issuer: root })
 const rootPem = certificatesToPem([root.der])
+const brainpool = createSigner({
+  trustDomain,
+  key: generateKeyPairSync('ec', { namedCurve: 'brainpoolP256r1' }).privateKey,
+}).der
 const jwt = jwtBundleKey(jwtKey(newKeyPair().privateKey))
 const written = spiffeBundle([new X509Certificate(root.der)], [jwt], { sequence: 7, refreshHintMs: 60_000 })
 const [rootKey] = written.keys as readonly object[]
@@ -57,6 +61,11 @@ describe('a trust bundle of another domain', () => {
     ['a key that is none', withKeys(7), /keys\[0\] is no JSON object/],
     ['keys of JWT-SVIDs alone', withKeys(jwt), /no root/],
     ['an intermediate alone', withKeys(keyOf(below.der)), /no root/],
+    [
+      'a root whose key JWK has no name for',
+      withKeys({ kty: 'EC', ...x5c(brainpool) }),
+      /a kind that a JWK cannot hold/,
+    ],
     ['an SVID as root', withKeys(keyOf(leaf)), /may not sign: its CA flag is not set/],
     ['two certificates for one key', withKeys({ ...rootKey, ...x5c(root.der, below.der) }), /exactly one certificate/],
     ['no certificate', withKeys({ ...rootKey, x5c: undefined }), /exactly one certificate/],

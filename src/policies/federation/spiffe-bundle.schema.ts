@@ -87,10 +87,19 @@ function rootOf(key: Members, place: string): X509Certificate {
   if (typeof base64 !== 'string' || others.length > 0)
     throw new BundleFault(`${place}: x5c must hold exactly one certificate`)
   const certificate = root(Buffer.from(base64, 'base64'), place)
-  const own = certificate.publicKey.export({ format: 'jwk' }) as Members
+  const own = jwkOf(certificate, place)
   if (Object.entries(own).some(([name, value]) => key[name] !== value))
     throw new BundleFault(`${place}: its key is not that of its certificate`)
   return certificate
+}
+
+function jwkOf({ publicKey }: X509Certificate, place: string): Members {
+  try {
+    return publicKey.export({ format: 'jwk' })
+  } catch {
+    // DSA, and curves that JWK has no name for
+    throw new BundleFault(`${place}: its key is of a kind that a JWK cannot hold`)
+  }
 }
 
 function root(der: Buffer, place: string): X509Certificate {

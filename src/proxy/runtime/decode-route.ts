@@ -50,6 +50,7 @@ export function decodeRouteConfigurationResource(body: Uint8Array): RouteConfigu
 /** Throws an Error that names the virtual host, the route and what of it cannot be served. */
 export function decodeRouteConfiguration(message: RouteConfigurationMessage): RouteConfiguration {
   refuseFields(message, ['vhds', ...headerChanges])
+  refuseFilterConfigs(message, [])
   const decoded = {
     name: message.name,
     virtualHosts: message.virtualHosts.map((host) =>

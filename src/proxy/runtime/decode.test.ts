@@ -98,8 +98,8 @@ describe('route configurations', () => {
     expect(virtualHosts[0]?.domains).toEqual(['a.example', '*'])
   })
 
+  const optional = typedConfig(FilterConfigSchema, { isOptional: true, config: foreign })
   it('ignores the configuration of an unknown filter when the control plane says that it may', () => {
-    const optional = typedConfig(FilterConfigSchema, { isOptional: true, config: foreign })
     const init = { match: anyPath, action: toA, typedPerFilterConfig: { rbac: optional } }
     expect(routes({ virtualHosts: [{ name: 'v', domains: ['*'], routes: [init] }] }).virtualHosts).toHaveLength(1)
   })
@@ -136,6 +136,8 @@ describe('route configurations', () => {
 
   it('refuses policies on a virtual host, which would not apply', () => {
     expect(() => routes({ virtualHosts: [{ name: 'v', typedPerFilterConfig: { rbac: foreign } }] })).toThrow('"rbac"')
+    expect(() => routes({ typedPerFilterConfig: { rbac: foreign } })).toThrow('"rbac"')
+    expect(() => routes({ typedPerFilterConfig: { rbac: optional } })).not.toThrow()
     expect(() => routes({ virtualHosts: [{ name: 'v', responseHeadersToRemove: ['a'] }] })).toThrow(
       'virtual host "v": responseHeadersToRemove is not supported',
     )

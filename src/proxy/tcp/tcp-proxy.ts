@@ -1,3 +1,4 @@
+import type { PeerFacts } from '../../contracts/http-filter.ts'
 // One connection of opaque bytes: dialled, relayed, counted, and told to the sink as an exchange when it is over.
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -70,11 +71,10 @@ export class TcpProxy {
 
   /** Ends the connection where policies do not allow it. */
   #authorized(): boolean {
-    const { caller, config, listener, serverName } = this.#options
+    const { caller, config, listener } = this.#options
     const authorizer = this.#deps.authorizerOf(config)
     if (authorizer === undefined) return true
-    const facts = peerFacts(caller, caller.remoteAddress)
-    const verdict = authorizer.authorizeConnection({ ...facts, sni: facts.sni ?? serverName })
+    const verdict = authorizer.authorizeConnection(this.#facts())
     this.#exchange.authorization = verdict
     if (verdict.allowed) return true
     if (listener.direction === 'outbound') this.#refuseEgress()
@@ -84,6 +84,12 @@ export class TcpProxy {
     caller.destroy(new Error('refused by an authorization policy'))
     this.#finish()
     return false
+  }
+
+  #facts(): PeerFacts {
+    const { caller, serverName } = this.#options
+    const facts = peerFacts(caller, caller.remoteAddress)
+    return { ...facts, sni: facts.sni ?? serverName }
   }
 
   /** Where it would have gone is known while nothing has to be drawn. */
@@ -99,8 +105,7 @@ export class TcpProxy {
   reauthorize(filter: FilterChainConfig['filter']): void {
     if (this.#over) return
     const { caller } = this.#options
-    const facts = peerFacts(caller, caller.remoteAddress)
-    const verdict = this.#deps.refusalOf(filter, (authorizer) => authorizer.authorizeConnection(facts))
+    const verdict = this.#deps.refusalOf(filter, (authorizer) => authorizer.authorizeConnection(this.#facts()))
     if (verdict === undefined) return
     const detail = `no longer allowed: ${verdict.reason}`
     this.#exchange.authorization = verdict

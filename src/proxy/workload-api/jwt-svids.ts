@@ -1,5 +1,5 @@
-import { verifyJwtSvid, type JwtSvidReading } from '../../contracts/identity/jwt-svid.ts'
 // JWT-SVIDs of one sidecar's identity: asked for by audience, given again until half their life is over, verified with the mesh's newest keys.
+import { verifyJwtSvid, type JwtSvidReading } from '../../contracts/identity/jwt-svid.ts'
 import { splitSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { JwtClient, JwtKeys } from './jwt-client.ts'

@@ -13,6 +13,7 @@ import { ListenerSchema } from '../../src/contracts/xds/gen/envoy/config/listene
 import { FilterConfigSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { FileAccessLogSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
+import { AdaptiveConcurrencySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import {
   CorsPolicySchema,
   CorsSchema,
@@ -92,6 +93,7 @@ const registry: Registry = createRegistry(
   RandomSchema,
   RoundRobinSchema,
   RouterSchema,
+  AdaptiveConcurrencySchema,
   HedgingSchema,
   LatencyMonitorSchema,
   RetryConstraintSchema,

@@ -81,6 +81,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       upstreamClosed() {},
       upstreamConnectFailed() {},
       upstreamOverflow() {},
+      concurrencyLimited() {},
       endpointEjected() {},
       endpointAdmitted() {},
       tcpOpened: () => tcp.opened++,

@@ -57,6 +57,7 @@ export type ProxyMetric =
   | 'upstreamActive'
   | 'upstreamConnectFailures'
   | 'overflows'
+  | 'concurrencyLimit'
   | 'outlierEjections'
   | 'outlierEjected'
   | 'tcpOpened'
@@ -140,8 +141,14 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   overflows: {
     name: 'heddle_upstream_overflows_total',
     kind: 'counter',
-    help: 'Requests and connections that were refused because a limit of a circuit breaker was reached.',
+    help: 'Requests and connections that were refused because a limit of a circuit breaker or of adaptive concurrency was reached.',
     labels: ['cluster', 'limit'],
+  },
+  concurrencyLimit: {
+    name: 'heddle_adaptive_concurrency_limit',
+    kind: 'gauge',
+    help: 'Requests that the application gets at once, as adaptive concurrency has found it out.',
+    labels: clusterLabels,
   },
   outlierEjections: {
     name: 'heddle_outlier_ejections_total',

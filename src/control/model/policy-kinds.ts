@@ -1,6 +1,8 @@
 // Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy.
 import { z } from 'zod'
 
+import { adaptiveConcurrencySchema } from '../../policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
+import type { AdaptiveConcurrencySettings } from '../../policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
 import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { hedgingSchema } from '../../policies/hedging/hedging.schema.ts'
@@ -37,6 +39,8 @@ export interface TrafficPolicySpec {
   readonly outlierDetection?: OutlierDetectionSettings
   readonly retryConstraint?: RetryConstraint
   readonly hedging?: HedgingSettings
+  /** Of the sidecars of its workloads. */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencySettings
 }
 
 export interface BackendTlsPolicySpec {
@@ -74,6 +78,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     outlierDetection: outlierDetectionSchema.exactOptional(),
     retryConstraint: retryConstraintSchema.exactOptional(),
     hedging: hedgingSchema.exactOptional(),
+    adaptiveConcurrency: adaptiveConcurrencySchema.exactOptional(),
   }),
 }
 

@@ -2,6 +2,7 @@
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
@@ -128,6 +129,8 @@ export interface MeshTraffic {
   readonly retryConstraint?: RetryConstraintSpec
   /** `off`: none. */
   readonly hedging?: HedgingSpec | 'off'
+  /** In the sidecars of the workloads behind it. */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

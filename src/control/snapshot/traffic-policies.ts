@@ -1,10 +1,12 @@
 // TrafficPolicies → how callers treat each port.
+import { toAdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
 import { toCircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
+import { documentProblem } from '../model/document.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
 import type { MeshTraffic } from './mesh-snapshot.ts'
@@ -27,6 +29,14 @@ export function withTrafficPolicies(
     const ancestors = policy.spec.targetRefs.map((_, position) => {
       const { accepted, ports } = targets.attach(policy, position)
       for (const port of ports) byPort.set(port, traffic)
+      if (
+        policy.spec.adaptiveConcurrency !== undefined &&
+        policy.spec.targetRefs[position]?.kind === 'ExternalService'
+      ) {
+        const message = 'adaptiveConcurrency does nothing for an ExternalService: there is no sidecar in front of it'
+        const path = ['spec', 'adaptiveConcurrency']
+        problems.add(documentProblem(policy, 'HDL010', 'warning', path, message))
+      }
       return targetStatus(policy, position, [accepted])
     })
     statuses.set(policy.id, { ancestors })
@@ -45,6 +55,7 @@ export function withTrafficPolicies(
 
 function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
   const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryConstraint, hedging } = spec
+  const { adaptiveConcurrency } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
@@ -53,5 +64,8 @@ function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),
     ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
+    ...(adaptiveConcurrency === undefined
+      ? {}
+      : { adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrency) }),
   }
 }

@@ -15,6 +15,7 @@ import {
   typeUrls,
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
+import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
@@ -69,6 +70,7 @@ class MeshResourceView implements ResourceView {
   readonly #cache: ResourceCache
   readonly #hashPolicies: ReadonlyMap<string, readonly HashPolicySpec[]>
   readonly #hashKey: string
+  readonly #adaptiveConcurrency: ReadonlyMap<string, AdaptiveConcurrencySpec>
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
@@ -83,6 +85,7 @@ class MeshResourceView implements ResourceView {
     this.#cache = new ResourceCache(previous)
     this.#hashPolicies = hashPoliciesOf(snapshot)
     this.#hashKey = JSON.stringify([...this.#hashPolicies])
+    this.#adaptiveConcurrency = adaptiveConcurrencyOf(snapshot)
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
@@ -300,12 +303,13 @@ class MeshResourceView implements ResourceView {
     const found = workload?.ports.find((candidate) => inboundName(candidate.port) === name)
     if (workload === undefined || found === undefined) return undefined
     const { port, protocol } = found
+    const adaptiveConcurrency = this.#adaptiveConcurrency.get(workloadPort(keyOf(node), port))
     return this.#cache.get({
       key: `cluster ${keyOf(node)} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [workload.address, protocol],
-      build: () => inboundCluster(name, { host: workload.address, port }, protocol),
+      inputs: [workload.address, protocol, adaptiveConcurrency],
+      build: () => inboundCluster(name, { host: workload.address, port }, protocol, adaptiveConcurrency),
     })
   }
 
@@ -427,6 +431,26 @@ function hashPoliciesOf({ services }: MeshSnapshot): ReadonlyMap<string, readonl
       if (traffic?.hashPolicies !== undefined) byCluster.set(hostPort(host, port), traffic.hashPolicies)
   }
   return byCluster
+}
+
+/** By workload and port. Where two Services lead to the same, the first that says something holds. */
+function adaptiveConcurrencyOf({ services }: MeshSnapshot): ReadonlyMap<string, AdaptiveConcurrencySpec> {
+  const byPort = new Map<string, AdaptiveConcurrencySpec>()
+  for (const { ports } of services.values()) {
+    for (const { traffic, endpoints } of ports) {
+      if (traffic?.adaptiveConcurrency === undefined) continue
+      for (const endpoint of endpoints) {
+        if (endpoint.kind === 'address') continue
+        const key = workloadPort(endpoint.workload, endpoint.port)
+        if (!byPort.has(key)) byPort.set(key, traffic.adaptiveConcurrency)
+      }
+    }
+  }
+  return byPort
+}
+
+function workloadPort(workload: string, port: number): string {
+  return `${workload} ${port}`
 }
 
 function usesDns(port: MeshServicePort): boolean {

@@ -3,6 +3,7 @@
 import type { AttemptRecord, AuthorizationRecord, ResponseFlag } from '../../contracts/decision-record.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { AdaptiveConcurrencyLimit } from '../../policies/adaptive-concurrency/adaptive-concurrency.runtime.ts'
 import type { CircuitBreakerLimit } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { Route } from '../runtime/runtime-config.ts'
@@ -66,8 +67,10 @@ export interface ConnectionSink {
   upstreamOpened(cluster: string): void
   upstreamClosed(cluster: string): void
   upstreamConnectFailed(cluster: string): void
-  /** Something was refused because a circuit breaker's limit is reached. */
-  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit): void
+  /** Something was refused because a limit of a circuit breaker or of adaptive concurrency is reached. */
+  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit | AdaptiveConcurrencyLimit): void
+  /** Adaptive concurrency has found a limit. */
+  concurrencyLimited(cluster: string, limit: number): void
   /** Outlier detection has ejected an endpoint; `ejected`: those of the cluster that are ejected now. */
   endpointEjected(cluster: string, reason: EjectionReason, ejected: number): void
   endpointAdmitted(cluster: string, ejected: number): void

@@ -132,6 +132,13 @@ describe('ProxyMetrics', () => {
     ])
   })
 
+  it('says what adaptive concurrency has found', () => {
+    const { metrics, series } = create()
+    metrics.concurrencyLimited('c', 12)
+    metrics.concurrencyLimited('c', 9)
+    expect(series('heddle_adaptive_concurrency_limit')).toEqual(['heddle_adaptive_concurrency_limit{cluster="c"} 9'])
+  })
+
   it('follows connections on both sides', () => {
     const { metrics, series } = create()
     metrics.downstreamOpened('in')

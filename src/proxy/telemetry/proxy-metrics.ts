@@ -46,6 +46,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #upstreamConnectFailures: Counter
   readonly #overflowTable: SeriesTable
   readonly #overflows: Counter
+  readonly #concurrencyLimit: Gauge
   readonly #outlierEjected: Gauge
   readonly #ejectionTable: SeriesTable
   readonly #outlierEjections: Counter
@@ -88,6 +89,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#upstreamConnectFailures = this.#clusterTable.counter(proxyMetrics.upstreamConnectFailures)
     this.#overflowTable = registry.table(proxyMetrics.overflows.labels)
     this.#overflows = this.#overflowTable.counter(proxyMetrics.overflows)
+    this.#concurrencyLimit = this.#clusterTable.gauge(proxyMetrics.concurrencyLimit)
     this.#outlierEjected = this.#clusterTable.gauge(proxyMetrics.outlierEjected)
     this.#ejectionTable = registry.table(proxyMetrics.outlierEjections.labels)
     this.#outlierEjections = this.#ejectionTable.counter(proxyMetrics.outlierEjections)
@@ -152,6 +154,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   upstreamOverflow(cluster: string, limit: string): void {
     this.#overflows.add(this.#overflowTable.row(cluster, limit), 1)
+  }
+
+  concurrencyLimited(cluster: string, limit: number): void {
+    this.#concurrencyLimit.set(this.#clusterTable.row(cluster), limit)
   }
 
   endpointEjected(cluster: string, reason: string, ejected: number): void {

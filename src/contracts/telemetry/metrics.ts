@@ -60,6 +60,8 @@ export type ProxyMetric =
   | 'concurrencyLimit'
   | 'outlierEjections'
   | 'outlierEjected'
+  | 'mirrored'
+  | 'mirrorDuration'
   | 'tcpOpened'
   | 'tcpClosed'
   | 'tcpFailed'
@@ -161,6 +163,18 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'gauge',
     help: 'Endpoints that are passed over at the moment.',
     labels: clusterLabels,
+  },
+  mirrored: {
+    name: 'heddle_mirror_requests_total',
+    kind: 'counter',
+    help: 'Requests with a copy, by what came of both. result: same, different, mirror_failed, primary_failed, skipped (too long a body). code: HTTP status, of a gRPC call its own.',
+    labels: ['cluster', 'mirror', 'result', 'code', 'mirror_code'],
+  },
+  mirrorDuration: {
+    name: 'heddle_mirror_duration_seconds',
+    kind: 'histogram',
+    help: 'Time until the response of an endpoint began, of requests that both answered. side: primary or mirror.',
+    labels: ['cluster', 'mirror', 'side'],
   },
   tcpOpened: {
     name: 'heddle_tcp_connections_opened_total',

@@ -11,6 +11,7 @@ import { AdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptiv
 import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
 import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
+import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
@@ -156,6 +157,11 @@ export class Cluster {
     if (httpProtocol === 'http1' || upgrade) return 'http1'
     if (httpProtocol === 'http2' || originateTls !== undefined) return 'http2'
     return spoken === 'HTTP/2' ? 'http2' : 'http1'
+  }
+
+  /** It got a copy of what went to `primary`, or was to get one. */
+  mirrored(primary: string, answers: ComparedAnswers): void {
+    this.#deps.connections.mirrored(primary, this.#config.name, answers)
   }
 
   update(config: ClusterConfig): void {

@@ -7,6 +7,7 @@ import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Caller } from '../../policies/forwarded-headers/forwarded-headers.runtime.ts'
 import type { RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
+import type { MirrorComparison } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import {
   defaultPaths,
   normalizePath,
@@ -55,6 +56,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** An answer of our own that waits for the end of the request. */
   #pending: { readonly head: ResponseHead; readonly body: Buffer; readonly detail: string } | undefined
   #mirrorTo: ForwardDecision | undefined
+  #mirrored: readonly MirrorComparison[] | undefined
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
@@ -350,11 +352,23 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     if (decision === undefined) return
     this.#mirrorTo = undefined
     const body = this.#body.whole()
-    if (body === undefined) return
-    for (const name of decision.mirrors) {
-      const cluster = this.#deps.clusters.get(name)
-      if (cluster !== undefined) sendMirror(this.#deps, cluster, this.#spoken, decision.request, body)
+    const clusters = decision.mirrors.flatMap((name) => this.#deps.clusters.get(name) ?? [])
+    if (body === undefined) {
+      const skipped = { result: 'skipped', primary: undefined, mirror: undefined } as const
+      for (const cluster of clusters) cluster.mirrored(decision.cluster, skipped)
+      return
     }
+    this.#mirrored = clusters.map((cluster) =>
+      sendMirror(this.#deps, decision.cluster, cluster, this.#spoken, decision.request, body),
+    )
+    if (this.#finished) this.#compare(this.#mirrored)
+  }
+
+  #compare(mirrored: readonly MirrorComparison[]): void {
+    const { status, grpcStatus, attempts } = this.#exchange
+    const last = attempts.at(-1)
+    const answer = last?.outcome === 'response' ? { status, grpcStatus, tookMs: last.durationMs } : undefined
+    for (const comparison of mirrored) comparison.primaryOver(answer)
   }
 
   #connect(service: string | undefined): void {
@@ -409,6 +423,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const exchange = this.#exchange
     exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs
     this.#deps.sink.finished(exchange)
+    if (this.#mirrored !== undefined) this.#compare(this.#mirrored)
   }
 }
 

@@ -7,6 +7,7 @@ import {
   proxyMetrics,
   unknownLabel,
 } from '../../contracts/telemetry/metrics.ts'
+import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 import type { MetricRegistry } from './metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from './series-table.ts'
@@ -50,6 +51,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #outlierEjected: Gauge
   readonly #ejectionTable: SeriesTable
   readonly #outlierEjections: Counter
+  readonly #mirrorTable: SeriesTable
+  readonly #mirrored: Counter
+  readonly #mirrorTimeTable: SeriesTable
+  readonly #mirrorDuration: Histogram
   readonly #tcpTable: SeriesTable
   readonly #tcpOpened: Counter
   readonly #tcpClosed: Counter
@@ -93,6 +98,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#outlierEjected = this.#clusterTable.gauge(proxyMetrics.outlierEjected)
     this.#ejectionTable = registry.table(proxyMetrics.outlierEjections.labels)
     this.#outlierEjections = this.#ejectionTable.counter(proxyMetrics.outlierEjections)
+    this.#mirrorTable = registry.table(proxyMetrics.mirrored.labels)
+    this.#mirrored = this.#mirrorTable.counter(proxyMetrics.mirrored)
+    this.#mirrorTimeTable = registry.table(proxyMetrics.mirrorDuration.labels)
+    this.#mirrorDuration = this.#mirrorTimeTable.histogram(proxyMetrics.mirrorDuration, durationBucketsSeconds)
     this.#tcpTable = registry.table(proxyMetrics.tcpOpened.labels)
     this.#tcpOpened = this.#tcpTable.counter(proxyMetrics.tcpOpened)
     this.#tcpClosed = this.#tcpTable.counter(proxyMetrics.tcpClosed)
@@ -158,6 +167,13 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   concurrencyLimited(cluster: string, limit: number): void {
     this.#concurrencyLimit.set(this.#clusterTable.row(cluster), limit)
+  }
+
+  mirrored(cluster: string, mirror: string, { result, primary, mirror: copy }: ComparedAnswers): void {
+    this.#mirrored.add(this.#mirrorTable.row(cluster, mirror, result, codeOf(primary), codeOf(copy)), 1)
+    if (primary === undefined || copy === undefined) return
+    this.#mirrorDuration.observe(this.#mirrorTimeTable.row(cluster, mirror, 'primary'), primary.tookMs / 1000)
+    this.#mirrorDuration.observe(this.#mirrorTimeTable.row(cluster, mirror, 'mirror'), copy.tookMs / 1000)
   }
 
   endpointEjected(cluster: string, reason: string, ejected: number): void {
@@ -265,4 +281,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       if (retriedBecause !== undefined) this.#retries.add(this.#retryTable.row(cluster, retriedBecause), 1)
     }
   }
+}
+
+/** gRPC statuses are below 100. */
+function codeOf(answer: ObservedAnswer | undefined): string {
+  return answer === undefined ? noFlagsLabel : String(answer.grpcStatus ?? answer.status)
 }

@@ -47,6 +47,7 @@ import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outl
 import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
 import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
+import { StickySplitSchema } from '../../src/contracts/xds/gen/heddle/v1/sticky_split_pb.ts'
 import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
 import type { TypeUrl } from '../../src/contracts/xds/names.ts'
 import type { MeshSnapshot } from '../../src/control/snapshot/mesh-snapshot.ts'
@@ -95,6 +96,7 @@ const registry: Registry = createRegistry(
   RouterSchema,
   AdaptiveConcurrencySchema,
   HedgingSchema,
+  StickySplitSchema,
   LatencyMonitorSchema,
   RetryConstraintSchema,
   SourceInfoSchema,

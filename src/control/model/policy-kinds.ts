@@ -21,6 +21,8 @@ import {
   preciseHostnameSchema,
   ruleIssue,
 } from '../../policies/scalars.schema.ts'
+import { trafficSplitSchema } from '../../policies/traffic-split/sticky-split.schema.ts'
+import type { TrafficSplitSettings } from '../../policies/traffic-split/sticky-split.schema.ts'
 
 export interface PolicyTargetReference {
   readonly group: string
@@ -39,6 +41,8 @@ export interface TrafficPolicySpec {
   readonly outlierDetection?: OutlierDetectionSettings
   readonly retryConstraint?: RetryConstraint
   readonly hedging?: HedgingSettings
+  /** Of routes with several backends. */
+  readonly trafficSplit?: TrafficSplitSettings
   /** Of the sidecars of its workloads. */
   readonly adaptiveConcurrency?: AdaptiveConcurrencySettings
 }
@@ -78,6 +82,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     outlierDetection: outlierDetectionSchema.exactOptional(),
     retryConstraint: retryConstraintSchema.exactOptional(),
     hedging: hedgingSchema.exactOptional(),
+    trafficSplit: trafficSplitSchema.exactOptional(),
     adaptiveConcurrency: adaptiveConcurrencySchema.exactOptional(),
   }),
 }

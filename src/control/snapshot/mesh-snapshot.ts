@@ -129,6 +129,8 @@ export interface MeshTraffic {
   readonly retryConstraint?: RetryConstraintSpec
   /** `off`: none. */
   readonly hedging?: HedgingSpec | 'off'
+  /** What of a request decides, with a route that has it among several backends. */
+  readonly stickySplit?: readonly HashPolicySpec[]
   /** In the sidecars of the workloads behind it. */
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
 }

@@ -6,6 +6,7 @@ import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balanci
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
+import { toStickySplit } from '../../policies/traffic-split/sticky-split.schema.ts'
 import { documentProblem } from '../model/document.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
@@ -55,15 +56,16 @@ export function withTrafficPolicies(
 
 function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
   const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryConstraint, hedging } = spec
-  const { adaptiveConcurrency } = spec
+  const { adaptiveConcurrency, trafficSplit } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
-    ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing) }),
+    ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing.hash.on) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),
     ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
+    ...(trafficSplit === undefined ? {} : { stickySplit: toStickySplit(trafficSplit) }),
     ...(adaptiveConcurrency === undefined
       ? {}
       : { adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrency) }),

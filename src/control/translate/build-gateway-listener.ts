@@ -8,13 +8,14 @@ import { socketAddress } from './addresses.ts'
 import { rdsManager, tlsInspector } from './build-listener.ts'
 import type { ListenerInit } from './build-listener.ts'
 import { gatewayRouteConfiguration } from './build-route.ts'
-import type { HashPoliciesOf, RouteConfigurationInit, VirtualHostInit } from './build-route.ts'
+import type { RouteConfigurationInit, VirtualHostInit } from './build-route.ts'
 import { behind, closingChain, serverNames, streamChain } from './build-stream.ts'
 import type { FilterChainInit } from './build-stream.ts'
 import { withListenerPort } from './gateway-virtual-hosts.ts'
 import type { HttpSettings } from './http-settings.ts'
 import { withSecurity } from './listener-security.ts'
 import type { ListenerSecurity } from './listener-security.ts'
+import type { RequestKeys } from './request-keys.ts'
 
 /** For a port whose listeners are of protocol HTTPS, TLS or TCP. */
 export function gatewayStreamListener(
@@ -85,7 +86,7 @@ const misdirectedDetail = 'this connection was opened for another name: open one
 export function httpsRouteConfiguration(
   gateway: MeshGateway,
   listener: MeshListener,
-  hashPoliciesOf: HashPoliciesOf,
+  keys: RequestKeys,
 ): RouteConfigurationInit {
   const name = gatewayListenerName(gateway.namespace, gateway.name, listener.port, listener.name)
   const own = listener.virtualHosts.map(({ hostname, routes }) => ({
@@ -108,5 +109,5 @@ export function httpsRouteConfiguration(
         },
       ],
     }))
-  return gatewayRouteConfiguration(name, own, hashPoliciesOf, misdirected)
+  return gatewayRouteConfiguration(name, own, keys, misdirected)
 }

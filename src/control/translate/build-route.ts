@@ -22,18 +22,17 @@ import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
 import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
 import { encodeSessionPersistence } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { encodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
+import { encodeStickySplit } from '../../policies/traffic-split/sticky-split.xds.ts'
 import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from '../snapshot/mesh-snapshot.ts'
+import type { RequestKeys } from './request-keys.ts'
 
 export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationSchema>
 export type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>
 type RouteInit = MessageInitShape<typeof RouteSchema>
 type ForwardAction = Extract<MeshRouteAction, { kind: 'forward' }>
-
-/** What decides where a request goes within a cluster that hashes; none for others. */
-export type HashPoliciesOf = (cluster: string) => readonly HashPolicySpec[]
 
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
 const defaultRouteName = 'default'
@@ -46,13 +45,13 @@ export function anyHostRouteConfiguration(name: string, routes: RouteInit[]): Ro
 export function gatewayRouteConfiguration(
   name: string,
   virtualHosts: readonly { readonly hostname: string; readonly routes: readonly MeshRoute[] }[],
-  hashPoliciesOf: HashPoliciesOf,
+  keys: RequestKeys,
   others: readonly VirtualHostInit[] = [],
 ): RouteConfigurationInit {
   const built = virtualHosts.map(({ hostname, routes }): VirtualHostInit => ({
     name: hostname,
     domains: [hostname],
-    routes: routes.map((route) => buildRoute(route, hashPoliciesOf)),
+    routes: routes.map((route) => buildRoute(route, keys)),
   }))
   return { name, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
 }
@@ -78,14 +77,14 @@ export function defaultRoute(
   }
 }
 
-export function buildRoute(route: MeshRoute, hashPoliciesOf: HashPoliciesOf): RouteInit {
+export function buildRoute(route: MeshRoute, keys: RequestKeys): RouteInit {
   const request = encodeHeaderModifier(route.requestHeaders)
   const response = encodeHeaderModifier(route.responseHeaders)
   return {
     name: route.name,
     match: encodeRouteMatch(route.match),
-    metadata: encodeSource(route.source),
-    action: buildAction(route, hashPoliciesOf),
+    metadata: encodeRouteMetadata(route, keys),
+    action: buildAction(route, keys),
     requestHeadersToAdd: request.add,
     requestHeadersToRemove: request.remove,
     responseHeadersToAdd: response.add,
@@ -109,18 +108,18 @@ export function encodeSource({
   return { typedFilterMetadata: { [metadataKey]: info } }
 }
 
-function buildAction({ action, match }: MeshRoute, hashPoliciesOf: HashPoliciesOf): NonNullable<RouteInit['action']> {
+function buildAction({ action, match }: MeshRoute, keys: RequestKeys): NonNullable<RouteInit['action']> {
   if (action.kind === 'redirect') return { case: 'redirect', value: encodeRedirect(action.redirect, match.path) }
   if (action.kind === 'invalid') return { case: 'directResponse', value: { status: action.status } }
   // no weight above 0: Gateway API answers 500, and Envoy would refuse the split
   if (!action.backends.some(({ weight }) => weight > 0)) return { case: 'directResponse', value: { status: 500 } }
-  return { case: 'route', value: buildForward(action, match, hashPoliciesOf) }
+  return { case: 'route', value: buildForward(action, match, keys) }
 }
 
 function buildForward(
   action: ForwardAction,
   match: MeshRoute['match'],
-  hashPoliciesOf: HashPoliciesOf,
+  keys: RequestKeys,
 ): MessageInitShape<typeof RouteActionSchema> {
   const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
@@ -134,16 +133,24 @@ function buildForward(
     requestMirrorPolicies: action.mirrors.map(({ host, port, numerator, denominator }) =>
       encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
     ),
-    hashPolicy: hashedPartsOf(action, hashPoliciesOf).map(encodeHashPolicy),
+    hashPolicy: hashedPartsOf(action, (cluster) => keys.within(cluster)).map(encodeHashPolicy),
     timeout,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
 }
 
 /** A route has one list for all its backends. */
-function hashedPartsOf({ backends }: ForwardAction, hashPoliciesOf: HashPoliciesOf): readonly HashPolicySpec[] {
-  const all = backends.flatMap(({ host, port }) => (host === undefined ? [] : hashPoliciesOf(hostPort(host, port))))
+function hashedPartsOf({ backends }: ForwardAction, partsOf: RequestKeys['within']): readonly HashPolicySpec[] {
+  const all = backends.flatMap(({ host, port }) => (host === undefined ? [] : partsOf(hostPort(host, port))))
   return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()]
+}
+
+/** What there is one of is not chosen. */
+function encodeRouteMetadata({ source, action }: MeshRoute, keys: RequestKeys): NonNullable<RouteInit['metadata']> {
+  const { typedFilterMetadata } = encodeSource(source)
+  const split = action.kind === 'forward' && action.backends.filter(({ weight }) => weight > 0).length > 1
+  const parts = split ? hashedPartsOf(action, (cluster) => keys.among(cluster)) : []
+  return { typedFilterMetadata: { ...typedFilterMetadata, ...encodeStickySplit(parts) } }
 }
 
 function toWeightedCluster({ host, port, weight, requestHeaders, responseHeaders }: MeshBackend): WeightedClusterSpec {

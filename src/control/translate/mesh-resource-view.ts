@@ -16,7 +16,6 @@ import {
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
-import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
   MeshEndpoint,
@@ -39,12 +38,13 @@ import {
   serviceLoopbackListener,
 } from './build-listener.ts'
 import { anyHostRouteConfiguration, buildRoute, defaultRoute, gatewayRouteConfiguration } from './build-route.ts'
-import type { HashPoliciesOf } from './build-route.ts'
 import { buildSecret } from './build-secret.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
 import { listenerSecurity, withSecurity } from './listener-security.ts'
+import { requestKeys } from './request-keys.ts'
+import type { RequestKeys } from './request-keys.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
@@ -68,8 +68,7 @@ class MeshResourceView implements ResourceView {
   readonly #ports: PortAllocation
   readonly #ready: ReadonlySet<string>
   readonly #cache: ResourceCache
-  readonly #hashPolicies: ReadonlyMap<string, readonly HashPolicySpec[]>
-  readonly #hashKey: string
+  readonly #keys: RequestKeys
   readonly #adaptiveConcurrency: ReadonlyMap<string, AdaptiveConcurrencySpec>
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
@@ -83,8 +82,7 @@ class MeshResourceView implements ResourceView {
     this.#ports = ports
     this.#ready = ready
     this.#cache = new ResourceCache(previous)
-    this.#hashPolicies = hashPoliciesOf(snapshot)
-    this.#hashKey = JSON.stringify([...this.#hashPolicies])
+    this.#keys = requestKeys(snapshot)
     this.#adaptiveConcurrency = adaptiveConcurrencyOf(snapshot)
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
@@ -225,14 +223,14 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         key: `routes ${consumer === undefined ? '' : node.namespace} ${name}`,
-        inputs: [routes, service.source, this.#hashKey],
+        inputs: [routes, service.source, this.#keys.text],
         build: () => {
-          const hashed = this.#hashedBy
+          const keys = this.#keys
           return anyHostRouteConfiguration(
             name,
             routes.length === 0
-              ? [defaultRoute(name, service.source, hashed(name))]
-              : routes.map((route) => buildRoute(route, hashed)),
+              ? [defaultRoute(name, service.source, keys.within(name))]
+              : routes.map((route) => buildRoute(route, keys)),
           )
         },
       })
@@ -250,15 +248,15 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         key: `routes ${name}`,
-        inputs: [gateway, this.#hashKey],
-        build: () => httpsRouteConfiguration(gateway, https, this.#hashedBy),
+        inputs: [gateway, this.#keys.text],
+        build: () => httpsRouteConfiguration(gateway, https, this.#keys),
       })
     if (gateway === undefined || port === undefined) return undefined
     return this.#cache.get({
       ...recipe,
       key: `routes ${name}`,
-      inputs: [gateway, this.#hashKey],
-      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), this.#hashedBy),
+      inputs: [gateway, this.#keys.text],
+      build: () => gatewayRouteConfiguration(name, gatewayVirtualHosts(gateway, port), this.#keys),
     })
   }
 
@@ -374,8 +372,6 @@ class MeshResourceView implements ResourceView {
       : endpoints
   }
 
-  readonly #hashedBy: HashPoliciesOf = (cluster) => this.#hashPolicies.get(cluster) ?? []
-
   #modeOf({ ports }: MeshWorkload, port: number): PeerAuthenticationMode {
     const own = ports.find((candidate) => candidate.port === port)?.peerAuthentication
     return own ?? this.#snapshot.settings.peerAuthentication
@@ -424,15 +420,6 @@ function nameOfGateway(gateway: MeshGateway, port: number): string {
 }
 
 /** By cluster, of those that have any. */
-function hashPoliciesOf({ services }: MeshSnapshot): ReadonlyMap<string, readonly HashPolicySpec[]> {
-  const byCluster = new Map<string, readonly HashPolicySpec[]>()
-  for (const { host, ports } of services.values()) {
-    for (const { port, traffic } of ports)
-      if (traffic?.hashPolicies !== undefined) byCluster.set(hostPort(host, port), traffic.hashPolicies)
-  }
-  return byCluster
-}
-
 /** By workload and port. Where two Services lead to the same, the first that says something holds. */
 function adaptiveConcurrencyOf({ services }: MeshSnapshot): ReadonlyMap<string, AdaptiveConcurrencySpec> {
   const byPort = new Map<string, AdaptiveConcurrencySpec>()

@@ -31,6 +31,7 @@ import {
   statefulSessionFilter,
 } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { decodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
+import { decodeStickySplit } from '../../policies/traffic-split/sticky-split.xds.ts'
 import { decodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { compileRouteConfiguration } from '../route/compiled-route-configuration.ts'
@@ -97,11 +98,15 @@ function decodeRoute(message: RouteMessage): Route {
   }
 }
 
-function decodeAction({ action, typedPerFilterConfig }: RouteMessage, match: PathMatchSpec): RouteAction {
+function decodeAction({ action, typedPerFilterConfig, metadata }: RouteMessage, match: PathMatchSpec): RouteAction {
   if (action.case === 'route') {
     const sessionPersistence = decodeSessionPersistence(typedPerFilterConfig)
-    const forward = decodeForward(action.value, match)
-    return sessionPersistence === undefined ? forward : { ...forward, sessionPersistence }
+    const stickySplit = decodeStickySplit(metadata)
+    return {
+      ...decodeForward(action.value, match),
+      ...(sessionPersistence === undefined ? {} : { sessionPersistence }),
+      ...(stickySplit.length === 0 ? {} : { stickySplit }),
+    }
   }
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
   if (action.case === 'directResponse') return decodeDirectResponse(action.value)

@@ -157,6 +157,8 @@ export interface ForwardAction {
   readonly sessionPersistence?: SessionPersistenceSpec
   /** What decides where within a cluster that hashes; absent: nothing. */
   readonly hashPolicies?: readonly HashPolicySpec[]
+  /** What decides which of the backends; absent, and where a request has none of it: chance. */
+  readonly stickySplit?: readonly HashPolicySpec[]
   /** What the share of a backend without a cluster is answered with; absent: 500. */
   readonly invalidBackendStatus?: 503
 }

@@ -213,6 +213,7 @@ export class AdaptiveConcurrency {
     this.#probe = undefined
     this.#probedMs = nowMs
     this.#steepWindows = 0
+    this.#deps.changed(this.limit)
     this.#beginWindow(nowMs + this.#spec.concurrencyUpdateIntervalMs)
     this.#beginInterval(nowMs)
   }

@@ -18,6 +18,8 @@ import {
   type TestLine,
 } from '../kit/request-line.ts'
 
+/** Many retries within a moment are what these tests are about. */
+const unbounded = { percent: 100, intervalMs: 10_000, minRetries: 1_000, minIntervalMs: 1_000 }
 const servers: Server[] = []
 let test: TestLine | undefined
 
@@ -57,7 +59,7 @@ async function front(
         clusterOf(
           'app',
           list.map((one) => ({ port: one })),
-          { loadBalancing },
+          { loadBalancing, retryConstraint: unbounded },
         ),
       ],
     })

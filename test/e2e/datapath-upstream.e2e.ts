@@ -241,6 +241,10 @@ describe('endpoints that fail', () => {
   })
 })
 
+function told(mirror: string) {
+  return (test?.mirrored ?? []).filter((one) => one.mirror === mirror)
+}
+
 describe('mirrors', () => {
   it('get a copy with its body, and their answer is ignored', async () => {
     const copies: string[] = []
@@ -263,6 +267,50 @@ describe('mirrors', () => {
     assert.equal((await call()).status, 200)
     await until('both copies', () => copies.length === 2)
     assert.deepEqual(copies, ['POST hello', 'GET '])
+  })
+
+  it('are compared with what the caller got, whichever is first', async () => {
+    let release: (() => void) | undefined
+    const shadow = await http((incoming, response) => {
+      incoming.resume()
+      response.statusCode = incoming.url === '/broken' ? 500 : 200
+      const answer = (): void => void response.end('shadow')
+      if (incoming.url === '/late') release = answer
+      else answer()
+    })
+    const port = await http((incoming, response) => {
+      incoming.resume()
+      incoming.on('end', () => setTimeout(() => response.end('ok'), 20))
+    })
+    const [closed] = await freePorts(1)
+    const mirrors = [
+      { cluster: 'shadow', numerator: 1, denominator: 1 },
+      { cluster: 'gone', numerator: 1, denominator: 1 },
+    ]
+    const more = [clusterOf('shadow', [{ port: shadow }]), clusterOf('gone', [{ port: closed as number }])]
+    const call = await front([port], forward({ mirrors }), {}, more)
+    for (const target of ['/', '/broken', '/late']) assert.equal((await call({ target })).body, 'ok')
+    await until('the last copy', () => release !== undefined)
+    release?.()
+    assert.equal((await call({ method: 'POST', body: 'x'.repeat(100_000) })).body, 'ok')
+    await until('all are compared', () => test?.mirrored.length === 8)
+    const shown = told('shadow').map(({ cluster, answers: { result, primary, mirror } }) =>
+      [cluster, result, primary?.status, mirror?.status].join(' '),
+    )
+    assert.deepEqual(shown.toSorted(), [
+      'app different 200 500',
+      'app same 200 200',
+      'app same 200 200',
+      'app skipped  ',
+    ])
+    assert.deepEqual(
+      told('gone').map(({ answers }) => answers.result),
+      ['mirror_failed', 'mirror_failed', 'mirror_failed', 'skipped'],
+    )
+    for (const { answers } of told('shadow').slice(0, 2)) {
+      assert.ok((answers.primary?.tookMs ?? 0) >= 19, `the primary took ${answers.primary?.tookMs} ms`)
+      assert.ok((answers.mirror?.tookMs ?? Infinity) < 1_000)
+    }
   })
 })
 

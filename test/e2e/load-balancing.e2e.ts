@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
 
 import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
-import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
+import type { ForwardAction } from '../../src/proxy/runtime/runtime-config.ts'
 import { send, type WireRequest, type WireResponse } from '../kit/http-client.ts'
 import {
   clusterOf,
@@ -19,6 +19,8 @@ import {
 } from '../kit/request-line.ts'
 import { eventually } from '../kit/running-mesh.ts'
 
+/** Many retries within a moment are what these tests are about. */
+const unbounded = { percent: 100, intervalMs: 10_000, minRetries: 1_000, minIntervalMs: 1_000 }
 const servers: Server[] = []
 let test: TestLine | undefined
 
@@ -58,7 +60,7 @@ async function front(
         clusterOf(
           'app',
           list.map((one) => ({ port: one })),
-          { loadBalancing },
+          { loadBalancing, retryConstraint: unbounded },
         ),
       ],
     })
@@ -217,7 +219,7 @@ describe('round robin', () => {
 })
 
 /** Two backends of three applications each, "a0" to "b2". Returns how to ask, and the ports. */
-async function split(sessionPersistence: SessionPersistenceSpec): Promise<{
+async function split(more: Pick<ForwardAction, 'sessionPersistence' | 'stickySplit'>): Promise<{
   call: (request?: Partial<WireRequest>) => Promise<WireResponse>
   servers: ReadonlyMap<string, Server>
 }> {
@@ -238,7 +240,7 @@ async function split(sessionPersistence: SessionPersistenceSpec): Promise<{
   test = await startLine(
     configOf({
       listeners: [listenerOn(port, { kind: 'rds', name: 'routes' })],
-      routes: [routesTo('a', { action: { ...forwardTo('a'), backends, sessionPersistence } })],
+      routes: [routesTo('a', { action: { ...forwardTo('a'), backends, ...more } })],
       clusters: [clusterOf('a', await backend('a')), clusterOf('b', await backend('b'))],
     }),
   )
@@ -250,7 +252,7 @@ async function split(sessionPersistence: SessionPersistenceSpec): Promise<{
 
 describe('sessions', () => {
   it('stay with their backend and endpoint by cookie, and move for good when that is gone', async () => {
-    const app = await split({ carrier: 'cookie', name: 'place' })
+    const app = await split({ sessionPersistence: { carrier: 'cookie', name: 'place' } })
     const places = new Set<string>()
     for (let visitor = 0; visitor < 20; visitor++) {
       const first = await app.call()
@@ -275,11 +277,53 @@ describe('sessions', () => {
   })
 
   it('stay with their backend and endpoint by header', async () => {
-    const app = await split({ carrier: 'header', name: 'x-place', idleTimeoutMs: 60_000 })
+    const app = await split({ sessionPersistence: { carrier: 'header', name: 'x-place', idleTimeoutMs: 60_000 } })
     const first = await app.call()
     for (let visit = 0; visit < 10; visit++) {
       const again = await app.call({ headers: { 'x-place': first.headers['x-place'] ?? '' } })
       assert.equal(again.body, first.body)
     }
+  })
+})
+
+describe('sticky splits', () => {
+  const userHeader = { kind: 'header', name: 'x-user', terminal: true } as const
+  const byCookie = { kind: 'cookie', name: 'bucket', path: '/', ttlMs: 60_000, terminal: true } as const
+
+  it('have a user answered by one backend, by any of its endpoints', async () => {
+    const app = await split({ stickySplit: [userHeader] })
+    const backends = new Set<string>()
+    const endpoints = new Set<string>()
+    for (let user = 0; user < 20; user++) {
+      const headers = { 'x-user': `user-${user}` }
+      const visits = new Set<string>()
+      for (let visit = 0; visit < 10; visit++) {
+        const { body } = await app.call({ headers })
+        visits.add(body.slice(0, 1))
+        endpoints.add(body)
+      }
+      assert.equal(visits.size, 1, `user ${user} was at ${[...visits].join(' and ')}`)
+      for (const backend of visits) backends.add(backend)
+    }
+    assert.equal(backends.size, 2)
+    assert.equal(endpoints.size, 6)
+    assert.equal(test?.exchanges.at(-1)?.split, undefined)
+    await app.call()
+    assert.ok(test?.exchanges.at(-1)?.split !== undefined, 'a request without the header is not drawn')
+  })
+
+  it('give a cookie to those who have nothing else, and stay by it', async () => {
+    const app = await split({ stickySplit: [userHeader, byCookie] })
+    for (let visitor = 0; visitor < 10; visitor++) {
+      const first = await app.call()
+      const cookie = first.headers['set-cookie']?.split(';')[0] ?? ''
+      assert.match(cookie, /^bucket=[0-9a-f]{16}$/)
+      for (let visit = 0; visit < 5; visit++) {
+        const again = await app.call({ headers: { cookie } })
+        assert.equal(again.body[0], first.body[0])
+        assert.equal(again.headers['set-cookie'], undefined)
+      }
+    }
+    assert.equal((await app.call({ headers: { 'x-user': 'one' } })).headers['set-cookie'], undefined)
   })
 })

@@ -13,6 +13,7 @@ import { ListenerSchema } from '../../src/contracts/xds/gen/envoy/config/listene
 import { FilterConfigSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { FileAccessLogSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
+import { AdaptiveConcurrencySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import {
   CorsPolicySchema,
   CorsSchema,
@@ -57,6 +58,7 @@ import { ResetFaultSchema } from '../../src/contracts/xds/gen/heddle/v1/reset_fa
 import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
 import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
+import { StickySplitSchema } from '../../src/contracts/xds/gen/heddle/v1/sticky_split_pb.ts'
 import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
 import type { TypeUrl } from '../../src/contracts/xds/names.ts'
 import type { MeshSnapshot } from '../../src/control/snapshot/mesh-snapshot.ts'
@@ -112,7 +114,9 @@ const registry: Registry = createRegistry(
   ResetFaultSchema,
   RoundRobinSchema,
   RouterSchema,
+  AdaptiveConcurrencySchema,
   HedgingSchema,
+  StickySplitSchema,
   LatencyMonitorSchema,
   RetryConstraintSchema,
   SourceInfoSchema,

@@ -1,6 +1,7 @@
 // Arbitrary policies in the form the model gives them: prefixes and replacements without trailing slash, unset bounds absent.
 import * as fc from 'fast-check'
 
+import type { AdaptiveConcurrencySpec } from '../../src/policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../src/policies/authorization/authorization.spec.ts'
 import type { CircuitBreakerSpec } from '../../src/policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
@@ -463,6 +464,25 @@ const limit = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 2 }), fc.constant(Inf
 
 export const circuitBreaker: fc.Arbitrary<CircuitBreakerSpec> = fc.record(
   { maxConnections: limit, maxPendingRequests: limit, maxRequests: limit },
+  { noNullPrototype: true },
+)
+
+export const adaptiveConcurrency: fc.Arbitrary<AdaptiveConcurrencySpec> = fc.record(
+  {
+    sampleAggregatePercentile: fc.integer({ min: 1, max: 99 }),
+    maxConcurrencyLimit: fc.integer({ min: 1, max: 1_000_000 }),
+    concurrencyUpdateIntervalMs: milliseconds,
+    minRtt: fc.record(
+      {
+        intervalMs: milliseconds,
+        requestCount: fc.integer({ min: 1, max: 250 }),
+        jitterPercent: fc.integer({ min: 0, max: 100 }),
+        minConcurrency: fc.integer({ min: 1, max: 1_000 }),
+        bufferPercent: fc.integer({ min: 1, max: 500 }),
+      },
+      { noNullPrototype: true },
+    ),
+  },
   { noNullPrototype: true },
 )
 

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createRandom } from '../../src/core/random.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
+import type { ComparedAnswers } from '../../src/policies/mirror/mirror-comparison.runtime.ts'
 import { LimitBuckets } from '../../src/policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../../src/policies/request-authentication/jwks.runtime.ts'
 import { resolveBySystem } from '../../src/proxy/cluster/dns-resolver.ts'
@@ -28,6 +29,12 @@ import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts
 import { freePorts } from './free-ports.ts'
 import { until } from './until.ts'
 
+export interface MirroredRequest {
+  readonly cluster: string
+  readonly mirror: string
+  readonly answers: ComparedAnswers
+}
+
 export interface TestLine {
   readonly line: RequestLine
   readonly runtime: WatchableValue<RuntimeConfig>
@@ -36,6 +43,7 @@ export interface TestLine {
   /** In the order they finished. */
   readonly exchanges: Exchange[]
   readonly refused: string[]
+  readonly mirrored: readonly MirroredRequest[]
   /** Accepted minus closed. */
   openConnections(): number
   /** Opened by the pools so far. */
@@ -59,6 +67,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
   const revoked = new WatchableValue<RevokedSvids>({ version: 0, notBeforeMs: {} })
   const exchanges: Exchange[] = []
   const refused: string[] = []
+  const mirrored: MirroredRequest[] = []
   const tcp = { opened: 0, closed: 0, failed: 0, sentBytes: 0, receivedBytes: 0 }
   let open = 0
   let upstream = 0
@@ -87,6 +96,8 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       upstreamClosed() {},
       upstreamConnectFailed() {},
       upstreamOverflow() {},
+      concurrencyLimited() {},
+      mirrored: (cluster, mirror, answers) => mirrored.push({ cluster, mirror, answers }),
       endpointEjected() {},
       endpointAdmitted() {},
       tcpOpened: () => tcp.opened++,
@@ -107,6 +118,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     revoked,
     exchanges,
     refused,
+    mirrored,
     openConnections: () => open,
     upstreamConnections: () => upstream,
     tcp,

@@ -48,8 +48,11 @@ export type ProxyMetric =
   | 'upstreamActive'
   | 'upstreamConnectFailures'
   | 'overflows'
+  | 'concurrencyLimit'
   | 'outlierEjections'
   | 'outlierEjected'
+  | 'mirrored'
+  | 'mirrorDuration'
   | 'tcpOpened'
   | 'tcpClosed'
   | 'tcpFailed'
@@ -134,8 +137,14 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   overflows: {
     name: 'heddle_upstream_overflows_total',
     kind: 'counter',
-    help: 'Requests and connections that were refused because a limit of a circuit breaker was reached.',
+    help: 'Requests and connections that were refused because a limit of a circuit breaker or of adaptive concurrency was reached.',
     labels: ['cluster', 'limit'],
+  },
+  concurrencyLimit: {
+    name: 'heddle_adaptive_concurrency_limit',
+    kind: 'gauge',
+    help: 'Requests that the application gets at once, as adaptive concurrency has found it out.',
+    labels: clusterLabels,
   },
   outlierEjections: {
     name: 'heddle_outlier_ejections_total',
@@ -148,6 +157,18 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'gauge',
     help: 'Endpoints that are passed over at the moment.',
     labels: clusterLabels,
+  },
+  mirrored: {
+    name: 'heddle_mirror_requests_total',
+    kind: 'counter',
+    help: 'Requests with a copy, by what came of both. result: same, different, mirror_failed, primary_failed, skipped (too long a body). code: HTTP status, of a gRPC call its own.',
+    labels: ['cluster', 'mirror', 'result', 'code', 'mirror_code'],
+  },
+  mirrorDuration: {
+    name: 'heddle_mirror_duration_seconds',
+    kind: 'histogram',
+    help: 'Time until the response of an endpoint began, of requests that both answered. side: primary or mirror.',
+    labels: ['cluster', 'mirror', 'side'],
   },
   tcpOpened: {
     name: 'heddle_tcp_connections_opened_total',

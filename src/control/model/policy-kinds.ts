@@ -1,6 +1,8 @@
 // Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy.
 import { z } from 'zod'
 
+import { adaptiveConcurrencySchema } from '../../policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
+import type { AdaptiveConcurrencySettings } from '../../policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
 import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { faultsSchema } from '../../policies/faults/faults.schema.ts'
@@ -23,6 +25,8 @@ import {
   preciseHostnameSchema,
   ruleIssue,
 } from '../../policies/scalars.schema.ts'
+import { trafficSplitSchema } from '../../policies/traffic-split/sticky-split.schema.ts'
+import type { TrafficSplitSettings } from '../../policies/traffic-split/sticky-split.schema.ts'
 
 export interface PolicyTargetReference {
   readonly group: string
@@ -43,6 +47,10 @@ export interface TrafficPolicySpec {
   readonly hedging?: HedgingSettings
   readonly faults?: FaultsSettings
   readonly rateLimit?: RateLimitSettings
+  /** Of routes with several backends. */
+  readonly trafficSplit?: TrafficSplitSettings
+  /** Of the sidecars of its workloads. */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencySettings
 }
 
 export interface BackendTlsPolicySpec {
@@ -82,6 +90,8 @@ export const trafficPolicyFields: z.ZodRawShape = {
     hedging: hedgingSchema.exactOptional(),
     faults: faultsSchema.exactOptional(),
     rateLimit: rateLimitSchema.exactOptional(),
+    trafficSplit: trafficSplitSchema.exactOptional(),
+    adaptiveConcurrency: adaptiveConcurrencySchema.exactOptional(),
   }),
 }
 

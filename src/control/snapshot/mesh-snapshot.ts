@@ -3,6 +3,7 @@ import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
@@ -151,6 +152,10 @@ export interface MeshTraffic {
   readonly retryConstraint?: RetryConstraintSpec
   /** `off`: none. */
   readonly hedging?: HedgingSpec | 'off'
+  /** What of a request decides, with a route that has it among several backends. */
+  readonly stickySplit?: readonly HashPolicySpec[]
+  /** In the sidecars of the workloads behind it. */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
   readonly faults?: MeshFaults
   /** At the proxies of its workloads. */
   readonly rateLimits?: MeshRateLimits

@@ -1,4 +1,5 @@
 // TrafficPolicies → how callers treat each port.
+import { toAdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
 import { toCircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { toFaultsSpec } from '../../policies/faults/faults.schema.ts'
 import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
@@ -7,6 +8,7 @@ import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier
 import { toGlobalRateLimits, toLocalRateLimits } from '../../policies/rate-limit/rate-limit.schema.ts'
 import { toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
+import { toStickySplit } from '../../policies/traffic-split/sticky-split.schema.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { nearest } from '../model/nearest.ts'
@@ -36,6 +38,14 @@ export function withTrafficPolicies(
       const { accepted, ports } = targets.attach(policy, position)
       for (const port of ports) byPort.set(port, traffic)
       reached.push(...ports)
+      if (
+        policy.spec.adaptiveConcurrency !== undefined &&
+        policy.spec.targetRefs[position]?.kind === 'ExternalService'
+      ) {
+        const message = 'adaptiveConcurrency does nothing for an ExternalService: there is no sidecar in front of it'
+        const path = ['spec', 'adaptiveConcurrency']
+        problems.add(documentProblem(policy, 'HDL010', 'warning', path, message))
+      }
       return targetStatus(policy, position, [accepted])
     })
     statuses.set(policy.id, { ancestors })
@@ -64,16 +74,21 @@ function isCounted({ protocol, endpoints }: PortDraft): boolean {
 
 function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | undefined): MeshTraffic {
   const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryConstraint, hedging, faults } = spec
+  const { adaptiveConcurrency, trafficSplit } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
-    ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing) }),
+    ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing.hash.on) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),
     ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
     ...(faults === undefined ? {} : { faults: compileFaults(faults) }),
     ...(rateLimits === undefined ? {} : { rateLimits }),
+    ...(trafficSplit === undefined ? {} : { stickySplit: toStickySplit(trafficSplit) }),
+    ...(adaptiveConcurrency === undefined
+      ? {}
+      : { adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrency) }),
   }
 }
 

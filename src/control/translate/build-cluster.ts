@@ -7,6 +7,8 @@ import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
+import { encodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.xds.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
 import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
@@ -81,12 +83,20 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
   }
 }
 
-export function inboundCluster(name: string, application: SocketAddress, protocol: PortProtocol): ClusterInit {
+export function inboundCluster(
+  name: string,
+  application: SocketAddress,
+  protocol: PortProtocol,
+  adaptiveConcurrency?: AdaptiveConcurrencySpec,
+): ClusterInit {
   return {
     // callers of a port that nobody has declared know what it speaks
     ...clusterBase(name, declared(protocol) ?? 'downstream'),
     clusterDiscoveryType: { case: 'type', value: Discovery.STATIC },
     loadAssignment: loadAssignment(name, [{ ...application, weight: 1, tls: false }]),
+    ...(adaptiveConcurrency === undefined
+      ? {}
+      : { metadata: { typedFilterMetadata: encodeAdaptiveConcurrency(adaptiveConcurrency) } }),
   }
 }
 

@@ -25,11 +25,13 @@ import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
 import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
 import { encodeSessionPersistence } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { encodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
+import { encodeStickySplit } from '../../policies/traffic-split/sticky-split.xds.ts'
 import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from '../snapshot/mesh-snapshot.ts'
 import type { CallerEgress } from './egress-security.ts'
+import type { RequestKeys } from './request-keys.ts'
 
 export type RouteConfigurationInit = MessageInitShape<typeof RouteConfigurationSchema>
 export type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>
@@ -42,8 +44,7 @@ export type FaultsTo = ReadonlyMap<string, FaultsSpec>
 export interface DestinationPolicies {
   readonly egress: CallerEgress
   readonly faultsTo: FaultsTo
-  /** What decides where a request goes within a cluster that hashes; none for others. */
-  readonly hashPoliciesOf: (cluster: string) => readonly HashPolicySpec[]
+  readonly keys: RequestKeys
 }
 
 interface DefaultRoutePolicies {
@@ -106,7 +107,7 @@ export function buildRoute(route: MeshRoute, destinations: DestinationPolicies):
   return {
     name: route.name,
     match: encodeRouteMatch(route.match),
-    metadata: encodeSource(route.source),
+    metadata: encodeRouteMetadata(route, destinations),
     action: buildAction(route, destinations),
     requestHeadersToAdd: request.add,
     requestHeadersToRemove: request.remove,
@@ -175,19 +176,27 @@ function buildForward(
       .map(({ host, port, numerator, denominator }) =>
         encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
       ),
-    hashPolicy: hashedPartsOf(action, destinations).map(encodeHashPolicy),
+    hashPolicy: hashedPartsOf(action, (cluster) => destinations.keys.within(cluster)).map(encodeHashPolicy),
     timeout,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
 }
 
 /** A route has one list for all its backends. */
-function hashedPartsOf(
-  { backends }: ForwardAction,
-  { hashPoliciesOf }: DestinationPolicies,
-): readonly HashPolicySpec[] {
-  const all = backends.flatMap(({ host, port }) => (host === undefined ? [] : hashPoliciesOf(hostPort(host, port))))
+function hashedPartsOf({ backends }: ForwardAction, partsOf: RequestKeys['within']): readonly HashPolicySpec[] {
+  const all = backends.flatMap(({ host, port }) => (host === undefined ? [] : partsOf(hostPort(host, port))))
   return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()]
+}
+
+/** What there is one of is not chosen. */
+function encodeRouteMetadata(
+  { source, action }: MeshRoute,
+  { keys }: DestinationPolicies,
+): NonNullable<RouteInit['metadata']> {
+  const { typedFilterMetadata } = encodeSource(source)
+  const split = action.kind === 'forward' && action.backends.filter(({ weight }) => weight > 0).length > 1
+  const parts = split ? hashedPartsOf(action, (cluster) => keys.among(cluster)) : []
+  return { typedFilterMetadata: { ...typedFilterMetadata, ...encodeStickySplit(parts) } }
 }
 
 function toWeightedCluster(backend: MeshBackend, { egress }: DestinationPolicies): WeightedClusterSpec {

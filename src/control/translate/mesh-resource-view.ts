@@ -15,7 +15,7 @@ import {
   typeUrls,
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
-import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
   MeshEndpoint,
@@ -54,9 +54,12 @@ import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
 import { listenerLimits } from './listener-limits.ts'
 import { listenerSecurity, withReauthorize, withSecurity } from './listener-security.ts'
+import { requestKeys } from './request-keys.ts'
+import type { RequestKeys } from './request-keys.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
+import { adaptiveConcurrencyOf, workloadPort } from './workload-concurrency.ts'
 
 /**
  * `previous`: the view before, whose bytes serve again wherever nothing has changed. `ready`: workloads ("namespace/name") that are known to
@@ -78,8 +81,8 @@ class MeshResourceView implements ResourceView {
   readonly #ready: ReadonlySet<string>
   readonly #cache: ResourceCache
   readonly #egress: EgressSecurity
-  readonly #hashPolicies: ReadonlyMap<string, readonly HashPolicySpec[]>
-  readonly #hashKey: string
+  readonly #keys: RequestKeys
+  readonly #adaptiveConcurrency: ReadonlyMap<string, AdaptiveConcurrencySpec>
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
@@ -93,8 +96,8 @@ class MeshResourceView implements ResourceView {
     this.#ready = ready
     this.#cache = new ResourceCache(previous)
     this.#egress = new EgressSecurity(snapshot)
-    this.#hashPolicies = hashPoliciesOf(snapshot)
-    this.#hashKey = JSON.stringify([...this.#hashPolicies])
+    this.#keys = requestKeys(snapshot)
+    this.#adaptiveConcurrency = adaptiveConcurrencyOf(snapshot)
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
@@ -254,16 +257,16 @@ class MeshResourceView implements ResourceView {
       return this.#cache.get({
         ...recipe,
         key: `routes ${consumer === undefined ? '' : node.namespace} ${name} ${egress.caller}${key}`,
-        inputs: [routes, service.source, this.#hashKey, ...egressInputs, ...faultsTo.values()],
+        inputs: [routes, service.source, this.#keys.text, ...egressInputs, ...faultsTo.values()],
         build: () => {
-          const policies = { egress, faultsTo, hashPoliciesOf: this.#hashPoliciesOf }
+          const policies = { egress, faultsTo, keys: this.#keys }
           const built =
             routes.length === 0
               ? [
                   defaultRoute(name, service.source, {
                     authorization: egress.filters(own),
                     faults: faultsTo.get(name),
-                    hashPolicies: this.#hashPoliciesOf(name),
+                    hashPolicies: this.#keys.within(name),
                   }),
                 ]
               : routes.map((route) => buildRoute(route, policies))
@@ -284,8 +287,8 @@ class MeshResourceView implements ResourceView {
     if (gateway === undefined || (port === undefined && https === undefined)) return undefined
     const places = gatewayDestinations(gateway)
     const { faultsTo } = callerFaults(this.#snapshot, node, places)
-    const inputs = [gateway, this.#hashKey, ...this.#egress.inputs(places), ...faultsTo.values()]
-    const destinations = { egress: this.#egressOf(node), faultsTo, hashPoliciesOf: this.#hashPoliciesOf }
+    const inputs = [gateway, this.#keys.text, ...this.#egress.inputs(places), ...faultsTo.values()]
+    const destinations = { egress: this.#egressOf(node), faultsTo, keys: this.#keys }
     if (https !== undefined)
       return this.#cache.get({
         ...recipe,
@@ -344,12 +347,13 @@ class MeshResourceView implements ResourceView {
     const found = workload?.ports.find((candidate) => inboundName(candidate.port) === name)
     if (workload === undefined || found === undefined) return undefined
     const { port, protocol } = found
+    const adaptiveConcurrency = this.#adaptiveConcurrency.get(workloadPort(keyOf(node), port))
     return this.#cache.get({
       key: `cluster ${keyOf(node)} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [workload.address, protocol],
-      build: () => inboundCluster(name, { host: workload.address, port }, protocol),
+      inputs: [workload.address, protocol, adaptiveConcurrency],
+      build: () => inboundCluster(name, { host: workload.address, port }, protocol, adaptiveConcurrency),
     })
   }
 
@@ -416,8 +420,6 @@ class MeshResourceView implements ResourceView {
       : endpoints
   }
 
-  readonly #hashPoliciesOf = (cluster: string): readonly HashPolicySpec[] => this.#hashPolicies.get(cluster) ?? []
-
   #modeOf({ ports }: MeshWorkload, port: number): PeerAuthenticationMode {
     const own = ports.find((candidate) => candidate.port === port)?.peerAuthentication
     return own ?? this.#snapshot.settings.peerAuthentication
@@ -479,15 +481,6 @@ function mayCarryBytes({ protocol }: MeshServicePort): boolean {
 }
 
 /** By cluster, of those that have any. */
-function hashPoliciesOf({ services }: MeshSnapshot): ReadonlyMap<string, readonly HashPolicySpec[]> {
-  const byCluster = new Map<string, readonly HashPolicySpec[]>()
-  for (const { host, ports } of services.values()) {
-    for (const { port, traffic } of ports)
-      if (traffic?.hashPolicies !== undefined) byCluster.set(hostPort(host, port), traffic.hashPolicies)
-  }
-  return byCluster
-}
-
 function usesDns(port: MeshServicePort): boolean {
   return port.endpoints.some((endpoint) => endpoint.kind === 'address' && endpoint.dns)
 }

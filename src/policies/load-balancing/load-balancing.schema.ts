@@ -40,7 +40,7 @@ export interface HashSettings {
   readonly balanceFactorPercent?: number
 }
 
-interface HashedPartSettings {
+export interface HashedPartSettings {
   readonly type: 'Header' | 'Cookie' | 'QueryParameter' | 'SourceIdentity' | 'SourceAddress'
   readonly name?: string
   readonly path?: string
@@ -96,7 +96,7 @@ const maglevSchema = z.strictObject({
     .default(65_537),
 })
 
-const hashedPartSchema = z
+export const hashedPartSchema: z.ZodType<HashedPartSettings> = z
   .strictObject({
     type: z.enum(['Header', 'Cookie', 'QueryParameter', 'SourceIdentity', 'SourceAddress']),
     name: headerNameSchema.exactOptional(),
@@ -250,8 +250,9 @@ function toAlgorithm(settings: LoadBalancingSettings): LoadBalancingAlgorithm {
   }
 }
 
-export function toHashPolicies({ hash }: LoadBalancingSettings): readonly HashPolicySpec[] {
-  return hash === undefined ? [] : hash.on.map((part): HashPolicySpec => ({ ...toHashedPart(part), terminal: true }))
+/** The first that a request has decides. */
+export function toHashPolicies(parts: readonly HashedPartSettings[]): readonly HashPolicySpec[] {
+  return parts.map((part): HashPolicySpec => ({ ...toHashedPart(part), terminal: true }))
 }
 
 function toHashedPart({ type, name = '', path, ttl = '0s' }: HashedPartSettings): HashedPart {

@@ -24,6 +24,7 @@ function outcome(kind: AttemptOutcome['kind'], changes: Partial<AttemptOutcome> 
     'connect-failure': 503,
     refused: 503,
     unprocessed: 503,
+    overloaded: 503,
     reset: 503,
     timeout: 504,
     'protocol-error': 502,
@@ -51,6 +52,8 @@ describe('without a retry policy', () => {
     ['a POST that found no connection', post, outcome('connect-failure'), true],
     ['a POST that the peer refused', post, outcome('refused'), true],
     ['a POST that the peer could not hand on', post, outcome('unprocessed'), true],
+    ['a POST that the peer has no time for', post, outcome('overloaded'), true],
+    ['a GET that the only peer has no time for', get, outcome('overloaded', { elsewhere: false }), false],
     [
       'a POST on an idle connection closed before it was written',
       post,

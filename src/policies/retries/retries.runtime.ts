@@ -8,9 +8,17 @@ import type { RetrySpec } from './retries.spec.ts'
 export interface AttemptOutcome {
   /**
    * `refused`: HTTP/2 REFUSED_STREAM, or a GOAWAY below the stream's id. `unprocessed`: a peer answered that it could not hand the request
-   * on. The others as in an AttemptRecord.
+   * on. `overloaded`: a peer answered that it has more to do than it can. The others as in an AttemptRecord.
    */
-  readonly kind: 'connect-failure' | 'refused' | 'unprocessed' | 'reset' | 'timeout' | 'protocol-error' | 'response'
+  readonly kind:
+    | 'connect-failure'
+    | 'refused'
+    | 'unprocessed'
+    | 'overloaded'
+    | 'reset'
+    | 'timeout'
+    | 'protocol-error'
+    | 'response'
   /** Of the response; for the other kinds the status that the caller would get. */
   readonly status: number
   /** `grpc-status` of a response that is only trailers, known before anything is passed on. */
@@ -93,6 +101,9 @@ function reasonToRetry(spec: RetrySpec | undefined, request: RequestHead, outcom
     return listed || (elsewhere && gatewayErrors.has(status)) ? reason(`status ${status}`) : undefined
   }
   if (outcome.responseStarted) return undefined
+  // The same endpoint would have even more to do.
+  if (kind === 'overloaded' && outcome.elsewhere) return reason(kind, true)
+  if (kind === 'overloaded') return listed ? reason(`status ${status}`) : undefined
   if (kind === 'connect-failure') return reason('connect failure', true)
   if (kind === 'refused' || kind === 'unprocessed') return reason('refused by the peer', true)
   const idempotent = isIdempotent(request)

@@ -2,13 +2,16 @@
 import { isIP } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 
+import type { RequestHead } from '../../contracts/http-message.ts'
 import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
+import { AdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.runtime.ts'
 import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
 import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
+import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
@@ -54,6 +57,7 @@ export class Cluster {
   #balancer: LoadBalancer<Endpoint>
   #outliers: OutlierDetector | undefined
   readonly #breaker: CircuitBreaker
+  #concurrency: AdaptiveConcurrency | undefined
   #hedgeDelay: HedgeDelay | undefined
   /** Made when a session is looked for. */
   #bySession: ReadonlyMap<string, Endpoint> | undefined
@@ -66,6 +70,7 @@ export class Cluster {
     this.#deps = deps
     this.#config = config
     this.#breaker = new CircuitBreaker(config.circuitBreaker)
+    this.#concurrency = this.#adaptiveConcurrency()
     this.#budget = new RetryBudget(config.retryConstraint)
     this.#hedgeDelay = hedgeDelayOf(config)
     this.#balancer = this.#balance()
@@ -111,6 +116,13 @@ export class Cluster {
     return false
   }
 
+  /** Whether the endpoints have so much to do that this request would only wait there. */
+  overloaded({ headers }: RequestHead): boolean {
+    if (this.#concurrency === undefined || this.#concurrency.admits(headers)) return false
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'adaptive_concurrency')
+    return true
+  }
+
   /** As of a LoadBalancer. `session`: `sessionKey` of the endpoint that is wanted, if it may be had. */
   pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
@@ -119,6 +131,16 @@ export class Cluster {
     if (endpoint !== undefined) this.#breaker.requests++
     if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
     return endpoint
+  }
+
+  /** An attempt at a request begins. */
+  attemptStarted(): void {
+    this.#concurrency?.started()
+  }
+
+  /** Its response has begun, or never will. */
+  attemptResponded(attempt: FinishedAttempt): void {
+    this.#concurrency?.over(attempt)
   }
 
   /** To be called once after each pick, when the attempt is over. */
@@ -142,11 +164,18 @@ export class Cluster {
     return spoken === 'HTTP/2' ? 'http2' : 'http1'
   }
 
+  /** It got a copy of what went to `primary`, or was to get one. */
+  mirrored(primary: string, answers: ComparedAnswers): void {
+    this.#deps.connections.mirrored(primary, this.#config.name, answers)
+  }
+
   update(config: ClusterConfig): void {
     if (config === this.#config) return
     const before = this.#config
     this.#config = config
     this.#breaker.limits = config.circuitBreaker
+    if (!isDeepStrictEqual(before.adaptiveConcurrency, config.adaptiveConcurrency))
+      this.#concurrency = this.#adaptiveConcurrency()
     if (!isDeepStrictEqual(before.hedging, config.hedging)) this.#hedgeDelay = hedgeDelayOf(config)
     this.#serviceHost = serviceHostOf(config)
     this.#upgrades = config.peerAlpn.includes('h2')
@@ -185,6 +214,18 @@ export class Cluster {
     this.#outliers?.stop()
     for (const host of this.#hosts.values()) host.stop()
     this.#drop([...this.#endpoints.keys()])
+  }
+
+  #adaptiveConcurrency(): AdaptiveConcurrency | undefined {
+    const { adaptiveConcurrency: spec } = this.#config
+    const { clock, random, connections } = this.#deps
+    return spec === undefined
+      ? undefined
+      : new AdaptiveConcurrency(spec, {
+          clock,
+          random,
+          changed: (limit) => connections.concurrencyLimited(this.#config.name, limit),
+        })
   }
 
   #balance(): LoadBalancer<Endpoint> {

@@ -23,7 +23,6 @@ import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
-import { sendMirror } from '../upstream/mirror.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import { type Authority, formatAuthority, splitAuthority } from './authority.ts'
@@ -32,6 +31,7 @@ import { hashedRequest } from './hashed-request.ts'
 import type { HttpFilters } from './http-filters.ts'
 import { peerFacts } from './peer-facts.ts'
 import { RequestFilters } from './request-filters.ts'
+import { RequestMirrors } from './request-mirrors.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 import { WatchedRequest } from './watched-request.ts'
@@ -57,7 +57,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   #proxied: ProxiedRequest | undefined
   /** Sends an answer of our own that waits for the end of the request. */
   #pending: (() => void) | undefined
-  #mirrorTo: ForwardDecision | undefined
+  #mirrors: RequestMirrors | undefined
   /** Made when first needed: most listeners have no filters. */
   #filters: RequestFilters | undefined
   #filtering = false
@@ -321,7 +321,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const { timeouts, retry } = decision.action
     const { request } = decision
     const modifyResponse = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
-    if (decision.mirrors.length > 0) this.#mirrorTo = decision
+    if (decision.mirrors.length > 0) this.#mirrors = new RequestMirrors(this.#deps, decision)
     if (this.#body.complete) this.#mirror()
     const plan = {
       cluster,
@@ -383,16 +383,11 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#proxied.start()
   }
 
+  /** Once the body is whole. */
   #mirror(): void {
-    const decision = this.#mirrorTo
-    if (decision === undefined) return
-    this.#mirrorTo = undefined
-    const body = this.#body.whole()
-    if (body === undefined) return
-    for (const name of decision.mirrors) {
-      const cluster = this.#deps.clusters.get(name)
-      if (cluster !== undefined) sendMirror(this.#deps, cluster, this.#spoken, decision.request, body)
-    }
+    if (this.#mirrors === undefined) return
+    this.#mirrors.send(this.#body.whole(), this.#spoken)
+    if (this.#finished) this.#mirrors.compare(this.#exchange)
   }
 
   /** Where nothing of a CONNECT will be looked into, it is decided now: its caller is told in words. */
@@ -482,5 +477,6 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const exchange = this.#exchange
     exchange.durationMs = this.#deps.clock.monotonicMs() - exchange.startMonotonicMs
     this.#deps.sink.finished(exchange)
+    this.#mirrors?.compare(exchange)
   }
 }

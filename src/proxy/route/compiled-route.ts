@@ -16,6 +16,7 @@ import {
   sessionKey,
   type SessionKeeper,
 } from '../../policies/session-persistence/session-persistence.runtime.ts'
+import { compileStickySplit, type StickySplit } from '../../policies/traffic-split/sticky-split.runtime.ts'
 import { compileSplit, type SplitDraw } from '../../policies/traffic-split/traffic-split.runtime.ts'
 import type { Backend, ForwardAction, Route } from '../runtime/runtime-config.ts'
 
@@ -38,6 +39,8 @@ export interface CompiledForward {
   readonly action: ForwardAction
   readonly rewrite: RequestRewriter | undefined
   readonly split: (random: Random) => SplitDraw<CompiledBackend> | undefined
+  /** Comes before `split`. */
+  readonly stickySplit: StickySplit<CompiledBackend> | undefined
   readonly mirrors: (random: Random) => readonly string[]
   readonly hasher: RequestHasher | undefined
   readonly sessions: RouteSessions | undefined
@@ -85,6 +88,10 @@ function compileAction({ action, match }: Route, modifyResponse: HeaderModifier 
     action,
     rewrite: action.rewrite === undefined ? undefined : compileRewrite(action.rewrite, match.path),
     split: compileSplit(backends),
+    stickySplit:
+      action.stickySplit === undefined
+        ? undefined
+        : compileStickySplit(backends, action.stickySplit, ({ backend }) => backend.cluster),
     mirrors: compileMirrors(action.mirrors),
     hasher: action.hashPolicies === undefined ? undefined : compileHashPolicies(action.hashPolicies),
     sessions: compileSessions(action, backends),

@@ -114,7 +114,8 @@ function forward(
   clock: Clock,
 ): Decision {
   const session = action.sessions === undefined ? undefined : findSession(received, action.sessions, clock)
-  const draw = session?.draw ?? action.split(random)
+  const sticky = session?.draw === undefined ? action.stickySplit?.(received, random) : undefined
+  const draw = session?.draw ?? (sticky === undefined ? action.split(random) : notDrawn(sticky.item))
   // Gateway API HTTPRouteRule.backendRefs: a share without a valid backend answers 500, and so does a rule without backends.
   if (draw === undefined) {
     const detail = `route "${place.route.name}" has no backend with a weight above 0`
@@ -151,7 +152,7 @@ function forward(
     mirrors: action.mirrors(random),
     hasher: action.hasher,
     session: session?.kept,
-    modifyResponse: responseModifier(received, compiled, modifyResponse),
+    modifyResponse: withCookies(sticky?.setCookies, responseModifier(received, compiled, modifyResponse)),
   }
 }
 
@@ -164,7 +165,11 @@ function findSession(
   const found = keeper.find(request, clock.nowMs())
   const backend = found === undefined ? undefined : backends.get(found.cluster)
   if (backend === undefined) return { kept: { keeper, found: undefined }, draw: undefined }
-  return { kept: { keeper, found }, draw: { item: backend, drawn: 0, total: backend.weight } }
+  return { kept: { keeper, found }, draw: notDrawn(backend) }
+}
+
+function notDrawn(item: CompiledBackend): SplitDraw<CompiledBackend> {
+  return { item, drawn: 0, total: item.weight }
 }
 
 function nothing(): void {}
@@ -181,6 +186,17 @@ function responseModifier(
     }
   }
   return modify === undefined ? nothing : (response) => modify(response.headers)
+}
+
+function withCookies(
+  setCookies: readonly string[] | undefined,
+  modify: (response: ResponseHead) => void,
+): (response: ResponseHead) => void {
+  if (setCookies === undefined) return modify
+  return (response) => {
+    modify(response)
+    for (const line of setCookies) response.headers.add('set-cookie', line)
+  }
 }
 
 /** An answer through a route carries the route's response changes too, so that a page of another origin can read it. */

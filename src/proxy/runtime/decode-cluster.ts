@@ -5,6 +5,7 @@ import {
 } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import { decodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.xds.ts'
 import { decodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
 import { decodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
@@ -28,6 +29,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const tls = decodeUpstreamTls(cluster)
   const outlierDetection = decodeOutlierDetection(cluster.outlierDetection)
   const hedging = decodeHedging(cluster.metadata)
+  const adaptiveConcurrency = decodeAdaptiveConcurrency(cluster.metadata)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['name']
@@ -42,6 +44,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
     circuitBreaker: decodeCircuitBreaker(cluster.circuitBreakers),
+    ...(adaptiveConcurrency === undefined ? {} : { adaptiveConcurrency }),
     ...(outlierDetection === undefined ? {} : { outlierDetection }),
     retryConstraint: decodeRetryConstraint(cluster.metadata, cluster.circuitBreakers),
     ...(hedging === undefined ? {} : { hedging }),

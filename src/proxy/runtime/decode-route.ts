@@ -36,6 +36,7 @@ import {
   statefulSessionFilter,
 } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { decodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
+import { decodeStickySplit } from '../../policies/traffic-split/sticky-split.xds.ts'
 import { decodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { compileRouteConfiguration } from '../route/compiled-route-configuration.ts'
@@ -115,11 +116,15 @@ function decodeRoute(message: RouteMessage): Route {
   }
 }
 
-function decodeAction({ action, typedPerFilterConfig }: RouteMessage, match: PathMatchSpec): RouteAction {
+function decodeAction({ action, typedPerFilterConfig, metadata }: RouteMessage, match: PathMatchSpec): RouteAction {
   if (action.case === 'route') {
     const sessionPersistence = decodeSessionPersistence(typedPerFilterConfig)
-    const forward = decodeForward(action.value, match, decodeFaults(typedPerFilterConfig))
-    return sessionPersistence === undefined ? forward : { ...forward, sessionPersistence }
+    const stickySplit = decodeStickySplit(metadata)
+    return {
+      ...decodeForward(action.value, match, decodeFaults(typedPerFilterConfig)),
+      ...(sessionPersistence === undefined ? {} : { sessionPersistence }),
+      ...(stickySplit.length === 0 ? {} : { stickySplit }),
+    }
   }
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
   if (action.case === 'directResponse') return decodeDirectResponse(action.value)

@@ -2,6 +2,7 @@
 import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
@@ -172,6 +173,8 @@ export interface ForwardAction {
   readonly sessionPersistence?: SessionPersistenceSpec
   /** What decides where within a cluster that hashes; absent: nothing. */
   readonly hashPolicies?: readonly HashPolicySpec[]
+  /** What decides which of the backends; absent, and where a request has none of it: chance. */
+  readonly stickySplit?: readonly HashPolicySpec[]
   /** What the share of a backend without a cluster is answered with; absent: 500. */
   readonly invalidBackendStatus?: 503
 }
@@ -195,6 +198,8 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
   readonly circuitBreaker: CircuitBreakerSpec
+  /** Of the application behind a sidecar. Absent: none. */
+  readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
   /** Absent: none. */
   readonly outlierDetection?: OutlierDetectionSpec
   readonly retryConstraint: RetryConstraintSpec

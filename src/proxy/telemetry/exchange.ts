@@ -9,7 +9,9 @@ import type {
 import type { RateLimitCounter } from '../../contracts/http-filter.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { AdaptiveConcurrencyLimit } from '../../policies/adaptive-concurrency/adaptive-concurrency.runtime.ts'
 import type { CircuitBreakerLimit } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
+import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { Route } from '../runtime/runtime-config.ts'
 
@@ -77,8 +79,12 @@ export interface ConnectionSink {
   upstreamOpened(cluster: string): void
   upstreamClosed(cluster: string): void
   upstreamConnectFailed(cluster: string): void
-  /** Something was refused because a circuit breaker's limit is reached. */
-  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit): void
+  /** Something was refused because a limit of a circuit breaker or of adaptive concurrency is reached. */
+  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit | AdaptiveConcurrencyLimit): void
+  /** Adaptive concurrency has found a limit. */
+  concurrencyLimited(cluster: string, limit: number): void
+  /** A request to `cluster` was to be copied to `mirror`, and both are over. */
+  mirrored(cluster: string, mirror: string, answers: ComparedAnswers): void
   /** Outlier detection has ejected an endpoint; `ejected`: those of the cluster that are ejected now. */
   endpointEjected(cluster: string, reason: EjectionReason, ejected: number): void
   endpointAdmitted(cluster: string, ejected: number): void

@@ -146,6 +146,28 @@ describe('ProxyMetrics', () => {
     ])
   })
 
+  it('says what adaptive concurrency has found', () => {
+    const { metrics, series } = create()
+    metrics.concurrencyLimited('c', 12)
+    metrics.concurrencyLimited('c', 9)
+    expect(series('heddle_adaptive_concurrency_limit')).toEqual(['heddle_adaptive_concurrency_limit{cluster="c"} 9'])
+  })
+
+  it('counts what mirrors make of their copies, and how long both take', () => {
+    const { metrics, series } = create()
+    const primary = { status: 200, grpcStatus: undefined, tookMs: 20 }
+    metrics.mirrored('c', 'shadow', { result: 'different', primary, mirror: { ...primary, status: 500, tookMs: 200 } })
+    metrics.mirrored('c', 'shadow', { result: 'mirror_failed', primary, mirror: undefined })
+    expect(series('heddle_mirror_requests_total')).toEqual([
+      'heddle_mirror_requests_total{cluster="c",mirror="shadow",result="different",code="200",mirror_code="500"} 1',
+      'heddle_mirror_requests_total{cluster="c",mirror="shadow",result="mirror_failed",code="200",mirror_code="-"} 1',
+    ])
+    expect(series('heddle_mirror_duration_seconds_sum')).toEqual([
+      'heddle_mirror_duration_seconds_sum{cluster="c",mirror="shadow",side="primary"} 0.02',
+      'heddle_mirror_duration_seconds_sum{cluster="c",mirror="shadow",side="mirror"} 0.2',
+    ])
+  })
+
   it('follows connections on both sides', () => {
     const { metrics, series } = create()
     metrics.downstreamOpened('in')

@@ -10,6 +10,7 @@ import {
 } from '../../contracts/telemetry/metrics.ts'
 import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
+import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 
 const namedMethods: ReadonlySet<string> = new Set([
@@ -47,9 +48,14 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #upstreamConnectFailures: Counter
   readonly #overflowTable: SeriesTable
   readonly #overflows: Counter
+  readonly #concurrencyLimit: Gauge
   readonly #outlierEjected: Gauge
   readonly #ejectionTable: SeriesTable
   readonly #outlierEjections: Counter
+  readonly #mirrorTable: SeriesTable
+  readonly #mirrored: Counter
+  readonly #mirrorTimeTable: SeriesTable
+  readonly #mirrorDuration: Histogram
   readonly #tcpTable: SeriesTable
   readonly #tcpOpened: Counter
   readonly #tcpClosed: Counter
@@ -93,9 +99,14 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#upstreamConnectFailures = this.#clusterTable.counter(proxyMetrics.upstreamConnectFailures)
     this.#overflowTable = registry.table(proxyMetrics.overflows.labels)
     this.#overflows = this.#overflowTable.counter(proxyMetrics.overflows)
+    this.#concurrencyLimit = this.#clusterTable.gauge(proxyMetrics.concurrencyLimit)
     this.#outlierEjected = this.#clusterTable.gauge(proxyMetrics.outlierEjected)
     this.#ejectionTable = registry.table(proxyMetrics.outlierEjections.labels)
     this.#outlierEjections = this.#ejectionTable.counter(proxyMetrics.outlierEjections)
+    this.#mirrorTable = registry.table(proxyMetrics.mirrored.labels)
+    this.#mirrored = this.#mirrorTable.counter(proxyMetrics.mirrored)
+    this.#mirrorTimeTable = registry.table(proxyMetrics.mirrorDuration.labels)
+    this.#mirrorDuration = this.#mirrorTimeTable.histogram(proxyMetrics.mirrorDuration, durationBucketsSeconds)
     this.#tcpTable = registry.table(proxyMetrics.tcpOpened.labels)
     this.#tcpOpened = this.#tcpTable.counter(proxyMetrics.tcpOpened)
     this.#tcpClosed = this.#tcpTable.counter(proxyMetrics.tcpClosed)
@@ -162,6 +173,17 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   upstreamOverflow(cluster: string, limit: string): void {
     this.#overflows.add(this.#overflowTable.row(cluster, limit), 1)
+  }
+
+  concurrencyLimited(cluster: string, limit: number): void {
+    this.#concurrencyLimit.set(this.#clusterTable.row(cluster), limit)
+  }
+
+  mirrored(cluster: string, mirror: string, { result, primary, mirror: copy }: ComparedAnswers): void {
+    this.#mirrored.add(this.#mirrorTable.row(cluster, mirror, result, codeOf(primary), codeOf(copy)), 1)
+    if (primary === undefined || copy === undefined) return
+    this.#mirrorDuration.observe(this.#mirrorTimeTable.row(cluster, mirror, 'primary'), primary.tookMs / 1000)
+    this.#mirrorDuration.observe(this.#mirrorTimeTable.row(cluster, mirror, 'mirror'), copy.tookMs / 1000)
   }
 
   endpointEjected(cluster: string, reason: string, ejected: number): void {
@@ -279,4 +301,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       if (retriedBecause !== undefined) this.#retries.add(this.#retryTable.row(cluster, retriedBecause), 1)
     }
   }
+}
+
+/** gRPC statuses are below 100. */
+function codeOf(answer: ObservedAnswer | undefined): string {
+  return answer === undefined ? noFlagsLabel : String(answer.grpcStatus ?? answer.status)
 }

@@ -19,6 +19,7 @@ import type {
 import { markSpoken } from '../filter/spoken-protocol.ts'
 import type { EndpointPool, Waiter } from '../pool/endpoint-pool.ts'
 import { grpcStatusOf } from './grpc.ts'
+import { isTurnedAway } from './local-reply.ts'
 
 export interface AttemptDeps {
   readonly clock: Clock
@@ -92,6 +93,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.#owner = owner
     this.startMs = clock.monotonicMs()
     endpoint.activeRequests++
+    cluster.attemptStarted()
   }
 
   get grpcStatus(): number | undefined {
@@ -170,10 +172,13 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
   }
 
   onHead(head: ResponseHead, length: BodyLength): void {
-    this.outcome = 'response'
+    // The endpoint has more to do than it can, which says nothing against it.
+    const turnedAway = (head.status === 503 || length === 0) && this.peerSpiffeId !== undefined && isTurnedAway(head)
+    this.outcome = turnedAway ? 'refused' : 'response'
     this.status = head.status
     this.respondedMs = this.#clock.monotonicMs()
     this.#length = length
+    this.#cluster.attemptResponded(this)
     if (length === 0) this.#ending = head.headers
     if (this.#cluster.readsLoadReports) this.loadReport = loadReportOf(head.headers)
     if (this.#waitsToBeSlow) this.#waitNoMore()
@@ -228,6 +233,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.#over = true
     this.#deadlines.remove(this)
     this.endpoint.activeRequests--
+    if (this.respondedMs === 0) this.#cluster.attemptResponded(this)
     this.#cluster.attemptOver(this.endpoint, this)
   }
 }

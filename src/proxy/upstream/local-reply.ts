@@ -10,6 +10,13 @@ import { grpcReply, isGrpc } from './grpc.ts'
 /** On a 503 between two proxies of the mesh: the application behind the answering one did not see the request. What REFUSED_STREAM says in HTTP/2. */
 export const unprocessedHeader = 'x-heddle-unprocessed'
 
+/** What it says: the application could not be reached, or has more to do than it can. */
+export type Unprocessed = 'unreachable' | 'overloaded'
+
+export function isTurnedAway({ headers }: ResponseHead): boolean {
+  return headers.get(unprocessedHeader) === ('overloaded' satisfies Unprocessed)
+}
+
 export function textResponse(status: number, detail: string): { head: ResponseHead; body: Buffer } {
   const headers = HeaderList.of(['content-type', 'text/plain; charset=utf-8'], ['server', 'heddle'])
   return { head: { status, headers }, body: Buffer.from(`${detail}\n`) }

@@ -21,6 +21,7 @@ import { callerTimeoutMs, markTimeout } from './grpc-timeout.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { Hedge, type HedgedRequest } from './hedge.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
+import type { Unprocessed } from './local-reply.ts'
 import { PacedStream } from './paced-stream.ts'
 import type { RequestBody } from './request-body.ts'
 
@@ -206,7 +207,9 @@ export class ProxiedRequest implements HedgedRequest {
     const grpcStatus = this.#grpc ? statusWithoutBody(head, length) : undefined
     const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt)
     if (
-      refused ? this.#retry('unprocessed', head.status, false) : this.#retry('response', head.status, true, grpcStatus)
+      refused
+        ? this.#retry(attempt.outcome === 'refused' ? 'overloaded' : 'unprocessed', head.status, false)
+        : this.#retry('response', head.status, true, grpcStatus)
     ) {
       attempt.discard(this.#body.complete)
       return
@@ -252,7 +255,7 @@ export class ProxiedRequest implements HedgedRequest {
       this.#exchange.attempts.push(attempt.record(failure.kind))
     }
     const place = this.#destination(attempt.endpoint)
-    const unprocessed = failure.kind === 'connect-failure' && this.#exchange.mtls
+    const unprocessed = failure.kind === 'connect-failure' ? 'unreachable' : undefined
     this.#answer(answer.status, answer.flag, `heddle ${answer.what} ${place}: ${failure.message}`, unprocessed)
   }
 
@@ -273,7 +276,7 @@ export class ProxiedRequest implements HedgedRequest {
 
   #afterDelay({ abort, reset }: DrawnFaults): void {
     const detail = 'a fault was injected: a TrafficPolicy of the destination says so'
-    if (abort !== undefined) this.#answer(abort.status, 'FI', detail, false, abort.grpcStatus)
+    if (abort !== undefined) this.#answer(abort.status, 'FI', detail, undefined, abort.grpcStatus)
     else if (reset) {
       this.#exchange.flags.push('FI')
       this.#exchange.detail = detail
@@ -290,6 +293,11 @@ export class ProxiedRequest implements HedgedRequest {
     const { cluster, hash, session } = this.#plan
     if (!cluster.allowsRequest()) {
       this.#answer(503, 'UO', `${cluster.config.name} ${tooManyRequests}`)
+      return
+    }
+    if (cluster.overloaded(this.#plan.request)) {
+      const detail = `the application behind ${cluster.config.name} has as many requests under way as it can work on`
+      this.#answer(503, 'UO', detail, this.#retriesDone === 0 ? 'overloaded' : undefined)
       return
     }
     const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint)
@@ -344,7 +352,7 @@ export class ProxiedRequest implements HedgedRequest {
     const attempt = this.#attempt as Attempt
     const { clock, random } = this.#deps
     if (this.#hedge !== undefined && (kind !== 'response' || status >= 500)) {
-      this.#takeHedge(this.#hedge, kind === 'unprocessed' ? 'response' : kind)
+      this.#takeHedge(this.#hedge, recordedAs(kind))
       return true
     }
     const elsewhere = this.#plan.cluster.endpointCount > (this.#tried?.size ?? 0) + 1
@@ -364,7 +372,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
     this.#fresh = decision.free
     if (!decision.free && !this.#budget.tryRetry(clock.monotonicMs())) return false
-    this.#exchange.attempts.push(attempt.record(kind === 'unprocessed' ? 'response' : kind, decision.because))
+    this.#exchange.attempts.push(attempt.record(recordedAs(kind), decision.because))
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
     this.#attempt = undefined
@@ -382,12 +390,12 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   /** `unprocessed`: tells the caller's proxy that the application did not see the request. */
-  #answer(status: number, flag: ResponseFlag, detail: string, unprocessed = false, grpcStatus?: number): void {
+  #answer(status: number, flag: ResponseFlag, detail: string, unprocessed?: Unprocessed, grpcStatus?: number): void {
     this.#exchange.flags.push(flag)
     this.#exchange.detail = detail
     const { head, body } = textResponse(status, detail)
     this.#plan.modifyResponse(head)
-    if (unprocessed) head.headers.set(unprocessedHeader, '1')
+    if (unprocessed !== undefined && this.#exchange.mtls) head.headers.set(unprocessedHeader, unprocessed)
     this.#headSent = true
     sendReply(this.#stream, this.#exchange, head, body, detail, grpcStatus)
     this.#finish()
@@ -401,6 +409,11 @@ export class ProxiedRequest implements HedgedRequest {
     this.#hedge?.attempt.cancel()
     this.#keeper.finish()
   }
+}
+
+function recordedAs(kind: AttemptOutcome['kind']): AttemptRecord['outcome'] {
+  if (kind === 'overloaded') return 'refused'
+  return kind === 'unprocessed' ? 'response' : kind
 }
 
 /** The peer's proxy says that its application did not see the request. Nobody behind this proxy hears of it, nor believes an application that says so. */

@@ -8,7 +8,10 @@ const other = 'other.default.svc.cluster.local'
 export const golden: GoldenCase = {
   mesh: new MeshBuilder()
     .workload('default', 'web', { ports: [] })
-    .service('default', 'other', { workloads: [] })
+    .service('default', 'other', {
+      workloads: [],
+      servicePort: { traffic: { stickySplit: [{ kind: 'header', name: 'x-user', terminal: true }] } },
+    })
     .service('default', 'routed', {
       workloads: [],
       routes: [

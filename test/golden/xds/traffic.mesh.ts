@@ -1,4 +1,8 @@
 // What TrafficPolicies say of clusters; a port without one is as everywhere.
+import {
+  adaptiveConcurrencySchema,
+  toAdaptiveConcurrencySpec,
+} from '../../../src/policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
 import { defaultOutlierDetection } from '../../../src/policies/outlier-detection/outlier-detection.schema.ts'
 import { MeshBuilder } from '../../kit/mesh-builder.ts'
 import { node } from './golden-case.ts'
@@ -15,6 +19,7 @@ export const golden: GoldenCase = {
           loadBalancing: { kind: 'least-request', choiceCount: 3 },
           circuitBreaker: { maxConnections: 10, maxPendingRequests: Infinity, maxRequests: 100 },
           outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
+          adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrencySchema.parse({ maxConcurrencyLimit: 200 })),
           hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
           retryConstraint: { percent: 10, intervalMs: 5_000, minRetries: 1, minIntervalMs: 1_000 },
         },

@@ -141,6 +141,20 @@ const declareAnalysis: Declare = (program, context, run) => {
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/analyze.ts')).analyze(context, options)))
 
+  verb(program, 'simulate', 'play a scenario on documents, without a mesh; exits with 1 when it is not as expected', [
+    'heddle simulate -f mesh.yaml --scenario zone-outage.yaml',
+    'heddle simulate -f mesh.yaml --scenario zone-outage.yaml --compare naive.yaml --svg outage.svg',
+    'heddle simulate -f mesh.yaml --scenario zone-outage.yaml --seed 7 -o json',
+  ])
+    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect)
+    .requiredOption('--scenario <file>', 'file with a Scenario: callers, instances, and what happens to them')
+    .option('--compare <path>', 'documents added to the others for a second run; may be repeated', collect, [])
+    .option('--seed <number>', "of all chance; absent: the scenario's", parseSeed)
+    .option('--json <file>', 'write the report there')
+    .option('--svg <file>', 'draw the report there')
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/simulate.ts')).simulateScenario(context, options)))
+
   verb(program, 'stat', 'show rate, success and latency of every edge', ['heddle stat', 'heddle stat --watch'])
     .option('--watch', 'go on until Ctrl-C', false)
     .option('--window <seconds>', 'time over which it counts', parseSeconds, 1)
@@ -338,6 +352,12 @@ function parseSeconds(text: string): number {
 function parseCount(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('A count is 1 or more.')
   return Number(text)
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text)
+  if (!/^\d+$/.test(text) || seed > 4_294_967_295) throw new InvalidArgumentError('A seed is 0 to 4294967295.')
+  return seed
 }
 
 function parseStatus(text: string): string {

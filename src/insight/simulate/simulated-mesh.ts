@@ -62,6 +62,16 @@ export function scenarioProblems(scenario: ModelDocument<'Scenario'>, snapshot: 
       )
   }
   const applications = spec.applications.map(({ workload }) => workload)
+  for (const [index, { service, port }] of spec.clients.entries()) {
+    const called = snapshot.services.get(serviceHost(service, namespace))?.ports.find((one) => one.port === port)
+    for (const endpoint of called?.endpoints ?? []) {
+      const behind = endpoint.kind === 'workload' ? endpoint.workload : endpoint.host
+      if (applications.some((one) => `${namespace}/${one}` === behind)) continue
+      const message = `no application says how ${behind} behaves: nobody can connect to it`
+      const path = ['spec', 'clients', index, 'service']
+      problems.push(documentProblem(scenario, 'HDL008', 'warning', path, message, 'Add it to spec.applications.'))
+    }
+  }
   const rated = spec.clients.filter(({ rate }) => rate !== undefined).map(({ workload }) => workload)
   for (const [index, { action, workload }] of spec.events.entries()) {
     const at = ['spec', 'events', index, 'workload']

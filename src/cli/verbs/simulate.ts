@@ -4,6 +4,7 @@ import { parse, resolve } from 'node:path'
 
 import { formatProblem } from '../../contracts/problem.ts'
 import type { SourceFile } from '../../control/sources/source.ts'
+import type { SimulationFiles } from '../../insight/simulate/simulation-files.ts'
 import type { RunReport, SimulationReport } from '../../insight/simulate/simulation-report.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
@@ -54,15 +55,14 @@ export async function simulateScenario(context: CliContext, options: SimulateOpt
   return runs[0]?.expectations.every(({ met }) => met) === true ? 0 : 1
 }
 
-type Files = ReturnType<typeof import('../../insight/simulate/simulation-files.ts').readSimulation>
-type Scenario = Files['scenarios'][number]
+type Scenario = SimulationFiles['scenarios'][number]
 
 async function read(
   context: CliContext,
   mesh: readonly SourceFile[],
   scenarioFiles: readonly SourceFile[],
   path: string,
-): Promise<{ readonly snapshot: Files['snapshot']; readonly document: Scenario }> {
+): Promise<{ readonly snapshot: SimulationFiles['snapshot']; readonly document: Scenario }> {
   const { readSimulation } = await import('../../insight/simulate/simulation-files.ts')
   const { snapshot, scenarios, problems } = readSimulation(mesh, scenarioFiles)
   for (const problem of problems) context.output.note(formatProblem(problem))
@@ -79,7 +79,7 @@ async function read(
 async function run(
   { host }: CliContext,
   name: string,
-  snapshot: Files['snapshot'],
+  snapshot: SimulationFiles['snapshot'],
   scenario: Scenario,
   seed: number,
 ): Promise<RunReport> {

@@ -24,11 +24,13 @@ export function drawSimulation(report: SimulationReport, output: Output, width: 
 }
 
 function drawRuns({ runs }: SimulationReport, output: Output): string {
-  const right = (header: string) => ({ header, align: 'right' }) as const
   return output.renderTable({
     columns: [
       { header: 'RUN' },
-      ...['REQUESTS', 'SUCCESS', 'MEAN', 'P50', 'P90', 'P99', 'P99.9', 'ATTEMPTS/REQUEST'].map(right),
+      ...['REQUESTS', 'SUCCESS', 'MEAN', 'P50', 'P90', 'P99', 'P99.9', 'ATTEMPTS/REQUEST'].map((header) => ({
+        header,
+        align: 'right' as const,
+      })),
     ],
     rows: runs.map(({ name, requests, successRatePercent, latencyMs, retryAmplification }) => [
       name,
@@ -114,13 +116,16 @@ function drawSpread({ runs }: SimulationReport, output: Output): string {
 }
 
 function drawFaults({ runs }: SimulationReport, output: Output): string {
-  const age = (ms: number | undefined): string => (ms === undefined ? '-' : formatAge(ms))
   const rows = runs.flatMap(({ name, faults }) =>
     faults.map((one) => [name, one.what, String(one.ejections), age(one.timeToEjectMs), age(one.timeToRecoverMs)]),
   )
   if (rows.length === 0) return ''
   const headers = ['RUN', 'TROUBLE', 'EJECTIONS', 'TIME TO EJECT', 'TIME TO RECOVER']
   return `\n${output.renderTable({ columns: headers.map((header) => ({ header })), rows, empty: '' })}`
+}
+
+function age(ms: number | undefined): string {
+  return ms === undefined ? '-' : formatAge(ms)
 }
 
 function drawFailures({ runs }: SimulationReport, output: Output): string {

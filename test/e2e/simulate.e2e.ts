@@ -124,64 +124,6 @@ describe('heddle simulate', () => {
     }
   })
 
-  /** On what a proxy would run, but for where its endpoints are. */
-  async function realRun(simulatedMesh: SimulatedMesh): Promise<Figures> {
-    const placed = [...simulatedMesh.instances.values()].flat()
-    const received = placed.map(() => 0)
-    const servers: Server[] = []
-    const portOf = new Map<string, number>()
-    for (const [index, { host }] of placed.entries()) {
-      const server = createServer((request, response) => {
-        request.resume()
-        received[index] = (received[index] ?? 0) + 1
-        if (index === placed.length - 1) response.writeHead(503).end()
-        else setTimeout(() => response.end('ok'), index === 0 ? serviceMs * slowness : serviceMs)
-      })
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      servers.push(server)
-      portOf.set(host, (server.address() as AddressInfo).port)
-    }
-    const client = {
-      workload: 'client',
-      proxies: 1,
-      zones: [],
-      service: 'app',
-      port: 80,
-      pause: '0ms',
-      getPercent: 100,
-    }
-    const { config, listener } = simulatedMesh.clientConfig(client)
-    const port = await freePort()
-    const clusters = [...config.clusters].map(([name, cluster]) => {
-      const endpoints = cluster.endpoints.map((one) => ({ ...one, host: '127.0.0.1', port: portOf.get(one.host) ?? 0 }))
-      return [name, { ...cluster, endpoints }] as const
-    })
-    const test = await startLine({
-      ...config,
-      clusters: new Map(clusters),
-      listeners: new Map([[listener.name, { ...listener, host: '127.0.0.1', port }]]),
-    })
-    try {
-      await using load = new SteadyLoad({ url: `http://127.0.0.1:${port}/`, connections: callers, pauseMs })
-      await new Promise((resolve) => setTimeout(resolve, runMs))
-      const { ok, failures, latenciesMs } = await load.stop()
-      const attempts = received.reduce((sum, one) => sum + one, 0)
-      return {
-        successRate: ok / (ok + failures.length),
-        p50: percentile(latenciesMs, 0.5),
-        p99: percentile(latenciesMs, 0.99),
-        attemptsPerRequest: attempts / (ok + failures.length),
-        shares: received.map((count) => count / attempts),
-      }
-    } finally {
-      await test.line.stop()
-      for (const server of servers) {
-        server.closeAllConnections()
-        server.close()
-      }
-    }
-  }
-
   it('writes the same bytes for the same seed, and others for another', async () => {
     await inFolder(async (folder) => {
       const play = async (name: string, seed: string): Promise<string[]> => {
@@ -230,6 +172,64 @@ describe('heddle simulate', () => {
     })
   })
 })
+
+/** On what a proxy would run, but for where its endpoints are. */
+async function realRun(simulatedMesh: SimulatedMesh): Promise<Figures> {
+  const placed = [...simulatedMesh.instances.values()].flat()
+  const received = placed.map(() => 0)
+  const servers: Server[] = []
+  const portOf = new Map<string, number>()
+  for (const [index, { host }] of placed.entries()) {
+    const server = createServer((request, response) => {
+      request.resume()
+      received[index] = (received[index] ?? 0) + 1
+      if (index === placed.length - 1) response.writeHead(503).end()
+      else setTimeout(() => response.end('ok'), index === 0 ? serviceMs * slowness : serviceMs)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    servers.push(server)
+    portOf.set(host, (server.address() as AddressInfo).port)
+  }
+  const client = {
+    workload: 'client',
+    proxies: 1,
+    zones: [],
+    service: 'app',
+    port: 80,
+    pause: '0ms',
+    getPercent: 100,
+  }
+  const { config, listener } = simulatedMesh.clientConfig(client)
+  const port = await freePort()
+  const clusters = [...config.clusters].map(([name, cluster]) => {
+    const endpoints = cluster.endpoints.map((one) => ({ ...one, host: '127.0.0.1', port: portOf.get(one.host) ?? 0 }))
+    return [name, { ...cluster, endpoints }] as const
+  })
+  const test = await startLine({
+    ...config,
+    clusters: new Map(clusters),
+    listeners: new Map([[listener.name, { ...listener, host: '127.0.0.1', port }]]),
+  })
+  try {
+    await using load = new SteadyLoad({ url: `http://127.0.0.1:${port}/`, connections: callers, pauseMs })
+    await new Promise((resolve) => setTimeout(resolve, runMs))
+    const { ok, failures, latenciesMs } = await load.stop()
+    const attempts = received.reduce((sum, one) => sum + one, 0)
+    return {
+      successRate: ok / (ok + failures.length),
+      p50: percentile(latenciesMs, 0.5),
+      p99: percentile(latenciesMs, 0.99),
+      attemptsPerRequest: attempts / (ok + failures.length),
+      shares: received.map((count) => count / attempts),
+    }
+  } finally {
+    await test.line.stop()
+    for (const server of servers) {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+}
 
 function example(scenario: string): string[] {
   return ['-f', 'examples/scenarios/mesh.yaml', '--scenario', `examples/scenarios/${scenario}.yaml`]

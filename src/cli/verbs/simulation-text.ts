@@ -13,7 +13,7 @@ export function drawSimulation(report: SimulationReport, output: Output, width: 
   const names = Math.max(...report.runs.map(({ name }) => name.length))
   return [
     `${bold(report.scenario)} ${dim(`seed ${report.seed}, ${formatAge(report.durationMs)}`)}\n\n`,
-    drawRuns(report, output),
+    drawRuns(report, output, width),
     ...measures.map((measure) => drawMeasure(measure, report, { names, width, dim })),
     drawEvents(report, { names, width, dim }),
     drawSpread(report, output),
@@ -23,22 +23,30 @@ export function drawSimulation(report: SimulationReport, output: Output, width: 
   ].join('')
 }
 
-function drawRuns({ runs }: SimulationReport, output: Output): string {
+interface Figure {
+  readonly header: string
+  readonly of: (run: RunReport) => string
+  /** Also where there is little room. */
+  readonly always?: true
+}
+
+const figures: readonly Figure[] = [
+  { header: 'REQUESTS', of: ({ requests }) => String(requests) },
+  { header: 'SUCCESS', of: ({ successRatePercent }) => `${successRatePercent} %`, always: true },
+  { header: 'MEAN', of: ({ latencyMs }) => formatLatency(latencyMs?.mean) },
+  { header: 'P50', of: ({ latencyMs }) => formatLatency(latencyMs?.p50), always: true },
+  { header: 'P90', of: ({ latencyMs }) => formatLatency(latencyMs?.p90) },
+  { header: 'P99', of: ({ latencyMs }) => formatLatency(latencyMs?.p99), always: true },
+  { header: 'P99.9', of: ({ latencyMs }) => formatLatency(latencyMs?.p999) },
+  { header: 'ATTEMPTS/REQUEST', of: ({ retryAmplification }) => retryAmplification.toFixed(3), always: true },
+]
+const roomForAll = 88
+
+function drawRuns({ runs }: SimulationReport, output: Output, width: number): string {
+  const shown = width >= roomForAll ? figures : figures.filter(({ always }) => always)
   return output.renderTable({
-    columns: [
-      { header: 'RUN' },
-      ...['REQUESTS', 'SUCCESS', 'MEAN', 'P50', 'P90', 'P99', 'P99.9', 'ATTEMPTS/REQUEST'].map((header) => ({
-        header,
-        align: 'right' as const,
-      })),
-    ],
-    rows: runs.map(({ name, requests, successRatePercent, latencyMs, retryAmplification }) => [
-      name,
-      String(requests),
-      `${successRatePercent} %`,
-      ...[latencyMs?.mean, latencyMs?.p50, latencyMs?.p90, latencyMs?.p99, latencyMs?.p999].map(formatLatency),
-      retryAmplification.toFixed(3),
-    ]),
+    columns: [{ header: 'RUN' }, ...shown.map(({ header }) => ({ header, align: 'right' as const }))],
+    rows: runs.map((run) => [run.name, ...shown.map((figure) => figure.of(run))]),
     empty: 'no run',
   })
 }
@@ -93,7 +101,8 @@ function drawEvents({ events, runs, durationMs }: SimulationReport, layout: Layo
       const from = at(atMs)
       const to = forMs === undefined ? columns - 1 : Math.max(from, at(atMs + forMs - 1))
       const bar = `${' '.repeat(layout.names + 2 + from)}${'─'.repeat(to - from + 1)}`
-      return `${layout.dim(bar)}\n${layout.dim(`${' '.repeat(layout.names + 2)}${what}, at ${formatAge(atMs)}`)}\n`
+      const label = `${' '.repeat(layout.names + 2)}${what}, at ${formatAge(atMs)}`
+      return `${layout.dim(bar)}\n${layout.dim(label.slice(0, layout.width))}\n`
     })
     .join('')
 }

@@ -1,4 +1,5 @@
 // When proxies pass over the instances that are in trouble, and when they come back to them.
+import type { Endpoint } from '../../proxy/cluster/endpoint.ts'
 import type { SimulatedProxy } from './simulated-proxy.ts'
 
 /** A change of mind of one proxy about one instance. */
@@ -12,18 +13,18 @@ export interface AvailabilityChange {
 
 export class AvailabilityWatch {
   readonly changes: AvailabilityChange[] = []
-  /** What each proxy passes over: "proxy address". */
-  readonly #out = new Set<string>()
+  /** What each proxy passes over; no two have the same endpoint. */
+  readonly #out = new Set<Endpoint>()
 
   /** Something has changed in one cluster of that proxy. */
   look(atMs: number, proxy: number, proxies: readonly SimulatedProxy[], cluster: string): void {
-    for (const { address, outlier } of proxies[proxy]?.clusters.get(cluster)?.endpoints ?? []) {
-      const key = `${proxy} ${address}`
+    for (const endpoint of proxies[proxy]?.clusters.get(cluster)?.endpoints ?? []) {
       // one that is being tried is not back yet
-      const ejected = outlier.phase !== 'in'
-      if (ejected === this.#out.has(key)) continue
-      if (ejected) this.#out.add(key)
-      else this.#out.delete(key)
+      const ejected = endpoint.outlier.phase !== 'in'
+      if (ejected === this.#out.has(endpoint)) continue
+      if (ejected) this.#out.add(endpoint)
+      else this.#out.delete(endpoint)
+      const { address } = endpoint
       this.changes.push({ atMs, proxy, address, ejected })
     }
   }

@@ -54,10 +54,10 @@ function drawPanel({ title, value, format }: Panel, y: number, report: Simulatio
     })
     return `<polyline fill="none" stroke="${colorOf(index)}" stroke-width="1.5" points="${points.join(' ')}"/>`
   })
-  const events = report.events.flatMap(({ atMs, forMs, what }) => {
+  const events = report.events.flatMap(({ atMs, forMs, what }, index) => {
     const end = forMs === undefined ? report.durationMs : Math.min(report.durationMs, atMs + forMs)
     const shade = `<rect x="${fixed(at(atMs))}" y="${y}" width="${fixed(at(end) - at(atMs))}" height="${panelHeight}" fill="#999999" fill-opacity="0.15"><title>${escaped(what)}</title></rect>`
-    return y === top ? [shade, text(at(atMs) + 3, y + 12, what, 'fill="#555555" font-size="10"')] : [shade]
+    return y === top ? [shade, text(at(atMs) + 3, y + 12 + 12 * index, what, 'fill="#555555" font-size="10"')] : [shade]
   })
   return [
     ...events,

@@ -4,7 +4,7 @@ import { nodeId, serviceHost, serviceListener, typeUrls } from '../../contracts/
 import { documentProblem, type ModelDocument } from '../../control/model/document.ts'
 import { nearest } from '../../control/model/nearest.ts'
 import type { ScenarioApplication, ScenarioClient } from '../../control/model/scenario-kind.ts'
-import type { MeshService, MeshSnapshot, MeshWorkload } from '../../control/snapshot/mesh-snapshot.ts'
+import type { MeshService, MeshServicePort, MeshSnapshot, MeshWorkload } from '../../control/snapshot/mesh-snapshot.ts'
 import { createResourceView } from '../../control/translate/mesh-resource-view.ts'
 import type { XdsNode } from '../../control/translate/resource-view.ts'
 import { decodeClusterResource } from '../../proxy/runtime/decode-cluster.ts'
@@ -63,12 +63,15 @@ export function scenarioProblems(scenario: ModelDocument<'Scenario'>, snapshot: 
   }
   const applications = spec.applications.map(({ workload }) => workload)
   for (const [index, { service, port }] of spec.clients.entries()) {
-    const called = snapshot.services.get(serviceHost(service, namespace))?.ports.find((one) => one.port === port)
-    for (const endpoint of called?.endpoints ?? []) {
-      const behind = endpoint.kind === 'workload' ? endpoint.workload : endpoint.host
+    const path = ['spec', 'clients', index, 'service']
+    const called = portOf(snapshot, serviceHost(service, namespace), port)
+    if (called?.protocol === 'tcp' || called?.protocol === 'tls') {
+      const message = `${service}:${port} carries bytes: only HTTP can be simulated`
+      problems.push(documentProblem(scenario, 'HDL010', 'error', path, message))
+    }
+    for (const behind of workloadsBehind(snapshot, namespace, called)) {
       if (applications.some((one) => `${namespace}/${one}` === behind)) continue
       const message = `no application says how ${behind} behaves: nobody can connect to it`
-      const path = ['spec', 'clients', index, 'service']
       problems.push(documentProblem(scenario, 'HDL008', 'warning', path, message, 'Add it to spec.applications.'))
     }
   }
@@ -79,6 +82,24 @@ export function scenarioProblems(scenario: ModelDocument<'Scenario'>, snapshot: 
     if (action !== 'Surge' && !applications.includes(workload)) missing(at, 'application', workload, applications)
   }
   return problems
+}
+
+function portOf({ services }: MeshSnapshot, host: string, port: number): MeshServicePort | undefined {
+  return services.get(host)?.ports.find((one) => one.port === port)
+}
+
+/** Of the port itself and of where its routes lead; "namespace/name", or an address. */
+function workloadsBehind(
+  snapshot: MeshSnapshot,
+  namespace: string,
+  called: MeshServicePort | undefined,
+): ReadonlySet<string> {
+  const routes = called?.consumerRoutes.get(namespace) ?? called?.routes ?? []
+  const backends = routes.flatMap(({ action }) => (action.kind === 'forward' ? action.backends : []))
+  const led = backends.map(({ host = '', port }) => portOf(snapshot, host, port))
+  const ports = routes.length === 0 ? [called] : led
+  const endpoints = ports.flatMap((one) => one?.endpoints ?? [])
+  return new Set(endpoints.map((one) => (one.kind === 'workload' ? one.workload : one.host)))
 }
 
 function namesIn(
@@ -104,7 +125,6 @@ export class SimulatedMesh {
       const key = `${this.#namespace}/${application.workload}`
       const original = snapshot.workloads.get(key)
       if (original === undefined) continue
-      workloads.delete(key)
       const made = instancesOf(original, application)
       copies.set(key, made)
       for (const one of made) workloads.set(keyOf(one), one)

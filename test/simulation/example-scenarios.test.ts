@@ -75,7 +75,7 @@ describe('the example scenarios', () => {
 
   it.each([
     { name: 'retry-storm', wellAgainAt: 30 },
-    { name: 'thundering-herd', wellAgainAt: 25 },
+    { name: 'thundering-herd', wellAgainAt: 24 },
     { name: 'overload', wellAgainAt: 50 },
   ])(
     '$name: well again when it is over, where eager retries keep the service down',

@@ -46,6 +46,9 @@ describe('an event', () => {
     expect(Object.keys(hung.failures)).toEqual(['gave up'])
     const forEver = await play({ event: 'at: 5s, for: 1s, action: Hang, workload: app, count: 1', traffic: once })
     expect(Object.keys(forEver.failures)).toEqual(['no answer'])
+    const failed = forEver.series.map((interval) => interval.failed)
+    expect(failed.findIndex((count) => count > 0)).toBe(10)
+    expect(failed.reduce((sum, count) => sum + count, 0)).toBe(forEver.failures['no answer'])
   })
 
   it('cuts instances off: new connections to them take the connect timeout', async () => {

@@ -8,6 +8,8 @@ export interface Interval {
   requests: number
   failed: number
   attempts: number
+  /** Of its requests those that have no answer yet. */
+  waiting: number
   /** Of answers that are no failure. */
   readonly latenciesMs: number[]
 }
@@ -32,12 +34,22 @@ export class Measurements {
     this.#clock = clock
     this.#intervalMs = durationMs / intervals
     this.#countedFromMs = warmUpMs
-    this.series = Array.from({ length: intervals }, () => ({ requests: 0, failed: 0, attempts: 0, latenciesMs: [] }))
+    this.series = Array.from({ length: intervals }, () => ({
+      requests: 0,
+      failed: 0,
+      attempts: 0,
+      waiting: 0,
+      latenciesMs: [],
+    }))
   }
 
-  asked(): void {
-    this.#interval.requests++
+  /** A caller asks; the part of the run that its request belongs to. */
+  asked(): Interval {
+    const interval = this.#interval
+    interval.requests++
+    interval.waiting++
     if (this.#counts) this.requests++
+    return interval
   }
 
   /** An attempt begins. */
@@ -50,6 +62,7 @@ export class Measurements {
     const { status, startMs } = call
     const latencyMs = this.#clock.monotonicMs() - startMs
     const failed = status === 0 || status >= 500
+    call.interval.waiting--
     const interval = this.#interval
     if (failed) interval.failed++
     else interval.latenciesMs.push(latencyMs)
@@ -89,8 +102,7 @@ export class Measurements {
   }
 
   get #interval(): Interval {
-    const index = Math.min(intervals - 1, Math.floor(this.#clock.elapsedMs / this.#intervalMs))
-    return this.series[index] as Interval
+    return this.series[Math.min(intervals - 1, Math.floor(this.#clock.elapsedMs / this.#intervalMs))] as Interval
   }
 }
 

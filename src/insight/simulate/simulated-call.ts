@@ -4,6 +4,7 @@ import { Deadlined } from '../../core/deadline-list.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { ServerStream, ServerStreamHandler } from '../../proxy/codec/http-stream.ts'
 import type { Connection } from '../../proxy/io/connection.ts'
+import type { Interval } from './measurements.ts'
 
 export interface CallOwner {
   /** Once. `status` 0: there was no answer. */
@@ -40,14 +41,16 @@ export class SimulatedCall extends Deadlined implements ServerStream {
   readonly connection: Connection = loopback
   declare handler: ServerStreamHandler
   readonly startMs: number
+  readonly interval: Interval
   status = 0
   readonly #owner: CallOwner
   #over = false
 
-  constructor(owner: CallOwner, startMs: number, method: string, authority: string) {
+  constructor(owner: CallOwner, startMs: number, interval: Interval, method: string, authority: string) {
     super()
     this.#owner = owner
     this.startMs = startMs
+    this.interval = interval
     this.request = { method, scheme: 'http', authority, path: '/', headers: headers.clone() }
   }
 

@@ -84,8 +84,7 @@ export class SimulatedCallers implements CallOwner {
     if (clock.elapsedMs >= untilMs) return
     const nowMs = clock.monotonicMs()
     const method = getPercent === 100 || random.next() * 100 < getPercent ? 'GET' : 'POST'
-    const call = new SimulatedCall(this, nowMs, method, authority)
-    measurements.asked()
+    const call = new SimulatedCall(this, nowMs, measurements.asked(), method, authority)
     if (timeoutMs !== Infinity) this.#deadlines.add(call, nowMs + timeoutMs)
     const proxy = proxies.length === 1 ? proxies[0] : proxies[random.int(proxies.length)]
     proxy?.serve(call)

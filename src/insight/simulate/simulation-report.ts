@@ -183,13 +183,14 @@ function median(values: Iterable<number>): number | undefined {
   )
 }
 
-function reportInterval({ requests, failed, attempts, latenciesMs }: Interval): IntervalReport {
+/** What was never answered failed when it was asked. */
+function reportInterval({ requests, failed, attempts, waiting, latenciesMs }: Interval): IntervalReport {
   const ascending = Float64Array.from(latenciesMs).toSorted()
   const p50 = percentile(ascending, 50)
   const p99 = percentile(ascending, 99)
   return {
     requests,
-    failed,
+    failed: failed + waiting,
     attempts,
     ...(p50 === undefined ? {} : { p50Ms: round(p50, 3) }),
     ...(p99 === undefined ? {} : { p99Ms: round(p99, 3) }),

@@ -26,3 +26,9 @@ export function parseStatus(text: string): string {
   if (!/^([1-5]\d\d|[0-5]xx)$/.test(text)) throw new InvalidArgumentError('A status is 503 or 5xx.')
   return text
 }
+
+export function parseSeed(text: string): number {
+  const seed = Number(text)
+  if (!/^\d+$/.test(text) || seed > 4_294_967_295) throw new InvalidArgumentError('A seed is 0 to 4294967295.')
+  return seed
+}

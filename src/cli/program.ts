@@ -5,7 +5,7 @@ import { defaultPortBase } from '../contracts/ports.ts'
 import { apiRoles } from '../control/api/api-roles.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
 import { addressVariable, tokenVariable } from './mesh/mesh-access.ts'
-import { collect, parsePort, parseSeconds, parseCount, parseStatus } from './option-values.ts'
+import { collect, parsePort, parseSeconds, parseCount, parseSeed, parseStatus } from './option-values.ts'
 import { outputFormats } from './output.ts'
 import type { RotateOptions } from './verbs/certs-authority.ts'
 import type { BundleOptions } from './verbs/certs-bundle.ts'
@@ -166,6 +166,20 @@ const declareAnalysis: Declare = (program, context, run) => {
     .addOption(tokenFileOption())
     .addOption(outputOption())
     .action((options) => run(async () => (await import('./verbs/analyze.ts')).analyze(context, options)))
+
+  verb(program, 'simulate', 'play a scenario on documents, without a mesh; exits with 1 when it is not as expected', [
+    'heddle simulate -f mesh.yaml --scenario zone-outage.yaml',
+    'heddle simulate -f mesh.yaml --scenario zone-outage.yaml --compare naive.yaml --svg outage.svg',
+    'heddle simulate -f mesh.yaml --scenario zone-outage.yaml --seed 7 -o json',
+  ])
+    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect)
+    .requiredOption('--scenario <file>', 'file with a Scenario: callers, instances, and what happens to them')
+    .option('--compare <path>', 'documents added to the others for a second run; may be repeated', collect, [])
+    .option('--seed <number>', "of all chance; absent: the scenario's", parseSeed)
+    .option('--json <file>', 'write the report there')
+    .option('--svg <file>', 'draw the report there')
+    .addOption(outputOption())
+    .action((options) => run(async () => (await import('./verbs/simulate.ts')).simulateScenario(context, options)))
 
   verb(program, 'stat', 'show rate, success and latency of every edge', ['heddle stat', 'heddle stat --watch'])
     .option('--watch', 'go on until Ctrl-C', false)

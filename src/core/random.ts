@@ -10,12 +10,13 @@ export interface Random {
 
 /** xorshift32: small and fast; the same seed gives the same sequence. Not for secrets. */
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0 || 0x9e3779b9
+  // signed, which the runtime keeps without an allocation
+  let state = seed | 0 || 0x9e3779b9 | 0
   const word = (): number => {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
-    return (state >>>= 0)
+    return state >>> 0
   }
   return {
     next: () => word() / 4294967296,

@@ -21,6 +21,8 @@ import { backendTlsPolicyFields, trafficPolicyFields } from './policy-kinds.ts'
 import type { BackendTlsPolicySpec, TrafficPolicySpec } from './policy-kinds.ts'
 import { grpcRouteFields, httpRouteFields } from './route-kinds.ts'
 import type { GrpcRouteSpec, HttpRouteSpec } from './route-kinds.ts'
+import { scenarioFields } from './scenario-kind.ts'
+import type { ScenarioSpec } from './scenario-kind.ts'
 import { authorizationPolicyFields, requestAuthenticationFields } from './security-kinds.ts'
 import type { AuthorizationPolicyDocument, RequestAuthenticationDocument } from './security-kinds.ts'
 import { tcpRouteFields, tlsRouteFields } from './stream-route-kinds.ts'
@@ -50,6 +52,7 @@ export interface SpecOf {
   MeshConfig: MeshConfigSpec
   AuthorizationPolicy: AuthorizationPolicyDocument
   RequestAuthentication: RequestAuthenticationDocument
+  Scenario: ScenarioSpec
 }
 export type KindName = keyof SpecOf
 
@@ -89,6 +92,7 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   MeshConfig: clusterScoped(heddleGroup, ['v1alpha1'], meshConfigFields),
   AuthorizationPolicy: namespaced(heddleGroup, ['v1alpha1'], authorizationPolicyFields),
   RequestAuthentication: namespaced(heddleGroup, ['v1alpha1'], requestAuthenticationFields),
+  Scenario: namespaced(heddleGroup, ['v1alpha1'], scenarioFields),
 }
 
 export const kindNames: readonly KindName[] = Object.keys(kinds) as KindName[]

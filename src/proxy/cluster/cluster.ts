@@ -33,6 +33,8 @@ export interface ClusterDeps extends HostAddressesDeps {
   readonly locality?: Locality | undefined
   /** Of the running configuration. */
   secret(name: string): SecretConfig | undefined
+  /** Absent: the codecs. A simulation has connections that carry no bytes. */
+  readonly createClient?: typeof createClientConnection
 }
 
 /** By ALPN, most wanted first. */
@@ -314,13 +316,13 @@ export class Cluster {
   }
 
   #createPool(config: EndpointConfig, protocol: UpstreamProtocol): EndpointPool {
-    const { clock, connections } = this.#deps
+    const { clock, connections, createClient = createClientConnection } = this.#deps
     const { name } = this.#config
     const limit = { streams: 100 }
     return new EndpointPool({
       clock,
       connect: () => this.#connect(config, httpProtocols[protocol]),
-      createClient: (connection, events) => createClientConnection(clock, connection, protocol, events, limit),
+      createClient: (connection, events) => createClient(clock, connection, protocol, events, limit),
       multiplexed: protocol === 'http2',
       breaker: this.#breaker,
       observer: {

@@ -1,0 +1,108 @@
+// One instance of an application: it works on a few requests at once, lets others wait, and may be in trouble.
+import type { Clock } from '../../core/clock.ts'
+import type { Random } from '../../core/random.ts'
+import type { Draw } from './service-time.ts'
+import type { SimulatedConnection } from './simulated-connection.ts'
+
+/** A request that an instance has. */
+export interface Job {
+  /** At once: to be answered, but not within the call that brought it. */
+  refused(status: number): void
+  done(status: number): void
+}
+
+export interface InstanceDeps {
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export interface InstanceModel {
+  readonly workload: string
+  readonly zone: string | undefined
+  readonly serviceMs: Draw
+  readonly concurrency: number
+  readonly queue: number
+}
+
+const overloaded = 503
+
+export class ApplicationInstance {
+  /** "host:port" of its sidecar. */
+  readonly address: string
+  readonly model: InstanceModel
+  /** Nobody listens. */
+  down = false
+  hung = false
+  /** What is sent to it or by it is lost. */
+  unreachable = false
+  slowness = 1
+  failPercent = 0
+  failStatus: number = overloaded
+  /** Requests that came, of those that are counted. */
+  received = 0
+  readonly connections: Set<SimulatedConnection> = new Set()
+  readonly #deps: InstanceDeps
+  #busy = 0
+  #waiting: Job[] = []
+  #firstWaiting = 0
+  /** What began before a process died is not ended by the next one. */
+  #generation = 0
+
+  constructor(deps: InstanceDeps, address: string, model: InstanceModel) {
+    this.#deps = deps
+    this.address = address
+    this.model = model
+  }
+
+  /** An application does not notice that a caller has gone: what has come is worked on. */
+  receive(job: Job): void {
+    if (this.hung) return
+    if (this.failPercent > 0 && this.#deps.random.next() * 100 < this.failPercent) job.refused(this.failStatus)
+    else if (this.#busy < this.model.concurrency) this.#work(job)
+    else if (this.#waiting.length - this.#firstWaiting < this.model.queue) this.#waiting.push(job)
+    else job.refused(overloaded)
+  }
+
+  /** The process dies. */
+  kill(): void {
+    this.down = true
+    this.#waiting = []
+    this.#firstWaiting = 0
+    this.#busy = 0
+    this.#generation++
+    for (const connection of this.connections) connection.reset('the upstream closed the connection')
+  }
+
+  /** It asks its callers to go elsewhere, and ends what it has begun. */
+  drain(): void {
+    this.down = true
+    for (const connection of this.connections) connection.goAway()
+  }
+
+  restart(): void {
+    this.down = false
+  }
+
+  #work(job: Job): void {
+    this.#busy++
+    const { clock, random } = this.#deps
+    const generation = this.#generation
+    clock.setTimer(this.model.serviceMs(random) * this.slowness, () => {
+      if (generation !== this.#generation) return
+      this.#busy--
+      if (!this.hung) job.done(200)
+      this.#next()
+    })
+  }
+
+  #next(): void {
+    if (this.#firstWaiting === this.#waiting.length) return
+    const job = this.#waiting[this.#firstWaiting++] as Job
+    // the part that is over is let go when it is the larger one
+    if (this.#firstWaiting > 64 && this.#firstWaiting * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#firstWaiting)
+      this.#firstWaiting = 0
+    }
+    this.#work(job)
+  }
+}

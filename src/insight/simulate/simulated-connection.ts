@@ -1,0 +1,218 @@
+// Connections between a proxy and an instance: in place of sockets and codecs, everything above them is the proxy's own.
+import type { Clock } from '../../core/clock.ts'
+import { HeaderList } from '../../core/header-list.ts'
+import type {
+  ClientConnection,
+  ClientConnectionEvents,
+  ClientStream,
+  ClientStreamHandler,
+  OutgoingRequest,
+} from '../../proxy/codec/http-stream.ts'
+import type { Connection, ConnectionHandler, TlsInfo } from '../../proxy/io/connection.ts'
+import type { ApplicationInstance, Job } from './application-instance.ts'
+
+/** As pools have them: `EndpointPool` asks for so many streams at most. */
+const streamsPerConnection = 100
+
+/** What carries messages. */
+export interface Carrier {
+  readonly clock: Clock
+  sent(): void
+}
+
+/** Of the pool's view of a connection only its ends: nothing is ever written. */
+export class SimulatedConnection implements Connection {
+  declare handler: ConnectionHandler
+  readonly remoteAddress: string
+  readonly remotePort = 0
+  readonly localAddress = '127.0.0.1'
+  readonly localPort = 0
+  readonly tls: TlsInfo | undefined
+  readonly carrier: Carrier
+  readonly instance: ApplicationInstance
+  /** One way. */
+  readonly delayMs: number
+  closed = false
+  client: SimulatedClient | undefined
+
+  constructor(carrier: Carrier, instance: ApplicationInstance, delayMs: number, tls: TlsInfo | undefined) {
+    this.carrier = carrier
+    this.instance = instance
+    this.remoteAddress = instance.address
+    this.delayMs = delayMs
+    this.tls = tls
+    instance.connections.add(this)
+  }
+
+  write(): boolean {
+    return true
+  }
+
+  writeFrom(): boolean {
+    return true
+  }
+
+  writeLent(): boolean {
+    return true
+  }
+
+  end(): void {
+    this.destroy()
+  }
+
+  destroy(): void {
+    this.closed = true
+    this.instance.connections.delete(this)
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+
+  /** The instance has died. */
+  reset(message: string): void {
+    this.destroy()
+    this.client?.lost(message)
+  }
+
+  goAway(): void {
+    this.client?.drain()
+  }
+}
+
+export class SimulatedClient implements ClientConnection {
+  readonly connection: SimulatedConnection
+  readonly protocol: 'HTTP/1.1' | 'HTTP/2'
+  readonly keepAliveSeconds = undefined
+  requestsSent = 0
+  closed = false
+  readonly #events: ClientConnectionEvents
+  readonly #most: number
+  readonly #streams = new Set<SimulatedStream>()
+  #draining = false
+
+  constructor(connection: SimulatedConnection, http2: boolean, events: ClientConnectionEvents) {
+    this.connection = connection
+    this.protocol = http2 ? 'HTTP/2' : 'HTTP/1.1'
+    this.#most = http2 ? streamsPerConnection : 1
+    this.#events = events
+    connection.client = this
+    if (connection.closed) this.lost('the upstream closed the connection')
+  }
+
+  get openRequests(): number {
+    return this.#streams.size
+  }
+
+  get capacity(): number {
+    return this.closed || this.#draining ? 0 : this.#most - this.#streams.size
+  }
+
+  send(_request: OutgoingRequest, handler: ClientStreamHandler): ClientStream {
+    this.requestsSent++
+    this.connection.carrier.sent()
+    const stream = new SimulatedStream(this, handler)
+    this.#streams.add(stream)
+    stream.travel()
+    return stream
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.connection.destroy()
+    this.#events.onClosed()
+  }
+
+  drain(): void {
+    if (this.closed || this.#draining) return
+    this.#draining = true
+    if (this.#streams.size === 0) this.close()
+    else this.#events.onCapacity()
+  }
+
+  lost(message: string): void {
+    if (this.closed) return
+    this.closed = true
+    const streams = [...this.#streams]
+    this.#streams.clear()
+    for (const stream of streams) stream.failed(message)
+    this.#events.onClosed()
+  }
+
+  /** `aborted`: in the middle, which HTTP/1.1 can only say by closing. */
+  over(stream: SimulatedStream, aborted: boolean): void {
+    const wasFull = this.capacity === 0
+    if (!this.#streams.delete(stream)) return
+    if (this.#draining ? this.#streams.size === 0 : aborted && this.protocol === 'HTTP/1.1') {
+      this.close()
+      return
+    }
+    if (this.#streams.size === 0) this.#events.onIdle()
+    if (wasFull && !this.#draining) this.#events.onCapacity()
+  }
+}
+
+class SimulatedStream implements ClientStream, Job {
+  readonly #client: SimulatedClient
+  #handler: ClientStreamHandler | undefined
+
+  constructor(client: SimulatedClient, handler: ClientStreamHandler) {
+    this.#client = client
+    this.#handler = handler
+  }
+
+  travel(): void {
+    const { carrier, delayMs } = this.#client.connection
+    if (delayMs === 0) this.#arrive()
+    else carrier.clock.setTimer(delayMs, () => this.#arrive())
+  }
+
+  refused(status: number): void {
+    const { carrier, delayMs } = this.#client.connection
+    carrier.clock.setTimer(delayMs, () => this.#answer(status))
+  }
+
+  done(status: number): void {
+    if (this.#client.connection.delayMs === 0) this.#answer(status)
+    else this.refused(status)
+  }
+
+  failed(message: string): void {
+    const handler = this.#handler
+    this.#handler = undefined
+    handler?.onFailed({ kind: 'reset', responseBegun: false, message })
+  }
+
+  abort(): void {
+    this.#handler = undefined
+    this.#client.over(this, true)
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+
+  sendData(): boolean {
+    return true
+  }
+
+  sendEnd(): void {}
+
+  #arrive(): void {
+    const { instance } = this.#client.connection
+    if (this.#handler === undefined || instance.unreachable || this.#client.closed) return
+    instance.received++
+    instance.receive(this)
+  }
+
+  #answer(status: number): void {
+    const handler = this.#handler
+    if (handler === undefined || this.#client.connection.instance.unreachable) return
+    handler.onHead({ status, headers: new HeaderList() }, 0)
+    if (this.#handler === undefined) return
+    this.#handler = undefined
+    this.#client.over(this, false)
+    handler.onEnd(undefined)
+  }
+}

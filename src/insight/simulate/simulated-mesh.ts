@@ -1,0 +1,225 @@
+// Documents and a scenario → what each client's proxy runs: snapshot → view → resources → runtime, as the real planes do it.
+import type { Problem } from '../../contracts/problem.ts'
+import { nodeId, serviceHost, serviceListener, typeUrls } from '../../contracts/xds/names.ts'
+import { documentProblem, type ModelDocument } from '../../control/model/document.ts'
+import { nearest } from '../../control/model/nearest.ts'
+import type { ScenarioApplication, ScenarioClient } from '../../control/model/scenario-kind.ts'
+import type { MeshService, MeshServicePort, MeshSnapshot, MeshWorkload } from '../../control/snapshot/mesh-snapshot.ts'
+import { createResourceView } from '../../control/translate/mesh-resource-view.ts'
+import type { XdsNode } from '../../control/translate/resource-view.ts'
+import { decodeClusterResource } from '../../proxy/runtime/decode-cluster.ts'
+import { decodeLoadAssignmentResource } from '../../proxy/runtime/decode-endpoints.ts'
+import { decodeListenerResource } from '../../proxy/runtime/decode-listener.ts'
+import { decodeRouteConfigurationResource } from '../../proxy/runtime/decode-route.ts'
+import { clusterNames, routeConfigurationNames } from '../../proxy/runtime/references.ts'
+import type { ClusterConfig, ListenerConfig, RuntimeConfig } from '../../proxy/runtime/runtime-config.ts'
+
+/** Where each instance is, by "namespace/name" of the workload that was made for it. */
+export interface PlacedInstance {
+  /** "namespace/name". */
+  readonly workload: string
+  readonly host: string
+  readonly zone: string | undefined
+}
+
+/** What the proxies of a client have. */
+export interface ClientConfig {
+  readonly config: RuntimeConfig
+  /** That its application calls. */
+  readonly listener: ListenerConfig
+}
+
+/** The port at which every sidecar takes requests. */
+export const sidecarPort = 15_006
+
+/** Names of a scenario that the mesh does not have, and what cannot be simulated. */
+export function scenarioProblems(scenario: ModelDocument<'Scenario'>, snapshot: MeshSnapshot): readonly Problem[] {
+  const { spec, namespace } = scenario
+  const problems: Problem[] = []
+  const missing = (path: (string | number)[], kind: string, name: string, known: readonly string[]): void => {
+    const meant = nearest(name, known)
+    const hint = meant === undefined ? `There are: ${known.join(', ')}.` : `Did you mean "${meant}"?`
+    problems.push(documentProblem(scenario, 'HDL008', 'error', path, `there is no ${kind} "${name}"`, hint))
+  }
+  const workloads = namesIn(snapshot.workloads, namespace)
+  const services = namesIn(snapshot.services, namespace)
+  const check = (path: (string | number)[], workload: string): void => {
+    if (!workloads.includes(workload)) missing(path, 'Workload', workload, workloads)
+  }
+  for (const [index, { workload }] of spec.applications.entries())
+    check(['spec', 'applications', index, 'workload'], workload)
+  for (const [index, { workload, service, port }] of spec.clients.entries()) {
+    const at = ['spec', 'clients', index]
+    check([...at, 'workload'], workload)
+    const found = snapshot.services.get(serviceHost(service, namespace))
+    if (found === undefined) missing([...at, 'service'], 'Service', service, services)
+    else if (found.ports.every((one) => one.port !== port))
+      missing(
+        [...at, 'port'],
+        `port of ${service}`,
+        String(port),
+        found.ports.map((one) => String(one.port)),
+      )
+  }
+  const applications = spec.applications.map(({ workload }) => workload)
+  for (const [index, { service, port }] of spec.clients.entries()) {
+    const path = ['spec', 'clients', index, 'service']
+    const called = portOf(snapshot, serviceHost(service, namespace), port)
+    if (called?.protocol === 'tcp' || called?.protocol === 'tls') {
+      const message = `${service}:${port} carries bytes: only HTTP can be simulated`
+      problems.push(documentProblem(scenario, 'HDL010', 'error', path, message))
+    }
+    for (const behind of workloadsBehind(snapshot, namespace, called)) {
+      if (applications.some((one) => `${namespace}/${one}` === behind)) continue
+      const message = `no application says how ${behind} behaves: nobody can connect to it`
+      problems.push(documentProblem(scenario, 'HDL008', 'warning', path, message, 'Add it to spec.applications.'))
+    }
+  }
+  const rated = spec.clients.filter(({ rate }) => rate !== undefined).map(({ workload }) => workload)
+  for (const [index, { action, workload }] of spec.events.entries()) {
+    const at = ['spec', 'events', index, 'workload']
+    if (action === 'Surge' && !rated.includes(workload)) missing(at, 'client with a rate', workload, rated)
+    if (action !== 'Surge' && !applications.includes(workload)) missing(at, 'application', workload, applications)
+  }
+  return problems
+}
+
+function portOf({ services }: MeshSnapshot, host: string, port: number): MeshServicePort | undefined {
+  return services.get(host)?.ports.find((one) => one.port === port)
+}
+
+/** Of the port itself and of where its routes lead; "namespace/name", or an address. */
+function workloadsBehind(
+  snapshot: MeshSnapshot,
+  namespace: string,
+  called: MeshServicePort | undefined,
+): ReadonlySet<string> {
+  const routes = called?.consumerRoutes.get(namespace) ?? called?.routes ?? []
+  const backends = routes.flatMap(({ action }) => (action.kind === 'forward' ? action.backends : []))
+  const led = backends.map(({ host = '', port }) => portOf(snapshot, host, port))
+  const ports = routes.length === 0 ? [called] : led
+  const endpoints = ports.flatMap((one) => one?.endpoints ?? [])
+  return new Set(endpoints.map((one) => (one.kind === 'workload' ? one.workload : one.host)))
+}
+
+function namesIn(
+  named: ReadonlyMap<string, { readonly namespace: string; readonly name: string }>,
+  namespace: string,
+): string[] {
+  return [...named.values()].filter((one) => one.namespace === namespace).map(({ name }) => name)
+}
+
+export class SimulatedMesh {
+  readonly snapshot: MeshSnapshot
+  /** By "namespace/name" of the scenario's workload. */
+  readonly instances: ReadonlyMap<string, readonly PlacedInstance[]>
+  readonly #hosts = new Map<string, string>()
+  readonly #namespace: string
+  #made = 0
+
+  constructor(snapshot: MeshSnapshot, scenario: ModelDocument<'Scenario'>) {
+    this.#namespace = scenario.namespace
+    const workloads = new Map(snapshot.workloads)
+    const copies = new Map<string, readonly MeshWorkload[]>()
+    for (const application of scenario.spec.applications) {
+      const key = `${this.#namespace}/${application.workload}`
+      const original = snapshot.workloads.get(key)
+      if (original === undefined) continue
+      const made = instancesOf(original, application)
+      copies.set(key, made)
+      for (const one of made) workloads.set(keyOf(one), one)
+    }
+    const services = new Map([...snapshot.services].map(([host, service]) => [host, withCopies(service, copies)]))
+    this.snapshot = { ...snapshot, workloads, services }
+    this.instances = new Map(
+      [...copies].map(([key, made]) => [
+        key,
+        made.map((one) => ({ workload: keyOf(one), host: this.#hostOf(keyOf(one)), zone: one.locality?.zone })),
+      ]),
+    )
+  }
+
+  /** An address that nobody has had. */
+  newHost(): string {
+    const number = ++this.#made
+    return `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`
+  }
+
+  clientConfig({ workload, service, port }: ScenarioClient): ClientConfig {
+    const node: XdsNode = {
+      kind: 'sidecar',
+      id: nodeId('sidecar', this.#namespace, workload),
+      namespace: this.#namespace,
+      name: workload,
+    }
+    const view = createResourceView(this.snapshot, {
+      address: (proxy, purpose) => ({
+        host: this.#hostOf(proxy),
+        port: purpose.startsWith('inbound|') ? sidecarPort : 15_001,
+      }),
+    })
+    const body = (type: Parameters<typeof view.get>[0], name: string): Uint8Array => {
+      const resource = view.get(type, name, node)
+      if (resource === undefined)
+        throw new Error(`${workload} does not get ${name}: its Workload has to use ${service}`)
+      return resource.body
+    }
+    const name = serviceListener(serviceHost(service, this.#namespace), port)
+    const listener = decodeListenerResource(body(typeUrls.listener, name))
+    const routeConfigurations = new Map(
+      routeConfigurationNames(listener).map((one) => [
+        one,
+        decodeRouteConfigurationResource(body(typeUrls.routeConfiguration, one)),
+      ]),
+    )
+    const clusters = new Map<string, ClusterConfig>()
+    for (const one of new Set([...routeConfigurations.values()].flatMap(clusterNames))) {
+      const { config, endpointsName } = decodeClusterResource(body(typeUrls.cluster, one))
+      const endpoints =
+        endpointsName === undefined
+          ? config.endpoints
+          : decodeLoadAssignmentResource(body(typeUrls.clusterLoadAssignment, endpointsName))
+      clusters.set(one, { ...config, endpoints })
+    }
+    const listeners = new Map([[name, listener]])
+    return { listener, config: { revision: '1', listeners, routeConfigurations, clusters, secrets: new Map() } }
+  }
+
+  #hostOf(workload: string): string {
+    let host = this.#hosts.get(workload)
+    if (host === undefined) {
+      host = this.newHost()
+      this.#hosts.set(workload, host)
+    }
+    return host
+  }
+}
+
+function instancesOf(workload: MeshWorkload, { instances, zones }: ScenarioApplication): readonly MeshWorkload[] {
+  return Array.from({ length: instances }, (_, index) => {
+    const zone = zones.length === 0 ? undefined : (zones[index % zones.length] as string)
+    const { region = '', subZone = '' } = workload.locality ?? {}
+    return {
+      ...workload,
+      name: `${workload.name}-${index}`,
+      ...(zone === undefined ? {} : { locality: { region, zone, subZone } }),
+    }
+  })
+}
+
+function withCopies(service: MeshService, copies: ReadonlyMap<string, readonly MeshWorkload[]>): MeshService {
+  return {
+    ...service,
+    ports: service.ports.map((port) => ({
+      ...port,
+      endpoints: port.endpoints.flatMap((endpoint) => {
+        const made = endpoint.kind === 'workload' ? copies.get(endpoint.workload) : undefined
+        return made === undefined ? [endpoint] : made.map((one) => ({ ...endpoint, workload: keyOf(one) }))
+      }),
+    })),
+  }
+}
+
+function keyOf({ namespace, name }: MeshWorkload): string {
+  return `${namespace}/${name}`
+}

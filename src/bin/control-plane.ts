@@ -216,6 +216,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
           adminToken: token,
           xdsAddress,
           isReady: (workload) => workloadStatuses.ready.value.has(workload),
+          reason: (workload) => workloadStatuses.reason(workload),
         }),
       problems: () => configuration.problems.value,
       proxies: () => xds.proxies(),

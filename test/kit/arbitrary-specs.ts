@@ -1,6 +1,7 @@
 // Arbitrary policies in the form the model gives them: prefixes and replacements without trailing slash, unset bounds absent.
 import * as fc from 'fast-check'
 
+import type { HealthCheckSpec, HealthQuestion } from '../../src/contracts/health-check.ts'
 import type { CircuitBreakerSpec } from '../../src/policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
@@ -302,4 +303,36 @@ export const hedging: fc.Arbitrary<HedgingSpec> = fc.record(
     minDelayMs: milliseconds,
   },
   { noNullPrototype: true },
+)
+
+const healthQuestion: fc.Arbitrary<HealthQuestion> = fc.oneof(
+  record<Extract<HealthQuestion, { kind: 'http' }>>(
+    {
+      kind: fc.constant('http'),
+      path,
+      host,
+      headers: fc.array(fc.record({ name: token, value: text }, { noNullPrototype: true }), { maxLength: 2 }),
+      statuses: fc.array(
+        fc.record(
+          { start: fc.integer({ min: 100, max: 599 }), end: fc.integer({ min: 101, max: 600 }) },
+          { noNullPrototype: true },
+        ),
+        { minLength: 1, maxLength: 3 },
+      ),
+    },
+    ['host'],
+  ),
+  fc.record({ kind: fc.constant('grpc' as const), service: text }, { noNullPrototype: true }),
+  fc.record({ kind: fc.constant('tcp' as const) }, { noNullPrototype: true }),
+)
+
+export const healthCheck: fc.Arbitrary<HealthCheckSpec> = record<HealthCheckSpec>(
+  {
+    question: healthQuestion,
+    intervalMs: milliseconds,
+    timeoutMs: milliseconds,
+    healthyThreshold: fc.integer({ min: 1, max: 1_000 }),
+    unhealthyThreshold: fc.integer({ min: 1, max: 1_000 }),
+  },
+  [],
 )

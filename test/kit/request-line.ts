@@ -83,6 +83,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       upstreamOverflow() {},
       endpointEjected() {},
       endpointAdmitted() {},
+      healthChecked() {},
       tcpOpened: () => tcp.opened++,
       tcpClosed: () => tcp.closed++,
       tcpFailed: () => tcp.failed++,

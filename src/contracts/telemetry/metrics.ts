@@ -59,6 +59,8 @@ export type ProxyMetric =
   | 'overflows'
   | 'outlierEjections'
   | 'outlierEjected'
+  | 'healthChecks'
+  | 'unhealthy'
   | 'tcpOpened'
   | 'tcpClosed'
   | 'tcpFailed'
@@ -153,6 +155,18 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     name: 'heddle_outlier_ejected_endpoints',
     kind: 'gauge',
     help: 'Endpoints that are passed over at the moment.',
+    labels: clusterLabels,
+  },
+  healthChecks: {
+    name: 'heddle_health_checks_total',
+    kind: 'counter',
+    help: 'Answers of endpoints to health checks, by result: good or bad.',
+    labels: ['cluster', 'result'],
+  },
+  unhealthy: {
+    name: 'heddle_unhealthy_endpoints',
+    kind: 'gauge',
+    help: 'Endpoints that are passed over because of health checks.',
     labels: clusterLabels,
   },
   tcpOpened: {

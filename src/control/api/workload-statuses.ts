@@ -18,6 +18,12 @@ export class WorkloadStatuses {
     if (!isDeepStrictEqual(names, this.ready.value)) this.ready.set(names)
   }
 
+  /** `workload`: "namespace/name". */
+  reason(workload: string): string | undefined {
+    return this.#statuses.find(({ kind, namespace, name }) => kind === 'sidecar' && `${namespace}/${name}` === workload)
+      ?.message
+  }
+
   list(): readonly WorkloadStatus[] {
     return this.#statuses
   }

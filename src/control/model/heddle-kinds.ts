@@ -9,6 +9,8 @@ import { extensionProvidersSchema } from '../../policies/external-authorization/
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
 import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import { readinessProbeSchema } from '../../policies/health-checks/health-checks.schema.ts'
+import type { ReadinessProbe } from '../../policies/health-checks/health-checks.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
 import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
 import {
@@ -31,6 +33,8 @@ export interface WorkloadSpec {
   readonly serviceAccount: string
   readonly address: string
   readonly ports: readonly { readonly name?: string; readonly port: number; readonly appProtocol?: string }[]
+  /** Asked by whoever supervises it. Absent: it is ready when its ports accept connections. */
+  readonly readinessProbe?: ReadinessProbe
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Absent: the folder of the file. */
@@ -104,6 +108,7 @@ const workloadSpecSchema = z.strictObject({
           ctx.issues.push(ruleIssue(port, [index, 'port'], `port ${port} occurs twice`, 'HDL007'))
     })
     .default([]),
+  readinessProbe: readinessProbeSchema.exactOptional(),
   command: z.array(z.string()).min(1).exactOptional(),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'the name of an environment variable'), z.string())

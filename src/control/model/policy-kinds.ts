@@ -3,6 +3,8 @@ import { z } from 'zod'
 
 import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { healthCheckSchema } from '../../policies/health-checks/health-checks.schema.ts'
+import type { HealthCheckSettings } from '../../policies/health-checks/health-checks.schema.ts'
 import { hedgingSchema } from '../../policies/hedging/hedging.schema.ts'
 import type { HedgingSettings } from '../../policies/hedging/hedging.schema.ts'
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
@@ -35,6 +37,7 @@ export interface TrafficPolicySpec {
   readonly loadBalancing?: LoadBalancingSettings
   readonly circuitBreaker?: CircuitBreakerSettings
   readonly outlierDetection?: OutlierDetectionSettings
+  readonly healthCheck?: HealthCheckSettings
   readonly retryConstraint?: RetryConstraint
   readonly hedging?: HedgingSettings
 }
@@ -72,6 +75,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     loadBalancing: loadBalancingSchema.exactOptional(),
     circuitBreaker: circuitBreakerSchema.exactOptional(),
     outlierDetection: outlierDetectionSchema.exactOptional(),
+    healthCheck: healthCheckSchema.exactOptional(),
     retryConstraint: retryConstraintSchema.exactOptional(),
     hedging: hedgingSchema.exactOptional(),
   }),

@@ -1,5 +1,6 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { HealthCheckSpec, ReadinessSpec } from '../../contracts/health-check.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
@@ -67,6 +68,8 @@ export interface MeshWorkload {
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly workingDirectory?: string
+  /** Absent: it is ready when its ports accept connections. */
+  readonly readiness?: ReadinessSpec
   /** Hosts and ports of the Services with a loopback listener: those of its namespace and those that `spec.uses` names. */
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly security: AppliedSecurity
@@ -125,6 +128,7 @@ export interface MeshTraffic {
   readonly hashPolicies?: readonly HashPolicySpec[]
   readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
+  readonly healthCheck?: HealthCheckSpec
   readonly retryConstraint?: RetryConstraintSpec
   /** `off`: none. */
   readonly hedging?: HedgingSpec | 'off'

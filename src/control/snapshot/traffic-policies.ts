@@ -1,5 +1,6 @@
 // TrafficPolicies → how callers treat each port.
 import { toCircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
+import { toHealthCheckSpec } from '../../policies/health-checks/health-checks.schema.ts'
 import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
@@ -45,12 +46,14 @@ export function withTrafficPolicies(
 
 function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
   const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryConstraint, hedging } = spec
+  const { healthCheck } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
+    ...(healthCheck === undefined ? {} : { healthCheck: toHealthCheckSpec(healthCheck) }),
     ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),
     ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
   }

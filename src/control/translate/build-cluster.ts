@@ -11,6 +11,7 @@ import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
 import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { encodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
+import { encodeHealthChecks, notAsked } from '../../policies/health-checks/health-checks.xds.ts'
 import { defaultHedging } from '../../policies/hedging/hedging.schema.ts'
 import { encodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
@@ -36,6 +37,8 @@ export interface ResolvedEndpoint extends SocketAddress {
   readonly weight: number
   /** Behind a sidecar that takes mutual TLS. */
   readonly tls: boolean
+  /** False: not by callers' health checks. */
+  readonly asked?: false
   readonly locality?: Locality
   readonly workload?: { readonly namespace: string; readonly name: string }
 }
@@ -66,6 +69,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
   const { hedging = defaultHedging, retryConstraint = defaultRetryConstraint } = traffic ?? {}
   return {
     ...clusterBase(name, declared(protocol) ?? 'http1', traffic),
+    healthChecks: encodeHealthChecks(traffic?.healthCheck, declared(protocol) ?? 'http1'),
     outlierDetection: encodeOutlierDetection(traffic?.outlierDetection ?? defaultOutlierDetection),
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
@@ -136,10 +140,11 @@ const noLocality: Locality = { region: '', zone: '', subZone: '' }
 
 function lbEndpoint(endpoint: ResolvedEndpoint): MessageInitShape<typeof LbEndpointSchema> {
   const { workload } = endpoint
+  const check = endpoint.asked === false ? { healthCheckConfig: notAsked } : {}
   const own: Record<string, JsonObject> =
     workload === undefined ? {} : { [metadataKey]: { namespace: workload.namespace, workload: workload.name } }
   return {
-    hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint) } },
+    hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint), ...check } },
     loadBalancingWeight: endpoint.weight,
     metadata: { filterMetadata: { ...own, ...encodeEndpointTls(endpoint.tls) } },
   }

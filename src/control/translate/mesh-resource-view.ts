@@ -332,11 +332,12 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpoints.flatMap(({ host, port: at, weight, tls, locality, workload }) => [
+      inputs: endpoints.flatMap(({ host, port: at, weight, tls, asked, locality, workload }) => [
         host,
         at,
         weight,
         tls,
+        asked,
         locality?.region,
         locality?.zone,
         locality?.subZone,
@@ -356,8 +357,11 @@ class MeshResourceView implements ResourceView {
       const address = this.#ports.address(endpoint.workload, `inbound|${endpoint.port}`)
       const { namespace, name, locality } = workload
       const where = locality === undefined ? {} : { locality }
+      const asked = port.traffic?.healthCheck === undefined ? {} : ({ asked: false } as const)
       const tls = this.#modeOf(workload, endpoint.port) !== 'DISABLE'
-      return [{ host: address.host, port: address.port, weight, tls, ...where, workload: { namespace, name } }]
+      return [
+        { host: address.host, port: address.port, weight, tls, ...asked, ...where, workload: { namespace, name } },
+      ]
     })
   }
 

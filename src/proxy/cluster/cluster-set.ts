@@ -11,6 +11,8 @@ export interface EndpointState {
   readonly connections: EndpointPool['counts']
   /** Why outlier detection passes it over; absent: it does not. */
   readonly ejected?: EjectionReason
+  /** Why health checks pass it over; absent: they do not. */
+  readonly unhealthy?: string
 }
 
 const unbounded = { maxConnections: Infinity, maxPendingRequests: Infinity, maxRequests: Infinity }
@@ -83,7 +85,7 @@ export class ClusterSet {
 }
 
 function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
-  const { address, workload, activeRequests, pools, outlier } = endpoint
+  const { address, workload, activeRequests, pools, outlier, health } = endpoint
   const connections = { open: 0, idle: 0, connecting: 0, pending: 0 }
   for (const { counts } of pools) {
     connections.open += counts.open
@@ -92,5 +94,6 @@ function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
     connections.pending += counts.pending
   }
   const ejected = outlier.reason === undefined ? {} : { ejected: outlier.reason }
-  return { address, workload, activeRequests, connections, ...ejected }
+  const unhealthy = health.healthy ? {} : { unhealthy: health.failure ?? 'not well for long enough yet' }
+  return { address, workload, activeRequests, connections, ...ejected, ...unhealthy }
 }

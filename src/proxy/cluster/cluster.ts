@@ -2,11 +2,13 @@
 import { isIP } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 
+import type { HealthCheckSpec } from '../../contracts/health-check.ts'
 import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
+import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
 import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
 import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
@@ -19,7 +21,9 @@ import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
+import { askHealth } from './ask-health.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
+import { HealthChecker } from './health-checker.ts'
 import { HostAddresses, type HostAddressesDeps } from './host-addresses.ts'
 
 export interface ClusterDeps extends HostAddressesDeps {
@@ -53,6 +57,7 @@ export class Cluster {
   #config: ClusterConfig
   #balancer: LoadBalancer<Endpoint>
   #outliers: OutlierDetector | undefined
+  #health: HealthChecker | undefined
   readonly #breaker: CircuitBreaker
   #hedgeDelay: HedgeDelay | undefined
   /** Made when a session is looked for. */
@@ -178,6 +183,7 @@ export class Cluster {
 
   drain(): void {
     this.#outliers?.stop()
+    this.#health?.stop()
     for (const host of this.#hosts.values()) host.stop()
     this.#drop([...this.#endpoints.keys()])
   }
@@ -194,6 +200,7 @@ export class Cluster {
       else endpoint.config = config
     }
     this.#detectOutliers()
+    this.#checkHealth()
     return this.#spread()
   }
 
@@ -233,6 +240,44 @@ export class Cluster {
     if (phase === 'out' && reason !== undefined) connections.endpointEjected(name, reason, ejected)
     else if (phase === 'in') connections.endpointAdmitted(name, ejected)
     this.#balancer = this.#spread()
+  }
+
+  #checkHealth(): void {
+    const { healthCheck } = this.#config
+    const asked = healthCheck === undefined ? [] : this.endpoints.filter(({ config }) => config.asked !== false)
+    // what is not asked any more is not known any more
+    for (const endpoint of this.#endpoints.values())
+      if (!endpoint.health.healthy && !asked.includes(endpoint)) endpoint.health = new HealthState(true)
+    if (healthCheck === undefined) {
+      this.#health?.stop()
+      this.#health = undefined
+      return
+    }
+    const { clock, random } = this.#deps
+    const ask = (endpoint: Endpoint, spec: HealthCheckSpec): Promise<string | undefined> =>
+      this.#askHealth(endpoint, spec)
+    this.#health ??= new HealthChecker(
+      { clock, random, ask, answered: (failure, changed) => this.#healthAnswered(failure, changed) },
+      healthCheck,
+    )
+    this.#health.update(healthCheck, asked)
+  }
+
+  #askHealth({ address, config }: Endpoint, spec: HealthCheckSpec): Promise<string | undefined> {
+    const { httpProtocol, originateTls } = this.#config
+    return askHealth(this.#deps.clock, spec, {
+      address,
+      secured: config.tls || originateTls !== undefined,
+      protocol: httpProtocol === 'http2' ? 'http2' : 'http1',
+      connect: (protocol) =>
+        this.#connect(config, spec.question.kind === 'tcp' ? tcpProtocols : httpProtocols[protocol]),
+    })
+  }
+
+  #healthAnswered(failure: string | undefined, changed: boolean): void {
+    const unhealthy = this.endpoints.filter(({ health }) => !health.healthy).length
+    this.#deps.connections.healthChecked(this.#config.name, failure !== undefined, unhealthy)
+    if (changed) this.#balancer = this.#spread()
   }
 
   /** A host that is yet to be resolved is dialled by its name. */

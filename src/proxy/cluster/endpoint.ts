@@ -1,6 +1,7 @@
 // One endpoint of a cluster: what load balancing knows of it, and its connections.
 import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
+import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
 import { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
@@ -15,6 +16,7 @@ export class Endpoint implements LoadBalancedEndpoint {
   latencyMs = 0
   latencyAtMs = 0
   readonly outlier: OutlierState = new OutlierState()
+  health: HealthState = new HealthState(true)
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig
@@ -50,7 +52,7 @@ export class Endpoint implements LoadBalancedEndpoint {
   }
 
   get available(): boolean {
-    return this.outlier.available
+    return this.outlier.available && this.health.healthy
   }
 
   /** "namespace/name". */

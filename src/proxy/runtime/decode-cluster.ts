@@ -6,6 +6,7 @@ import {
 import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { decodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
+import { decodeHealthChecks } from '../../policies/health-checks/health-checks.xds.ts'
 import { decodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
@@ -27,6 +28,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const discovery = decodeDiscovery(cluster)
   const tls = decodeUpstreamTls(cluster)
   const outlierDetection = decodeOutlierDetection(cluster.outlierDetection)
+  const healthCheck = decodeHealthChecks(cluster.healthChecks)
   const hedging = decodeHedging(cluster.metadata)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
@@ -43,6 +45,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     loadBalancing: decodeLoadBalancing(cluster),
     circuitBreaker: decodeCircuitBreaker(cluster.circuitBreakers),
     ...(outlierDetection === undefined ? {} : { outlierDetection }),
+    ...(healthCheck === undefined ? {} : { healthCheck }),
     retryConstraint: decodeRetryConstraint(cluster.metadata, cluster.circuitBreakers),
     ...(hedging === undefined ? {} : { hedging }),
     httpProtocol: decodeHttpProtocol(cluster),

@@ -5,6 +5,7 @@ import type { LbEndpoint } from '../../contracts/xds/gen/envoy/config/endpoint/v
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import { isAsked } from '../../policies/health-checks/health-checks.xds.ts'
 import { decodeEndpointTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { parseResource } from './parse-resource.ts'
 import type { EndpointConfig } from './runtime-config.ts'
@@ -39,6 +40,7 @@ function decodeEndpoint({ hostIdentifier, loadBalancingWeight, metadata }: LbEnd
     port,
     weight: loadBalancingWeight ?? 1,
     tls: decodeEndpointTls(filterMetadata),
+    ...(isAsked(hostIdentifier.value) ? {} : { asked: false }),
     ...(typeof namespace === 'string' && typeof name === 'string' ? { workload: { namespace, name } } : {}),
   }
 }

@@ -1,5 +1,6 @@
 // The configuration a proxy runs: plain immutable data decoded from xDS, swapped whole. Compiled forms live beside it in Runtime.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { HealthCheckSpec } from '../../contracts/health-check.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
@@ -178,6 +179,8 @@ export interface ClusterConfig {
   readonly circuitBreaker: CircuitBreakerSpec
   /** Absent: none. */
   readonly outlierDetection?: OutlierDetectionSpec
+  /** Absent: endpoints are not asked. */
+  readonly healthCheck?: HealthCheckSpec
   readonly retryConstraint: RetryConstraintSpec
   /** Absent: none. */
   readonly hedging?: HedgingSpec
@@ -206,6 +209,8 @@ export interface EndpointConfig {
   readonly locality?: Locality
   /** 0, the most wanted, when absent. */
   readonly priority?: number
+  /** False: by health checks, never. */
+  readonly asked?: false
   /** The workload behind it, for telemetry. */
   readonly workload?: { readonly namespace: string; readonly name: string }
 }

@@ -49,6 +49,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #outlierEjected: Gauge
   readonly #ejectionTable: SeriesTable
   readonly #outlierEjections: Counter
+  readonly #healthTable: SeriesTable
+  readonly #healthChecks: Counter
+  readonly #unhealthy: Gauge
   readonly #tcpTable: SeriesTable
   readonly #tcpOpened: Counter
   readonly #tcpClosed: Counter
@@ -91,6 +94,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#outlierEjected = this.#clusterTable.gauge(proxyMetrics.outlierEjected)
     this.#ejectionTable = registry.table(proxyMetrics.outlierEjections.labels)
     this.#outlierEjections = this.#ejectionTable.counter(proxyMetrics.outlierEjections)
+    this.#healthTable = registry.table(proxyMetrics.healthChecks.labels)
+    this.#healthChecks = this.#healthTable.counter(proxyMetrics.healthChecks)
+    this.#unhealthy = this.#clusterTable.gauge(proxyMetrics.unhealthy)
     this.#tcpTable = registry.table(proxyMetrics.tcpOpened.labels)
     this.#tcpOpened = this.#tcpTable.counter(proxyMetrics.tcpOpened)
     this.#tcpClosed = this.#tcpTable.counter(proxyMetrics.tcpClosed)
@@ -161,6 +167,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   endpointAdmitted(cluster: string, ejected: number): void {
     this.#outlierEjected.set(this.#clusterTable.row(cluster), ejected)
+  }
+
+  healthChecked(cluster: string, failed: boolean, unhealthy: number): void {
+    this.#healthChecks.add(this.#healthTable.row(cluster, failed ? 'bad' : 'good'), 1)
+    this.#unhealthy.set(this.#clusterTable.row(cluster), unhealthy)
   }
 
   tcpOpened(listener: string, cluster: string): void {

@@ -35,6 +35,21 @@ export const golden: GoldenCase = {
     .service('default', 'prices', {
       workloads: ['web'],
       servicePort: { traffic: { loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 } } },
+    })
+    .service('default', 'tickets', {
+      workloads: ['web'],
+      endpoints: [{ kind: 'address', host: '10.0.0.9', port: 80, weight: 1, dns: false }],
+      servicePort: {
+        traffic: {
+          healthCheck: {
+            question: { kind: 'http', path: '/healthz', headers: [{ name: 'x-probe', value: 'yes' }], statuses: [{ start: 200, end: 400 }] },
+            intervalMs: 5_000,
+            timeoutMs: 1_000,
+            healthyThreshold: 1,
+            unhealthyThreshold: 3,
+          },
+        },
+      },
     }),
   node: node('sidecar', 'default', 'web'),
 }

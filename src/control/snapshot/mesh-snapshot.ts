@@ -144,15 +144,25 @@ export interface MeshStream {
   readonly backends: readonly { readonly host?: string; readonly port: number; readonly weight: number }[]
 }
 
-/** A workload of the mesh (reached through its sidecar), or a plain address (ExternalService, EndpointSlice without a workload). */
+/**
+ * A workload of the mesh (reached through its sidecar), or a plain address (ExternalService, EndpointSlice without a workload). `draining`: it
+ * goes on only with what is bound to it.
+ */
 export type MeshEndpoint =
-  | { readonly kind: 'workload'; readonly workload: string; readonly port: number; readonly weight: number }
+  | {
+      readonly kind: 'workload'
+      readonly workload: string
+      readonly port: number
+      readonly weight: number
+      readonly draining?: true
+    }
   | {
       readonly kind: 'address'
       readonly host: string
       readonly port: number
       readonly weight: number
       readonly dns: boolean
+      readonly draining?: true
     }
 
 /** One match of one rule. Its order among others is decided (Gateway API precedence). */

@@ -4,6 +4,7 @@ import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 import type { Locality } from '../../contracts/locality.ts'
 import { Cluster_DiscoveryType as Discovery } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { HealthStatus } from '../../contracts/xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
@@ -39,6 +40,8 @@ export interface ResolvedEndpoint extends SocketAddress {
   readonly tls: boolean
   /** False: not by callers' health checks. */
   readonly asked?: false
+  /** Only for what is bound to it. */
+  readonly draining?: true
   readonly locality?: Locality
   readonly workload?: { readonly namespace: string; readonly name: string }
 }
@@ -145,6 +148,7 @@ function lbEndpoint(endpoint: ResolvedEndpoint): MessageInitShape<typeof LbEndpo
     workload === undefined ? {} : { [metadataKey]: { namespace: workload.namespace, workload: workload.name } }
   return {
     hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint), ...check } },
+    ...(endpoint.draining === undefined ? {} : { healthStatus: HealthStatus.DRAINING }),
     loadBalancingWeight: endpoint.weight,
     metadata: { filterMetadata: { ...own, ...encodeEndpointTls(endpoint.tls) } },
   }

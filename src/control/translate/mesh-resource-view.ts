@@ -48,24 +48,27 @@ import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
 
+/** By "namespace/name". `draining`: it goes on with what is bound to it, and is about to end. */
+export type ServingWorkloads = ReadonlyMap<string, 'ready' | 'draining'>
+
 /**
- * `previous`: the view before, whose bytes serve again wherever nothing has changed. `ready`: workloads ("namespace/name") that are known to
- * serve; the others get traffic of a service only while none of its workloads is known to.
+ * `previous`: the view before, whose bytes serve again wherever nothing has changed. `serving`: workloads ("namespace/name") that are known
+ * to serve; the others get traffic of a service only while none of its workloads is ready.
  */
 export function createResourceView(
   snapshot: MeshSnapshot,
   ports: PortAllocation,
   previous?: ResourceView,
-  ready: ReadonlySet<string> = new Set(),
+  serving: ServingWorkloads = new Map(),
 ): ResourceView {
   const entries = previous instanceof MeshResourceView ? previous.entries : undefined
-  return new MeshResourceView(snapshot, ports, ready, entries)
+  return new MeshResourceView(snapshot, ports, serving, entries)
 }
 
 class MeshResourceView implements ResourceView {
   readonly #snapshot: MeshSnapshot
   readonly #ports: PortAllocation
-  readonly #ready: ReadonlySet<string>
+  readonly #known: ServingWorkloads
   readonly #cache: ResourceCache
   readonly #hashPolicies: ReadonlyMap<string, readonly HashPolicySpec[]>
   readonly #hashKey: string
@@ -74,12 +77,12 @@ class MeshResourceView implements ResourceView {
   constructor(
     snapshot: MeshSnapshot,
     ports: PortAllocation,
-    ready: ReadonlySet<string>,
+    serving: ServingWorkloads,
     previous: ResourceEntries | undefined,
   ) {
     this.#snapshot = snapshot
     this.#ports = ports
-    this.#ready = ready
+    this.#known = serving
     this.#cache = new ResourceCache(previous)
     this.#hashPolicies = hashPoliciesOf(snapshot)
     this.#hashKey = JSON.stringify([...this.#hashPolicies])
@@ -332,12 +335,13 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpoints.flatMap(({ host, port: at, weight, tls, asked, locality, workload }) => [
+      inputs: endpoints.flatMap(({ host, port: at, weight, tls, asked, draining, locality, workload }) => [
         host,
         at,
         weight,
         tls,
         asked,
+        draining,
         locality?.region,
         locality?.zone,
         locality?.subZone,
@@ -351,7 +355,9 @@ class MeshResourceView implements ResourceView {
   #endpoints(port: MeshServicePort): ResolvedEndpoint[] {
     return this.#serving(port.endpoints).flatMap((endpoint: MeshEndpoint): ResolvedEndpoint[] => {
       const { weight } = endpoint
-      if (endpoint.kind === 'address') return [{ host: endpoint.host, port: endpoint.port, weight, tls: false }]
+      const draining = endpoint.draining === undefined ? {} : { draining: endpoint.draining }
+      if (endpoint.kind === 'address')
+        return [{ host: endpoint.host, port: endpoint.port, weight, tls: false, ...draining }]
       const workload = this.#snapshot.workloads.get(endpoint.workload)
       if (workload === undefined) return []
       const address = this.#ports.address(endpoint.workload, `inbound|${endpoint.port}`)
@@ -360,18 +366,30 @@ class MeshResourceView implements ResourceView {
       const asked = port.traffic?.healthCheck === undefined ? {} : ({ asked: false } as const)
       const tls = this.#modeOf(workload, endpoint.port) !== 'DISABLE'
       return [
-        { host: address.host, port: address.port, weight, tls, ...asked, ...where, workload: { namespace, name } },
+        {
+          host: address.host,
+          port: address.port,
+          weight,
+          tls,
+          ...asked,
+          ...draining,
+          ...where,
+          workload: { namespace, name },
+        },
       ]
     })
   }
 
-  /** Without the workloads that are not ready; with all while none is: they are tried rather than given up. */
+  /** Without the workloads that do not serve; with all while none is ready: they are tried rather than given up. */
   #serving(endpoints: readonly MeshEndpoint[]): readonly MeshEndpoint[] {
-    const isReady = (endpoint: MeshEndpoint): boolean =>
-      endpoint.kind === 'workload' && this.#ready.has(endpoint.workload)
-    return endpoints.some(isReady)
-      ? endpoints.filter((endpoint) => endpoint.kind === 'address' || isReady(endpoint))
-      : endpoints
+    const known = (endpoint: MeshEndpoint): 'ready' | 'draining' | undefined =>
+      endpoint.kind === 'address' ? 'ready' : this.#known.get(endpoint.workload)
+    if (!endpoints.some((endpoint) => endpoint.kind === 'workload' && known(endpoint) === 'ready')) return endpoints
+    return endpoints.flatMap((endpoint): MeshEndpoint[] => {
+      const state = known(endpoint)
+      if (state === undefined) return []
+      return [state === 'draining' ? { ...endpoint, draining: true } : endpoint]
+    })
   }
 
   readonly #hashedBy: HashPoliciesOf = (cluster) => this.#hashPolicies.get(cluster) ?? []

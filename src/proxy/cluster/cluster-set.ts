@@ -13,6 +13,8 @@ export interface EndpointState {
   readonly ejected?: EjectionReason
   /** Why health checks pass it over; absent: they do not. */
   readonly unhealthy?: string
+  /** It gets only what is bound to it. */
+  readonly draining?: true
 }
 
 const unbounded = { maxConnections: Infinity, maxPendingRequests: Infinity, maxRequests: Infinity }
@@ -85,7 +87,7 @@ export class ClusterSet {
 }
 
 function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
-  const { address, workload, activeRequests, pools, outlier, health } = endpoint
+  const { address, workload, activeRequests, pools, outlier, health, config } = endpoint
   const connections = { open: 0, idle: 0, connecting: 0, pending: 0 }
   for (const { counts } of pools) {
     connections.open += counts.open
@@ -94,6 +96,9 @@ function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
     connections.pending += counts.pending
   }
   const ejected = outlier.reason === undefined ? {} : { ejected: outlier.reason }
-  const unhealthy = health.healthy ? {} : { unhealthy: health.failure ?? 'not well for long enough yet' }
-  return { address, workload, activeRequests, connections, ...ejected, ...unhealthy }
+  const told = config.health === 'unhealthy' ? 'as the control plane says' : undefined
+  const why = health.healthy ? told : (health.failure ?? 'not well for long enough yet')
+  const unhealthy = why === undefined ? {} : { unhealthy: why }
+  const draining = endpoint.draining ? { draining: true as const } : {}
+  return { address, workload, activeRequests, connections, ...ejected, ...unhealthy, ...draining }
 }

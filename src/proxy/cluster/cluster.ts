@@ -207,12 +207,16 @@ export class Cluster {
   #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
     this.#bySession ??= new Map(this.endpoints.map((endpoint) => [sessionKey(endpoint.address), endpoint]))
     const endpoint = this.#bySession.get(session)
-    const usable = endpoint?.available === true && endpoint.weight > 0 && avoid?.has(endpoint) !== true
+    const usable = endpoint?.bound === true && endpoint.weight > 0 && avoid?.has(endpoint) !== true
     return usable ? endpoint : undefined
   }
 
   #spread(): LoadBalancer<Endpoint> {
-    return createLoadBalancer(this.endpoints, this.#config.loadBalancing, this.#deps)
+    const { endpoints } = this
+    // those that are about to end are no help against panic, but better than nobody
+    const staying = endpoints.filter(({ draining }) => !draining)
+    const spread = staying.some(({ available }) => available) ? staying : endpoints
+    return createLoadBalancer(spread, this.#config.loadBalancing, this.#deps)
   }
 
   #detectOutliers(): void {

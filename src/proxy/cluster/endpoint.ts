@@ -52,7 +52,17 @@ export class Endpoint implements LoadBalancedEndpoint {
   }
 
   get available(): boolean {
-    return this.outlier.available && this.health.healthy
+    return this.bound && this.#config.health === undefined
+  }
+
+  /** What is bound to it may go to it. */
+  get bound(): boolean {
+    return this.outlier.available && this.health.healthy && this.#config.health !== 'unhealthy'
+  }
+
+  /** It is about to end: what is not bound to it goes elsewhere. */
+  get draining(): boolean {
+    return this.#config.health === 'draining'
   }
 
   /** "namespace/name". */

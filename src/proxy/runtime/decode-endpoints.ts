@@ -1,6 +1,7 @@
 // ClusterLoadAssignment → endpoints; and socket addresses, which listeners have too.
 import type { Address } from '../../contracts/xds/gen/envoy/config/core/v3/address_pb.ts'
 import type { Locality as LocalityMessage } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
+import { HealthStatus } from '../../contracts/xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import type { LbEndpoint } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
@@ -28,9 +29,17 @@ function decodeLocality(message: LocalityMessage | undefined): Pick<EndpointConf
   return region === '' && zone === '' && subZone === '' ? {} : { locality: { region, zone, subZone } }
 }
 
-function decodeEndpoint({ hostIdentifier, loadBalancingWeight, metadata }: LbEndpoint): EndpointConfig {
+/** Envoy takes one that is degraded after the others; here it is one of them. */
+const health: Readonly<Partial<Record<HealthStatus, EndpointConfig['health']>>> = {
+  [HealthStatus.DRAINING]: 'draining',
+  [HealthStatus.UNHEALTHY]: 'unhealthy',
+  [HealthStatus.TIMEOUT]: 'unhealthy',
+}
+
+function decodeEndpoint({ hostIdentifier, healthStatus, loadBalancingWeight, metadata }: LbEndpoint): EndpointConfig {
   if (hostIdentifier.case !== 'endpoint') throw new Error('an endpoint without an address')
   const { host, port } = decodeSocketAddress(hostIdentifier.value.address, 'endpoint')
+  const told = health[healthStatus]
   const filterMetadata = metadata?.filterMetadata ?? {}
   const own = filterMetadata[metadataKey]
   const namespace = own?.['namespace']
@@ -40,6 +49,7 @@ function decodeEndpoint({ hostIdentifier, loadBalancingWeight, metadata }: LbEnd
     port,
     weight: loadBalancingWeight ?? 1,
     tls: decodeEndpointTls(filterMetadata),
+    ...(told === undefined ? {} : { health: told }),
     ...(isAsked(hostIdentifier.value) ? {} : { asked: false }),
     ...(typeof namespace === 'string' && typeof name === 'string' ? { workload: { namespace, name } } : {}),
   }

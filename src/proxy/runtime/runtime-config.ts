@@ -209,6 +209,8 @@ export interface EndpointConfig {
   readonly locality?: Locality
   /** 0, the most wanted, when absent. */
   readonly priority?: number
+  /** As the control plane says it. `draining`: it goes on only with what is bound to it. Absent: as is found out here. */
+  readonly health?: 'draining' | 'unhealthy'
   /** False: by health checks, never. */
   readonly asked?: false
   /** The workload behind it, for telemetry. */

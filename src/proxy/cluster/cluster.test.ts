@@ -10,6 +10,7 @@ import type { ConnectOptions, IoBackend } from '../io/connection.ts'
 import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { Cluster } from './cluster.ts'
+import type { Endpoint } from './endpoint.ts'
 
 const svid = { certificateChainPem: 'chain', privateKeyPem: 'key', rootsPem: 'roots' }
 const roots: SecretConfig = { kind: 'roots', rootsPem: 'other roots' }
@@ -45,12 +46,14 @@ async function asked(
   return dialled[0]
 }
 
+/** The ports of all endpoints that get some of many requests. */
+function picked(cluster: Cluster, session?: string, avoid?: ReadonlySet<Endpoint>): number[] {
+  const ports = Array.from({ length: 40 }, () => cluster.pick(avoid, undefined, session)?.config.port ?? 0)
+  return [...new Set(ports)].toSorted((a, b) => a - b)
+}
+
 describe('an endpoint that is about to end', () => {
   const ending = { host: '127.0.0.1', port: 1, weight: 1, tls: false, health: 'draining' } as const
-  const picked = (cluster: Cluster, session?: string): number[] => {
-    const ports = Array.from({ length: 40 }, () => cluster.pick(undefined, undefined, session)?.config.port ?? 0)
-    return [...new Set(ports)].toSorted()
-  }
 
   it('gets nothing but what is bound to it', () => {
     const cluster = createCluster(clusterOf('app', [ending, { port: 2 }, { port: 3 }]))
@@ -67,6 +70,28 @@ describe('an endpoint that is about to end', () => {
     expect(picked(createCluster(clusterOf('app', [ending, { ...ending, port: 2 }])))).toEqual([1, 2])
     const unhealthy = { port: 3, health: 'unhealthy' } as const
     expect(picked(createCluster(clusterOf('app', [ending, unhealthy])))).toContain(1)
+  })
+})
+
+function inZone(zone: string, ...ports: number[]): (Partial<EndpointConfig> & { readonly port: number })[] {
+  return ports.map((port) => ({ port, locality: { region: 'eu', zone, subZone: '' } }))
+}
+
+function tried(cluster: Cluster, ...ports: number[]): Set<Endpoint> {
+  return new Set(cluster.endpoints.filter(({ config }) => ports.includes(config.port)))
+}
+
+describe('a retry', () => {
+  it('leaves the zone when two endpoints of it have failed, while there is another', () => {
+    const cluster = createCluster(clusterOf('app', [...inZone('a', 1, 2, 3), ...inZone('b', 4)]))
+    expect(picked(cluster, undefined, tried(cluster, 1))).toEqual([2, 3, 4])
+    expect(picked(cluster, undefined, tried(cluster, 1, 2))).toEqual([4])
+    expect(picked(cluster, undefined, tried(cluster, 1, 4))).toEqual([2, 3])
+  })
+
+  it('stays where there is no other zone', () => {
+    const cluster = createCluster(clusterOf('app', inZone('a', 1, 2, 3)))
+    expect(picked(cluster, undefined, tried(cluster, 1, 2))).toEqual([3])
   })
 })
 

@@ -13,6 +13,7 @@ import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
 import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
+import { OtherPlaces } from '../../policies/retries/other-places.runtime.ts'
 import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
@@ -115,7 +116,7 @@ export class Cluster {
   pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
     const endpoint =
-      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#balancer.pick(avoid, hash)
+      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#pickElsewhere(avoid, hash)
     if (endpoint !== undefined) this.#breaker.requests++
     if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
     return endpoint
@@ -202,6 +203,15 @@ export class Cluster {
     this.#detectOutliers()
     this.#checkHealth()
     return this.#spread()
+  }
+
+  #pickElsewhere(avoid: ReadonlySet<Endpoint> | undefined, hash: number | undefined): Endpoint | undefined {
+    const places = avoid === undefined ? undefined : OtherPlaces.of(avoid)
+    if (places !== undefined) {
+      const endpoint = this.#balancer.pick(places, hash)
+      if (endpoint !== undefined && !places.has(endpoint)) return endpoint
+    }
+    return this.#balancer.pick(avoid, hash)
   }
 
   #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {

@@ -6,6 +6,7 @@ import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { mayBeHedged } from '../../policies/hedging/hedging.runtime.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
+import { parseRetryAfter } from '../../policies/retries/retry-after.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -21,6 +22,9 @@ import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts
 import { Hedge, type HedgedRequest } from './hedge.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { RequestBody } from './request-body.ts'
+
+/** On attempts after the first: which one it is, counted from 1 (Envoy's name). */
+const attemptCountHeader = 'x-envoy-attempt-count'
 
 /** Why a second attempt ran beside the first. */
 const slow = 'slow'
@@ -121,6 +125,8 @@ export class ProxiedRequest implements HedgedRequest {
   // What the endpoint does.
 
   attemptReady(): void {
+    if (this.#retriesDone > 0 && this.#plan.cluster.serviceHost !== undefined)
+      this.#plan.request.headers.set(attemptCountHeader, String(this.#retriesDone + 1))
     if (!this.#grpc || this.#attemptDeadlineMs === Infinity) return
     markTimeout(this.#plan.request, this.#attemptDeadlineMs - this.#deps.clock.monotonicMs())
   }
@@ -172,7 +178,9 @@ export class ProxiedRequest implements HedgedRequest {
     const grpcStatus = this.#grpc ? statusWithoutBody(head, length) : undefined
     const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt)
     if (
-      refused ? this.#retry('unprocessed', head.status, false) : this.#retry('response', head.status, true, grpcStatus)
+      refused
+        ? this.#retry('unprocessed', head.status, false)
+        : this.#retry('response', head.status, true, grpcStatus, this.#retryAfterMs(head))
     ) {
       attempt.discard(this.#body.complete)
       return
@@ -281,7 +289,13 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   /** True: another attempt follows. */
-  #retry(kind: AttemptOutcome['kind'], status: number, responseStarted: boolean, grpcStatus?: number): boolean {
+  #retry(
+    kind: AttemptOutcome['kind'],
+    status: number,
+    responseStarted: boolean,
+    grpcStatus?: number,
+    retryAfterMs?: number,
+  ): boolean {
     const attempt = this.#attempt as Attempt
     const { clock, random } = this.#deps
     if (this.#hedge !== undefined && (kind !== 'response' || status >= 500)) {
@@ -293,7 +307,16 @@ export class ProxiedRequest implements HedgedRequest {
     const decision = decideRetry(
       this.#plan.retry,
       this.#plan.request,
-      { kind, status, grpcStatus, reusedConnection: attempt.reusedConnection, sentBytes, elsewhere, responseStarted },
+      {
+        kind,
+        status,
+        grpcStatus,
+        retryAfterMs,
+        reusedConnection: attempt.reusedConnection,
+        sentBytes,
+        elsewhere,
+        responseStarted,
+      },
       this.#retriesDone,
       this.#body.replayable,
       random,
@@ -315,6 +338,13 @@ export class ProxiedRequest implements HedgedRequest {
     }
     this.#retryTimer = clock.setTimer(decision.delayMs, () => this.#retryNow())
     return true
+  }
+
+  /** Of the statuses that may have it. */
+  #retryAfterMs({ status, headers }: ResponseHead): number | undefined {
+    if (status !== 429 && status !== 503) return undefined
+    const value = headers.get('retry-after')
+    return value === undefined ? undefined : parseRetryAfter(value, this.#deps.clock.nowMs())
   }
 
   #retryNow(): void {

@@ -17,7 +17,7 @@ import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import { tooManyRequests } from './ask-cluster.ts'
 import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
-import { callerTimeoutMs, markTimeout } from './grpc-timeout.ts'
+import { callerTimeoutMs, markTimeout } from './caller-timeout.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { Hedge, type HedgedRequest } from './hedge.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
@@ -91,7 +91,7 @@ export class ProxiedRequest implements HedgedRequest {
     this.#keeper = keeper
     this.#budget = plan.cluster.budget
     this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
-    const callerMs = this.#grpc ? callerTimeoutMs(plan.request) : Infinity
+    const callerMs = callerTimeoutMs(plan.request, this.#grpc)
     this.#deadlineMs = requestDeadlineMs(plan.timeouts, exchange.startMonotonicMs, callerMs)
   }
 
@@ -127,8 +127,8 @@ export class ProxiedRequest implements HedgedRequest {
   attemptReady(): void {
     if (this.#retriesDone > 0 && this.#plan.cluster.serviceHost !== undefined)
       this.#plan.request.headers.set(attemptCountHeader, String(this.#retriesDone + 1))
-    if (!this.#grpc || this.#attemptDeadlineMs === Infinity) return
-    markTimeout(this.#plan.request, this.#attemptDeadlineMs - this.#deps.clock.monotonicMs())
+    if (this.#attemptDeadlineMs === Infinity) return
+    markTimeout(this.#plan.request, this.#attemptDeadlineMs - this.#deps.clock.monotonicMs(), this.#grpc)
   }
 
   attemptSlow(): void {

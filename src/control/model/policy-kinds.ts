@@ -11,8 +11,8 @@ import { loadBalancingSchema } from '../../policies/load-balancing/load-balancin
 import type { LoadBalancingSettings } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import type { OutlierDetectionSettings } from '../../policies/outlier-detection/outlier-detection.schema.ts'
-import { retryConstraintSchema } from '../../policies/retries/retries.schema.ts'
-import type { RetryConstraint } from '../../policies/retries/retries.schema.ts'
+import { destinationRetriesSchema, retryConstraintSchema } from '../../policies/retries/retries.schema.ts'
+import type { DestinationRetries, RetryConstraint } from '../../policies/retries/retries.schema.ts'
 import {
   durationSchema,
   groupNameSchema,
@@ -21,6 +21,8 @@ import {
   preciseHostnameSchema,
   ruleIssue,
 } from '../../policies/scalars.schema.ts'
+import { timeoutsSchema } from '../../policies/timeouts/timeouts.schema.ts'
+import type { RouteTimeouts } from '../../policies/timeouts/timeouts.schema.ts'
 
 export interface PolicyTargetReference {
   readonly group: string
@@ -40,6 +42,9 @@ export interface TrafficPolicySpec {
   readonly healthCheck?: HealthCheckSettings
   readonly retryConstraint?: RetryConstraint
   readonly hedging?: HedgingSettings
+  /** For routes that have none of their own, as `timeouts`. */
+  readonly retries?: DestinationRetries
+  readonly timeouts?: RouteTimeouts
 }
 
 export interface BackendTlsPolicySpec {
@@ -78,6 +83,8 @@ export const trafficPolicyFields: z.ZodRawShape = {
     healthCheck: healthCheckSchema.exactOptional(),
     retryConstraint: retryConstraintSchema.exactOptional(),
     hedging: hedgingSchema.exactOptional(),
+    retries: destinationRetriesSchema.exactOptional(),
+    timeouts: timeoutsSchema.exactOptional(),
   }),
 }
 

@@ -132,6 +132,9 @@ export interface MeshTraffic {
   readonly retryConstraint?: RetryConstraintSpec
   /** `off`: none. */
   readonly hedging?: HedgingSpec | 'off'
+  /** Of routes that have none of their own. */
+  readonly retry?: RetrySpec
+  readonly timeouts?: TimeoutsSpec
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

@@ -4,8 +4,9 @@ import { toHealthCheckSpec } from '../../policies/health-checks/health-checks.sc
 import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
-import { toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
+import { toDestinationRetrySpec, toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
+import { toTimeoutsSpec } from '../../policies/timeouts/timeouts.schema.ts'
 import type { TrafficPolicySpec } from '../model/policy-kinds.ts'
 import type { DocumentIndex } from './document-index.ts'
 import type { MeshTraffic } from './mesh-snapshot.ts'
@@ -46,7 +47,7 @@ export function withTrafficPolicies(
 
 function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
   const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryConstraint, hedging } = spec
-  const { healthCheck } = spec
+  const { healthCheck, retries, timeouts } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
@@ -55,6 +56,8 @@ function compileTraffic(spec: TrafficPolicySpec): MeshTraffic {
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(healthCheck === undefined ? {} : { healthCheck: toHealthCheckSpec(healthCheck) }),
     ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),
+    ...(retries === undefined ? {} : { retry: toDestinationRetrySpec(retries) }),
+    ...(timeouts === undefined ? {} : { timeouts: toTimeoutsSpec(timeouts) }),
     ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
   }
 }

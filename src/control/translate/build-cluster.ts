@@ -25,6 +25,7 @@ import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authen
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { defaultRetryConstraint } from '../../policies/retries/retries.schema.ts'
 import { encodeRetryBudget, encodeRetryConstraint } from '../../policies/retries/retries.xds.ts'
+import { encodeRouteDefaults } from '../../policies/route-defaults.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
 import type { MeshSettings, MeshTraffic, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
@@ -83,6 +84,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
       typedFilterMetadata: {
         ...encodeHedging(hedging === 'off' ? undefined : hedging),
         ...encodeRetryConstraint(retryConstraint),
+        ...encodeRouteDefaults(traffic ?? {}),
       },
     },
   }

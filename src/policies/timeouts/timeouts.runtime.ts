@@ -31,9 +31,12 @@ export function parseExpectedTimeout(value: string): number | undefined {
   return /^[0-9]{1,10}$/.test(value) ? Number(value) || undefined : undefined
 }
 
+/** Sums of fractions are off by less. */
+const roundingErrorMs = 0.001
+
 /** The other way, rounded up: nobody gives up early for it, nor takes it for no bound. */
 export function formatExpectedTimeout(timeoutMs: number): string {
-  return String(Math.min(9_999_999_999, Math.max(1, Math.ceil(timeoutMs))))
+  return String(Math.min(9_999_999_999, Math.max(1, Math.ceil(timeoutMs - roundingErrorMs))))
 }
 
 /** End of an attempt that starts at `nowMs`: its own bound, never beyond the request's. */

@@ -20,7 +20,7 @@ import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
-import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
+import type { ClusterConfig, EndpointConfig, ForwardAction, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { askHealth } from './ask-health.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
@@ -36,6 +36,8 @@ export interface ClusterDeps extends HostAddressesDeps {
   /** Of the running configuration. */
   secret(name: string): SecretConfig | undefined
 }
+
+type RouteSettings = Pick<ForwardAction, 'timeouts' | 'retry'>
 
 /** By ALPN, most wanted first. */
 interface OfferedProtocols {
@@ -103,6 +105,14 @@ export class Cluster {
   /** How long a request waits before another endpoint is asked as well, in milliseconds; Infinity: none is. */
   get hedgeDelayMs(): number {
     return this.#hedgeDelay === undefined || this.#endpoints.size < 2 ? Infinity : this.#hedgeDelay.delayMs
+  }
+
+  /** What holds for a route here: what it leaves open is as the destination's policy says. */
+  settingsOf(route: RouteSettings): RouteSettings {
+    const { routeDefaults } = this.#config
+    if (routeDefaults === undefined) return route
+    const { timeouts, retry = routeDefaults.retry } = route
+    return { timeouts: { ...routeDefaults.timeouts, ...timeouts }, ...(retry === undefined ? {} : { retry }) }
   }
 
   /** False: so many requests are under way that no more may be. */

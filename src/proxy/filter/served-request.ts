@@ -284,7 +284,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       return
     }
     exchange.destinationService = cluster.serviceHost
-    const { timeouts, retry } = decision.action
+    const { timeouts, retry } = cluster.settingsOf(decision.action)
     const { request, modifyResponse } = decision
     if (decision.mirrors.length > 0) this.#mirrorTo = decision
     if (this.#body.complete) this.#mirror()

@@ -13,6 +13,7 @@ import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancin
 import { decodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { decodeRetryConstraint } from '../../policies/retries/retries.xds.ts'
+import { decodeRouteDefaults } from '../../policies/route-defaults.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeLoadAssignment } from './decode-endpoints.ts'
 import { decodeOriginateTls } from './decode-transport.ts'
@@ -29,6 +30,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const tls = decodeUpstreamTls(cluster)
   const outlierDetection = decodeOutlierDetection(cluster.outlierDetection)
   const healthCheck = decodeHealthChecks(cluster.healthChecks)
+  const routeDefaults = decodeRouteDefaults(cluster.metadata)
   const hedging = decodeHedging(cluster.metadata)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
@@ -48,6 +50,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     ...(healthCheck === undefined ? {} : { healthCheck }),
     retryConstraint: decodeRetryConstraint(cluster.metadata, cluster.circuitBreakers),
     ...(hedging === undefined ? {} : { hedging }),
+    ...(routeDefaults === undefined ? {} : { routeDefaults }),
     httpProtocol: decodeHttpProtocol(cluster),
     ...decodeOriginateTls(cluster),
     peerSpiffeIds: tls.peerSpiffeIds,

@@ -184,6 +184,8 @@ export interface ClusterConfig {
   readonly retryConstraint: RetryConstraintSpec
   /** Absent: none. */
   readonly hedging?: HedgingSpec
+  /** Of routes here that have none of their own. Absent: nothing. */
+  readonly routeDefaults?: Pick<ForwardAction, 'timeouts' | 'retry'>
   readonly httpProtocol: HttpProtocol
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {

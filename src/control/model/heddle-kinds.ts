@@ -54,6 +54,7 @@ export interface ExternalServiceSpec {
     readonly targetPort?: number
     readonly protocol: 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'https'
   }[]
+  /** Of a service in DNS the records say the port, the weight and the order. */
   readonly endpoints: readonly { readonly address: string; readonly port?: number; readonly weight: number }[]
   /** `dns`: the hosts, or the endpoints' addresses, are resolved; `static`: the endpoints are IP addresses. */
   readonly resolution: 'dns' | 'static'
@@ -138,6 +139,12 @@ const workloadSpecSchema = z.strictObject({
 
 export const workloadFields: z.ZodRawShape = { spec: workloadSpecSchema.default(workloadSpecSchema.parse({})) }
 
+/** Whose SRV records say where to go: "_http._tcp.api.example". */
+const serviceNameSchema = z
+  .string()
+  .max(253)
+  .regex(/^_[a-z0-9-]+\._(tcp|udp)\.[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'a service such as "_http._tcp.api.example"')
+
 export const externalServiceFields: z.ZodRawShape = {
   spec: z
     .strictObject({
@@ -160,7 +167,7 @@ export const externalServiceFields: z.ZodRawShape = {
       endpoints: z
         .array(
           z.strictObject({
-            address: preciseHostnameSchema.or(z.ipv6()),
+            address: preciseHostnameSchema.or(z.ipv6()).or(serviceNameSchema),
             port: portSchema.exactOptional(),
             weight: endpointWeightSchema,
           }),
@@ -180,6 +187,9 @@ export const externalServiceFields: z.ZodRawShape = {
     })
     .check((ctx) => {
       const { resolution, endpoints } = ctx.value
+      for (const [index, { address, port }] of endpoints.entries())
+        if (address.startsWith('_') && port !== undefined)
+          ctx.issues.push(ruleIssue(port, ['endpoints', index, 'port'], `the SRV records of ${address} name the port`))
       if (resolution !== 'static') return
       if (endpoints.length === 0)
         ctx.issues.push(ruleIssue(ctx.value, ['endpoints'], '"endpoints" is missing: resolution is static', 'HDL006'))

@@ -26,6 +26,7 @@ import { askHealth } from './ask-health.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
 import { HealthChecker } from './health-checker.ts'
 import { HostAddresses, type HostAddressesDeps } from './host-addresses.ts'
+import { endpointOfRecord, isServiceName } from './service-records.ts'
 
 export interface ClusterDeps extends HostAddressesDeps {
   readonly io: IoBackend
@@ -304,25 +305,42 @@ export class Cluster {
     if (changed) this.#balancer = this.#spread()
   }
 
-  /** A host that is yet to be resolved is dialled by its name. */
+  /** A host that is yet to be resolved is dialled by its name, as is a service, which fails: the retry finds more. */
   #resolved(): readonly EndpointConfig[] {
     const { discovery, endpoints } = this.#config
-    const names = discovery === 'dns' ? endpoints.filter(({ host }) => isIP(host) === 0) : []
-    const hosts = new Set(names.map(({ host }) => host))
+    const inUse = new Set<string>()
+    const answerTo = (name: string): readonly string[] | undefined => {
+      inUse.add(name)
+      return this.#host(name).addresses
+    }
+    const resolved =
+      discovery === 'dns'
+        ? endpoints
+            .flatMap((endpoint) => {
+              const records = isServiceName(endpoint.host) ? answerTo(endpoint.host) : undefined
+              return records === undefined ? endpoint : records.map((record) => endpointOfRecord(endpoint, record))
+            })
+            .flatMap((endpoint) => {
+              if (isIP(endpoint.host) !== 0) return endpoint
+              const addresses = isServiceName(endpoint.host) ? undefined : answerTo(endpoint.host)
+              return addresses === undefined ? endpoint : addresses.map((host) => ({ ...endpoint, host }))
+            })
+        : endpoints
     for (const [name, host] of this.#hosts) {
-      if (hosts.has(name)) continue
+      if (inUse.has(name)) continue
       host.stop()
       this.#hosts.delete(name)
     }
-    for (const name of hosts) {
-      if (this.#hosts.has(name)) continue
-      const changed = (): void => void (this.#balancer = this.#balance())
-      this.#hosts.set(name, new HostAddresses(this.#deps, name, changed))
-    }
-    return endpoints.flatMap((endpoint) => {
-      const addresses = this.#hosts.get(endpoint.host)?.addresses
-      return addresses === undefined ? endpoint : addresses.map((host) => ({ ...endpoint, host }))
-    })
+    return resolved
+  }
+
+  #host(name: string): HostAddresses {
+    const known = this.#hosts.get(name)
+    if (known !== undefined) return known
+    const changed = (): void => void (this.#balancer = this.#balance())
+    const host = new HostAddresses(this.#deps, name, changed)
+    this.#hosts.set(name, host)
+    return host
   }
 
   #drop(keys: readonly string[]): void {

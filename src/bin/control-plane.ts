@@ -167,7 +167,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   let inForce = snapshotNow()
   const view = new WatchableValue(createResourceView(inForce, addresses))
   const showView = (): void =>
-    view.set(createResourceView(inForce, addresses, view.value, workloadStatuses.ready.value))
+    view.set(createResourceView(inForce, addresses, view.value, workloadStatuses.serving.value))
   const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
     buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
   const desired = new WatchableValue(desiredOf(snapshotNow()))
@@ -188,7 +188,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     forced = forced.then(() => force(snapshot))
   }
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
-  lifecycle.onStop(workloadStatuses.ready.subscribe(showView))
+  lifecycle.onStop(workloadStatuses.serving.subscribe(showView))
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
@@ -343,7 +343,8 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
           adminToken: token,
           xdsAddress,
           xdsTlsAddress,
-          isReady: (workload) => workloadStatuses.ready.value.has(workload),
+          isReady: (workload) => workloadStatuses.isReady(workload),
+          reason: (workload) => workloadStatuses.reason(workload),
         }),
       problems: () => [...configuration.problems.value, ...authorityProblems(authority.certificates(), clock.nowMs())],
       proxies: () => xds.proxies(),

@@ -1,4 +1,5 @@
 // What the control plane wants to run on this host, told to the supervisor: which sidecars, and which applications behind them.
+import type { ReadinessSpec } from './health-check.ts'
 import type { Locality } from './locality.ts'
 import type { ProblemCode } from './problem.ts'
 import type { UnixRegistration } from './unix-registration.ts'
@@ -20,6 +21,8 @@ export interface DesiredSidecar {
   readonly locality?: Locality
   /** Where the application accepts connections once it is up, whoever starts it. Empty for gateways. */
   readonly applicationPorts: readonly { readonly host: string; readonly port: number }[]
+  /** Whether it is ready once it listens; absent: it is. */
+  readonly readiness?: ReadinessSpec
   /** Absent for gateways and for workloads that something else starts. */
   readonly application?: DesiredApplication
   /** Which processes may ask its Workload API; absent: those of the mesh's user. */
@@ -46,7 +49,7 @@ export interface WorkloadStatus {
   readonly restarts: number
   /** HDL014 unless it says otherwise. */
   readonly code?: ProblemCode
-  /** Why it is failing, for a person. */
+  /** Why it is failing, or not ready yet, for a person. */
   readonly message?: string
   /** The end of what the application wrote, when it is failing. */
   readonly lastLines?: readonly string[]

@@ -25,12 +25,18 @@ export interface LoadBalancedEndpoint {
   reportedAtMs: number
 }
 
+/** Which endpoints a pick keeps away from while there are others. */
+export interface Avoided<E extends LoadBalancedEndpoint> {
+  readonly size: number
+  has(endpoint: E): boolean
+}
+
 export interface LoadBalancer<E extends LoadBalancedEndpoint = LoadBalancedEndpoint> {
   /**
    * An endpoint, avoiding `avoid` while there is another; undefined when there is none at all. `hash`: what the request is to be known by, 32 bits;
    * undefined: nothing in particular.
    */
-  pick(avoid?: ReadonlySet<E>, hash?: number): E | undefined
+  pick(avoid?: Avoided<E>, hash?: number): E | undefined
   /** Once for each attempt, also of endpoints that are gone by now. Absent: nothing is learned from attempts. */
   attemptOver?(endpoint: E, attempt: FinishedAttempt): void
   /** Attempts are to tell the endpoints' reports of load. */

@@ -27,8 +27,10 @@ export interface WorkloadState {
   readonly namespace: string
   readonly name: string
   readonly spiffeId: string
-  /** The sidecar has its configuration and the application's ports accept connections. */
+  /** The sidecar has its configuration, and the application's ports accept connections and its readiness probe, if it has one, succeeds. */
   readonly ready: boolean
+  /** Why it is not ready, where that is known. */
+  readonly reason?: string
   readonly outboundProxy: string
   readonly adminUrl: string
   readonly metricsUrl: string

@@ -27,6 +27,44 @@ async function listen(host: string, port: number): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+it('goes where the SRV records of a service say, to those of the first priority, by weight', async () => {
+  const ports = [await listen('127.0.0.1', 0), await listen('127.0.0.2', 0), await listen('127.0.0.3', 0)]
+  const [near, spare, last] = ports
+  const answers: Record<string, readonly string[]> = {
+    '_http._tcp.app.test': [`10 90 ${near} a.test`, `10 10 ${spare} b.test`, `20 1 ${last} 127.0.0.3`],
+    'a.test': ['127.0.0.1'],
+    'b.test': ['127.0.0.2'],
+  }
+  const listenerPort = await freePort()
+  const test = await startLine(
+    configOf({
+      listeners: [listenerOn(listenerPort, { kind: 'rds', name: 'routes' })],
+      routes: [routesTo('outside')],
+      clusters: [
+        clusterOf('outside', [{ host: '_http._tcp.app.test', port: 80 }], {
+          discovery: 'dns',
+          loadBalancing: { kind: 'random' },
+        }),
+      ],
+    }),
+    { resolveHost: (host) => Promise.resolve({ addresses: answers[host] ?? [], ttlMs: 0 }) },
+  )
+  lines.push(test)
+  const call = async (): Promise<string> =>
+    (await send({ address: `127.0.0.1:${listenerPort}`, target: '/', headers: { host: 'a' } })).body
+  assert.match(await call(), /^127.0.0.[12]$/)
+  const addresses = (): string[] => (test.line.clusters().get('outside') ?? []).map(({ address }) => address)
+  const wanted = [`127.0.0.1:${near}`, `127.0.0.2:${spare}`, `127.0.0.3:${last}`]
+  while (addresses().toSorted().join(' ') !== wanted.toSorted().join(' ')) await call()
+  const counts = new Map<string, number>()
+  for (let i = 0; i < 200; i++) {
+    const name = await call()
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  assert.deepEqual([...counts.keys()].toSorted(), ['127.0.0.1', '127.0.0.2'])
+  assert.ok((counts.get('127.0.0.1') ?? 0) > 150, JSON.stringify([...counts]))
+})
+
 it('follows the addresses of a host, and keeps the connections to those that stay', async () => {
   const port = await listen('127.0.0.1', 0)
   for (const host of ['127.0.0.2', '127.0.0.3']) await listen(host, port)

@@ -106,6 +106,26 @@ describe('endpoints that fail', () => {
     assert.equal(last().attempts.length, 3)
   })
 
+  it('one that asks to wait is asked again when it has said, and told which attempt it is', async () => {
+    const attempts: (string | undefined)[] = []
+    const port = await http((request, response) => {
+      attempts.push(request.headers['x-envoy-attempt-count'] as string | undefined)
+      if (attempts.length % 2 === 1) response.writeHead(503, { 'retry-after': '1' }).end('later')
+      else response.end('ok')
+    })
+    const retry = { attempts: 1, statusCodes: [503], backoffMs: 1 }
+    const service = { namespace: 'default', name: 'app' }
+    const call = await front([port], forward({ retry }), { service })
+    const startMs = performance.now()
+    assert.equal((await call()).body, 'ok')
+    assert.ok(performance.now() - startMs >= 990)
+    assert.deepEqual(attempts, [undefined, '2'])
+    await test?.line.stop()
+    const hurried = await front([port], forward({ retry, timeouts: { requestMs: 500 } }), { service })
+    assert.equal((await hurried()).body, 'later')
+    assert.equal(attempts.length, 3)
+  })
+
   it('no endpoint: 503 UH; no cluster: 503 NC; no route: 404 NR', async () => {
     const call = await front([])
     assert.equal((await call()).status, 503)

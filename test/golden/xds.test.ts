@@ -10,7 +10,10 @@ import { describe, expect, it } from 'vitest'
 import { ClusterSchema } from '../../src/contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../src/contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../src/contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
-import { FilterConfigSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import {
+  FilterConfigSchema,
+  RouteActionSchema,
+} from '../../src/contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { FileAccessLogSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
@@ -117,6 +120,7 @@ const registry: Registry = createRegistry(
   AdaptiveConcurrencySchema,
   HedgingSchema,
   StickySplitSchema,
+  RouteActionSchema,
   LatencyMonitorSchema,
   RetryConstraintSchema,
   SourceInfoSchema,

@@ -1,16 +1,12 @@
 // Arbitrary policies in the form the model gives them: prefixes and replacements without trailing slash, unset bounds absent.
 import * as fc from 'fast-check'
 
-import type { AdaptiveConcurrencySpec } from '../../src/policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../src/policies/authorization/authorization.spec.ts'
-import type { CircuitBreakerSpec } from '../../src/policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { FaultsSpec } from '../../src/policies/faults/faults.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
-import type { HedgingSpec } from '../../src/policies/hedging/hedging.spec.ts'
 import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
-import type { OutlierDetectionSpec } from '../../src/policies/outlier-detection/outlier-detection.spec.ts'
 import type {
   DescriptorActionSpec,
   DescriptorEntrySpec,
@@ -26,7 +22,7 @@ import type { TimeoutsSpec } from '../../src/policies/timeouts/timeouts.spec.ts'
 import type { WeightedClusterSpec } from '../../src/policies/traffic-split/traffic-split.xds.ts'
 
 /** Absent instead of undefined, as exactOptionalPropertyTypes wants it. */
-function record<T extends object>(
+export function record<T extends object>(
   model: { [K in keyof T]-?: fc.Arbitrary<T[K]> },
   optional: (keyof T)[],
 ): fc.Arbitrary<T> {
@@ -34,13 +30,20 @@ function record<T extends object>(
   return fc.record(model, { requiredKeys, noNullPrototype: true }) as fc.Arbitrary<T>
 }
 
-const text = fc.string({ unit: 'binary-ascii', maxLength: 12 })
-const token = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/)
+export const text: fc.Arbitrary<string> = fc.string({ unit: 'binary-ascii', maxLength: 12 })
+export const token: fc.Arbitrary<string> = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/)
 const element = fc.stringMatching(/^[A-Za-z0-9.+*()$^\\|%~-]{1,6}$/)
 /** "/", or elements without a trailing slash. */
-const path = fc.array(element, { maxLength: 3 }).map((elements) => `/${elements.join('/')}`)
-const host = fc.array(token, { minLength: 1, maxLength: 3 }).map((labels) => labels.join('.'))
-const milliseconds = fc.oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 1, max: 2 ** 31 }))
+export const path: fc.Arbitrary<string> = fc
+  .array(element, { maxLength: 3 })
+  .map((elements) => `/${elements.join('/')}`)
+export const host: fc.Arbitrary<string> = fc
+  .array(token, { minLength: 1, maxLength: 3 })
+  .map((labels) => labels.join('.'))
+export const milliseconds: fc.Arbitrary<number> = fc.oneof(
+  fc.integer({ min: 1, max: 3_000 }),
+  fc.integer({ min: 1, max: 2 ** 31 }),
+)
 
 export const pathMatch: fc.Arbitrary<PathMatchSpec> = fc.record(
   { kind: fc.constantFrom('exact', 'prefix', 'regex'), value: path },
@@ -429,68 +432,3 @@ const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
 export const trafficSplit: fc.Arbitrary<WeightedClusterSpec[]> = fc
   .array(backend, { minLength: 1, maxLength: 4 })
   .filter((backends) => backends.some(({ weight }) => weight > 0))
-
-const compared = { minimumHosts: fc.integer({ min: 2, max: 100 }), requestVolume: fc.integer({ min: 1, max: 10_000 }) }
-const inARow = fc.integer({ min: 0, max: 100 })
-
-/** Failures of the connection are counted apart or not at all. */
-export const outlierDetection: fc.Arbitrary<OutlierDetectionSpec> = record<OutlierDetectionSpec>(
-  {
-    consecutive5xx: inARow,
-    consecutiveGatewayErrors: inARow,
-    consecutiveLocalOriginFailures: inARow,
-    splitLocalOrigin: fc.boolean(),
-    intervalMs: milliseconds,
-    baseEjectionMs: milliseconds,
-    maxEjectionMs: milliseconds,
-    maxEjectionPercent: fc.integer({ min: 0, max: 100 }),
-    successRate: fc.record(
-      { ...compared, stdevFactor: fc.integer({ min: 1, max: 10_000 }) },
-      { noNullPrototype: true },
-    ),
-    failurePercentage: fc.record(
-      { ...compared, threshold: fc.integer({ min: 1, max: 100 }) },
-      { noNullPrototype: true },
-    ),
-    latency: fc.record(
-      { ...compared, factor: fc.double({ min: 1.5, max: 100, noNaN: true }) },
-      { noNullPrototype: true },
-    ),
-  },
-  ['successRate', 'failurePercentage', 'latency'],
-).map((spec) => (spec.splitLocalOrigin ? spec : { ...spec, consecutiveLocalOriginFailures: 0 }))
-
-const limit = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 2 }), fc.constant(Infinity))
-
-export const circuitBreaker: fc.Arbitrary<CircuitBreakerSpec> = fc.record(
-  { maxConnections: limit, maxPendingRequests: limit, maxRequests: limit },
-  { noNullPrototype: true },
-)
-
-export const adaptiveConcurrency: fc.Arbitrary<AdaptiveConcurrencySpec> = fc.record(
-  {
-    sampleAggregatePercentile: fc.integer({ min: 1, max: 99 }),
-    maxConcurrencyLimit: fc.integer({ min: 1, max: 1_000_000 }),
-    concurrencyUpdateIntervalMs: milliseconds,
-    minRtt: fc.record(
-      {
-        intervalMs: milliseconds,
-        requestCount: fc.integer({ min: 1, max: 250 }),
-        jitterPercent: fc.integer({ min: 0, max: 100 }),
-        minConcurrency: fc.integer({ min: 1, max: 1_000 }),
-        bufferPercent: fc.integer({ min: 1, max: 500 }),
-      },
-      { noNullPrototype: true },
-    ),
-  },
-  { noNullPrototype: true },
-)
-
-export const hedging: fc.Arbitrary<HedgingSpec> = fc.record(
-  {
-    percentile: fc.double({ min: 50, max: 99.99, noNaN: true }),
-    factor: fc.double({ min: 1, max: 100, noNaN: true }),
-    minDelayMs: milliseconds,
-  },
-  { noNullPrototype: true },
-)

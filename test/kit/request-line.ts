@@ -100,6 +100,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       mirrored: (cluster, mirror, answers) => mirrored.push({ cluster, mirror, answers }),
       endpointEjected() {},
       endpointAdmitted() {},
+      healthChecked() {},
       tcpOpened: () => tcp.opened++,
       tcpClosed: () => tcp.closed++,
       tcpFailed: () => tcp.failed++,

@@ -74,7 +74,7 @@ describe('the example scenarios', () => {
   )
 
   it.each([
-    { name: 'retry-storm', wellAgainAt: 30 },
+    { name: 'retry-storm', wellAgainAt: 33 },
     { name: 'thundering-herd', wellAgainAt: 24 },
     { name: 'overload', wellAgainAt: 50 },
   ])(

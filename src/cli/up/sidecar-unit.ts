@@ -2,13 +2,18 @@
 import type { DesiredSidecar, WorkloadStatus } from '../../contracts/desired-state.ts'
 import { nodeId } from '../../contracts/xds/names.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { Random } from '../../core/random.ts'
 import { listenDeadlineMs, type Application } from './application.ts'
 import { PortWatch, type ConnectProbe } from './port-watch.ts'
+import { ReadinessWatch, type HealthProbe } from './readiness-watch.ts'
 
 export interface SidecarUnitDeps {
   readonly clock: Clock
+  readonly random: Random
   readonly probe: ConnectProbe
-  readonly startApplication: (desired: DesiredSidecar) => Application | undefined
+  readonly askHealth: HealthProbe
+  /** `changed`: its status has. */
+  readonly startApplication: (desired: DesiredSidecar, changed: () => void) => Application | undefined
   /** Called after each change of `status`. */
   readonly changed: () => void
 }
@@ -32,6 +37,8 @@ export class SidecarUnit {
   #replacing = false
   #watch: PortWatch | undefined
   #listening = false
+  /** While it listens, and has a readiness probe. */
+  #readiness: ReadinessWatch | undefined
   #retiring = false
   #blocked: Blocked | undefined
 
@@ -40,6 +47,7 @@ export class SidecarUnit {
     this.#deps = deps
     this.#desired = desired
     this.#watchForeign()
+    this.#followReadiness()
   }
 
   get desired(): DesiredSidecar {
@@ -68,7 +76,7 @@ export class SidecarUnit {
   /** Everything that the mesh itself runs works. */
   get isWell(): boolean {
     if (!this.#proxyReady || this.#blocked !== undefined) return false
-    return this.#application === undefined || this.#application.status.state === 'ready'
+    return this.#application === undefined || (this.#listens && this.#readiness?.ready !== false)
   }
 
   /** Which of its listeners could not be opened, when it was looked; empty: all were. */
@@ -86,7 +94,8 @@ export class SidecarUnit {
     const application = this.#application
     if (application === undefined) return true
     const { state } = application.status
-    return state === 'ready' || (state === 'failing' && nowMs - application.startedAtMs >= listenDeadlineMs)
+    if (state === 'ready') return this.#readiness === undefined || this.#readiness.ready || this.#readiness.failing
+    return state === 'failing' && nowMs - application.startedAtMs >= listenDeadlineMs
   }
 
   status(): WorkloadStatus {
@@ -99,6 +108,12 @@ export class SidecarUnit {
       return { ...own, state: 'failing', code: 'HDL011', message: `cannot listen on ${this.#blocked.text}` }
     }
     if (!this.#proxyReady) return { ...own, state: 'waiting' }
+    const readiness = this.#readiness
+    if (readiness?.ready === false) {
+      const { message } = readiness
+      const state = readiness.failing ? 'failing' : 'starting'
+      return { ...own, state, ...(message === undefined ? {} : { message }) }
+    }
     return { ...own, state: application?.status.state ?? (this.#listening ? 'ready' : 'waiting') }
   }
 
@@ -107,6 +122,8 @@ export class SidecarUnit {
     const before = this.#desired
     this.#desired = desired
     if (JSON.stringify(before.applicationPorts) !== JSON.stringify(desired.applicationPorts)) this.#watchForeign()
+    if (JSON.stringify(before.readiness) !== JSON.stringify(desired.readiness)) this.#endReadiness()
+    this.#followReadiness()
     this.#run()
   }
 
@@ -114,6 +131,7 @@ export class SidecarUnit {
   async retire(): Promise<void> {
     this.#retiring = true
     this.#watch?.stop()
+    this.#endReadiness()
     this.#deps.changed()
     await this.#application?.stop()
     this.#application = undefined
@@ -123,7 +141,8 @@ export class SidecarUnit {
     if (!this.#applicationMayRun || this.#retiring || this.#replacing) return
     const wanted = this.#desired.application
     if (this.#application?.fingerprint === wanted?.fingerprint) return
-    if (this.#application === undefined) this.#application = this.#deps.startApplication(this.#desired)
+    if (this.#application === undefined)
+      this.#application = this.#deps.startApplication(this.#desired, () => this.#applicationChanged())
     else void this.#replace(this.#application)
   }
 
@@ -149,7 +168,29 @@ export class SidecarUnit {
     this.#listening = false
     this.#watch = new PortWatch(this.#deps.clock, applicationPorts, this.#deps.probe, (open) => {
       this.#listening = open
-      this.#deps.changed()
+      this.#applicationChanged()
     })
+  }
+
+  get #listens(): boolean {
+    if (this.#desired.application === undefined) return this.#listening
+    return this.#application?.status.state === 'ready'
+  }
+
+  #applicationChanged(): void {
+    this.#followReadiness()
+    this.#deps.changed()
+  }
+
+  #followReadiness(): void {
+    const { readiness } = this.#desired
+    if (readiness === undefined || this.#retiring || !this.#listens) return this.#endReadiness()
+    const { clock, random, askHealth: ask, changed } = this.#deps
+    this.#readiness ??= new ReadinessWatch({ clock, random, ask, changed }, readiness)
+  }
+
+  #endReadiness(): void {
+    this.#readiness?.stop()
+    this.#readiness = undefined
   }
 }

@@ -24,6 +24,7 @@ import { LogFile } from './log-file.ts'
 import type { ConnectProbe } from './port-watch.ts'
 import { ProcessGroups } from './process-groups.ts'
 import { ProxyProcess } from './proxy-process.ts'
+import type { HealthProbe } from './readiness-watch.ts'
 import { SidecarUnit } from './sidecar-unit.ts'
 import { maxSocketPathBytes, registrationFault, workloadApiFolder, workloadApiSocket } from './workload-api-socket.ts'
 
@@ -37,6 +38,7 @@ export interface SupervisorOptions {
   /** What is open in a proxy process when it is restarted may go on there for so long. */
   readonly drainDeadlineMs: number
   readonly probe: ConnectProbe
+  readonly askHealth: HealthProbe
 }
 
 export interface SupervisorEvents {
@@ -231,8 +233,10 @@ export class Supervisor {
     const unit = new SidecarUnit(
       {
         clock: this.#host.clock,
+        random: this.#host.random,
         probe: this.#options.probe,
-        startApplication: (desired) => this.#startApplication(desired),
+        askHealth: this.#options.askHealth,
+        startApplication: (desired, changed) => this.#startApplication(desired, changed),
         changed: () => this.#changed(),
       },
       sidecar,
@@ -321,7 +325,7 @@ export class Supervisor {
     if (fault !== undefined) this.#events.warning(`${workload}: ${fault}`)
   }
 
-  #startApplication(sidecar: DesiredSidecar): Application | undefined {
+  #startApplication(sidecar: DesiredSidecar, changed: () => void): Application | undefined {
     const { namespace, name, application, applicationPorts } = sidecar
     if (application === undefined) return undefined
     const log = new LogFile(this.#options.stateDir, `${namespace}.${name}`)
@@ -339,7 +343,7 @@ export class Supervisor {
           },
           close: () => log.close(),
         },
-        changed: () => this.#changed(),
+        changed,
       },
       { ...application, env: { ...identityEnv, ...application.env } },
       applicationPorts,

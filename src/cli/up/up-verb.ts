@@ -16,6 +16,7 @@ import type { CliContext } from '../context.ts'
 import { EdgeWatch } from '../stat/edge-watch.ts'
 import { addressLines, workloadTable } from '../verbs/ps.ts'
 import { detach } from './detach.ts'
+import { createHealthProbe } from './health-probe.ts'
 import { probeConnect } from './port-watch.ts'
 import { ProblemWatch } from './problem-watch.ts'
 import { Progress } from './progress.ts'
@@ -96,6 +97,7 @@ function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOp
     isolate: options.isolate,
     drainDeadlineMs: options.drainDeadline * 1000,
     probe: probeConnect,
+    askHealth: createHealthProbe(host.clock),
   }
 }
 

@@ -38,9 +38,9 @@ export function workloadTable(mesh: MeshState): TableView {
       { header: 'OUTBOUND PROXY' },
       { header: 'INBOUND' },
     ],
-    rows: mesh.workloads.map(({ namespace, name, ready, spiffeId, outboundProxy, inbound }) => [
+    rows: mesh.workloads.map(({ namespace, name, ready, reason, spiffeId, outboundProxy, inbound }) => [
       `${namespace}/${name}`,
-      ready ? 'yes' : 'no',
+      ready ? 'yes' : reason === undefined ? 'no' : `no: ${reason}`,
       spiffeId,
       outboundProxy,
       inbound.map(({ port, address }) => `${port} at ${address}`).join(', '),

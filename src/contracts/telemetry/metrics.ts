@@ -53,6 +53,8 @@ export type ProxyMetric =
   | 'outlierEjected'
   | 'mirrored'
   | 'mirrorDuration'
+  | 'healthChecks'
+  | 'unhealthy'
   | 'tcpOpened'
   | 'tcpClosed'
   | 'tcpFailed'
@@ -169,6 +171,18 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'histogram',
     help: 'Time until the response of an endpoint began, of requests that both answered. side: primary or mirror.',
     labels: ['cluster', 'mirror', 'side'],
+  },
+  healthChecks: {
+    name: 'heddle_health_checks_total',
+    kind: 'counter',
+    help: 'Answers of endpoints to health checks, by result: good or bad.',
+    labels: ['cluster', 'result'],
+  },
+  unhealthy: {
+    name: 'heddle_unhealthy_endpoints',
+    kind: 'gauge',
+    help: 'Endpoints that are passed over because of health checks.',
+    labels: clusterLabels,
   },
   tcpOpened: {
     name: 'heddle_tcp_connections_opened_total',

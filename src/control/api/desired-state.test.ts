@@ -168,6 +168,7 @@ describe('buildMeshState', () => {
       adminToken: 'secret',
       xdsAddress: '127.0.0.1:15010',
       isReady: (workload) => workload === 'default/web',
+      reason: () => undefined,
     })
     const address = (purpose: Parameters<PortAllocation['address']>[1]): string =>
       `127.0.0.1:${ports.address('default/web', purpose).port}`

@@ -42,6 +42,7 @@ function workloadSidecar(
     ...adminAddresses(workloadOwner(workload), ports),
     ...(workload.locality === undefined ? {} : { locality: workload.locality }),
     applicationPorts: workload.ports.map(({ port }) => ({ host: workload.address, port })),
+    ...(workload.readiness === undefined ? {} : { readiness: workload.readiness }),
     ...(application === undefined ? {} : { application }),
     ...(workload.unix === undefined ? {} : { unix: workload.unix }),
   }

@@ -14,6 +14,8 @@ export interface MeshStateInput {
   readonly xdsTlsAddress?: string
   /** Whether that workload's sidecar has its configuration and its application listens; `workload` is "namespace/name". */
   readonly isReady: (workload: string) => boolean
+  /** Why it is not, where that is known. */
+  readonly reason: (workload: string) => string | undefined
 }
 
 export function buildMeshState(snapshot: MeshSnapshot, ports: PortAllocation, input: MeshStateInput): MeshState {
@@ -49,11 +51,14 @@ function workloadState(
     const allocated = ports.address(owner, purpose)
     return hostPort(allocated.host, allocated.port)
   }
+  const ready = input.isReady(owner)
+  const reason = ready ? undefined : input.reason(owner)
   return {
     namespace: workload.namespace,
     name: workload.name,
     spiffeId: workloadSpiffeId(workload, snapshot),
-    ready: input.isReady(owner),
+    ready,
+    ...(reason === undefined ? {} : { reason }),
     outboundProxy: `http://${address('outbound')}`,
     ...adminUrls(owner, ports),
     inbound: workload.ports.map(({ port }) => ({ port, address: address(`inbound|${port}`) })),

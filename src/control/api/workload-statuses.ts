@@ -4,18 +4,32 @@ import { isDeepStrictEqual } from 'node:util'
 import type { WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
 import { WatchableValue } from '../../core/watchable.ts'
+import type { ServingWorkloads } from '../translate/mesh-resource-view.ts'
 
 /** Kept in memory: a restarted control plane hears everything again from the supervisor. */
 export class WorkloadStatuses {
-  /** "namespace/name" of the workloads that are ready; a new set whenever it changes. */
-  readonly ready: WatchableValue<ReadonlySet<string>> = new WatchableValue<ReadonlySet<string>>(new Set())
+  /** A new map whenever it changes. */
+  readonly serving: WatchableValue<ServingWorkloads> = new WatchableValue<ServingWorkloads>(new Map())
   #statuses: readonly WorkloadStatus[] = []
 
   replace(statuses: readonly WorkloadStatus[]): void {
     this.#statuses = statuses
-    const ready = statuses.filter(({ kind, state }) => kind === 'sidecar' && state === 'ready')
-    const names = new Set(ready.map(({ namespace, name }) => `${namespace}/${name}`))
-    if (!isDeepStrictEqual(names, this.ready.value)) this.ready.set(names)
+    const serving = new Map<string, 'ready' | 'draining'>()
+    for (const { kind, namespace, name, state } of statuses) {
+      if (kind !== 'sidecar' || (state !== 'ready' && state !== 'stopping')) continue
+      serving.set(`${namespace}/${name}`, state === 'ready' ? 'ready' : 'draining')
+    }
+    if (!isDeepStrictEqual(serving, this.serving.value)) this.serving.set(serving)
+  }
+
+  /** `workload`: "namespace/name", here and below. */
+  isReady(workload: string): boolean {
+    return this.serving.value.get(workload) === 'ready'
+  }
+
+  reason(workload: string): string | undefined {
+    return this.#statuses.find(({ kind, namespace, name }) => kind === 'sidecar' && `${namespace}/${name}` === workload)
+      ?.message
   }
 
   list(): readonly WorkloadStatus[] {

@@ -77,7 +77,7 @@ export interface EndpointSliceSpec {
   readonly addressType: 'IPv4' | 'IPv6' | 'FQDN'
   readonly endpoints: readonly {
     readonly addresses: readonly string[]
-    readonly conditions: { readonly ready?: boolean }
+    readonly conditions: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean }
     readonly targetRef?: { readonly kind?: string; readonly namespace?: string; readonly name?: string }
   }[]
   /** Without a port: every port of the Service. */
@@ -87,8 +87,12 @@ export interface EndpointSliceSpec {
 const endpointSchema = z.strictObject({
   addresses: z.array(z.string().min(1)).min(1).max(100),
   conditions: z
-    .strictObject({ ready: z.boolean().exactOptional(), serving: unused, terminating: unused })
-    .default({ serving: undefined, terminating: undefined }),
+    .strictObject({
+      ready: z.boolean().exactOptional(),
+      serving: z.boolean().exactOptional(),
+      terminating: z.boolean().exactOptional(),
+    })
+    .default({}),
   targetRef: z
     .strictObject({
       kind: z.string().exactOptional(),

@@ -13,6 +13,8 @@ import { checkTrustDomains, federationSchema } from '../../policies/federation/f
 import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import { readinessProbeSchema } from '../../policies/health-checks/health-checks.schema.ts'
+import type { ReadinessProbe } from '../../policies/health-checks/health-checks.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
 import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
 import {
@@ -35,6 +37,8 @@ export interface WorkloadSpec {
   readonly serviceAccount: string
   readonly address: string
   readonly ports: readonly { readonly name?: string; readonly port: number; readonly appProtocol?: string }[]
+  /** Asked by whoever supervises it. Absent: it is ready when its ports accept connections. */
+  readonly readinessProbe?: ReadinessProbe
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Absent: the folder of the file. */
@@ -56,6 +60,7 @@ export interface ExternalServiceSpec {
     readonly targetPort?: number
     readonly protocol: 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'https'
   }[]
+  /** Of a service in DNS the records say the port, the weight and the order. */
   readonly endpoints: readonly { readonly address: string; readonly port?: number; readonly weight: number }[]
   /** `dns`: the hosts, or the endpoints' addresses, are resolved; `static`: the endpoints are IP addresses. */
   readonly resolution: 'dns' | 'static'
@@ -116,6 +121,7 @@ const workloadSpecSchema = z.strictObject({
           ctx.issues.push(ruleIssue(port, [index, 'port'], `port ${port} occurs twice`, 'HDL007'))
     })
     .default([]),
+  readinessProbe: readinessProbeSchema.exactOptional(),
   command: z.array(z.string()).min(1).exactOptional(),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'the name of an environment variable'), z.string())
@@ -160,6 +166,12 @@ const workloadSpecSchema = z.strictObject({
 
 export const workloadFields: z.ZodRawShape = { spec: workloadSpecSchema.default(workloadSpecSchema.parse({})) }
 
+/** Whose SRV records say where to go: "_http._tcp.api.example". */
+const serviceNameSchema = z
+  .string()
+  .max(253)
+  .regex(/^_[a-z0-9-]+\._(tcp|udp)\.[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'a service such as "_http._tcp.api.example"')
+
 export const externalServiceFields: z.ZodRawShape = {
   spec: z
     .strictObject({
@@ -182,7 +194,7 @@ export const externalServiceFields: z.ZodRawShape = {
       endpoints: z
         .array(
           z.strictObject({
-            address: preciseHostnameSchema.or(z.ipv6()),
+            address: preciseHostnameSchema.or(z.ipv6()).or(serviceNameSchema),
             port: portSchema.exactOptional(),
             weight: endpointWeightSchema,
           }),
@@ -220,6 +232,9 @@ export const externalServiceFields: z.ZodRawShape = {
           ctx.issues.push(ruleIssue(tls, ['tls', field], message))
         }
       }
+      for (const [index, { address, port }] of endpoints.entries())
+        if (address.startsWith('_') && port !== undefined)
+          ctx.issues.push(ruleIssue(port, ['endpoints', index, 'port'], `the SRV records of ${address} name the port`))
       if (resolution !== 'static') return
       if (endpoints.length === 0)
         ctx.issues.push(ruleIssue(ctx.value, ['endpoints'], '"endpoints" is missing: resolution is static', 'HDL006'))

@@ -7,6 +7,8 @@ import { circuitBreakerSchema } from '../../policies/circuit-breaker/circuit-bre
 import type { CircuitBreakerSettings } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { faultsSchema } from '../../policies/faults/faults.schema.ts'
 import type { FaultsSettings } from '../../policies/faults/faults.schema.ts'
+import { healthCheckSchema } from '../../policies/health-checks/health-checks.schema.ts'
+import type { HealthCheckSettings } from '../../policies/health-checks/health-checks.schema.ts'
 import { hedgingSchema } from '../../policies/hedging/hedging.schema.ts'
 import type { HedgingSettings } from '../../policies/hedging/hedging.schema.ts'
 import { loadBalancingSchema } from '../../policies/load-balancing/load-balancing.schema.ts'
@@ -15,8 +17,8 @@ import { outlierDetectionSchema } from '../../policies/outlier-detection/outlier
 import type { OutlierDetectionSettings } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { rateLimitSchema } from '../../policies/rate-limit/rate-limit.schema.ts'
 import type { RateLimitSettings } from '../../policies/rate-limit/rate-limit.schema.ts'
-import { retryConstraintSchema } from '../../policies/retries/retries.schema.ts'
-import type { RetryConstraint } from '../../policies/retries/retries.schema.ts'
+import { destinationRetriesSchema, retryConstraintSchema } from '../../policies/retries/retries.schema.ts'
+import type { DestinationRetries, RetryConstraint } from '../../policies/retries/retries.schema.ts'
 import {
   durationSchema,
   groupNameSchema,
@@ -25,6 +27,8 @@ import {
   preciseHostnameSchema,
   ruleIssue,
 } from '../../policies/scalars.schema.ts'
+import { timeoutsSchema } from '../../policies/timeouts/timeouts.schema.ts'
+import type { RouteTimeouts } from '../../policies/timeouts/timeouts.schema.ts'
 import { trafficSplitSchema } from '../../policies/traffic-split/sticky-split.schema.ts'
 import type { TrafficSplitSettings } from '../../policies/traffic-split/sticky-split.schema.ts'
 
@@ -43,6 +47,7 @@ export interface TrafficPolicySpec {
   readonly loadBalancing?: LoadBalancingSettings
   readonly circuitBreaker?: CircuitBreakerSettings
   readonly outlierDetection?: OutlierDetectionSettings
+  readonly healthCheck?: HealthCheckSettings
   readonly retryConstraint?: RetryConstraint
   readonly hedging?: HedgingSettings
   readonly faults?: FaultsSettings
@@ -51,6 +56,9 @@ export interface TrafficPolicySpec {
   readonly trafficSplit?: TrafficSplitSettings
   /** Of the sidecars of its workloads. */
   readonly adaptiveConcurrency?: AdaptiveConcurrencySettings
+  /** For routes that have none of their own, as `timeouts`. */
+  readonly retries?: DestinationRetries
+  readonly timeouts?: RouteTimeouts
 }
 
 export interface BackendTlsPolicySpec {
@@ -86,12 +94,15 @@ export const trafficPolicyFields: z.ZodRawShape = {
     loadBalancing: loadBalancingSchema.exactOptional(),
     circuitBreaker: circuitBreakerSchema.exactOptional(),
     outlierDetection: outlierDetectionSchema.exactOptional(),
+    healthCheck: healthCheckSchema.exactOptional(),
     retryConstraint: retryConstraintSchema.exactOptional(),
     hedging: hedgingSchema.exactOptional(),
     faults: faultsSchema.exactOptional(),
     rateLimit: rateLimitSchema.exactOptional(),
     trafficSplit: trafficSplitSchema.exactOptional(),
     adaptiveConcurrency: adaptiveConcurrencySchema.exactOptional(),
+    retries: destinationRetriesSchema.exactOptional(),
+    timeouts: timeoutsSchema.exactOptional(),
   }),
 }
 

@@ -1,5 +1,6 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { HealthCheckSpec, ReadinessSpec } from '../../contracts/health-check.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
@@ -85,6 +86,8 @@ export interface MeshWorkload {
   readonly workingDirectory?: string
   /** Which processes its Workload API serves. */
   readonly unix?: UnixRegistration
+  /** Absent: it is ready when its ports accept connections. */
+  readonly readiness?: ReadinessSpec
   /** Hosts and ports of the Services with a loopback listener: those of its namespace and those that `spec.uses` names. */
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly security: AppliedSecurity
@@ -149,9 +152,13 @@ export interface MeshTraffic {
   readonly hashPolicies?: readonly HashPolicySpec[]
   readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
+  readonly healthCheck?: HealthCheckSpec
   readonly retryConstraint?: RetryConstraintSpec
   /** `off`: none. */
   readonly hedging?: HedgingSpec | 'off'
+  /** Of routes that have none of their own. */
+  readonly retry?: RetrySpec
+  readonly timeouts?: TimeoutsSpec
   /** What of a request decides, with a route that has it among several backends. */
   readonly stickySplit?: readonly HashPolicySpec[]
   /** In the sidecars of the workloads behind it. */
@@ -183,15 +190,25 @@ export interface MeshStream {
   readonly backends: readonly { readonly host?: string; readonly port: number; readonly weight: number }[]
 }
 
-/** A workload of the mesh (reached through its sidecar), or a plain address (ExternalService, EndpointSlice without a workload). */
+/**
+ * A workload of the mesh (reached through its sidecar), or a plain address (ExternalService, EndpointSlice without a workload). `draining`: it
+ * goes on only with what is bound to it.
+ */
 export type MeshEndpoint =
-  | { readonly kind: 'workload'; readonly workload: string; readonly port: number; readonly weight: number }
+  | {
+      readonly kind: 'workload'
+      readonly workload: string
+      readonly port: number
+      readonly weight: number
+      readonly draining?: true
+    }
   | {
       readonly kind: 'address'
       readonly host: string
       readonly port: number
       readonly weight: number
       readonly dns: boolean
+      readonly draining?: true
     }
 
 /** One match of one rule. Its order among others is decided (Gateway API precedence). */

@@ -44,3 +44,8 @@ export function carriesRequests(protocol: PortProtocol): boolean {
 export function carriesGrpc(protocol: PortProtocol): boolean {
   return carriesRequests(protocol) && protocol !== 'http'
 }
+
+/** What is inside a CONNECT to it need not be HTTP. */
+export function mayCarryBytes(protocol: PortProtocol): boolean {
+  return !carriesRequests(protocol) || protocol === 'auto'
+}

@@ -153,8 +153,10 @@ function sliceEndpoints(slice: Slice, servicePort: ServicePort, index: DocumentI
     ({ name, protocol }) => protocol === 'TCP' && name === (servicePort.name ?? ''),
   )
   return slice.spec.endpoints.flatMap(({ addresses, conditions, targetRef }) => {
+    const { ready, serving, terminating } = conditions
+    const draining = ready === false && serving === true && terminating === true ? ({ draining: true } as const) : {}
     // Kubernetes: an unknown state counts as ready
-    if (conditions.ready === false) return []
+    if (ready === false && draining.draining === undefined) return []
     return matching.flatMap(({ port }) => {
       const target = port ?? servicePort.port
       return addresses.map((address) => {
@@ -166,9 +168,10 @@ function sliceEndpoints(slice: Slice, servicePort: ServicePort, index: DocumentI
               ? spec.address === address && spec.ports.some((one) => one.port === target)
               : name === named.name,
           )
-        if (workload === undefined) return addressEndpoint(address, target, 1)
+        if (workload === undefined) return { ...addressEndpoint(address, target, 1), ...draining }
         const { namespace, name, spec } = workload
-        return { kind: 'workload', workload: `${namespace}/${name}`, port: target, weight: spec.weight } as const
+        const owner = `${namespace}/${name}`
+        return { kind: 'workload', workload: owner, port: target, weight: spec.weight, ...draining } as const
       })
     })
   })

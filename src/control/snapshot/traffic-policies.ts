@@ -2,12 +2,14 @@
 import { toAdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
 import { toCircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { toFaultsSpec } from '../../policies/faults/faults.schema.ts'
+import { toHealthCheckSpec } from '../../policies/health-checks/health-checks.schema.ts'
 import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { toGlobalRateLimits, toLocalRateLimits } from '../../policies/rate-limit/rate-limit.schema.ts'
-import { toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
+import { toDestinationRetrySpec, toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
+import { toTimeoutsSpec } from '../../policies/timeouts/timeouts.schema.ts'
 import { toStickySplit } from '../../policies/traffic-split/sticky-split.schema.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -75,13 +77,17 @@ function isCounted({ protocol, endpoints }: PortDraft): boolean {
 function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | undefined): MeshTraffic {
   const { connectTimeout, loadBalancing, circuitBreaker, outlierDetection, retryConstraint, hedging, faults } = spec
   const { adaptiveConcurrency, trafficSplit } = spec
+  const { healthCheck, retries, timeouts } = spec
   return {
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing.hash.on) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
+    ...(healthCheck === undefined ? {} : { healthCheck: toHealthCheckSpec(healthCheck) }),
     ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),
+    ...(retries === undefined ? {} : { retry: toDestinationRetrySpec(retries) }),
+    ...(timeouts === undefined ? {} : { timeouts: toTimeoutsSpec(timeouts) }),
     ...(hedging === undefined ? {} : { hedging: toHedgingSpec(hedging) ?? ('off' as const) }),
     ...(faults === undefined ? {} : { faults: compileFaults(faults) }),
     ...(rateLimits === undefined ? {} : { rateLimits }),

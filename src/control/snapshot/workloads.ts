@@ -1,8 +1,10 @@
 // Workloads with the Services that each has a loopback listener for.
 import { resolve } from 'node:path'
 
+import type { ReadinessSpec } from '../../contracts/health-check.ts'
 import type { Problem } from '../../contracts/problem.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
+import { toHealthCheckSpec } from '../../policies/health-checks/health-checks.schema.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { nearest } from '../model/nearest.ts'
@@ -50,6 +52,7 @@ function meshWorkload(
     workingDirectory === undefined || folder === undefined
       ? (workingDirectory ?? folder)
       : resolve(folder, workingDirectory)
+  const readiness = readinessOf(workload, problems)
   return {
     namespace,
     name,
@@ -61,11 +64,35 @@ function meshWorkload(
     ...(locality === undefined ? {} : { locality: { region: '', zone: '', subZone: '', ...locality } }),
     ...(command === undefined ? {} : { command }),
     env: spec.env,
+    ...(readiness === undefined ? {} : { readiness }),
     ...(directory === undefined ? {} : { workingDirectory: directory }),
     ...(unix === undefined ? {} : { unix }),
     uses: usesOf(workload, index, services, problems),
     security: security.of({ kind: 'Workload', namespace, name, labels: metadata.labels }),
     source: sourceLocation(workload),
+  }
+}
+
+/** Undefined too where it cannot be asked: the application is ready when it listens, then. */
+function readinessOf(workload: Workload, problems: Problem[]): ReadinessSpec | undefined {
+  const { readinessProbe: probe, address, ports } = workload.spec
+  if (probe === undefined) return undefined
+  const kind = (['httpGet', 'grpc', 'tcpSocket'] as const).find((name) => probe[name] !== undefined)
+  const asked = kind === undefined ? undefined : probe[kind]
+  if (kind === undefined || asked === undefined) return undefined
+  const port = typeof asked.port === 'number' ? asked.port : ports.find(({ name }) => name === asked.port)?.port
+  if (port === undefined) {
+    const path = ['spec', 'readinessProbe', kind, 'port']
+    const meant = nearest(String(asked.port), new Set(ports.flatMap(({ name }) => name ?? [])))
+    const hint = meant === undefined ? undefined : `Did you mean "${meant}"?`
+    problems.push(documentProblem(workload, 'HDL008', 'error', path, `it has no port named "${asked.port}"`, hint))
+    return undefined
+  }
+  return {
+    host: address,
+    port,
+    initialDelayMs: probe.initialDelaySeconds * 1_000,
+    check: toHealthCheckSpec(probe),
   }
 }
 

@@ -4,6 +4,7 @@ import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 import type { Locality } from '../../contracts/locality.ts'
 import { Cluster_DiscoveryType as Discovery } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { HealthStatus } from '../../contracts/xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
@@ -13,6 +14,7 @@ import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
 import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { encodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
+import { encodeHealthChecks, notAsked } from '../../policies/health-checks/health-checks.xds.ts'
 import { defaultHedging } from '../../policies/hedging/hedging.schema.ts'
 import { encodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
@@ -25,8 +27,9 @@ import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authen
 import { encodeEndpointTls, encodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { defaultRetryConstraint } from '../../policies/retries/retries.schema.ts'
 import { encodeRetryBudget, encodeRetryConstraint } from '../../policies/retries/retries.xds.ts'
+import { encodeRouteDefaults } from '../../policies/route-defaults.xds.ts'
 import { encodeDuration } from '../../policies/scalars.xds.ts'
-import type { MeshSettings, MeshTraffic, PortProtocol } from '../snapshot/mesh-snapshot.ts'
+import type { MeshServicePort, MeshSettings, MeshTraffic, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 
@@ -38,6 +41,10 @@ export interface ResolvedEndpoint extends SocketAddress {
   readonly weight: number
   /** Behind a sidecar that takes mutual TLS. */
   readonly tls: boolean
+  /** False: not by callers' health checks. */
+  readonly asked?: false
+  /** Only for what is bound to it. */
+  readonly draining?: true
   readonly locality?: Locality
   readonly workload?: { readonly namespace: string; readonly name: string }
 }
@@ -68,6 +75,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
   const { hedging = defaultHedging, retryConstraint = defaultRetryConstraint } = traffic ?? {}
   return {
     ...clusterBase(name, declared(protocol) ?? 'http1', traffic),
+    healthChecks: encodeHealthChecks(traffic?.healthCheck, declared(protocol) ?? 'http1'),
     outlierDetection: encodeOutlierDetection(traffic?.outlierDetection ?? defaultOutlierDetection),
     clusterDiscoveryType: { case: 'type', value: type },
     ...details,
@@ -78,6 +86,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
       typedFilterMetadata: {
         ...encodeHedging(hedging === 'off' ? undefined : hedging),
         ...encodeRetryConstraint(retryConstraint),
+        ...encodeRouteDefaults(traffic ?? {}),
       },
     },
   }
@@ -146,11 +155,18 @@ const noLocality: Locality = { region: '', zone: '', subZone: '' }
 
 function lbEndpoint(endpoint: ResolvedEndpoint): MessageInitShape<typeof LbEndpointSchema> {
   const { workload } = endpoint
+  const check = endpoint.asked === false ? { healthCheckConfig: notAsked } : {}
   const own: Record<string, JsonObject> =
     workload === undefined ? {} : { [metadataKey]: { namespace: workload.namespace, workload: workload.name } }
   return {
-    hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint) } },
+    hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint), ...check } },
+    ...(endpoint.draining === undefined ? {} : { healthStatus: HealthStatus.DRAINING }),
     loadBalancingWeight: endpoint.weight,
     metadata: { filterMetadata: { ...own, ...encodeEndpointTls(endpoint.tls) } },
   }
+}
+
+/** Its endpoints are looked up by name. */
+export function usesDns({ endpoints }: Pick<MeshServicePort, 'endpoints'>): boolean {
+  return endpoints.some((endpoint) => endpoint.kind === 'address' && endpoint.dns)
 }

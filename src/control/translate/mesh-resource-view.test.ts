@@ -10,6 +10,7 @@ import {
   serviceName,
 } from '../../../test/kit/mesh-builder.ts'
 import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { HealthStatus } from '../../contracts/xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
@@ -93,11 +94,28 @@ describe('resource view', () => {
       .service('default', 'api', { workloads: ['v1', 'v2'] })
       .build('1')
     const versions = [[], ['default/v1'], ['default/v1', 'default/v2'], ['default/web']].map((ready) => {
-      const view = createResourceView(snapshot, ports, undefined, new Set(ready))
+      const view = createResourceView(snapshot, ports, undefined, new Map(ready.map((name) => [name, 'ready'])))
       return view.get(typeUrls.clusterLoadAssignment, serviceName('api'), web)?.version
     })
     expect(versions[1]).not.toBe(versions[0])
     expect([versions[2], versions[3]]).toEqual([versions[0], versions[0]])
+  })
+
+  it('marks workloads that are stopping, while another is ready', () => {
+    const ports = sequentialPorts()
+    const snapshot = mesh()
+      .workload('default', 'v2')
+      .service('default', 'api', { workloads: ['v1', 'v2'] })
+      .build('1')
+    const statuses = (serving: Record<string, 'ready' | 'draining'>): HealthStatus[] => {
+      const view = createResourceView(snapshot, ports, undefined, new Map(Object.entries(serving)))
+      const resource = view.get(typeUrls.clusterLoadAssignment, serviceName('api'), web)
+      const { endpoints } = fromBinary(ClusterLoadAssignmentSchema, resource?.body ?? new Uint8Array())
+      return endpoints.flatMap(({ lbEndpoints }) => lbEndpoints.map(({ healthStatus }) => healthStatus))
+    }
+    const { UNKNOWN, DRAINING } = HealthStatus
+    expect(statuses({ 'default/v1': 'draining', 'default/v2': 'ready' })).toEqual([DRAINING, UNKNOWN])
+    expect(statuses({ 'default/v1': 'draining' })).toEqual([UNKNOWN, UNKNOWN])
   })
 
   it('keeps the object when the same content is compiled again from new documents', () => {

@@ -26,8 +26,9 @@ import type {
   MeshWorkload,
 } from '../snapshot/mesh-snapshot.ts'
 import type { ListenerPurpose, PortAllocation } from '../snapshot/port-allocation.ts'
+import { mayCarryBytes } from '../snapshot/port-protocol.ts'
 import type { SocketAddress } from './addresses.ts'
-import { inboundCluster, loadAssignment, serviceCluster } from './build-cluster.ts'
+import { inboundCluster, loadAssignment, serviceCluster, usesDns } from './build-cluster.ts'
 import type { ResolvedEndpoint } from './build-cluster.ts'
 import { gatewayStreamListener, httpsRouteConfiguration } from './build-gateway-listener.ts'
 import {
@@ -61,24 +62,27 @@ import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
 import { adaptiveConcurrencyOf, workloadPort } from './workload-concurrency.ts'
 
+/** By "namespace/name". `draining`: it goes on with what is bound to it, and is about to end. */
+export type ServingWorkloads = ReadonlyMap<string, 'ready' | 'draining'>
+
 /**
- * `previous`: the view before, whose bytes serve again wherever nothing has changed. `ready`: workloads ("namespace/name") that are known to
- * serve; the others get traffic of a service only while none of its workloads is known to.
+ * `previous`: the view before, whose bytes serve again wherever nothing has changed. `serving`: workloads ("namespace/name") that are known
+ * to serve; the others get traffic of a service only while none of its workloads is ready.
  */
 export function createResourceView(
   snapshot: MeshSnapshot,
   ports: PortAllocation,
   previous?: ResourceView,
-  ready: ReadonlySet<string> = new Set(),
+  serving: ServingWorkloads = new Map(),
 ): ResourceView {
   const entries = previous instanceof MeshResourceView ? previous.entries : undefined
-  return new MeshResourceView(snapshot, ports, ready, entries)
+  return new MeshResourceView(snapshot, ports, serving, entries)
 }
 
 class MeshResourceView implements ResourceView {
   readonly #snapshot: MeshSnapshot
   readonly #ports: PortAllocation
-  readonly #ready: ReadonlySet<string>
+  readonly #known: ServingWorkloads
   readonly #cache: ResourceCache
   readonly #egress: EgressSecurity
   readonly #keys: RequestKeys
@@ -88,12 +92,12 @@ class MeshResourceView implements ResourceView {
   constructor(
     snapshot: MeshSnapshot,
     ports: PortAllocation,
-    ready: ReadonlySet<string>,
+    serving: ServingWorkloads,
     previous: ResourceEntries | undefined,
   ) {
     this.#snapshot = snapshot
     this.#ports = ports
-    this.#ready = ready
+    this.#known = serving
     this.#cache = new ResourceCache(previous)
     this.#egress = new EgressSecurity(snapshot)
     this.#keys = requestKeys(snapshot)
@@ -270,7 +274,7 @@ class MeshResourceView implements ResourceView {
                   }),
                 ]
               : routes.map((route) => buildRoute(route, policies))
-          const tunnel = mayCarryBytes(port) ? { typedPerFilterConfig: egress.tunnel(own) } : {}
+          const tunnel = mayCarryBytes(port.protocol) ? { typedPerFilterConfig: egress.tunnel(own) } : {}
           return anyHostRouteConfiguration(name, built, tunnel)
         },
       })
@@ -380,11 +384,13 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpoints.flatMap(({ host, port: at, weight, tls, locality, workload }) => [
+      inputs: endpoints.flatMap(({ host, port: at, weight, tls, asked, draining, locality, workload }) => [
         host,
         at,
         weight,
         tls,
+        asked,
+        draining,
         locality?.region,
         locality?.zone,
         locality?.subZone,
@@ -398,26 +404,43 @@ class MeshResourceView implements ResourceView {
   #endpoints(port: MeshServicePort): ResolvedEndpoint[] {
     return this.#serving(port.endpoints).flatMap((endpoint: MeshEndpoint): ResolvedEndpoint[] => {
       const { weight } = endpoint
+      const draining = endpoint.draining === undefined ? {} : { draining: endpoint.draining }
       if (endpoint.kind === 'address') {
-        return [{ host: endpoint.host, port: endpoint.port, weight, tls: port.peerSpiffeIds !== undefined }]
+        const tls = port.peerSpiffeIds !== undefined
+        return [{ host: endpoint.host, port: endpoint.port, weight, tls, ...draining }]
       }
       const workload = this.#snapshot.workloads.get(endpoint.workload)
       if (workload === undefined) return []
       const address = this.#ports.address(endpoint.workload, `inbound|${endpoint.port}`)
       const { namespace, name, locality } = workload
       const where = locality === undefined ? {} : { locality }
+      const asked = port.traffic?.healthCheck === undefined ? {} : ({ asked: false } as const)
       const tls = this.#modeOf(workload, endpoint.port) !== 'DISABLE'
-      return [{ host: address.host, port: address.port, weight, tls, ...where, workload: { namespace, name } }]
+      return [
+        {
+          host: address.host,
+          port: address.port,
+          weight,
+          tls,
+          ...asked,
+          ...draining,
+          ...where,
+          workload: { namespace, name },
+        },
+      ]
     })
   }
 
-  /** Without the workloads that are not ready; with all while none is: they are tried rather than given up. */
+  /** Without the workloads that do not serve; with all while none is ready: they are tried rather than given up. */
   #serving(endpoints: readonly MeshEndpoint[]): readonly MeshEndpoint[] {
-    const isReady = (endpoint: MeshEndpoint): boolean =>
-      endpoint.kind === 'workload' && this.#ready.has(endpoint.workload)
-    return endpoints.some(isReady)
-      ? endpoints.filter((endpoint) => endpoint.kind === 'address' || isReady(endpoint))
-      : endpoints
+    const known = (endpoint: MeshEndpoint): 'ready' | 'draining' | undefined =>
+      endpoint.kind === 'address' ? 'ready' : this.#known.get(endpoint.workload)
+    if (!endpoints.some((endpoint) => endpoint.kind === 'workload' && known(endpoint) === 'ready')) return endpoints
+    return endpoints.flatMap((endpoint): MeshEndpoint[] => {
+      const state = known(endpoint)
+      if (state === undefined) return []
+      return [state === 'draining' ? { ...endpoint, draining: true } : endpoint]
+    })
   }
 
   #modeOf({ ports }: MeshWorkload, port: number): PeerAuthenticationMode {
@@ -473,14 +496,4 @@ function keyOf({ namespace, name }: XdsNode): string {
 
 function nameOfGateway(gateway: MeshGateway, port: number): string {
   return gatewayName(gateway.namespace, gateway.name, port)
-}
-
-/** What is inside a CONNECT to it need not be HTTP. */
-function mayCarryBytes({ protocol }: MeshServicePort): boolean {
-  return protocol === 'tcp' || protocol === 'tls' || protocol === 'auto'
-}
-
-/** By cluster, of those that have any. */
-function usesDns(port: MeshServicePort): boolean {
-  return port.endpoints.some((endpoint) => endpoint.kind === 'address' && endpoint.dns)
 }

@@ -120,6 +120,7 @@ export class SimulatedProxy {
       rateLimitCounter: () => nothing,
       concurrencyLimited: nothing,
       mirrored: nothing,
+      healthChecked: nothing,
       downstreamOpened: nothing,
       downstreamClosed: nothing,
       downstreamRefused: nothing,

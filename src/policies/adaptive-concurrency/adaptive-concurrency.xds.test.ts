@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { adaptiveConcurrency } from '../../../test/kit/arbitrary-specs.ts'
+import { adaptiveConcurrency } from '../../../test/kit/arbitrary-traffic-specs.ts'
 import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { MetadataSchema } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import { adaptiveConcurrencySchema, toAdaptiveConcurrencySpec } from './adaptive-concurrency.schema.ts'

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { circuitBreaker } from '../../../test/kit/arbitrary-specs.ts'
+import { circuitBreaker } from '../../../test/kit/arbitrary-traffic-specs.ts'
 import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { CircuitBreakersSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import { CircuitBreaker } from './circuit-breaker.runtime.ts'

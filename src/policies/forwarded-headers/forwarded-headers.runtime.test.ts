@@ -36,6 +36,7 @@ describe('a gateway', () => {
     ['x-forwarded-host', 'evil.example'],
     ['x-real-ip', '6.6.6.6'],
     ['Forwarded', 'for=6.6.6.6, for=10.0.0.1'],
+    ['X-Envoy-Expected-Rq-Timeout-Ms', '1'],
   ]
 
   it('believes nothing when nobody is in front of it', () => {
@@ -47,6 +48,7 @@ describe('a gateway', () => {
     expect(one['x-forwarded-for']).toBe('10.0.0.1, 192.0.2.7')
     expect(one['forwarded']).toBe('for=10.0.0.1')
     expect(one['x-forwarded-proto']).toBe('https')
+    expect(one['x-envoy-expected-rq-timeout-ms']).toBe('1')
     expect(one['x-forwarded-host']).toBe('evil.example')
     const two = mark('gateway', { trustedHops: 2 }, claims)
     expect(two['x-forwarded-for']).toBe('198.51.100.1, 10.0.0.1, 192.0.2.7')

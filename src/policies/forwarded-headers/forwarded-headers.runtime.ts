@@ -55,6 +55,8 @@ function distrust(headers: HeaderList, trustedHops: number): void {
   keepLast(headers, 'forwarded', trustedHops)
   if (trustedHops > 0) return
   for (const name of claims) headers.delete(name)
+  // how long to wait, and how often it was tried
+  headers.deletePrefixed('x-envoy-')
 }
 
 const claims = ['x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-real-ip'] as const

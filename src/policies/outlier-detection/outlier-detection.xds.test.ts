@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { outlierDetection } from '../../../test/kit/arbitrary-specs.ts'
+import { outlierDetection } from '../../../test/kit/arbitrary-traffic-specs.ts'
 import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { OutlierDetectionSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/outlier_detection_pb.ts'
 import { decodeOutlierDetection, encodeOutlierDetection } from './outlier-detection.xds.ts'

@@ -7,6 +7,7 @@ import { HeaderList } from '../../core/header-list.ts'
 import { createRandom } from '../../core/random.ts'
 import { type AttemptOutcome, decideRetry, type RetryDecision } from './retries.runtime.ts'
 import type { RetrySpec } from './retries.spec.ts'
+import { parseRetryAfter } from './retry-after.runtime.ts'
 
 const spec: RetrySpec = { attempts: 3, statusCodes: [503], backoffMs: 100 }
 const random = createRandom(5)
@@ -196,4 +197,39 @@ it('never repeats what may have been processed, a status listed by the route apa
       if (decision.retry) expect(untouched && !attempt.responseStarted).toBe(true)
     }),
   )
+})
+
+const asks = (status: number, retryAfterMs: number): AttemptOutcome => outcome('response', { status, retryAfterMs })
+const delayOf = (decision: RetryDecision): number => (decision.retry ? decision.delayMs : Number.NaN)
+
+describe('Retry-After', () => {
+  const listed: RetrySpec = { ...spec, statusCodes: [429, 503] }
+
+  it('is the least pause with a policy, whose own pause may be longer', () => {
+    expect(delayOf(decided(listed, get, asks(503, 2_000)))).toBe(2_000)
+    expect(delayOf(decided(listed, get, asks(429, 2_000)))).toBe(2_000)
+    expect(delayOf(decided(listed, get, asks(503, 1)))).toBeGreaterThanOrEqual(100)
+  })
+
+  it('is not waited for by a retry that goes to another endpoint without a policy', () => {
+    expect(delayOf(decided(undefined, get, asks(503, 2_000)))).toBeLessThan(100)
+  })
+
+  it('that is longer than anybody waits is the end', () => {
+    expect(decided(listed, get, asks(503, 60_000))).toEqual({ retry: false, because: 'asked to wait too long' })
+  })
+
+  it.each([
+    ['120', 120_000],
+    ['0', 0],
+    ['Thu, 01 Jan 1970 00:01:00 GMT', 50_000],
+    ['Thu, 01 Jan 1970 00:00:05 GMT', 0],
+    ['soon', undefined],
+    ['-1', undefined],
+    ['1.5', undefined],
+    ['2026', 2_026_000],
+    ['Mon, nonsense', undefined],
+  ])('%s ten seconds after the epoch is %s ms', (value, expected) => {
+    expect(parseRetryAfter(value, 10_000)).toBe(expected)
+  })
 })

@@ -4,6 +4,7 @@ import type { RequestHead } from '../../contracts/http-message.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Random } from '../../core/random.ts'
 import type { RetrySpec } from './retries.spec.ts'
+import { longestRetryAfterMs } from './retry-after.runtime.ts'
 
 export interface AttemptOutcome {
   /**
@@ -29,6 +30,8 @@ export interface AttemptOutcome {
   readonly sentBytes: number
   /** There is an endpoint that has not been tried. */
   readonly elsewhere: boolean
+  /** How long the response asks to wait (`Retry-After`), in milliseconds; absent: it does not. */
+  readonly retryAfterMs?: number | undefined
   /** A byte of the response has been read; for kind `response` that is no obstacle while its head has not been passed on. */
   readonly responseStarted: boolean
 }
@@ -80,7 +83,9 @@ export function decideRetry(
   if (!bodyReplayable) return { retry: false, because: 'the body cannot be sent again' }
   const first = retriesDone === 0
   // A stale connection says nothing about the peer's health: the next attempt need not wait.
-  const delayMs = first && because.stale ? 0 : pauseMs(spec, retriesDone, random)
+  const ownMs = first && because.stale ? 0 : pauseMs(spec, retriesDone, random)
+  const delayMs = Math.max(ownMs, askedPauseMs(spec, outcome))
+  if (delayMs > longestRetryAfterMs && delayMs > ownMs) return { retry: false, because: 'asked to wait too long' }
   return { retry: true, because: because.text, delayMs, free: first && (because.stale || outcome.kind === 'refused') }
 }
 
@@ -131,6 +136,12 @@ function isGrpc(request: RequestHead): boolean {
 
 function reason(text: string, unprocessed = false, stale = false): Reason {
   return { text, unprocessed, stale }
+}
+
+/** One endpoint's 503 says nothing of the others: a retry that is only to go to another one does not wait for it. 429 is about the caller. */
+function askedPauseMs(spec: RetrySpec | undefined, { retryAfterMs, status }: AttemptOutcome): number {
+  if (retryAfterMs === undefined) return 0
+  return spec === undefined && status !== 429 ? 0 : retryAfterMs
 }
 
 /** The policy's pause is a lower bound (GEP-1731); the jitter above it grows with every retry. */

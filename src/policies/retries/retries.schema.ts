@@ -1,7 +1,8 @@
 // HTTPRouteRetry (GEP-1731) as written in a route, and its translation to the spec; the constraint of a TrafficPolicy.
 import { z } from 'zod'
 
-import { durationMs, durationSchema } from '../scalars.schema.ts'
+import { grpcStatusOfCondition, statusesOfCondition } from '../../contracts/retry-conditions.ts'
+import { durationMs, durationSchema, ruleIssue } from '../scalars.schema.ts'
 import type { RetryConstraintSpec, RetrySpec } from './retries.spec.ts'
 
 export interface RouteRetry {
@@ -19,6 +20,38 @@ export const retrySchema: z.ZodType<RouteRetry> = z.strictObject({
 
 export function toRetrySpec(retry: RouteRetry): RetrySpec {
   return { attempts: retry.attempts, statusCodes: retry.codes, backoffMs: durationMs(retry.backoff) }
+}
+
+/** `retries` of a TrafficPolicy: for routes to the destination that have no `retry`. */
+export interface DestinationRetries extends RouteRetry {
+  readonly conditions: readonly string[]
+}
+
+/** What is repeated in any case, when it is safe. */
+const unconditional = ['connect-failure', 'refused-stream', 'reset-before-request'] as const
+const conditions = [...Object.keys(statusesOfCondition), ...Object.keys(grpcStatusOfCondition), ...unconditional]
+
+export const destinationRetriesSchema: z.ZodType<DestinationRetries> = z
+  .strictObject({
+    codes: z.array(z.int().min(400).max(599)).default([]),
+    conditions: z.array(z.enum(conditions)).default([]),
+    attempts: z.int().min(0).max(100).default(2),
+    backoff: durationSchema.default('25ms'),
+  })
+  .check((ctx) => {
+    const { attempts, codes, conditions: named } = ctx.value
+    if (attempts === 0 && codes.length + named.length > 0)
+      ctx.issues.push(ruleIssue(attempts, ['attempts'], 'with no attempts nothing that is listed is repeated'))
+  })
+
+export function toDestinationRetrySpec({ conditions: named, ...retry }: DestinationRetries): RetrySpec {
+  const statusCodes = [...retry.codes, ...named.flatMap((name) => statusesOfCondition[name] ?? [])]
+  const grpcStatuses = named.flatMap((name) => grpcStatusOfCondition[name] ?? [])
+  return {
+    ...toRetrySpec(retry),
+    statusCodes: [...new Set(statusCodes)],
+    ...(grpcStatuses.length === 0 ? {} : { grpcStatuses }),
+  }
 }
 
 /** Of destinations without a policy (the defaults of GEP-3388). */

@@ -1,6 +1,7 @@
 // Retries ↔ envoy.config.route.v3.RetryPolicy; the budget ↔ CircuitBreakers.Thresholds.RetryBudget and heddle.v1.RetryConstraint.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
+import { grpcStatusOfCondition, statusesOfCondition } from '../../contracts/retry-conditions.ts'
 import type {
   CircuitBreakers,
   CircuitBreakers_Thresholds_RetryBudgetSchema,
@@ -19,22 +20,6 @@ import type { RetryConstraintSpec, RetrySpec } from './retries.spec.ts'
 
 /** What Heddle's proxy retries by itself, whenever that is safe, said in Envoy's words. */
 const retryOn = 'connect-failure,refused-stream,reset-before-request,retriable-status-codes'
-
-/** Envoy's own shorthands for statuses. */
-const shorthands: Readonly<Record<string, readonly number[]>> = {
-  '5xx': [500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511],
-  'gateway-error': [502, 503, 504],
-  'retriable-4xx': [409],
-}
-
-/** Envoy's conditions for gRPC statuses; it knows no others. */
-const grpcConditions: Readonly<Record<string, number>> = {
-  cancelled: 1,
-  'deadline-exceeded': 4,
-  'resource-exhausted': 8,
-  internal: 13,
-  unavailable: 14,
-}
 
 /** RetryPolicy also holds the time for one attempt, with or without retries. Undefined: neither is there. */
 export function encodeRetryPolicy(
@@ -58,10 +43,10 @@ export function decodeRetryPolicy(policy: RetryPolicy | undefined): RetrySpec | 
   if (policy === undefined || policy.retryOn === '') return undefined
   const baseInterval = policy.retryBackOff?.baseInterval
   const conditions = policy.retryOn.split(',').map((condition) => condition.trim())
-  const statusCodes = new Set(conditions.flatMap((condition) => shorthands[condition] ?? []))
+  const statusCodes = new Set(conditions.flatMap((condition) => statusesOfCondition[condition] ?? []))
   if (conditions.includes('retriable-status-codes'))
     for (const code of policy.retriableStatusCodes) statusCodes.add(code)
-  const grpcStatuses = conditions.flatMap((condition) => grpcConditions[condition] ?? [])
+  const grpcStatuses = conditions.flatMap((condition) => grpcStatusOfCondition[condition] ?? [])
   return {
     attempts: policy.numRetries ?? 1,
     statusCodes: [...statusCodes],
@@ -71,7 +56,9 @@ export function decodeRetryPolicy(policy: RetryPolicy | undefined): RetrySpec | 
 }
 
 function encodeGrpcStatuses(statuses: readonly number[]): string[] {
-  return Object.entries(grpcConditions).flatMap(([condition, status]) => (statuses.includes(status) ? [condition] : []))
+  return Object.entries(grpcStatusOfCondition).flatMap(([condition, status]) =>
+    statuses.includes(status) ? [condition] : [],
+  )
 }
 
 const constraintKey = 'heddle.retry_constraint'

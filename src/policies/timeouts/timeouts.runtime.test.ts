@@ -1,7 +1,14 @@
 // Deadlines of requests and attempts.
 import { describe, expect, it } from 'vitest'
 
-import { attemptDeadlineMs, formatGrpcTimeout, parseGrpcTimeout, requestDeadlineMs } from './timeouts.runtime.ts'
+import {
+  attemptDeadlineMs,
+  formatExpectedTimeout,
+  formatGrpcTimeout,
+  parseExpectedTimeout,
+  parseGrpcTimeout,
+  requestDeadlineMs,
+} from './timeouts.runtime.ts'
 
 describe('deadlines', () => {
   it('are never without a bound given, or with a bound of 0', () => {
@@ -21,6 +28,32 @@ describe('deadlines', () => {
     expect(attemptDeadlineMs(spec, whole, 300)).toBe(500)
     expect(attemptDeadlineMs(spec, whole, 500)).toBe(600)
     expect(attemptDeadlineMs({ requestMs: 500 }, whole, 500)).toBe(600)
+  })
+})
+
+describe('x-envoy-expected-rq-timeout-ms', () => {
+  it.each([
+    ['250', 250],
+    ['0', undefined],
+    ['', undefined],
+    ['-1', undefined],
+    ['1.5', undefined],
+    ['1e3', undefined],
+    ['99999999999', undefined],
+  ])('%j is %s ms', (value, expected) => {
+    expect(parseExpectedTimeout(value)).toBe(expected)
+  })
+
+  it.each([
+    [250, '250'],
+    [249.2, '250'],
+    [250.000_000_1, '250'],
+    [0, '1'],
+    [-3, '1'],
+    [1e15, '9999999999'],
+  ])('%d ms is said as %s', (timeoutMs, expected) => {
+    expect(formatExpectedTimeout(timeoutMs)).toBe(expected)
+    expect(parseExpectedTimeout(expected)).toBe(Number(expected))
   })
 })
 

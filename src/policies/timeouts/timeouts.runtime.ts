@@ -4,7 +4,7 @@ import type { TimeoutsSpec } from './timeouts.spec.ts'
 /** How long nothing of a request may move, either way, where nothing else is said (Envoy's default). */
 export const defaultStreamIdleTimeoutMs = 300_000
 
-/** Milliseconds on the same clock as `startMs`; Infinity without a bound. `callerMs`: how long the caller will wait, from `parseGrpcTimeout`. */
+/** Milliseconds on the same clock as `startMs`; Infinity without a bound. `callerMs`: how long the caller will wait, as it says. */
 export function requestDeadlineMs(spec: TimeoutsSpec, startMs: number, callerMs: number = Infinity): number {
   return startMs + Math.min(bound(spec.requestMs), callerMs)
 }
@@ -24,6 +24,19 @@ export function formatGrpcTimeout(timeoutMs: number): string {
   if (microseconds < 1e8) return `${microseconds}u`
   const milliseconds = Math.ceil(timeoutMs)
   return milliseconds < 1e8 ? `${milliseconds}m` : `${Math.min(99_999_999, Math.ceil(timeoutMs / 1_000))}S`
+}
+
+/** Milliseconds of an `x-envoy-expected-rq-timeout-ms`. Undefined: it is none, or no bound (0). */
+export function parseExpectedTimeout(value: string): number | undefined {
+  return /^[0-9]{1,10}$/.test(value) ? Number(value) || undefined : undefined
+}
+
+/** Sums of fractions are off by less. */
+const roundingErrorMs = 0.001
+
+/** The other way, rounded up: nobody gives up early for it, nor takes it for no bound. */
+export function formatExpectedTimeout(timeoutMs: number): string {
+  return String(Math.min(9_999_999_999, Math.max(1, Math.ceil(timeoutMs - roundingErrorMs))))
 }
 
 /** End of an attempt that starts at `nowMs`: its own bound, never beyond the request's. */

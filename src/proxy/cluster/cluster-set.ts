@@ -11,6 +11,10 @@ export interface EndpointState {
   readonly connections: EndpointPool['counts']
   /** Why outlier detection passes it over; absent: it does not. */
   readonly ejected?: EjectionReason
+  /** Why health checks pass it over; absent: they do not. */
+  readonly unhealthy?: string
+  /** It gets only what is bound to it. */
+  readonly draining?: true
 }
 
 const unbounded = { maxConnections: Infinity, maxPendingRequests: Infinity, maxRequests: Infinity }
@@ -83,7 +87,7 @@ export class ClusterSet {
 }
 
 function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
-  const { address, workload, activeRequests, pools, outlier } = endpoint
+  const { address, workload, activeRequests, pools, outlier, health, config } = endpoint
   const connections = { open: 0, idle: 0, connecting: 0, pending: 0 }
   for (const { counts } of pools) {
     connections.open += counts.open
@@ -92,5 +96,9 @@ function stateOf(endpoint: Cluster['endpoints'][number]): EndpointState {
     connections.pending += counts.pending
   }
   const ejected = outlier.reason === undefined ? {} : { ejected: outlier.reason }
-  return { address, workload, activeRequests, connections, ...ejected }
+  const told = config.health === 'unhealthy' ? 'as the control plane says' : undefined
+  const why = health.healthy ? told : (health.failure ?? 'not well for long enough yet')
+  const unhealthy = why === undefined ? {} : { unhealthy: why }
+  const draining = endpoint.draining ? { draining: true as const } : {}
+  return { address, workload, activeRequests, connections, ...ejected, ...unhealthy, ...draining }
 }

@@ -5,10 +5,12 @@ import { MemoryConnection } from '../../../test/kit/memory-connection.ts'
 import { clusterOf } from '../../../test/kit/request-line.ts'
 import { createRandom } from '../../core/random.ts'
 import { WatchableValue } from '../../core/watchable.ts'
+import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import type { ConnectOptions, IoBackend } from '../io/connection.ts'
 import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { Cluster } from './cluster.ts'
+import type { Endpoint } from './endpoint.ts'
 
 const svid = { certificateChainPem: 'chain', privateKeyPem: 'key', rootsPem: 'roots' }
 const roots: SecretConfig = { kind: 'roots', rootsPem: 'other roots' }
@@ -43,6 +45,55 @@ async function asked(
   if (only !== undefined) await cluster.connectTcp(only)
   return dialled[0]
 }
+
+/** The ports of all endpoints that get some of many requests. */
+function picked(cluster: Cluster, session?: string, avoid?: ReadonlySet<Endpoint>): number[] {
+  const ports = Array.from({ length: 40 }, () => cluster.pick(avoid, undefined, session)?.config.port ?? 0)
+  return [...new Set(ports)].toSorted((a, b) => a - b)
+}
+
+describe('an endpoint that is about to end', () => {
+  const ending = { host: '127.0.0.1', port: 1, weight: 1, tls: false, health: 'draining' } as const
+
+  it('gets nothing but what is bound to it', () => {
+    const cluster = createCluster(clusterOf('app', [ending, { port: 2 }, { port: 3 }]))
+    expect(picked(cluster)).toEqual([2, 3])
+    expect(picked(cluster, sessionKey('127.0.0.1:1'))).toEqual([1])
+  })
+
+  it('is no help against panic', () => {
+    const others = [1, 2, 3].map((port) => ({ ...ending, port }))
+    expect(picked(createCluster(clusterOf('app', [...others, { port: 4 }])))).toEqual([4])
+  })
+
+  it('serves when no other does', () => {
+    expect(picked(createCluster(clusterOf('app', [ending, { ...ending, port: 2 }])))).toEqual([1, 2])
+    const unhealthy = { port: 3, health: 'unhealthy' } as const
+    expect(picked(createCluster(clusterOf('app', [ending, unhealthy])))).toContain(1)
+  })
+})
+
+function inZone(zone: string, ...ports: number[]): (Partial<EndpointConfig> & { readonly port: number })[] {
+  return ports.map((port) => ({ port, locality: { region: 'eu', zone, subZone: '' } }))
+}
+
+function tried(cluster: Cluster, ...ports: number[]): Set<Endpoint> {
+  return new Set(cluster.endpoints.filter(({ config }) => ports.includes(config.port)))
+}
+
+describe('a retry', () => {
+  it('leaves the zone when two endpoints of it have failed, while there is another', () => {
+    const cluster = createCluster(clusterOf('app', [...inZone('a', 1, 2, 3), ...inZone('b', 4)]))
+    expect(picked(cluster, undefined, tried(cluster, 1))).toEqual([2, 3, 4])
+    expect(picked(cluster, undefined, tried(cluster, 1, 2))).toEqual([4])
+    expect(picked(cluster, undefined, tried(cluster, 1, 4))).toEqual([2, 3])
+  })
+
+  it('stays where there is no other zone', () => {
+    const cluster = createCluster(clusterOf('app', inZone('a', 1, 2, 3)))
+    expect(picked(cluster, undefined, tried(cluster, 1, 2))).toEqual([3])
+  })
+})
 
 describe('a connection for opaque bytes', () => {
   it('goes to a workload of the mesh by mutual TLS, and says that it is opaque', async () => {

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 
+import type { HealthCheckSpec } from '../../contracts/health-check.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
@@ -9,21 +10,26 @@ import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
 import { AdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.runtime.ts'
 import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
+import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
 import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
 import { createLoadBalancer } from '../../policies/load-balancing/load-balancing.runtime.ts'
 import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
+import { OtherPlaces } from '../../policies/retries/other-places.runtime.ts'
 import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
-import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
+import type { ClusterConfig, EndpointConfig, ForwardAction, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
+import { askHealth } from './ask-health.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
+import { HealthChecker } from './health-checker.ts'
 import { HostAddresses, type HostAddressesDeps } from './host-addresses.ts'
+import { endpointOfRecord, isServiceName } from './service-records.ts'
 
 export interface ClusterDeps extends HostAddressesDeps {
   readonly io: IoBackend
@@ -36,6 +42,8 @@ export interface ClusterDeps extends HostAddressesDeps {
   /** Absent: the codecs. A simulation has connections that carry no bytes. */
   readonly createClient?: typeof createClientConnection
 }
+
+type RouteSettings = Pick<ForwardAction, 'timeouts' | 'retry'>
 
 /** By ALPN, most wanted first. */
 interface OfferedProtocols {
@@ -58,6 +66,7 @@ export class Cluster {
   #config: ClusterConfig
   #balancer: LoadBalancer<Endpoint>
   #outliers: OutlierDetector | undefined
+  #health: HealthChecker | undefined
   readonly #breaker: CircuitBreaker
   #concurrency: AdaptiveConcurrency | undefined
   #hedgeDelay: HedgeDelay | undefined
@@ -111,6 +120,14 @@ export class Cluster {
     return this.#hedgeDelay === undefined || this.#endpoints.size < 2 ? Infinity : this.#hedgeDelay.delayMs
   }
 
+  /** What holds for a route here: what it leaves open is as the destination's policy says. */
+  settingsOf(route: RouteSettings): RouteSettings {
+    const { routeDefaults } = this.#config
+    if (routeDefaults === undefined) return route
+    const { timeouts, retry = routeDefaults.retry } = route
+    return { timeouts: { ...routeDefaults.timeouts, ...timeouts }, ...(retry === undefined ? {} : { retry }) }
+  }
+
   /** False: so many requests are under way that no more may be. */
   allowsRequest(): boolean {
     if (!this.#breaker.requestsFull) return true
@@ -129,7 +146,7 @@ export class Cluster {
   pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
     const endpoint =
-      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#balancer.pick(avoid, hash)
+      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#pickElsewhere(avoid, hash)
     if (endpoint !== undefined) this.#breaker.requests++
     if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
     return endpoint
@@ -214,6 +231,7 @@ export class Cluster {
 
   drain(): void {
     this.#outliers?.stop()
+    this.#health?.stop()
     for (const host of this.#hosts.values()) host.stop()
     this.#drop([...this.#endpoints.keys()])
   }
@@ -242,18 +260,32 @@ export class Cluster {
       else endpoint.config = config
     }
     this.#detectOutliers()
+    this.#checkHealth()
     return this.#spread()
+  }
+
+  #pickElsewhere(avoid: ReadonlySet<Endpoint> | undefined, hash: number | undefined): Endpoint | undefined {
+    const places = avoid === undefined ? undefined : OtherPlaces.of(avoid)
+    if (places !== undefined) {
+      const endpoint = this.#balancer.pick(places, hash)
+      if (endpoint !== undefined && !places.has(endpoint)) return endpoint
+    }
+    return this.#balancer.pick(avoid, hash)
   }
 
   #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
     this.#bySession ??= new Map(this.endpoints.map((endpoint) => [sessionKey(endpoint.address), endpoint]))
     const endpoint = this.#bySession.get(session)
-    const usable = endpoint?.available === true && endpoint.weight > 0 && avoid?.has(endpoint) !== true
+    const usable = endpoint?.bound === true && endpoint.weight > 0 && avoid?.has(endpoint) !== true
     return usable ? endpoint : undefined
   }
 
   #spread(): LoadBalancer<Endpoint> {
-    return createLoadBalancer(this.endpoints, this.#config.loadBalancing, this.#deps)
+    const { endpoints } = this
+    // those that are about to end are no help against panic, but better than nobody
+    const staying = endpoints.filter(({ draining }) => !draining)
+    const spread = staying.some(({ available }) => available) ? staying : endpoints
+    return createLoadBalancer(spread, this.#config.loadBalancing, this.#deps)
   }
 
   #detectOutliers(): void {
@@ -283,25 +315,80 @@ export class Cluster {
     this.#balancer = this.#spread()
   }
 
-  /** A host that is yet to be resolved is dialled by its name. */
+  #checkHealth(): void {
+    const { healthCheck } = this.#config
+    const asked = healthCheck === undefined ? [] : this.endpoints.filter(({ config }) => config.asked !== false)
+    // what is not asked any more is not known any more
+    for (const endpoint of this.#endpoints.values())
+      if (!endpoint.health.healthy && !asked.includes(endpoint)) endpoint.health = new HealthState(true)
+    if (healthCheck === undefined) {
+      this.#health?.stop()
+      this.#health = undefined
+      return
+    }
+    const { clock, random } = this.#deps
+    const ask = (endpoint: Endpoint, spec: HealthCheckSpec): Promise<string | undefined> =>
+      this.#askHealth(endpoint, spec)
+    this.#health ??= new HealthChecker(
+      { clock, random, ask, answered: (failure, changed) => this.#healthAnswered(failure, changed) },
+      healthCheck,
+    )
+    this.#health.update(healthCheck, asked)
+  }
+
+  #askHealth({ address, config }: Endpoint, spec: HealthCheckSpec): Promise<string | undefined> {
+    const { httpProtocol, originateTls } = this.#config
+    return askHealth(this.#deps.clock, spec, {
+      address,
+      secured: config.tls || originateTls !== undefined,
+      protocol: httpProtocol === 'http2' ? 'http2' : 'http1',
+      connect: (protocol) =>
+        this.#connect(config, spec.question.kind === 'tcp' ? tcpProtocols : httpProtocols[protocol]),
+    })
+  }
+
+  #healthAnswered(failure: string | undefined, changed: boolean): void {
+    const unhealthy = this.endpoints.filter(({ health }) => !health.healthy).length
+    this.#deps.connections.healthChecked(this.#config.name, failure !== undefined, unhealthy)
+    if (changed) this.#balancer = this.#spread()
+  }
+
+  /** A host that is yet to be resolved is dialled by its name, as is a service, which fails: the retry finds more. */
   #resolved(): readonly EndpointConfig[] {
     const { discovery, endpoints } = this.#config
-    const names = discovery === 'dns' ? endpoints.filter(({ host }) => isIP(host) === 0) : []
-    const hosts = new Set(names.map(({ host }) => host))
+    const inUse = new Set<string>()
+    const answerTo = (name: string): readonly string[] | undefined => {
+      inUse.add(name)
+      return this.#host(name).addresses
+    }
+    const resolved =
+      discovery === 'dns'
+        ? endpoints
+            .flatMap((endpoint) => {
+              const records = isServiceName(endpoint.host) ? answerTo(endpoint.host) : undefined
+              return records === undefined ? endpoint : records.map((record) => endpointOfRecord(endpoint, record))
+            })
+            .flatMap((endpoint) => {
+              if (isIP(endpoint.host) !== 0) return endpoint
+              const addresses = isServiceName(endpoint.host) ? undefined : answerTo(endpoint.host)
+              return addresses === undefined ? endpoint : addresses.map((host) => ({ ...endpoint, host }))
+            })
+        : endpoints
     for (const [name, host] of this.#hosts) {
-      if (hosts.has(name)) continue
+      if (inUse.has(name)) continue
       host.stop()
       this.#hosts.delete(name)
     }
-    for (const name of hosts) {
-      if (this.#hosts.has(name)) continue
-      const changed = (): void => void (this.#balancer = this.#balance())
-      this.#hosts.set(name, new HostAddresses(this.#deps, name, changed))
-    }
-    return endpoints.flatMap((endpoint) => {
-      const addresses = this.#hosts.get(endpoint.host)?.addresses
-      return addresses === undefined ? endpoint : addresses.map((host) => ({ ...endpoint, host }))
-    })
+    return resolved
+  }
+
+  #host(name: string): HostAddresses {
+    const known = this.#hosts.get(name)
+    if (known !== undefined) return known
+    const changed = (): void => void (this.#balancer = this.#balance())
+    const host = new HostAddresses(this.#deps, name, changed)
+    this.#hosts.set(name, host)
+    return host
   }
 
   #drop(keys: readonly string[]): void {

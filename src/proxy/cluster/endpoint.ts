@@ -1,6 +1,7 @@
 // One endpoint of a cluster: what load balancing knows of it, and its connections.
 import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
+import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
 import { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
@@ -18,6 +19,7 @@ export class Endpoint implements LoadBalancedEndpoint {
   reportedSinceMs: number = -Infinity
   reportedAtMs: number = -Infinity
   readonly outlier: OutlierState = new OutlierState()
+  health: HealthState = new HealthState(true)
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig
@@ -53,7 +55,17 @@ export class Endpoint implements LoadBalancedEndpoint {
   }
 
   get available(): boolean {
-    return this.outlier.available
+    return this.bound && this.#config.health === undefined
+  }
+
+  /** What is bound to it may go to it. */
+  get bound(): boolean {
+    return this.outlier.available && this.health.healthy && this.#config.health !== 'unhealthy'
+  }
+
+  /** It is about to end: what is not bound to it goes elsewhere. */
+  get draining(): boolean {
+    return this.#config.health === 'draining'
   }
 
   /** "namespace/name". */

@@ -318,7 +318,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     }
     exchange.destinationService = cluster.serviceHost
     if (decision.authorizer !== undefined && !this.#mayLeave(decision, decision.authorizer)) return
-    const { timeouts, retry } = decision.action
+    const { timeouts, retry } = cluster.settingsOf(decision.action)
     const { request } = decision
     const modifyResponse = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
     if (decision.mirrors.length > 0) this.#mirrors = new RequestMirrors(this.#deps, decision)

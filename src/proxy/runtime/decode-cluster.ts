@@ -7,12 +7,14 @@ import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cl
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { decodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.xds.ts'
 import { decodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
+import { decodeHealthChecks } from '../../policies/health-checks/health-checks.xds.ts'
 import { decodeHedging } from '../../policies/hedging/hedging.xds.ts'
 import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { decodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { decodeRetryConstraint } from '../../policies/retries/retries.xds.ts'
+import { decodeRouteDefaults } from '../../policies/route-defaults.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeLoadAssignment } from './decode-endpoints.ts'
 import { decodeOriginateTls } from './decode-transport.ts'
@@ -28,6 +30,8 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const discovery = decodeDiscovery(cluster)
   const tls = decodeUpstreamTls(cluster)
   const outlierDetection = decodeOutlierDetection(cluster.outlierDetection)
+  const healthCheck = decodeHealthChecks(cluster.healthChecks)
+  const routeDefaults = decodeRouteDefaults(cluster.metadata)
   const hedging = decodeHedging(cluster.metadata)
   const adaptiveConcurrency = decodeAdaptiveConcurrency(cluster.metadata)
   const own = cluster.metadata?.filterMetadata[metadataKey]
@@ -46,8 +50,10 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     circuitBreaker: decodeCircuitBreaker(cluster.circuitBreakers),
     ...(adaptiveConcurrency === undefined ? {} : { adaptiveConcurrency }),
     ...(outlierDetection === undefined ? {} : { outlierDetection }),
+    ...(healthCheck === undefined ? {} : { healthCheck }),
     retryConstraint: decodeRetryConstraint(cluster.metadata, cluster.circuitBreakers),
     ...(hedging === undefined ? {} : { hedging }),
+    ...(routeDefaults === undefined ? {} : { routeDefaults }),
     httpProtocol: decodeHttpProtocol(cluster),
     ...decodeOriginateTls(cluster),
     peerSpiffeIds: tls.peerSpiffeIds,

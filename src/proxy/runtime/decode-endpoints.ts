@@ -1,10 +1,12 @@
 // ClusterLoadAssignment → endpoints; and socket addresses, which listeners have too.
 import type { Address } from '../../contracts/xds/gen/envoy/config/core/v3/address_pb.ts'
 import type { Locality as LocalityMessage } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
+import { HealthStatus } from '../../contracts/xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import type { LbEndpoint } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
+import { isAsked } from '../../policies/health-checks/health-checks.xds.ts'
 import { decodeEndpointTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { parseResource } from './parse-resource.ts'
 import type { EndpointConfig } from './runtime-config.ts'
@@ -27,9 +29,17 @@ function decodeLocality(message: LocalityMessage | undefined): Pick<EndpointConf
   return region === '' && zone === '' && subZone === '' ? {} : { locality: { region, zone, subZone } }
 }
 
-function decodeEndpoint({ hostIdentifier, loadBalancingWeight, metadata }: LbEndpoint): EndpointConfig {
+/** Envoy takes one that is degraded after the others; here it is one of them. */
+const health: Readonly<Partial<Record<HealthStatus, EndpointConfig['health']>>> = {
+  [HealthStatus.DRAINING]: 'draining',
+  [HealthStatus.UNHEALTHY]: 'unhealthy',
+  [HealthStatus.TIMEOUT]: 'unhealthy',
+}
+
+function decodeEndpoint({ hostIdentifier, healthStatus, loadBalancingWeight, metadata }: LbEndpoint): EndpointConfig {
   if (hostIdentifier.case !== 'endpoint') throw new Error('an endpoint without an address')
   const { host, port } = decodeSocketAddress(hostIdentifier.value.address, 'endpoint')
+  const told = health[healthStatus]
   const filterMetadata = metadata?.filterMetadata ?? {}
   const own = filterMetadata[metadataKey]
   const namespace = own?.['namespace']
@@ -39,6 +49,8 @@ function decodeEndpoint({ hostIdentifier, loadBalancingWeight, metadata }: LbEnd
     port,
     weight: loadBalancingWeight ?? 1,
     tls: decodeEndpointTls(filterMetadata),
+    ...(told === undefined ? {} : { health: told }),
+    ...(isAsked(hostIdentifier.value) ? {} : { asked: false }),
     ...(typeof namespace === 'string' && typeof name === 'string' ? { workload: { namespace, name } } : {}),
   }
 }

@@ -1,5 +1,6 @@
 // The configuration a proxy runs: plain immutable data decoded from xDS, swapped whole. Compiled forms live beside it in Runtime.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
+import type { HealthCheckSpec } from '../../contracts/health-check.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
@@ -202,9 +203,13 @@ export interface ClusterConfig {
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
   /** Absent: none. */
   readonly outlierDetection?: OutlierDetectionSpec
+  /** Absent: endpoints are not asked. */
+  readonly healthCheck?: HealthCheckSpec
   readonly retryConstraint: RetryConstraintSpec
   /** Absent: none. */
   readonly hedging?: HedgingSpec
+  /** Of routes here that have none of their own. Absent: nothing. */
+  readonly routeDefaults?: Pick<ForwardAction, 'timeouts' | 'retry'>
   readonly httpProtocol: HttpProtocol
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {
@@ -230,6 +235,10 @@ export interface EndpointConfig {
   readonly locality?: Locality
   /** 0, the most wanted, when absent. */
   readonly priority?: number
+  /** As the control plane says it. `draining`: it goes on only with what is bound to it. Absent: as is found out here. */
+  readonly health?: 'draining' | 'unhealthy'
+  /** False: by health checks, never. */
+  readonly asked?: false
   /** The workload behind it, for telemetry. */
   readonly workload?: { readonly namespace: string; readonly name: string }
 }

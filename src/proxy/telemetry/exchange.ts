@@ -88,6 +88,8 @@ export interface ConnectionSink {
   /** Outlier detection has ejected an endpoint; `ejected`: those of the cluster that are ejected now. */
   endpointEjected(cluster: string, reason: EjectionReason, ejected: number): void
   endpointAdmitted(cluster: string, ejected: number): void
+  /** An endpoint has been asked by a health check; `unhealthy`: those of the cluster that are now. */
+  healthChecked(cluster: string, failed: boolean, unhealthy: number): void
   /** A caller has been joined to an endpoint, for opaque bytes. */
   tcpOpened(listener: string, cluster: string): void
   tcpClosed(listener: string, cluster: string): void

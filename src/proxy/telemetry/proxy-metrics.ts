@@ -56,6 +56,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #mirrored: Counter
   readonly #mirrorTimeTable: SeriesTable
   readonly #mirrorDuration: Histogram
+  readonly #healthTable: SeriesTable
+  readonly #healthChecks: Counter
+  readonly #unhealthy: Gauge
   readonly #tcpTable: SeriesTable
   readonly #tcpOpened: Counter
   readonly #tcpClosed: Counter
@@ -107,6 +110,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#mirrored = this.#mirrorTable.counter(proxyMetrics.mirrored)
     this.#mirrorTimeTable = registry.table(proxyMetrics.mirrorDuration.labels)
     this.#mirrorDuration = this.#mirrorTimeTable.histogram(proxyMetrics.mirrorDuration, durationBucketsSeconds)
+    this.#healthTable = registry.table(proxyMetrics.healthChecks.labels)
+    this.#healthChecks = this.#healthTable.counter(proxyMetrics.healthChecks)
+    this.#unhealthy = this.#clusterTable.gauge(proxyMetrics.unhealthy)
     this.#tcpTable = registry.table(proxyMetrics.tcpOpened.labels)
     this.#tcpOpened = this.#tcpTable.counter(proxyMetrics.tcpOpened)
     this.#tcpClosed = this.#tcpTable.counter(proxyMetrics.tcpClosed)
@@ -193,6 +199,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   endpointAdmitted(cluster: string, ejected: number): void {
     this.#outlierEjected.set(this.#clusterTable.row(cluster), ejected)
+  }
+
+  healthChecked(cluster: string, failed: boolean, unhealthy: number): void {
+    this.#healthChecks.add(this.#healthTable.row(cluster, failed ? 'bad' : 'good'), 1)
+    this.#unhealthy.set(this.#clusterTable.row(cluster), unhealthy)
   }
 
   tcpOpened(listener: string, cluster: string): void {

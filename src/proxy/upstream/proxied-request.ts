@@ -7,6 +7,7 @@ import type { Random } from '../../core/random.ts'
 import type { DrawnFaults, FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import { mayBeHedged } from '../../policies/hedging/hedging.runtime.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
+import { parseRetryAfter } from '../../policies/retries/retry-after.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -17,13 +18,16 @@ import type { ForwardAction } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import { tooManyRequests } from './ask-cluster.ts'
 import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
-import { callerTimeoutMs, markTimeout } from './grpc-timeout.ts'
+import { callerTimeoutMs, markTimeout } from './caller-timeout.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { Hedge, type HedgedRequest } from './hedge.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { Unprocessed } from './local-reply.ts'
 import { PacedStream } from './paced-stream.ts'
 import type { RequestBody } from './request-body.ts'
+
+/** On attempts after the first: which one it is, counted from 1 (Envoy's name). */
+const attemptCountHeader = 'x-envoy-attempt-count'
 
 /** Why a second attempt ran beside the first. */
 const slow = 'slow'
@@ -104,7 +108,7 @@ export class ProxiedRequest implements HedgedRequest {
     this.#keeper = this.#paced ?? keeper
     this.#budget = plan.cluster.budget
     this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
-    const callerMs = this.#grpc ? callerTimeoutMs(plan.request) : Infinity
+    const callerMs = callerTimeoutMs(plan.request, this.#grpc)
     this.#deadlineMs = requestDeadlineMs(plan.timeouts, exchange.startMonotonicMs, callerMs)
   }
 
@@ -156,8 +160,10 @@ export class ProxiedRequest implements HedgedRequest {
   // What the endpoint does.
 
   attemptReady(): void {
-    if (!this.#grpc || this.#attemptDeadlineMs === Infinity) return
-    markTimeout(this.#plan.request, this.#attemptDeadlineMs - this.#deps.clock.monotonicMs())
+    if (this.#retriesDone > 0 && this.#plan.cluster.serviceHost !== undefined)
+      this.#plan.request.headers.set(attemptCountHeader, String(this.#retriesDone + 1))
+    if (this.#attemptDeadlineMs === Infinity) return
+    markTimeout(this.#plan.request, this.#attemptDeadlineMs - this.#deps.clock.monotonicMs(), this.#grpc)
   }
 
   attemptSlow(): void {
@@ -209,7 +215,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (
       refused
         ? this.#retry(attempt.outcome === 'refused' ? 'overloaded' : 'unprocessed', head.status, false)
-        : this.#retry('response', head.status, true, grpcStatus)
+        : this.#retry('response', head.status, true, grpcStatus, this.#retryAfterMs(head))
     ) {
       attempt.discard(this.#body.complete)
       return
@@ -348,7 +354,13 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   /** True: another attempt follows. */
-  #retry(kind: AttemptOutcome['kind'], status: number, responseStarted: boolean, grpcStatus?: number): boolean {
+  #retry(
+    kind: AttemptOutcome['kind'],
+    status: number,
+    responseStarted: boolean,
+    grpcStatus?: number,
+    retryAfterMs?: number,
+  ): boolean {
     const attempt = this.#attempt as Attempt
     const { clock, random } = this.#deps
     if (this.#hedge !== undefined && (kind !== 'response' || status >= 500)) {
@@ -360,7 +372,16 @@ export class ProxiedRequest implements HedgedRequest {
     const decision = decideRetry(
       this.#plan.retry,
       this.#plan.request,
-      { kind, status, grpcStatus, reusedConnection: attempt.reusedConnection, sentBytes, elsewhere, responseStarted },
+      {
+        kind,
+        status,
+        grpcStatus,
+        retryAfterMs,
+        reusedConnection: attempt.reusedConnection,
+        sentBytes,
+        elsewhere,
+        responseStarted,
+      },
       this.#retriesDone,
       this.#body.replayable,
       random,
@@ -382,6 +403,13 @@ export class ProxiedRequest implements HedgedRequest {
     }
     this.#pause = clock.setTimer(decision.delayMs, () => this.#try())
     return true
+  }
+
+  /** Of the statuses that may have it. */
+  #retryAfterMs({ status, headers }: ResponseHead): number | undefined {
+    if (status !== 429 && status !== 503) return undefined
+    const value = headers.get('retry-after')
+    return value === undefined ? undefined : parseRetryAfter(value, this.#deps.clock.nowMs())
   }
 
   #destination(endpoint: Endpoint): string {

@@ -21,6 +21,8 @@ export const golden: GoldenCase = {
           outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
           adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrencySchema.parse({ maxConcurrencyLimit: 200 })),
           hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
+          retry: { attempts: 3, statusCodes: [503], grpcStatuses: [14], backoffMs: 25 },
+          timeouts: { requestMs: 10_000, backendRequestMs: 2_000 },
           retryConstraint: { percent: 10, intervalMs: 5_000, minRetries: 1, minIntervalMs: 1_000 },
         },
       },
@@ -54,6 +56,21 @@ export const golden: GoldenCase = {
     .service('default', 'prices', {
       workloads: ['web'],
       servicePort: { traffic: { loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 } } },
+    })
+    .service('default', 'tickets', {
+      workloads: ['web'],
+      endpoints: [{ kind: 'address', host: '10.0.0.9', port: 80, weight: 1, dns: false }],
+      servicePort: {
+        traffic: {
+          healthCheck: {
+            question: { kind: 'http', path: '/healthz', headers: [{ name: 'x-probe', value: 'yes' }], statuses: [{ start: 200, end: 400 }] },
+            intervalMs: 5_000,
+            timeoutMs: 1_000,
+            healthyThreshold: 1,
+            unhealthyThreshold: 3,
+          },
+        },
+      },
     }),
   node: node('sidecar', 'default', 'web'),
 }

@@ -37,7 +37,7 @@ const mesh = (): MeshState => ({
     namespace,
     name,
     spiffeId,
-    ready: workloadStatuses.ready.value.has(`${namespace}/${name}`),
+    ready: workloadStatuses.isReady(`${namespace}/${name}`),
     outboundProxy: 'http://127.0.0.1:1',
     adminUrl: `http://${adminAddress}`,
     metricsUrl: `http://${metricsAddress}/metrics`,

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 import type { CliHost } from '../../../src/cli/host.ts'
 import { Output } from '../../../src/cli/output.ts'
+import { createHealthProbe } from '../../../src/cli/up/health-probe.ts'
 import { probeConnect } from '../../../src/cli/up/port-watch.ts'
 import { lockStateDir } from '../../../src/cli/up/state-lock.ts'
 import { supervise } from '../../../src/cli/up/up-verb.ts'
@@ -136,6 +137,7 @@ async function main([stateDir = '', desiredFile = '', mode = '']: readonly strin
         isolate: mode === 'isolate',
         drainDeadlineMs: 10_000,
         probe: probeConnect,
+        askHealth: createHealthProbe(host.clock),
       },
       { live: false, verbose: false },
     )

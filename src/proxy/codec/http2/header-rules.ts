@@ -82,6 +82,8 @@ const rules: ReadonlyMap<string, number> = new Map([
       'x-b3-parentspanid',
       'b3',
       'grpc-timeout',
+      'x-envoy-expected-rq-timeout-ms',
+      'retry-after',
       'x-envoy-upstream-service-time',
     ] as const
   ).map((name) => [name, sendRules.literal] as const),

@@ -1,0 +1,30 @@
+// What a retry keeps away from once another endpoint of the same place has failed too: all endpoints of the places that were tried.
+import type { Avoided, LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
+import type { Locality } from '../../contracts/locality.ts'
+
+/** So many endpoints of a place have failed before it is the place that is avoided: the first retry stays near. */
+const failuresOfPlace = 2
+
+export class OtherPlaces<E extends LoadBalancedEndpoint> implements Avoided<E> {
+  readonly size: number
+  readonly #places: ReadonlySet<string>
+
+  private constructor(places: ReadonlySet<string>) {
+    this.#places = places
+    this.size = places.size
+  }
+
+  /** Undefined: no place is to be avoided yet. */
+  static of<E extends LoadBalancedEndpoint>(tried: ReadonlySet<E>): OtherPlaces<E> | undefined {
+    if (tried.size < failuresOfPlace) return undefined
+    return new OtherPlaces(new Set(Array.from(tried, ({ locality }) => placeOf(locality))))
+  }
+
+  has({ locality }: E): boolean {
+    return this.#places.has(placeOf(locality))
+  }
+}
+
+function placeOf(locality: Locality | undefined): string {
+  return locality === undefined ? '' : `${locality.region}/${locality.zone}`
+}

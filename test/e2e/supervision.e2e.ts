@@ -215,8 +215,11 @@ test('--detach returns when the mesh is ready, and what it prints stops it', asy
       assert.doesNotMatch(await readFile(`/proc/${one.pid}/environ`, 'utf8'), /HEDDLE_TOKEN/, one.command.join(' '))
     const stopped = await runCommand(launcher, command.split(' '))
     assert.equal(stopped.exitCode, 0, stopped.stderr)
-    for (const one of tree) assert.equal(await isRunning(one.pid), false, one.command.join(' '))
-    await eventually(async () => assert.equal(await isRunning(Number(pid)), false), 2_000)
+    // the one that watches over the supervisor ends after it
+    await eventually(async () => {
+      for (const one of tree) assert.equal(await isRunning(one.pid), false, one.command.join(' '))
+      assert.equal(await isRunning(Number(pid)), false)
+    }, 5_000)
     await allFree(mesh)
   } finally {
     await runCommand(launcher, ['down', '--state-dir', stateDir])

@@ -35,6 +35,7 @@ const declareRunning: Declare = (program, context, run) => {
     'heddle up -f mesh.yaml',
     'heddle up -f mesh/ --state-dir /tmp/mesh --port-base 21000 --detach',
     'heddle up -f mesh.yaml --sandbox',
+    'heddle up -f mesh.yaml --ca-cert ca.crt --ca-command ./sign-intermediate',
   ])
     .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
     .addOption(stateDirOption())
@@ -46,6 +47,10 @@ const declareRunning: Declare = (program, context, run) => {
       'your own certificate authority: its certificate and those above it, PEM, the root last',
     )
     .option('--ca-key <file>', 'its key, PEM')
+    .option(
+      '--ca-command <file>',
+      'in place of --ca-key, a program that has its key sign: PKCS#10 on stdin, certificate on stdout, PEM',
+    )
     .option('--isolate', 'one proxy process per workload', false)
     .option('--workers <count>', 'processes that share the ports of each proxy', parseCount, 1)
     .option('--sandbox', "handle traffic under Node's permission model: no other files, no programs", false)
@@ -84,6 +89,10 @@ const declareRunning: Declare = (program, context, run) => {
       'your own certificate authority: its certificate and those above it, PEM, the root last',
     )
     .option('--ca-key <file>', 'its key, PEM')
+    .option(
+      '--ca-command <file>',
+      'in place of --ca-key, a program that has its key sign: PKCS#10 on stdin, certificate on stdout, PEM',
+    )
     .option('--parent-watch', 'stop when the process that started this one is gone', false)
     .option('-v, --verbose', 'log more', false)
     .action((options) => run(async () => (await import('./verbs/roles.ts')).controlPlane(context, options)))

@@ -24,7 +24,9 @@ import { claimedPorts, neededAddresses } from '../control/api/sidecar-addresses.
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { authorityProblems } from '../control/authority/authority-expiry.ts'
 import { createAuthority } from '../control/authority/authority.ts'
+import type { AuthorityOptions } from '../control/authority/authority.ts'
 import { createCertificateService } from '../control/authority/certificate-service.ts'
+import { prepareFirstIntermediate, watchIntermediate } from '../control/authority/intermediate-watch.ts'
 import { createJoinTokenAttestor } from '../control/authority/join-token-attestor.ts'
 import { createJoinTokens, joinTokenId } from '../control/authority/join-tokens.ts'
 import { createJwtAuthority } from '../control/authority/jwt-authority.ts'
@@ -134,14 +136,20 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   const federation = new Federation({ stateDir: options.stateDir, clock, random: createSystemRandom(), logger })
   federation.follow(snapshotNow().settings.federation)
   lifecycle.onStop(() => federation.stop())
-  const authority = createAuthority({
+  const { certificateAuthority } = options
+  const authorityOptions: AuthorityOptions = {
     stateDir: options.stateDir,
     trustDomain: snapshotNow().settings.trustDomain,
     clock,
     svidLifetimeMs,
-    upstreamFiles: options.certificateAuthority,
+    upstreamFiles:
+      certificateAuthority && 'program' in certificateAuthority
+        ? { ...certificateAuthority, environment: process.env }
+        : certificateAuthority,
     federatedBundles: federation.bundles,
-  })
+  }
+  await prepareFirstIntermediate(authorityOptions)
+  const authority = createAuthority(authorityOptions)
   const { revocations } = authority
   const bundleEndpoint = () => snapshotNow().settings.federation?.bundleEndpoint
   const refreshHintMs = (): number => durationMs(bundleEndpoint()?.refreshHint ?? '5m')
@@ -313,12 +321,13 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     logger,
   })
   lifecycle.onStop(() => rotation.stop())
-  if (options.certificateAuthority !== undefined) {
+  if (authorityOptions.upstreamFiles !== undefined) {
     const reload = (): void => {
       authority.reload()
       rotation.check()
     }
-    lifecycle.onStop(watchUpstreamFiles({ files: options.certificateAuthority, reload, clock, logger }))
+    lifecycle.onStop(watchUpstreamFiles({ files: authorityOptions.upstreamFiles, reload, clock, logger }))
+    lifecycle.onStop(watchIntermediate({ authority, taken: () => rotation.check(), clock, logger }))
   }
   lifecycle.onStop(desired.subscribe(() => rotation.check()))
   const server = createControlPlaneServerCredentials({ authority, clock, logger })
@@ -381,7 +390,10 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
           ...(snapshotNow().settings.federation !== undefined && { federation: federationStatus() }),
         }),
         bundle: () => ownBundle.current(),
-        start: (kind) => rotation.start(kind),
+        start: async (kind) => {
+          await authority.prepareRotation(kind)
+          rotation.start(kind)
+        },
         revoke: (spiffeId, reason) => rotation.revoke(spiffeId, reason),
         rotateJwtKey: () => jwtAuthority.rotate(),
       },

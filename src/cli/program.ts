@@ -4,9 +4,8 @@ import { Command, Option } from 'commander'
 import { defaultPortBase } from '../contracts/ports.ts'
 import { apiRoles } from '../control/api/api-roles.ts'
 import type { CliContext, MeshOptions, Work } from './context.ts'
-import { addressVariable, tokenVariable } from './mesh/mesh-access.ts'
+import { stateDirOption, addressOption, tokenFileOption, outputOption } from './mesh-options.ts'
 import { collect, parsePort, parseSeconds, parseCount, parseSeed, parseStatus } from './option-values.ts'
-import { outputFormats } from './output.ts'
 import type { RotateOptions } from './verbs/certs-authority.ts'
 import type { BundleOptions } from './verbs/certs-bundle.ts'
 import type { RevokeOptions } from './verbs/certs-revoke.ts'
@@ -35,6 +34,7 @@ const declareRunning: Declare = (program, context, run) => {
     'heddle up -f mesh.yaml',
     'heddle up -f mesh/ --state-dir /tmp/mesh --port-base 21000 --detach',
     'heddle up -f mesh.yaml --sandbox',
+    'heddle up -f mesh.yaml --ca-cert ca.crt --ca-command ./sign-intermediate',
   ])
     .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
     .addOption(stateDirOption())
@@ -46,6 +46,10 @@ const declareRunning: Declare = (program, context, run) => {
       'your own certificate authority: its certificate and those above it, PEM, the root last',
     )
     .option('--ca-key <file>', 'its key, PEM')
+    .option(
+      '--ca-command <file>',
+      'in place of --ca-key, a program that has its key sign: PKCS#10 on stdin, certificate on stdout, PEM',
+    )
     .option('--isolate', 'one proxy process per workload', false)
     .option('--workers <count>', 'processes that share the ports of each proxy', parseCount, 1)
     .option('--sandbox', "handle traffic under Node's permission model: no other files, no programs", false)
@@ -84,6 +88,10 @@ const declareRunning: Declare = (program, context, run) => {
       'your own certificate authority: its certificate and those above it, PEM, the root last',
     )
     .option('--ca-key <file>', 'its key, PEM')
+    .option(
+      '--ca-command <file>',
+      'in place of --ca-key, a program that has its key sign: PKCS#10 on stdin, certificate on stdout, PEM',
+    )
     .option('--parent-watch', 'stop when the process that started this one is gone', false)
     .option('-v, --verbose', 'log more', false)
     .action((options) => run(async () => (await import('./verbs/roles.ts')).controlPlane(context, options)))
@@ -476,21 +484,4 @@ function verb(program: Command, name: string, description: string, examples: rea
   const command = program.command(name).description(description)
   const lines = examples.map((example) => `  $ ${example}`).join('\n')
   return command.addHelpText('after', `\nExamples:\n${lines}`)
-}
-
-function stateDirOption(): Option {
-  return new Option('--state-dir <dir>', 'state directory of the mesh').default('.heddle')
-}
-
-function addressOption(): Option {
-  return new Option('--address <url>', `control plane without a state directory here (or ${addressVariable})`)
-}
-
-/** There is no option for the token itself: every user of the machine could read it. */
-function tokenFileOption(): Option {
-  return new Option('--token-file <file>', `file with a token of your own (or ${tokenVariable} with the token)`)
-}
-
-function outputOption(): Option {
-  return new Option('-o, --output <format>').choices(outputFormats).default('table')
 }

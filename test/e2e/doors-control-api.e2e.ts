@@ -79,7 +79,7 @@ async function start(t: TestContext): Promise<Api> {
       authority: {
         status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),
         bundle: () => ({ keys: [], spiffe_sequence: 1, spiffe_refresh_hint: 300 }),
-        start: () => undefined,
+        start: () => Promise.resolve(),
         revoke: () => {
           throw new Error('it is no identity')
         },

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 
 import { certificatesToPem } from '../../src/contracts/identity/pem.ts'
 import { buildCertificate } from '../../src/control/authority/certificate-builder.ts'
-import type { UpstreamFiles } from '../../src/control/authority/file-upstream.ts'
+import type { UpstreamKeyFiles } from '../../src/control/authority/file-upstream.ts'
 import { signedBy } from '../../src/control/authority/upstream-signer.ts'
 
 export interface UserAuthority {
@@ -53,11 +53,23 @@ export function userAuthority(options: UserAuthorityOptions = {}): UserAuthority
   return { chain: [new X509Certificate(der), ...(below?.chain ?? [])], key: createPrivateKey(pemOf(keys.privateKey)) }
 }
 
-export function writeAuthority(folder: string, { chain, key }: UserAuthority): UpstreamFiles {
+export function writeAuthority(folder: string, { chain, key }: UserAuthority): UpstreamKeyFiles {
   const files = { certificateFile: join(folder, 'ca.crt'), keyFile: join(folder, 'ca.key') }
   writeFileSync(files.keyFile, pemOf(key), { mode: 0o600 })
   writeFileSync(files.certificateFile, certificatesToPem(chain.map(({ raw }) => raw)))
   return files
+}
+
+/** A program that has the key of `writeAuthority` sign, for --ca-command. */
+export function writeSigningProgram(folder: string): string {
+  const script = new URL('./signing-program.ts', import.meta.url).pathname
+  return writeProgram(folder, `exec '${process.execPath}' '${script}' '${folder}'`)
+}
+
+export function writeProgram(folder: string, shell: string): string {
+  const file = join(folder, 'sign-intermediate')
+  writeFileSync(file, `#!/bin/sh\n${shell}\n`, { mode: 0o755 })
+  return file
 }
 
 function pemOf(key: KeyObject): string {

@@ -111,7 +111,8 @@ export class ControlPlaneClient {
   }
 
   startRotation(kind: RotationKind | 'jwt'): Promise<AuthorityStatus> {
-    return this.#json('/v1/authority/rotations', { method: 'POST', body: jsonBody({ kind }) })
+    // a program of the user's may be asked first, and has 20 s
+    return this.#json('/v1/authority/rotations', { method: 'POST', body: jsonBody({ kind }), idleTimeoutMs: 30_000 })
   }
 
   revoke(spiffeId: string, reason: string): Promise<AuthorityStatus> {

@@ -9,8 +9,8 @@ export interface AuthorityPort {
   status(): AuthorityStatus
   /** The mesh's own, for others. */
   bundle(): TrustBundleDocument
-  /** Throws when one is under way already, or the new certificate cannot be made. */
-  start(kind: RotationKind): void
+  /** Rejects when one is under way already, or the new certificate cannot be made. */
+  start(kind: RotationKind): Promise<void>
   /** Throws, with the reason, when there can be no such identity. */
   revoke(spiffeId: string, reason: string): Revocation
   /** Throws when the next key cannot be kept. */
@@ -24,14 +24,14 @@ export function registerAuthorityRoutes(app: FastifyInstance, authority: Authori
 
   app.get('/v1/authority/bundle', () => authority.bundle())
 
-  app.post<{ Body: { kind?: unknown } | null }>('/v1/authority/rotations', ({ body }, reply) => {
+  app.post<{ Body: { kind?: unknown } | null }>('/v1/authority/rotations', async ({ body }, reply) => {
     const kind = body?.kind
     if (kind !== 'root' && kind !== 'intermediate' && kind !== 'jwt') {
       throw new ApiFailure(400, { code: 'bad-request', message: 'kind is "root", "intermediate" or "jwt"' })
     }
     try {
       if (kind === 'jwt') authority.rotateJwtKey()
-      else authority.start(kind)
+      else await authority.start(kind)
     } catch (error) {
       throw new ApiFailure(409, {
         code: 'rotation-refused',

@@ -15,7 +15,6 @@ import { writeFileAtomic } from '../../core/atomic-file.ts'
 import type { Clock } from '../../core/clock.ts'
 import { WatchableValue } from '../../core/watchable.ts'
 import type { Watchable } from '../../core/watchable.ts'
-import type { UpstreamFiles } from './file-upstream.ts'
 import { Intermediate } from './intermediate.ts'
 import { IssuedSvids } from './issued-svids.ts'
 import { newKeyPair } from './key-pair.ts'
@@ -25,7 +24,9 @@ import type { RotationState } from './rotation-state.ts'
 import type { Signer } from './signer-files.ts'
 import { SigningRefused, parseSigningRequest } from './signing-request.ts'
 import { backDatedMs, signedBy } from './upstream-signer.ts'
+import type { UpstreamSigner } from './upstream-signer.ts'
 import { Upstreams } from './upstreams.ts'
+import type { UpstreamFiles } from './upstreams.ts'
 
 export interface AuthorityOptions {
   readonly stateDir: string
@@ -87,7 +88,18 @@ export interface RotatableAuthority extends Authority {
   readonly isNewRootWanted: boolean
   /** Takes what the user's own certificate authority is now. Throws, and changes nothing, when it cannot be used. */
   reload(): void
-  /** Throws RotationRefused, or why there is no new root. */
+  /**
+   * The certificate authority that must be asked for an intermediate: the present one's life is ending, or a rotation or other files need
+   * another. Undefined: none, or it signs at once.
+   */
+  readonly asked: UpstreamSigner | undefined
+  /** Asks it, and takes the answer. Rejects with the reason, and changes nothing, when there is none. */
+  askForIntermediate(): Promise<void>
+  /** Before `startRotation`: has at hand what it will need. Rejects with the reason when there is none. */
+  prepareRotation(kind: RotationKind): Promise<void>
+  /** The next step of the rotation needs an intermediate that has yet to come. */
+  readonly isRotationHeldUp: boolean
+  /** Throws RotationRefused, or why there is no new root or intermediate. */
   startRotation(kind: RotationKind): void
   /** Takes the next step, for good; the caller has seen that everybody is ready for it. Nothing happens when none is under way. */
   advanceRotation(): void
@@ -116,7 +128,7 @@ class UpstreamAuthority implements RotatableAuthority {
   readonly trustFingerprint: WatchableValue<string> = new WatchableValue('')
   readonly #options: AuthorityOptions
   readonly #rotationFile: string
-  readonly #intermediateFile: string
+  readonly #folder: string
   readonly #issued: IssuedSvids
   readonly #upstreams: Upstreams
   readonly revocations: Revocations
@@ -134,10 +146,11 @@ class UpstreamAuthority implements RotatableAuthority {
     chmodSync(folder, 0o700)
     this.trustBundleFile = join(folder, 'trust-bundle.pem')
     this.#rotationFile = join(folder, 'rotation.json')
-    this.#intermediateFile = join(folder, 'intermediate.pem')
+    this.#folder = folder
     this.#issued = new IssuedSvids(join(folder, 'issued.json'), clock)
     this.revocations = new Revocations(join(folder, 'revocations.json'), clock)
-    this.#upstreams = new Upstreams({ folder, trustDomain, clock, files: upstreamFiles })
+    const isReady = (upstream: UpstreamSigner): boolean => this.#below(upstream).isReady
+    this.#upstreams = new Upstreams({ folder, trustDomain, clock, files: upstreamFiles, isReady })
     this.#rotation = readRotation(this.#rotationFile)
     if (this.#rotation?.kind === 'root') this.#resumeRoot(this.#rotation)
     this.#intermediate = this.#intermediateNow()
@@ -227,18 +240,51 @@ class UpstreamAuthority implements RotatableAuthority {
     this.#takeEffect()
   }
 
+  get asked(): UpstreamSigner | undefined {
+    return this.#lacking()?.upstream
+  }
+
+  async askForIntermediate(): Promise<void> {
+    const lacking = this.#lacking()
+    if (lacking === undefined) return
+    const answer = await lacking.ask()
+    // the files have changed meanwhile: what is needed now is another
+    if (this.asked !== lacking.upstream) return
+    lacking.keep(answer)
+    this.#upstreams.adoptWaiting()
+    this.#takeEffect()
+  }
+
+  async prepareRotation(kind: RotationKind): Promise<void> {
+    const intermediate = this.#intermediate
+    const { askForIntermediate } = intermediate.upstream
+    if (kind !== 'intermediate' || this.#rotation !== undefined || askForIntermediate === undefined) return
+    const answer = await intermediate.ask()
+    const isStillPresent = this.#intermediate.upstream === intermediate.upstream
+    if (this.#rotation === undefined && isStillPresent) intermediate.keep(answer)
+  }
+
+  get isRotationHeldUp(): boolean {
+    const { next } = this.#upstreams
+    if (this.#rotation?.phase === 'distribute') return next !== undefined && !this.#below(next).isReady
+    return this.#isReplacedInUse && !this.#intermediate.canReplace
+  }
+
   startRotation(kind: RotationKind): void {
     if (this.#rotation !== undefined) {
       throw new RotationRefused(`the ${this.#rotation.kind} is being rotated: wait until that is done`)
     }
     // before the state: a root that nobody knows of yet is taken up by the next attempt
     if (kind === 'root') this.#upstreams.prepareNext()
+    else if (!this.#intermediate.canReplace) {
+      throw new Error('the certificate authority has given no intermediate: see the log of the control plane')
+    }
     this.#enter({
       kind,
       phase: firstPhase(kind),
       startedAtMs: this.#options.clock.nowMs(),
       ...(kind === 'intermediate' && {
-        replacedIntermediate: this.#intermediate.current().certificate.fingerprint256,
+        replacedIntermediate: this.#intermediate.present().certificate.fingerprint256,
       }),
     })
   }
@@ -316,10 +362,7 @@ class UpstreamAuthority implements RotatableAuthority {
   /** From now on what is in force is what the fields say. */
   #takeEffect(): void {
     this.#intermediate = this.#intermediateNow()
-    const replaced = this.#rotation?.replacedIntermediate
-    if (replaced !== undefined && this.#intermediate.current().certificate.fingerprint256 === replaced) {
-      this.#intermediate.replace()
-    }
+    if (this.#isReplacedInUse && this.#intermediate.canReplace) this.#intermediate.replace()
     writeFileAtomic(this.trustBundleFile, this.trustBundle.rootsPem)
     this.#tellFingerprint(this.#intermediate.current())
   }
@@ -330,11 +373,32 @@ class UpstreamAuthority implements RotatableAuthority {
     this.trustFingerprint.set(trustFingerprint(above, bundle, this.#options.federatedBundles?.value))
   }
 
+  /** The rotation is about to replace the intermediate, and has yet to do so. */
+  get #isReplacedInUse(): boolean {
+    const replaced = this.#rotation?.replacedIntermediate
+    return replaced !== undefined && this.#intermediate.current().certificate.fingerprint256 === replaced
+  }
+
+  /** What must be asked for, the most urgent. */
+  #lacking(): Intermediate | undefined {
+    const { waiting, next } = this.#upstreams
+    if (waiting !== undefined) return this.#below(waiting)
+    const isDue = this.#isReplacedInUse || this.#intermediate.isAgeing
+    const due =
+      this.#rotation?.phase === 'distribute' ? next && this.#below(next) : isDue ? this.#intermediate : undefined
+    if (due?.upstream.askForIntermediate === undefined) return undefined
+    return (due === this.#intermediate ? due.canReplace : due.isReady) ? undefined : due
+  }
+
+  #below(upstream: UpstreamSigner): Intermediate {
+    return new Intermediate(upstream, this.#folder, this.#options.clock)
+  }
+
   /** Below whoever signs now. */
   #intermediateNow(): Intermediate {
     const { present, next } = this.#upstreams
     const upstream = this.#rotation?.phase === 'distribute' ? present : (next ?? present)
-    return new Intermediate(upstream, this.#intermediateFile, this.#options.clock)
+    return this.#below(upstream)
   }
 
   /** The root that signs comes first. */

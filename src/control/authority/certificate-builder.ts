@@ -132,11 +132,11 @@ function extensionsOf(content: CertificateContent, issuer: Issuer): Extension[] 
   ]
 }
 
-function extension(extnID: string, critical: boolean, value: object): Extension {
+export function extension(extnID: string, critical: boolean, value: object): Extension {
   return new Extension({ extnID, critical, extnValue: new OctetString(AsnConvert.serialize(value)) })
 }
 
-function signerName(commonName: string, organization: string): Name {
+export function signerName(commonName: string, organization: string): Name {
   return new Name([namePart(organizationType, organization), namePart(commonNameType, commonName)])
 }
 
@@ -144,7 +144,7 @@ function namePart(type: string, utf8String: string): RelativeDistinguishedName {
   return new RelativeDistinguishedName([new AttributeTypeAndValue({ type, value: new AttributeValue({ utf8String }) })])
 }
 
-function publicKeyInfo(key: KeyObject): SubjectPublicKeyInfo {
+export function publicKeyInfo(key: KeyObject): SubjectPublicKeyInfo {
   return AsnConvert.parse(key.export({ type: 'spki', format: 'der' }), SubjectPublicKeyInfo)
 }
 
@@ -164,6 +164,6 @@ function newSerialNumber(): ArrayBuffer {
   return arrayBuffer(bytes)
 }
 
-function arrayBuffer(bytes: Uint8Array): ArrayBuffer {
+export function arrayBuffer(bytes: Uint8Array): ArrayBuffer {
   return new Uint8Array(bytes).buffer
 }

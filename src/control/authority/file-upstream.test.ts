@@ -179,7 +179,9 @@ describe("a certificate authority of the user's own", () => {
 
   it('is not left for the embedded one without being asked', () => {
     authorityOf(userAuthority())
-    expect(() => authorityOf(undefined)).toThrow(/start with --ca-cert and --ca-key, or remove the folder/)
+    expect(() => authorityOf(undefined)).toThrow(
+      /start with --ca-cert and --ca-key or --ca-command, or remove the folder/,
+    )
   })
 })
 

@@ -2,6 +2,11 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 
-export function newKeyPair(): { readonly publicKey: KeyObject; readonly privateKey: KeyObject } {
+export interface KeyPair {
+  readonly publicKey: KeyObject
+  readonly privateKey: KeyObject
+}
+
+export function newKeyPair(): KeyPair {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' })
 }

@@ -13,7 +13,7 @@ import { certificatesToPem } from '../../contracts/identity/pem.ts'
 import { WatchableValue } from '../../core/watchable.ts'
 import { createAuthority, RevocationRefused } from './authority.ts'
 import type { RotatableAuthority } from './authority.ts'
-import type { UpstreamFiles } from './file-upstream.ts'
+import type { UpstreamFiles } from './upstreams.ts'
 
 const web = 'spiffe://mesh.local/ns/default/sa/web'
 const other = 'spiffe://mesh.local/ns/default/sa/other'

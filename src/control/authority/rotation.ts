@@ -34,7 +34,7 @@ export class Rotation {
     this.check()
   }
 
-  /** Throws what `startRotation` of the authority does. */
+  /** Throws what `startRotation` of the authority does; one of the intermediate is prepared first. */
   start(kind: RotationKind): void {
     const { authority, logger } = this.#options
     authority.startRotation(kind)
@@ -85,7 +85,8 @@ export class Rotation {
       for (;;) {
         if (authority.rotation === undefined && authority.isNewRootWanted) authority.startRotation('root')
         const { rotation } = authority
-        if (rotation === undefined) return
+        // whoever brings the intermediate calls again
+        if (rotation === undefined || authority.isRotationHeldUp) return
         const leftMs = rotation.phaseEndsByMs - clock.nowMs()
         const waitingFor = this.#waitingFor()
         const waitMs = Math.max(waitingFor.length > 0 ? leftMs : 0, this.#heldMs(rotation))

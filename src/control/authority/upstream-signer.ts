@@ -3,20 +3,22 @@ import type { KeyObject, X509Certificate } from 'node:crypto'
 
 import { buildCertificate, subjectOf } from './certificate-builder.ts'
 import type { CertificateContent } from './certificate-builder.ts'
+import type { KeyPair } from './key-pair.ts'
 import type { Signer } from './signer-files.ts'
 
 /**
- * One certificate authority, for as long as it is the same. What Vault (`pki/root/sign-intermediate`) or cert-manager (a CertificateRequest with
- * `isCA`) must answer: who asks them does it before this object exists, for the key of the next intermediate, and makes a new object for each
- * answer; the authority never waits. A new object with another root starts a rotation.
+ * One certificate authority, for as long as it is the same: another object with another root starts a rotation. It signs at once, or is asked
+ * ahead of time and takes as long as it takes; one whose key is gone does neither.
  */
 export interface UpstreamSigner {
   /** What all proxies must trust before the first SVID below it is shown. */
   readonly root: X509Certificate
   /** From the one that signs intermediates up to the last below the root; empty when the root signs them itself. */
   readonly issuers: readonly X509Certificate[]
-  /** DER of a signing certificate for `publicKey`, valid until `notAfterMs` or less. Throws, with the way out, when it can sign no more. */
-  signIntermediate(publicKey: KeyObject, notAfterMs: number): Uint8Array
+  /** DER of a signing certificate for `publicKey`, valid until `notAfterMs` or less. */
+  readonly signIntermediate?: (publicKey: KeyObject, notAfterMs: number) => Uint8Array
+  /** The same from somebody who wants the request signed by the key. Rejects with the reason. */
+  readonly askForIntermediate?: (keys: KeyPair, notAfterMs: number) => Promise<Uint8Array>
 }
 
 /** Peers whose clocks are this much behind still accept a certificate at once. */

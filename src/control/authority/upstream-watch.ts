@@ -4,7 +4,7 @@ import { statSync } from 'node:fs'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
-import type { UpstreamFiles } from './file-upstream.ts'
+import type { UpstreamFiles } from './upstreams.ts'
 
 export interface UpstreamWatchOptions {
   readonly files: UpstreamFiles
@@ -19,7 +19,8 @@ const pollMs = 1_000
 
 /** Until the returned function is called. The files as they are now count as known. */
 export function watchUpstreamFiles({ files, reload, clock, logger }: UpstreamWatchOptions): () => void {
-  const look = (): string => [files.certificateFile, files.keyFile].map(versionOf).join(' ')
+  const looked = [files.certificateFile, 'keyFile' in files ? files.keyFile : files.program]
+  const look = (): string => looked.map(versionOf).join(' ')
   let known = look()
   let failure = ''
   const check = (): void => {

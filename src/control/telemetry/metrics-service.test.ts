@@ -228,8 +228,8 @@ describe('counts', () => {
     inbound.request(change)
     inbound.report(arrived)
     expect(edges()).toMatchObject([
-      { reporter: 'destination', source: '', sourcePrincipal: 'spiffe://elsewhere/ns/default/sa/far', mtls: true },
-      { reporter: 'destination', source: '', sourcePrincipal: '', workload: 'default/reviews-v1', mtls: false },
+      { reporter: 'destination', source: '', sourcePrincipal: 'spiffe://elsewhere/ns/default/sa/far', mtls: 1 },
+      { reporter: 'destination', source: '', sourcePrincipal: '', workload: 'default/reviews-v1', plaintext: 1 },
     ])
   })
 

@@ -121,11 +121,11 @@ export class MetricsService {
     this.#processes.set(node, processes)
     let process = processes.get(instance)
     if (process === undefined) {
-      const [, ...name] = node.split('~')
+      const [kind, ...name] = node.split('~')
       process = {
         totals: new ReportedTotals(this.#startedAtMs),
         spiffeId,
-        sink: this.#options.sink({ name: name.join('/'), spiffeId }),
+        sink: this.#options.sink({ kind: kind === 'gateway' ? kind : 'sidecar', name: name.join('/'), spiffeId }),
         streams: 0,
         leftMs: 0,
       }

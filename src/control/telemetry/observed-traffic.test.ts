@@ -47,12 +47,13 @@ describe('observed traffic', () => {
     expect(edges[0]).toMatchObject({
       source: 'default/web',
       workload: 'default/reviews-v1',
-      mtls: true,
+      mtls: 10,
+      plaintext: 0,
       requests: 10,
       failed: 2,
       codes: { '200': 7, '404': 1, '503': 2 },
     })
-    expect(edges[1]).toMatchObject({ workload: 'default/reviews-v2', mtls: false, requests: 4, failed: 0 })
+    expect(edges[1]).toMatchObject({ workload: 'default/reviews-v2', mtls: 0, plaintext: 4, requests: 4 })
   })
 
   it('counts as failed what the server is to blame for', () => {

@@ -42,19 +42,17 @@ export interface TrafficSummary {
   readonly durationMs?: Durations
 }
 
-/** Requests from one to another, of all kinds. */
-export interface ObservedEdge extends TrafficSummary {
-  readonly reporter: TrafficSeries['reporter']
-  readonly source: string
-  readonly sourcePrincipal: string
-  readonly service: string
-  readonly workload: string
-  readonly route: string
-  readonly protocol: TrafficSeries['protocol']
-  readonly mtls: boolean
+/** Requests of several kinds together. */
+export interface TrafficGroup extends TrafficSummary {
   /** Requests by `code`; of gRPC by "grpc <status>". */
   readonly codes: Readonly<Record<string, number>>
+  /** Of those that an endpoint got, with mutual TLS and without. Connections of bytes are in neither. */
+  readonly mtls: number
+  readonly plaintext: number
 }
+
+/** Requests from one to another. */
+export type ObservedEdge = TrafficGroup & Pick<TrafficSeries, (typeof edgeFields)[number]>
 
 /** Of a series of points in time. */
 export interface TrafficPoint extends TrafficSummary {
@@ -89,6 +87,8 @@ const overflow: TrafficSeries = {
   code: '',
   grpcStatus: '',
 }
+
+const edgeFields = ['reporter', 'source', 'sourcePrincipal', 'service', 'workload', 'route', 'protocol'] as const
 
 interface Known {
   readonly series: TrafficSeries
@@ -128,30 +128,38 @@ export class ObservedTraffic {
 
   /** Of the time [fromMs, toMs), in whole seconds; of what is older than a quarter of an hour, in whole quarters of a minute. */
   edges(fromMs: number, toMs: number): ObservedEdge[] {
-    const edges = new Map<
-      string,
-      { readonly series: TrafficSeries; readonly tally: Tally; readonly codes: Map<string, number> }
-    >()
-    this.#forEach(fromMs, toMs, (series, kind, count) => {
-      const key = edgeKey(series)
-      let edge = edges.get(key)
-      if (edge === undefined) edges.set(key, (edge = { series, tally: new Tally(), codes: new Map() }))
-      edge.tally.add(series, kind, count)
-      const code = series.grpcStatus === '' ? series.code : `grpc ${series.grpcStatus}`
-      edge.codes.set(code, (edge.codes.get(code) ?? 0) + count)
+    const first = new Map<string, TrafficSeries>()
+    const groups = this.groups(fromMs, toMs, (series) => {
+      const key = edgeFields.map((field) => series[field]).join('\n')
+      if (!first.has(key)) first.set(key, series)
+      return key
     })
-    return [...edges.values()].map(({ series, tally, codes }) => ({
-      reporter: series.reporter,
-      source: series.source,
-      sourcePrincipal: series.sourcePrincipal,
-      service: series.service,
-      workload: series.workload,
-      route: series.route,
-      protocol: series.protocol,
-      mtls: series.mtls,
-      ...tally.summary(),
-      codes: Object.fromEntries(codes),
-    }))
+    return [...groups].map(([key, group]) => {
+      const { reporter, source, sourcePrincipal, service, workload, route, protocol } = first.get(key) as TrafficSeries
+      return { reporter, source, sourcePrincipal, service, workload, route, protocol, ...group }
+    })
+  }
+
+  /** As `edges`, by whatever tells groups apart; undefined: in none. */
+  groups(
+    fromMs: number,
+    toMs: number,
+    keyOf: (series: TrafficSeries) => string | undefined,
+  ): Map<string, TrafficGroup> {
+    const tallies = new Map<string, Tally>()
+    // asked once for each series, not for each of its counts
+    const known: (Tally | null)[] = []
+    this.#forEach(fromMs, toMs, (series, kind, count, _, number) => {
+      let tally = known[number]
+      if (tally === undefined) {
+        const key = keyOf(series)
+        tally = key === undefined ? null : (tallies.get(key) ?? new Tally())
+        if (key !== undefined && tally !== null) tallies.set(key, tally)
+        known[number] = tally
+      }
+      tally?.add(series, kind, count)
+    })
+    return new Map([...tallies].map(([key, tally]) => [key, tally.group()]))
   }
 
   /** What callers saw of a Service. */
@@ -181,13 +189,13 @@ export class ObservedTraffic {
   #forEach(
     fromMs: number,
     toMs: number,
-    visit: (series: TrafficSeries, kind: number, count: number, slotMs: number) => void,
+    visit: (series: TrafficSeries, kind: number, count: number, slotMs: number, number: number) => void,
   ): void {
     const nowMs = this.#now()
     const known = this.#known
     const seen = (number: number, kind: number, count: number, slotMs: number): void => {
       const found = known[number]
-      if (found !== undefined) visit(found.series, kind, count, slotMs)
+      if (found !== undefined) visit(found.series, kind, count, slotMs, number)
     }
     // where the fine ring takes over: at the first whole slot of the coarse one that it knows all of
     const switchMs = Math.min(ceilTo(this.#fine.knownSinceMs(nowMs), coarseMs), this.#foldedMs)
@@ -222,7 +230,7 @@ export class ObservedTraffic {
 
   #number(series: TrafficSeries): number {
     const nowMs = this.#clock.nowMs()
-    const key = `${edgeKey(series)}\n${series.code}\n${series.grpcStatus}`
+    const key = seriesKey(series)
     let number = this.#numbers.get(key)
     if (number === undefined) {
       if (this.#numbers.size >= this.#maxSeries) this.#forgetOld(nowMs)
@@ -250,12 +258,26 @@ export class ObservedTraffic {
 class Tally {
   #requests = 0
   #failed = 0
+  #mtls = 0
+  #plaintext = 0
+  readonly #codes = new Map<string, number>()
   readonly #counts = new Float64Array(countKinds)
 
   add(series: TrafficSeries, kind: number, count: number): void {
     this.#requests += count
     if (hasFailed(series)) this.#failed += count
+    if (series.protocol !== 'tcp' && series.workload !== '') {
+      if (series.mtls) this.#mtls += count
+      else this.#plaintext += count
+    }
+    const code = series.grpcStatus === '' ? series.code : `grpc ${series.grpcStatus}`
+    this.#codes.set(code, (this.#codes.get(code) ?? 0) + count)
     this.#counts[kind] = (this.#counts[kind] as number) + count
+  }
+
+  group(): TrafficGroup {
+    const codes = Object.fromEntries(this.#codes)
+    return { ...this.summary(), codes, mtls: this.#mtls, plaintext: this.#plaintext }
   }
 
   summary(): TrafficSummary {
@@ -281,9 +303,9 @@ function hasFailed({ protocol, code, grpcStatus }: TrafficSeries): boolean {
   return code === '0' || status >= 500 || (grpcStatus !== '' && grpcFaults.has(Number(grpcStatus)))
 }
 
-function edgeKey(series: TrafficSeries): string {
-  const { reporter, source, sourcePrincipal, service, workload, route, protocol, mtls } = series
-  return `${reporter}\n${source}\n${sourcePrincipal}\n${service}\n${workload}\n${route}\n${protocol}\n${mtls}`
+function seriesKey(series: TrafficSeries): string {
+  const { reporter, source, sourcePrincipal, service, workload, route, protocol, mtls, code, grpcStatus } = series
+  return `${reporter}\n${source}\n${sourcePrincipal}\n${service}\n${workload}\n${route}\n${protocol}\n${mtls}\n${code}\n${grpcStatus}`
 }
 
 function floorTo(ms: number, unitMs: number): number {

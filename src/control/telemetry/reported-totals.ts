@@ -14,6 +14,20 @@ export interface ReportSink {
   measured(name: string, labels: Labels, value: number): void
 }
 
+export function composeReports(...sinks: readonly ReportSink[]): ReportSink {
+  return {
+    observed: (name, labels, counts) => {
+      for (const sink of sinks) sink.observed(name, labels, counts)
+    },
+    counted: (name, labels, by) => {
+      for (const sink of sinks) sink.counted(name, labels, by)
+    },
+    measured: (name, labels, value) => {
+      for (const sink of sinks) sink.measured(name, labels, value)
+    },
+  }
+}
+
 /** Of one process; what a proxy counts itself has no more than a tenth of it. */
 const mostSeries = 20_000
 

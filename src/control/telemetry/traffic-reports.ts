@@ -1,10 +1,12 @@
 // Where what a proxy has counted becomes traffic of an edge: whose request it was, and which reports speak of the same one.
 import { proxyMetrics, unknownLabel } from '../../contracts/telemetry/metrics.ts'
+import type { NodeKind } from '../../contracts/xds/names.ts'
 import type { ObservedTraffic, TrafficSeries } from './observed-traffic.ts'
 import type { Labels, ReportSink } from './reported-totals.ts'
 
 /** The proxy that reports, as its certificate and node id say. */
 export interface Reporter {
+  readonly kind: NodeKind
   /** "namespace/name". */
   readonly name: string
   readonly spiffeId: string
@@ -36,12 +38,12 @@ export function trafficReports({ traffic, reports }: TrafficReportsOptions, repo
 }
 
 /** What a proxy says of itself is known: it is not taken from its labels. */
-function requestSeries(labels: Labels, { name, spiffeId }: Reporter): TrafficSeries {
+function requestSeries(labels: Labels, { kind, name, spiffeId }: Reporter): TrafficSeries {
   const inbound = labels['reporter'] === 'destination'
   const principal = known(labels[inbound ? 'source_principal' : 'destination_principal'])
   const grpcStatus = labels['grpc_status'] ?? ''
   return {
-    reporter: inbound ? 'destination' : labels['reporter'] === 'gateway' ? 'gateway' : 'source',
+    reporter: inbound ? 'destination' : sending(kind),
     source: inbound ? '' : name,
     sourcePrincipal: inbound ? principal : spiffeId,
     service: known(labels['destination_service']),
@@ -57,13 +59,13 @@ function requestSeries(labels: Labels, { name, spiffeId }: Reporter): TrafficSer
 /** Counted where they leave: undefined for those that arrive, whose cluster is the application itself. */
 function connectionSeries(
   { cluster = '' }: Labels,
-  { name, spiffeId }: Reporter,
+  { kind, name, spiffeId }: Reporter,
   failed: boolean,
 ): TrafficSeries | undefined {
   const colon = cluster.lastIndexOf(':')
   if (colon < 0) return undefined
   return {
-    reporter: 'source',
+    reporter: sending(kind),
     source: name,
     sourcePrincipal: spiffeId,
     service: cluster.slice(0, colon),
@@ -74,6 +76,10 @@ function connectionSeries(
     code: failed ? 'failed' : 'opened',
     grpcStatus: '',
   }
+}
+
+function sending(kind: NodeKind): 'source' | 'gateway' {
+  return kind === 'gateway' ? 'gateway' : 'source'
 }
 
 function known(label: string | undefined): string {

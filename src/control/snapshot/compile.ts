@@ -5,6 +5,7 @@ import type { ModelDocument } from '../model/document.ts'
 import { withOriginatedTls } from './backend-tls.ts'
 import { BackendResolver } from './backends.ts'
 import { DocumentIndex } from './document-index.ts'
+import { TargetedFilters } from './filters.ts'
 import { compileGateways } from './gateways.ts'
 import { compileMeshRoutes } from './mesh-routes.ts'
 import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot.ts'
@@ -42,11 +43,12 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   problems.add(...compiledWorkloads.problems)
   const peers = withPeerAuthentication(index, meshWide.settings, compiledWorkloads.workloads, problems)
   const resolver = new BackendResolver(index, drafts.services)
-  const attachment = new RouteAttachment(resolver, problems)
+  const attachment = new RouteAttachment(index, resolver, problems)
   const streamAttachment = new StreamAttachment(resolver, problems)
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
   const treated = withTrafficPolicies(index, secured.services, meshWide.settings, problems)
+  const targeted = new TargetedFilters(index, drafts.services, problems)
   const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
@@ -58,6 +60,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       gatewayStatuses.get(document.id) ??
       policyStatuses.get(document.id) ??
       treated.statuses.get(document.id) ??
+      targeted.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
@@ -66,9 +69,9 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
     snapshot: {
       revision,
       settings: peers.settings,
-      workloads: withRateLimits(peers.workloads, treated.services),
+      workloads: targeted.withWorkloads(withRateLimits(peers.workloads, treated.services)),
       services,
-      gateways,
+      gateways: targeted.withGateways(gateways),
       secrets: shelf.toMap(),
     },
     problems: problems.toArray(),

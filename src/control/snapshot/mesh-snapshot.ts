@@ -30,6 +30,7 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TypescriptFilterSettings } from '../../policies/typescript-filter/typescript-filter.schema.ts'
 import type { MeshSecret } from './secrets.ts'
 import type { AppliedSecurity } from './security.ts'
 
@@ -103,6 +104,18 @@ export interface MeshWorkloadPort {
   readonly peerAuthentication?: PeerAuthenticationMode
   /** Of all policies for Services that lead there, each in turn. */
   readonly rateLimits?: MeshRateLimits
+  /** Of Filters for Services that lead there, in the order in which requests pass them. */
+  readonly filters?: readonly MeshFilter[]
+}
+
+/** What a request passes on its way and its response on the way back. `name`: "Filter/default/tenant". */
+export interface MeshFilter {
+  readonly name: string
+  readonly source: SourceLocation
+  readonly kind: 'typescript'
+  readonly settings: TypescriptFilterSettings
+  /** Absolute folder that `settings.file` starts from; absent: the document came without a file. */
+  readonly folder?: string
 }
 
 /**
@@ -219,6 +232,8 @@ export interface MeshRoute {
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
   readonly cors?: CorsSpec
+  /** In the order in which requests pass them. */
+  readonly filters?: readonly MeshFilter[]
   readonly action: MeshRouteAction
 }
 
@@ -240,7 +255,7 @@ export type MeshRouteAction =
       /** What the share of an invalid backend is answered with; absent: 500. */
       readonly invalidBackendStatus?: 503
     }
-  /** Every backend is invalid: the Gateway API asks for 500, and for UNAVAILABLE in a GRPCRoute. */
+  /** Every backend is invalid, or a filter: the Gateway API asks for 500, and for UNAVAILABLE in a GRPCRoute. */
   | { readonly kind: 'invalid'; readonly status: 500 | 503 }
 
 /** A backend without `host` is an invalid reference: its share of the requests is answered with `invalidBackendStatus`. */
@@ -259,6 +274,8 @@ export interface MeshGateway {
   readonly address: string
   readonly listeners: readonly MeshListener[]
   readonly security: AppliedSecurity
+  /** Of all its requests, in the order in which they pass them. */
+  readonly filters?: readonly MeshFilter[]
   readonly source: SourceLocation
 }
 

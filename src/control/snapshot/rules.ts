@@ -18,6 +18,8 @@ import { sourceLocation } from '../model/document.ts'
 import type { GrpcRouteRule, HttpRouteRule, RouteFilter } from '../model/route-kinds.ts'
 import type { FieldPath } from '../model/yaml-text.ts'
 import type { BackendResolver, RouteDocument } from './backends.ts'
+import type { DocumentIndex } from './document-index.ts'
+import { meshFilter, resolveFilter } from './filters.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from './mesh-snapshot.ts'
 import type { RankedRoute } from './precedence.ts'
 import type { ReferenceFault } from './status.ts'
@@ -34,10 +36,11 @@ type Forward = Extract<MeshRouteAction, { kind: 'forward' }>
 /** `parentNamespace`: of the Service the route is attached to; undefined for a Gateway. */
 export function compileRules(
   document: RouteDocument,
+  index: DocumentIndex,
   resolver: BackendResolver,
   parentNamespace: string | undefined,
 ): CompiledRules {
-  const references = new References(document, resolver, parentNamespace)
+  const references = new References(document, index, resolver, parentNamespace)
   const routes: RankedRoute[] = []
   for (const [ruleIndex, { name, behaviour, matches }] of ruleDrafts(document, references).entries()) {
     const ruleName = name ?? String(ruleIndex)
@@ -95,7 +98,10 @@ function rulePath(index: number): FieldPath {
 
 function compileHttpRule(rule: HttpRouteRule, path: FieldPath, references: References, route: string): Behaviour {
   const { cors, requestRedirect, urlRewrite } = filterFields(rule.filters)
-  const shared = { ...headerModifiers(rule.filters), ...(cors === undefined ? {} : { cors: toCorsSpec(cors) }) }
+  const own = { ...headerModifiers(rule.filters), ...(cors === undefined ? {} : { cors: toCorsSpec(cors) }) }
+  const extensions = references.filters(rule.filters, path)
+  const shared = { ...own, ...extensions }
+  if (extensions === undefined) return { ...shared, action: { kind: 'invalid', status: 500 } }
   if (requestRedirect !== undefined)
     return { ...shared, action: { kind: 'redirect', redirect: toRedirectSpec(requestRedirect) } }
   const backends = references.backends(rule, path)
@@ -118,10 +124,12 @@ function compileHttpRule(rule: HttpRouteRule, path: FieldPath, references: Refer
 
 /** What is invalid is UNAVAILABLE for gRPC (GRPCRouteRule.backendRefs), which is what a gRPC client makes of 503. */
 function compileGrpcRule(rule: GrpcRouteRule, path: FieldPath, references: References, route: string): Behaviour {
-  const shared = headerModifiers(rule.filters)
+  const extensions = references.filters(rule.filters, path)
+  const shared = { ...headerModifiers(rule.filters), ...extensions }
   const backends = references.backends(rule, path)
   const mirrors = references.mirrors(rule.filters, path)
-  if (!backends.some(takesTraffic)) return { ...shared, action: { kind: 'invalid', status: 503 } }
+  if (extensions === undefined || !backends.some(takesTraffic))
+    return { ...shared, action: { kind: 'invalid', status: 503 } }
   const session = sessionOf(rule, path, route)
   return {
     ...shared,
@@ -151,11 +159,18 @@ class References {
   readonly problems: Problem[] = []
   fault: ReferenceFault | undefined
   readonly #document: RouteDocument
+  readonly #index: DocumentIndex
   readonly #resolver: BackendResolver
   readonly #parentNamespace: string | undefined
 
-  constructor(document: RouteDocument, resolver: BackendResolver, parentNamespace: string | undefined) {
+  constructor(
+    document: RouteDocument,
+    index: DocumentIndex,
+    resolver: BackendResolver,
+    parentNamespace: string | undefined,
+  ) {
     this.#document = document
+    this.#index = index
     this.#resolver = resolver
     this.#parentNamespace = parentNamespace
   }
@@ -185,6 +200,25 @@ class References {
       this.#failed(target.problem, target.fault)
       return []
     })
+  }
+
+  /** Undefined: one of them leads nowhere, and the rule must not serve without it (HTTPRouteFilter.extensionRef). */
+  filters(filters: readonly RouteFilter[], path: FieldPath): Pick<MeshRoute, 'filters'> | undefined {
+    const found = filters.flatMap(({ extensionRef }, index) => {
+      if (extensionRef === undefined) return []
+      const resolved = resolveFilter(this.#index, this.#document, extensionRef, [
+        ...path,
+        'filters',
+        index,
+        'extensionRef',
+      ])
+      if ('filter' in resolved) return [meshFilter(resolved.filter)]
+      this.#failed(resolved.problem, resolved.fault)
+      return [undefined]
+    })
+    if (found.length === 0) return {}
+    const known = found.filter((filter) => filter !== undefined)
+    return known.length === found.length ? { filters: known } : undefined
   }
 
   #failed(problem: Problem, fault: ReferenceFault): void {

@@ -1,0 +1,53 @@
+// Filter: what requests pass, or are answered by, where a route names it or its targetRefs say so.
+import { z } from 'zod'
+
+import { groupNameSchema, objectNameSchema, ruleIssue } from '../../policies/scalars.schema.ts'
+import { typescriptFilterSchema } from '../../policies/typescript-filter/typescript-filter.schema.ts'
+import type { TypescriptFilterSettings } from '../../policies/typescript-filter/typescript-filter.schema.ts'
+
+export interface FilterTarget {
+  readonly group: string
+  readonly kind: 'Service' | 'Gateway'
+  readonly name: string
+}
+
+/** Exactly one form is present. */
+export interface FilterForms {
+  readonly typescript?: TypescriptFilterSettings
+}
+
+export interface FilterSpec extends FilterForms {
+  /** Empty: only where routes name it. */
+  readonly targetRefs: readonly FilterTarget[]
+}
+
+const forms = {
+  typescript: typescriptFilterSchema.exactOptional(),
+}
+
+function checkForm(ctx: z.core.ParsePayload<FilterSpec>): void {
+  const names = Object.keys(forms) as (keyof FilterForms)[]
+  const present = names.filter((name) => ctx.value[name] !== undefined)
+  if (present.length === 0)
+    ctx.issues.push(ruleIssue(ctx.value, [], `a Filter needs one of ${names.join(', ')}`, 'HDL006'))
+  for (const name of present.slice(1))
+    ctx.issues.push(ruleIssue(ctx.value, [name], `${present[0]} and ${name} exclude each other: write two Filters`))
+}
+
+export const filterFields: z.ZodRawShape = {
+  spec: z
+    .strictObject({
+      targetRefs: z
+        .array(
+          z.strictObject({
+            group: groupNameSchema.default(''),
+            kind: z.enum(['Service', 'Gateway']),
+            name: objectNameSchema,
+          }),
+        )
+        .max(16)
+        .default([]),
+      ...forms,
+    })
+    .check(checkForm),
+}

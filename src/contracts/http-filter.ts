@@ -1,6 +1,6 @@
 // What an HTTP filter sees of a request before it is routed, and what it may answer it with.
 import type { AuthorizationRecord, RateLimitRecord, ResponseFlag } from './decision-record.ts'
-import type { RequestHead } from './http-message.ts'
+import type { RequestHead, ResponseHead } from './http-message.ts'
 
 /** The connection that a request or a stream of bytes came by. */
 export interface PeerFacts {
@@ -80,6 +80,8 @@ export interface HttpFilter {
   ownsHeader?(name: string): boolean
   /** Undefined: the request goes on. A promise only where something has to be waited for. A rejection refuses the request. */
   apply(request: FilteredRequest): FilterResult | Promise<FilterResult>
+  /** Changes the head that goes to the caller, be it the application's or the proxy's own, once. The last filter comes first. */
+  readonly respond?: (request: FilteredRequest, response: ResponseHead) => void
 }
 
 /** Counts what one limit has said. */

@@ -22,6 +22,7 @@ import {
   CorsSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { HeaderMutationSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts'
 import { LocalRateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import {
@@ -104,6 +105,7 @@ const registry: Registry = createRegistry(
   ForwardProxySchema,
   ForwardedHeaderSchema,
   HTTPFaultSchema,
+  HeaderMutationSchema,
   HttpConnectionManagerSchema,
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,

@@ -2,6 +2,8 @@
 import { z } from 'zod'
 
 import { groupNameSchema, objectNameSchema, ruleIssue } from '../../policies/scalars.schema.ts'
+import { transformationSchema } from '../../policies/transformation/transformation.schema.ts'
+import type { Transformation } from '../../policies/transformation/transformation.schema.ts'
 import { typescriptFilterSchema } from '../../policies/typescript-filter/typescript-filter.schema.ts'
 import type { TypescriptFilterSettings } from '../../policies/typescript-filter/typescript-filter.schema.ts'
 
@@ -14,6 +16,7 @@ export interface FilterTarget {
 /** Exactly one form is present. */
 export interface FilterForms {
   readonly typescript?: TypescriptFilterSettings
+  readonly transformation?: Transformation
 }
 
 export interface FilterSpec extends FilterForms {
@@ -23,6 +26,7 @@ export interface FilterSpec extends FilterForms {
 
 const forms = {
   typescript: typescriptFilterSchema.exactOptional(),
+  transformation: transformationSchema.exactOptional(),
 }
 
 function checkForm(ctx: z.core.ParsePayload<FilterSpec>): void {

@@ -1,6 +1,7 @@
 // Filter documents → what routes that name them, workloads behind Services and Gateways have requests pass, in order.
 import type { Problem } from '../../contracts/problem.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
+import { toTransformationSpec } from '../../policies/transformation/transformation.schema.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import type { FilterTarget } from '../model/filter-kind.ts'
@@ -54,6 +55,8 @@ export function resolveFilter(
 export function meshFilter(filter: Filter): MeshFilter {
   const { id, folder, spec } = filter
   const place = { name: id, source: sourceLocation(filter) }
+  if (spec.transformation !== undefined)
+    return { ...place, kind: 'transformation', spec: toTransformationSpec(spec.transformation) }
   return {
     ...place,
     kind: 'typescript',

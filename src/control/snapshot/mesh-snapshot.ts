@@ -30,6 +30,7 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
 import type { TypescriptFilterSettings } from '../../policies/typescript-filter/typescript-filter.schema.ts'
 import type { MeshSecret } from './secrets.ts'
 import type { AppliedSecurity } from './security.ts'
@@ -109,14 +110,15 @@ export interface MeshWorkloadPort {
 }
 
 /** What a request passes on its way and its response on the way back. `name`: "Filter/default/tenant". */
-export interface MeshFilter {
-  readonly name: string
-  readonly source: SourceLocation
-  readonly kind: 'typescript'
-  readonly settings: TypescriptFilterSettings
-  /** Absolute folder that `settings.file` starts from; absent: the document came without a file. */
-  readonly folder?: string
-}
+export type MeshFilter = { readonly name: string; readonly source: SourceLocation } & (
+  | {
+      readonly kind: 'typescript'
+      readonly settings: TypescriptFilterSettings
+      /** Absolute folder that `settings.file` starts from; absent: the document came without a file. */
+      readonly folder?: string
+    }
+  | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
+)
 
 /**
  * What is spoken on a port. `http`: HTTP/1.1. `grpc` is HTTP/2 too. `tcp`: bytes. `tls`: the application's own TLS, which passes through.

@@ -30,6 +30,7 @@ import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.x
 import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from '../snapshot/mesh-snapshot.ts'
+import { routeFilters } from './build-filters.ts'
 import type { CallerEgress } from './egress-security.ts'
 import type { RequestKeys } from './request-keys.ts'
 
@@ -115,6 +116,7 @@ export function buildRoute(route: MeshRoute, destinations: DestinationPolicies):
     responseHeadersToRemove: response.remove,
     typedPerFilterConfig: {
       ...encodeCors(route.cors),
+      ...routeFilters(route.filters),
       ...encodeFaults(loneFaults(route.action, destinations)),
       ...encodeSessionPersistence(route.action.kind === 'forward' ? route.action.sessionPersistence : undefined),
     },

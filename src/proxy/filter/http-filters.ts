@@ -12,7 +12,9 @@ import type { RateLimitDeps } from '../../policies/rate-limit/local-rate-limit.r
 import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { requestAuthenticationFilter } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type { RequestAuthenticationDeps } from '../../policies/request-authentication/request-authentication.runtime.ts'
+import { transformationFilter } from '../../policies/transformation/transformation.runtime.ts'
 import type {
+  DocumentFilterConfig,
   HttpConnectionManagerConfig,
   HttpFilterConfig,
   ListenerConfig,
@@ -34,6 +36,7 @@ export class HttpFilters {
   readonly #deps: BuildDeps
   /** As long as somebody has the configuration, be it a connection that came before the newest one. */
   readonly #managers = new WeakMap<HttpConnectionManagerConfig, BuiltFilters>()
+  readonly #routes = new WeakMap<readonly DocumentFilterConfig[], BuiltFilters>()
   readonly #streams = new WeakMap<TcpProxyConfig, Authorizer>()
 
   constructor(deps: HttpFilterDeps) {
@@ -56,8 +59,14 @@ export class HttpFilters {
     return reauthorizes
   }
 
-  of(manager: HttpConnectionManagerConfig): readonly HttpFilter[] {
-    return this.#built(manager).filters
+  of(manager: HttpConnectionManagerConfig): BuiltFilters {
+    return this.#built(manager)
+  }
+
+  ofRoute(configs: readonly DocumentFilterConfig[]): BuiltFilters {
+    let built = this.#routes.get(configs)
+    if (built === undefined) this.#routes.set(configs, (built = buildFilters(configs, this.#deps)))
+    return built
   }
 
   #built(manager: HttpConnectionManagerConfig): BuiltFilters {
@@ -90,8 +99,10 @@ export class HttpFilters {
   }
 }
 
-interface BuiltFilters {
+export interface BuiltFilters {
   readonly filters: readonly HttpFilter[]
+  /** Those that see responses, in the order in which they do. */
+  readonly responders: readonly HttpFilter[]
   /** Those among them. */
   readonly authorizers: readonly Authorizer[]
 }
@@ -116,7 +127,7 @@ function buildFilters(configs: readonly HttpFilterConfig[], deps: BuildDeps): Bu
     }
   }
   endRules()
-  return { filters, authorizers }
+  return { filters, responders: filters.filter(({ respond }) => respond !== undefined).toReversed(), authorizers }
 }
 
 function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }>, deps: BuildDeps): HttpFilter {
@@ -127,6 +138,8 @@ function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }
       return localRateLimitFilter(config.spec, deps)
     case 'global-rate-limit':
       return globalRateLimitFilter(config.spec, { ...deps, ask: createAskRateLimit(config.spec.server.cluster, deps) })
+    case 'transformation':
+      return transformationFilter(config.spec)
     case 'external-authorization':
     default:
       return externalAuthorization(config, deps)

@@ -3,7 +3,7 @@ import type { AuthorizationRecord, ResponseFlag } from '../../contracts/decision
 import type { FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
-import { HeaderList } from '../../core/header-list.ts'
+import type { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
 import { authorizationRefusal, type Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { joinVerdicts } from '../../policies/authorization/egress-verdict.runtime.ts'
@@ -18,21 +18,27 @@ import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
 import type { StreamOrigin } from '../listener/downstream-connection.ts'
-import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
+import {
+  decide,
+  type FilterDecision,
+  type ForwardDecision,
+  type RespondDecision,
+  type RoutedDecision,
+} from '../runtime/decide.ts'
 import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
-import { type Authority, formatAuthority, splitAuthority } from './authority.ts'
+import { type Authority, formatAuthority } from './authority.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
 import { hashedRequest } from './hashed-request.ts'
 import type { HttpFilters } from './http-filters.ts'
-import { peerFacts } from './peer-facts.ts'
 import { RequestFilters } from './request-filters.ts'
 import { RequestMirrors } from './request-mirrors.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
+import { serveConnect } from './served-connect.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 import { WatchedRequest } from './watched-request.ts'
 
@@ -264,16 +270,26 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     try {
       this.#act(result)
     } catch (error) {
-      this.#deps.logger.error('request not served', { error: errorMessage(error) })
-      if (this.#proxied === undefined)
-        this.#refuse(500, [], 'heddle could not decide on this request: its log says why')
-      else this.#stream.abort(new Error('request not served'))
+      this.#undecided(error)
     }
+  }
+
+  #undecided(error: unknown): void {
+    this.#deps.logger.error('request not served', { error: errorMessage(error) })
+    if (this.#proxied === undefined) this.#refuse(500, [], 'heddle could not decide on this request: its log says why')
+    else this.#stream.abort(new Error('request not served'))
   }
 
   #act(result: RouteLookupResult): void {
     if (this.#stream.request.method === 'CONNECT' && result.kind !== 'refused') {
-      this.#connect(result.kind === 'routes' ? result.routes.config.name : undefined)
+      const service = result.kind === 'routes' ? result.routes.config.name : undefined
+      serveConnect(this.#deps, this.#stream, this.#origin, this.#exchange, service, {
+        finished: () => this.#finished,
+        refuse: (refusal) => this.#refuseFiltered(refusal),
+        remoteAddress: () => this.#remoteAddress(),
+        refusalNow: () => this.#refusalNow(),
+        finish: () => this.finish(),
+      })
       return
     }
     switch (result.kind) {
@@ -290,10 +306,38 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
         exchange.routeConfiguration = decision.routeConfiguration
         exchange.virtualHost = decision.virtualHost
         exchange.route = decision.route
-        if (decision.kind === 'respond') this.#respond(decision)
-        else this.#forward(decision)
+        if (decision.kind === 'filter') this.#filterRouted(decision)
+        else this.#follow(decision)
       }
     }
+  }
+
+  #follow(decision: RoutedDecision): void {
+    if (decision.kind === 'respond') this.#respond(decision)
+    else this.#forward(decision)
+  }
+
+  #filterRouted({ filters, request, proceed }: FilterDecision): void {
+    const result = this.#requestFilters().runRouted(filters, request, () => this.#remoteAddress())
+    if (!(result instanceof Promise)) {
+      if (result === undefined) this.#follow(proceed())
+      else this.#refuseFiltered(result)
+      return
+    }
+    if (!this.#body.awaited) this.#stream.pause()
+    void this.#awaitRouted(result, proceed)
+  }
+
+  async #awaitRouted(pending: Promise<FilterResult>, proceed: FilterDecision['proceed']): Promise<void> {
+    const refusal = await pending
+    if (this.#finished) return
+    try {
+      if (refusal === undefined) this.#follow(proceed())
+      else this.#refuseFiltered(refusal)
+    } catch (error) {
+      this.#undecided(error)
+    }
+    this.#stream.resume()
   }
 
   #respond(decision: RespondDecision): void {
@@ -342,7 +386,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const outbound = this.#origin.listener.config.direction === 'outbound'
     const spiffeId = outbound ? this.#deps.spiffeId : exchange.sourcePrincipal
     const caller = { address: this.#remoteAddress(), spiffeId }
-    const hashed = hashedRequest(decision.hasher, this.#stream.request, caller, this.#deps.random, modifyResponse)
+    const hashed = hashedRequest(decision.hasher, decision.routed, caller, this.#deps.random, modifyResponse)
     this.#proxy({ ...plan, ...hashed })
   }
 
@@ -390,60 +434,6 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     if (this.#finished) this.#mirrors.compare(this.#exchange)
   }
 
-  /** Where nothing of a CONNECT will be looked into, it is decided now: its caller is told in words. */
-  #bytesVerdict(service: string): AuthorizationRecord | undefined {
-    const chain = this.#origin.opaqueChain(service)
-    const authorizer = chain === undefined ? undefined : this.#deps.filters.authorizerOf(chain)
-    return authorizer?.authorizeConnection(peerFacts(this.#stream.connection, this.#remoteAddress()))
-  }
-
-  #connect(service: string | undefined): void {
-    const verdict = service === undefined ? undefined : this.#bytesVerdict(service)
-    if (verdict?.allowed === false) {
-      this.#exchange.authorization = verdict
-      this.#exchange.egressRefused = 'policy'
-      this.#exchange.destinationService = this.#deps.clusters.get(service as string)?.serviceHost
-      this.#refuseFiltered(authorizationRefusal)
-      return
-    }
-    const authority = splitAuthority(this.#stream.request.authority)
-    // Not now: the connection is in the middle of reading.
-    queueMicrotask(() => {
-      if (this.#finished) return
-      const { connection, head } = this.#stream.takeOver({ status: 200, headers: new HeaderList() })
-      this.#origin.continueConnect(connection, head, {
-        authority,
-        service,
-        reauthorize: () => this.#reauthorizeTunnel(service),
-        onTunnelClosed: ({ sentBytes, receivedBytes }, error) => {
-          const exchange = this.#exchange
-          exchange.cluster = 'passthrough'
-          exchange.destinationAddress = formatAuthority(authority)
-          exchange.requestBytes = sentBytes
-          exchange.responseBytes = receivedBytes
-          exchange.status = 200
-          exchange.detail ??= error?.message
-          if (error !== undefined) exchange.flags.push('UF')
-          this.finish()
-        },
-      })
-    })
-  }
-
-  /** As `reauthorize`, of what follows an accepted CONNECT: with an error it is to be ended. */
-  #reauthorizeTunnel(service: string | undefined): Error | undefined {
-    const verdict = this.#finished ? undefined : this.#refusalNow()
-    if (verdict === undefined) return undefined
-    const exchange = this.#exchange
-    exchange.authorization = verdict
-    exchange.flags.push('UAEX')
-    exchange.detail = `no longer allowed: ${verdict.reason}`
-    exchange.status = 200
-    // of what goes to a service nobody tells the end
-    if (service !== undefined) this.finish()
-    return new Error(exchange.detail)
-  }
-
   #refuse(status: number, flags: readonly ResponseFlag[], detail: string): void {
     const { head, body } = textResponse(status, detail)
     this.#answer(head, body, flags, detail)
@@ -451,6 +441,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
 
   #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string, grpcStatus?: number): void {
     const exchange = this.#exchange
+    this.#filters?.respond(head)
     exchange.flags.push(...flags)
     exchange.detail = detail
     const { bodyLength, expectsContinue } = this.#stream

@@ -16,7 +16,7 @@ import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/r
 import type { RouteConfiguration as RouteConfigurationMessage } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import type { SourceInfo } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
-import { metadataKey } from '../../contracts/xds/names.ts'
+import { isRouteFilterKey, metadataKey } from '../../contracts/xds/names.ts'
 import { createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
@@ -40,6 +40,7 @@ import { decodeStickySplit } from '../../policies/traffic-split/sticky-split.xds
 import { decodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { compileRouteConfiguration } from '../route/compiled-route-configuration.ts'
+import { decodeRouteFilters } from './decode-filters.ts'
 import { parseResource, refuseFields, within } from './parse-resource.ts'
 import type { ForwardAction, Route, RouteAction, RouteConfiguration, VirtualHost } from './runtime-config.ts'
 
@@ -105,6 +106,7 @@ function decodeRoute(message: RouteMessage): Route {
   const requestHeaders = decodeHeaderModifier(message.requestHeadersToAdd, message.requestHeadersToRemove)
   const responseHeaders = decodeHeaderModifier(message.responseHeadersToAdd, message.responseHeadersToRemove)
   const cors = decodeCors(message.typedPerFilterConfig)
+  const filters = decodeRouteFilters(message.typedPerFilterConfig)
   return {
     name: message.name,
     ...(source === undefined ? {} : { source }),
@@ -113,6 +115,7 @@ function decodeRoute(message: RouteMessage): Route {
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
     ...(cors === undefined ? {} : { cors }),
+    ...(filters.length === 0 ? {} : { filters }),
   }
 }
 
@@ -138,7 +141,8 @@ function refuseFilterConfigs(
 ): void {
   for (const [name, any] of Object.entries(typedPerFilterConfig)) {
     const optional = isTypedConfig(any, FilterConfigSchema) && readTypedConfig(any, FilterConfigSchema, name).isOptional
-    if (!known.includes(name) && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
+    if (!known.includes(name) && !isRouteFilterKey(name) && !optional)
+      throw new Error(`typed_per_filter_config "${name}" is not supported`)
   }
 }
 

@@ -25,6 +25,7 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
 
 export interface RuntimeConfig {
   /** Revision of the snapshot that the newest resource came from. */
@@ -97,6 +98,7 @@ export interface HttpConnectionManagerConfig {
 }
 
 export type HttpFilterConfig =
+  | DocumentFilterConfig
   | { readonly kind: 'request-authentication'; readonly spec: RequestAuthenticationSpec }
   | { readonly kind: 'authorization'; readonly spec: RbacFilterSpec }
   | { readonly kind: 'local-rate-limit'; readonly spec: LocalRateLimitSpec }
@@ -107,6 +109,12 @@ export type HttpFilterConfig =
       readonly spec: ExternalAuthorizationSpec
       readonly asked?: RbacRules
     }
+
+/** What Filter documents say, for a listener or a route. */
+export interface DocumentFilterConfig {
+  readonly kind: 'transformation'
+  readonly spec: TransformationSpec
+}
 
 /** Bytes both ways to one of the backends. */
 export interface TcpProxyConfig {
@@ -157,6 +165,8 @@ export interface Route {
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
   readonly cors?: CorsSpec
+  /** What its requests pass, in this order. */
+  readonly filters?: readonly DocumentFilterConfig[]
 }
 
 export type RouteAction =

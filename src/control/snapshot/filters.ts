@@ -52,17 +52,14 @@ export function resolveFilter(
   return bad('FilterNotFound', 'HDL008', 'name', message, hint)
 }
 
-export function meshFilter(filter: Filter): MeshFilter {
+/** Undefined: it is none that requests pass, but says what becomes of them. */
+export function meshFilter(filter: Filter): MeshFilter | undefined {
   const { id, folder, spec } = filter
   const place = { name: id, source: sourceLocation(filter) }
   if (spec.transformation !== undefined)
     return { ...place, kind: 'transformation', spec: toTransformationSpec(spec.transformation) }
-  return {
-    ...place,
-    kind: 'typescript',
-    settings: spec.typescript as NonNullable<typeof spec.typescript>,
-    ...(folder === undefined ? {} : { folder }),
-  }
+  if (spec.typescript === undefined) return undefined
+  return { ...place, kind: 'typescript', settings: spec.typescript, ...(folder === undefined ? {} : { folder }) }
 }
 
 /** What Filters say by targetRefs: the oldest first, then by name. */
@@ -83,6 +80,7 @@ export class TargetedFilters {
     for (const filter of index.all('Filter').toSorted(compareAge)) {
       if (filter.spec.targetRefs.length === 0) continue
       const compiled = meshFilter(filter)
+      if (compiled === undefined) continue
       const ancestors = filter.spec.targetRefs.map((target, position) =>
         this.#attach(filter, position, target, compiled),
       )

@@ -2,6 +2,7 @@
 import * as fc from 'fast-check'
 
 import type { RbacFilterSpec, RbacRules } from '../../src/policies/authorization/authorization.spec.ts'
+import type { CompressionSpec, ContentCoding } from '../../src/policies/compression/compression.spec.ts'
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { FaultsSpec } from '../../src/policies/faults/faults.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
@@ -99,6 +100,27 @@ function readable({ name, value }: HeaderLineSpec): HeaderLineSpec {
 
 export const transformation: fc.Arbitrary<TransformationSpec> = fc.record(
   { request: changes, response: changes },
+  { noNullPrototype: true },
+)
+
+const codings: Record<ContentCoding, number> = { br: 11, zstd: 19, gzip: 9 }
+
+export const compression: fc.Arbitrary<CompressionSpec> = fc.record(
+  {
+    codings: fc
+      .subarray(Object.keys(codings) as ContentCoding[], { minLength: 1 })
+      .chain((chosen) =>
+        fc.tuple(
+          ...chosen.map((coding) =>
+            fc
+              .integer({ min: 1, max: codings[coding] })
+              .map((level): { coding: ContentCoding; level: number } => ({ coding, level })),
+          ),
+        ),
+      ),
+    contentTypes: fc.array(fc.constantFrom('text/html', 'application/json', 'image/svg+xml'), { minLength: 1 }),
+    minContentLengthBytes: fc.integer({ min: 0, max: 1_048_576 }),
+  },
   { noNullPrototype: true },
 )
 

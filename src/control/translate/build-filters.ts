@@ -5,6 +5,7 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import { FilterConfigSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { routeFilterKey } from '../../contracts/xds/names.ts'
+import { encodeCompression } from '../../policies/compression/compression.xds.ts'
 import { encodeTransformation } from '../../policies/transformation/transformation.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshFilter } from '../snapshot/mesh-snapshot.ts'
@@ -12,8 +13,8 @@ import type { HttpSettings } from './http-settings.ts'
 
 function listenerFilters(filters: readonly MeshFilter[]): MessageInitShape<typeof HttpFilterSchema>[] {
   return filters.flatMap((filter) =>
-    encodeFilter(filter).map((value) => ({
-      name: filter.name,
+    encodeFilter(filter).map((value, index) => ({
+      name: index === 0 ? filter.name : `${filter.name}/${index}`,
       configType: { case: 'typedConfig' as const, value },
     })),
   )
@@ -36,5 +37,5 @@ export function routeFilters(filters: readonly MeshFilter[] = []): Record<string
 
 function encodeFilter(filter: MeshFilter): readonly Any[] {
   if (filter.kind === 'transformation') return [encodeTransformation(filter.spec)]
-  return []
+  return filter.kind === 'compression' ? encodeCompression(filter.spec) : []
 }

@@ -7,6 +7,7 @@ import type { Logger } from '../../core/logger.ts'
 import type { ServerStream } from '../codec/http-stream.ts'
 import type { DocumentFilterConfig, HttpConnectionManagerConfig } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
+import type { ResponseCompression } from '../upstream/compressed-stream.ts'
 import type { RequestBody } from '../upstream/request-body.ts'
 import { guardTrailers } from './guarded-trailers.ts'
 import { type BuiltFilters, type HttpFilters, runFilters } from './http-filters.ts'
@@ -16,6 +17,8 @@ export interface RequestFiltersDeps {
   readonly filters: HttpFilters
   readonly logger: Logger
 }
+
+const none: readonly never[] = []
 
 export class RequestFilters implements FilteredBody {
   readonly #deps: RequestFiltersDeps
@@ -91,6 +94,13 @@ export class RequestFilters implements FilteredBody {
       for (let i = 0; i < headers.length; i += 2) response.headers.add(headers[i] as string, headers[i + 1] as string)
       this.respond(response)
     }
+  }
+
+  /** Undefined: bodies of responses go as they are. */
+  get compression(): ResponseCompression | undefined {
+    const [ofRoute, ofListener] = [this.#routed?.filters.compressors ?? none, this.#passed?.compressors ?? none]
+    if (ofRoute.length + ofListener.length === 0) return undefined
+    return { compressors: [...ofRoute, ...ofListener], slots: this.#deps.filters.compressionSlots }
   }
 
   get #hasResponders(): boolean {

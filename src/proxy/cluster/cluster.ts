@@ -70,6 +70,8 @@ export class Cluster {
   readonly #breaker: CircuitBreaker
   #concurrency: AdaptiveConcurrency | undefined
   #hedgeDelay: HedgeDelay | undefined
+  /** By what the route itself says: merged once, not with each request. */
+  #routeSettings = new WeakMap<RouteSettings, RouteSettings>()
   /** Made when a session is looked for. */
   #bySession: ReadonlyMap<string, Endpoint> | undefined
   #budget: RetryBudget
@@ -122,10 +124,12 @@ export class Cluster {
 
   /** What holds for a route here: what it leaves open is as the destination's policy says. */
   settingsOf(route: RouteSettings): RouteSettings {
-    const { routeDefaults } = this.#config
-    if (routeDefaults === undefined) return route
-    const { timeouts, retry = routeDefaults.retry } = route
-    return { timeouts: { ...routeDefaults.timeouts, ...timeouts }, ...(retry === undefined ? {} : { retry }) }
+    if (this.#config.routeDefaults === undefined) return route
+    const known = this.#routeSettings.get(route)
+    if (known !== undefined) return known
+    const settings = mergedSettings(route, this.#config.routeDefaults)
+    this.#routeSettings.set(route, settings)
+    return settings
   }
 
   /** False: so many requests are under way that no more may be. */
@@ -193,6 +197,7 @@ export class Cluster {
     const before = this.#config
     this.#config = config
     this.#breaker.limits = config.circuitBreaker
+    this.#routeSettings = new WeakMap()
     if (!isDeepStrictEqual(before.adaptiveConcurrency, config.adaptiveConcurrency))
       this.#concurrency = this.#adaptiveConcurrency()
     if (!isDeepStrictEqual(before.hedging, config.hedging)) this.#hedgeDelay = hedgeDelayOf(config)
@@ -444,6 +449,11 @@ export class Cluster {
     if (secret?.kind !== 'roots') throw new Error(`the roots ${name} are not here`)
     return secret.rootsPem
   }
+}
+
+function mergedSettings(route: RouteSettings, defaults: RouteSettings): RouteSettings {
+  const { timeouts, retry = defaults.retry } = route
+  return { timeouts: { ...defaults.timeouts, ...timeouts }, ...(retry === undefined ? {} : { retry }) }
 }
 
 function hedgeDelayOf({ hedging }: ClusterConfig): HedgeDelay | undefined {

@@ -59,6 +59,8 @@ const httpProtocols: Readonly<Record<UpstreamProtocol, OfferedProtocols>> = {
 const tcpProtocols: OfferedProtocols = { inMesh: ['heddle-tcp'], outside: [] }
 
 export class Cluster {
+  /** What sessions call it. */
+  readonly sessionKey: string
   readonly #deps: ClusterDeps
   readonly #endpoints = new Map<string, Endpoint>()
   /** Names that are resolved while in use, with discovery `dns`. */
@@ -80,6 +82,7 @@ export class Cluster {
   #upgrades: boolean
 
   constructor(deps: ClusterDeps, config: ClusterConfig) {
+    this.sessionKey = sessionKey(config.name)
     this.#deps = deps
     this.#config = config
     this.#breaker = new CircuitBreaker(config.circuitBreaker)
@@ -279,7 +282,7 @@ export class Cluster {
   }
 
   #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
-    this.#bySession ??= new Map(this.endpoints.map((endpoint) => [sessionKey(endpoint.address), endpoint]))
+    this.#bySession ??= new Map(this.endpoints.map((endpoint) => [endpoint.sessionKey, endpoint]))
     const endpoint = this.#bySession.get(session)
     const usable = endpoint?.bound === true && endpoint.weight > 0 && avoid?.has(endpoint) !== true
     return usable ? endpoint : undefined

@@ -3,6 +3,7 @@ import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
 import { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
+import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
 
@@ -24,6 +25,7 @@ export class Endpoint implements LoadBalancedEndpoint {
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig
   #workload: string | undefined
+  #sessionKey: string | undefined
 
   constructor(config: EndpointConfig, sinceMs: number, createPool: (protocol: UpstreamProtocol) => EndpointPool) {
     this.address = `${config.host}:${config.port}`
@@ -71,6 +73,11 @@ export class Endpoint implements LoadBalancedEndpoint {
   /** "namespace/name". */
   get workload(): string | undefined {
     return this.#workload
+  }
+
+  /** What sessions call it. */
+  get sessionKey(): string {
+    return (this.#sessionKey ??= sessionKey(this.address))
   }
 
   /** Opened when first asked for. */

@@ -229,7 +229,7 @@ export class ProxiedRequest implements HedgedRequest {
     const { session, cluster } = this.#plan
     if (session !== undefined) {
       const nowMs = this.#deps.clock.nowMs()
-      session.keeper.keep(head, session.found, cluster.config.name, attempt.endpoint.address, nowMs)
+      session.keeper.keep(head, session.found, cluster.sessionKey, attempt.endpoint.sessionKey, nowMs)
     }
     this.#plan.modifyResponse(head)
     this.#stream.sendHead(head, length)

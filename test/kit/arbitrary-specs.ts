@@ -386,7 +386,8 @@ export const localRateLimits: fc.Arbitrary<LocalRateLimitSpec[]> = fc.uniqueArra
       limit.descriptor.length > 0
         ? fc.constant<LocalRateLimitSpec>(limit)
         : fc.constantFrom<LocalRateLimitSpec>(limit, { ...limit, shared: true }),
-    ),
+    )
+    .chain((limit) => fc.constantFrom<LocalRateLimitSpec>(limit, { ...limit, announced: true })),
   { selector: ({ name }) => name, maxLength: 4 },
 )
 

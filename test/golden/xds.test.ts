@@ -15,6 +15,7 @@ import {
   RouteActionSchema,
 } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
+import { OpenTelemetryConfigSchema } from '../../src/contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import { FileAccessLogSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import {
@@ -86,6 +87,7 @@ const schemas = {
   [typeUrls.secret]: SecretSchema,
 }
 const registry: Registry = createRegistry(
+  OpenTelemetryConfigSchema,
   RBACPerRouteSchema,
   RBACSchema,
   NetworkRbacSchema,

@@ -68,6 +68,7 @@ export type ProxyMetric =
   | 'authorization'
   | 'egressRefused'
   | 'rateLimit'
+  | 'spans'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -249,6 +250,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Requests that a rate limit has counted. verdict: allowed, limited, dry_run (beyond the limit, and not refused for it), failed (nobody could be asked).',
     labels: ['limit', 'verdict'],
+  },
+  spans: {
+    name: 'heddle_spans_total',
+    kind: 'counter',
+    help: 'Spans for the trace collector. result: exported, refused (by it), failed (it could not be reached), overflow (too many were waiting).',
+    labels: ['result'],
   },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',

@@ -21,6 +21,7 @@ import type { StreamOrigin } from '../listener/downstream-connection.ts'
 import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
 import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
+import { beginTraced } from '../telemetry/begin-exchange.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { sendReply, textResponse } from '../upstream/local-reply.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
@@ -83,7 +84,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs } = chain.filter
+    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs, tracing } = chain.filter
     this.#exchange.accessLog = accessLog
     if (tls?.kind === 'terminate') {
       request.scheme = 'https'
@@ -108,6 +109,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       request.path = path
       const caller = this.#caller()
       prepareRequest(request, caller, direction, forwarding, this.#deps.random)
+      if (tracing !== undefined) this.#exchange.traced = beginTraced(request.headers, tracing, this.#deps.random)
       if (chain.filter.filters !== undefined)
         remoteAddress = remoteAddressOf(request, caller, direction, forwarding, this.#exchange.mtls)
     }

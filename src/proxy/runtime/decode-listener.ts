@@ -42,6 +42,7 @@ import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limi
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
+import { decodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
 import { decodeRouteConfiguration, sourceLocation } from './decode-route.ts'
@@ -174,6 +175,7 @@ function decodeConnectionManager(
   authorization: readonly RbacFilterSpec[],
 ): HttpConnectionManagerConfig {
   const { routes, filters } = decodeHttpFilters(manager)
+  const tracing = decodeTracing(manager.tracing)
   const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',
@@ -183,6 +185,7 @@ function decodeConnectionManager(
     forwarding: decodeForwardedHeaders(manager),
     streamIdleTimeoutMs: decodeStreamIdleTimeout(manager),
     accessLog: decodeAccessLog(manager.accessLog),
+    ...(tracing === undefined ? {} : { tracing }),
   }
 }
 

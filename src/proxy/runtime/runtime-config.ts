@@ -25,6 +25,7 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 
 export interface RuntimeConfig {
   /** Revision of the snapshot that the newest resource came from. */
@@ -90,6 +91,8 @@ export interface HttpConnectionManagerConfig {
   readonly forwarding?: ForwardedHeadersSpec
   /** Absent: no line. */
   readonly accessLog?: AccessLogSpec
+  /** Absent: its requests leave no spans. */
+  readonly tracing?: TracingSpec
   /** What a request passes before it is routed, in this order. */
   readonly filters?: readonly HttpFilterConfig[]
   /** Once these filters are in force, what is open is asked again. */

@@ -12,6 +12,7 @@ import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
 import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
+import type { SpanResult } from './trace-exporter.ts'
 
 const namedMethods: ReadonlySet<string> = new Set([
   'GET',
@@ -79,6 +80,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   #verdictRows: readonly number[] = []
   readonly #rateLimitTable: SeriesTable
   readonly #rateLimit: Counter
+  readonly #spanTable: SeriesTable
+  readonly #spans: Counter
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -130,6 +133,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#egressRefused = this.#egressTable.counter(proxyMetrics.egressRefused)
     this.#rateLimitTable = registry.table(proxyMetrics.rateLimit.labels)
     this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
+    this.#spanTable = registry.table(proxyMetrics.spans.labels)
+    this.#spans = this.#spanTable.counter(proxyMetrics.spans)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -228,6 +233,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     const row = (verdict: string): number => this.#rateLimitTable.row(limit, verdict)
     const allowed = row('allowed')
     return (verdict) => this.#rateLimit.add(verdict === 'allowed' ? allowed : row(verdict), 1)
+  }
+
+  spansCounted(result: SpanResult, spans: number): void {
+    this.#spans.add(this.#spanTable.row(result), spans)
   }
 
   configApplied(revision: string): void {

@@ -35,7 +35,7 @@ export interface AttemptFailure {
 /** Whoever has the request answered. Not called once the attempt is over. */
 export interface AttemptOwner {
   /** There is a connection: the head is sent next. */
-  attemptReady(): void
+  attemptReady(attempt: Attempt): void
   /** It has been waited for as long as was said, and no response has begun. Once. */
   attemptSlow(): void
   attemptConnected(stream: ClientStream): void
@@ -60,6 +60,8 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
   readonly startMs: number
   respondedMs = 0
   loadReport: string | undefined
+  /** Set by whoever has it traced apart. */
+  spanId: string | undefined
   readonly #clock: Clock
   readonly #deadlines: DeadlineList
   readonly #cluster: Cluster
@@ -112,14 +114,17 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.#pool.acquire(this, fresh)
   }
 
-  record(outcome: AttemptRecord['outcome'], retriedBecause?: string): AttemptRecord {
+  /** `requestStartMs`: monotonic. */
+  record(outcome: AttemptRecord['outcome'], requestStartMs: number, retriedBecause?: string): AttemptRecord {
     const { workload, address } = this.endpoint
     return {
       endpoint: address,
       workload,
       outcome,
       status: this.status === 0 ? undefined : this.status,
+      startMs: this.startMs - requestStartMs,
       durationMs: this.#clock.monotonicMs() - this.startMs,
+      spanId: this.spanId,
       retriedBecause,
     }
   }
@@ -143,7 +148,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.peerSpiffeId = connection.connection.tls?.peerSpiffeId
     if (connection.protocol === 'HTTP/2' && this.peerSpiffeId !== undefined)
       markSpoken(this.#request.head, this.#spoken)
-    this.#owner?.attemptReady()
+    this.#owner?.attemptReady(this)
     this.stream = connection.send(this.#request, this)
     this.#owner?.attemptConnected(this.stream)
   }

@@ -10,6 +10,7 @@ import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries
 import { parseRetryAfter } from '../../policies/retries/retry-after.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
+import { markTrace, newSpanId } from '../../policies/tracing/trace-context.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../codec/http-stream.ts'
@@ -159,7 +160,10 @@ export class ProxiedRequest implements HedgedRequest {
 
   // What the endpoint does.
 
-  attemptReady(): void {
+  attemptReady(attempt: Attempt): void {
+    const { traced } = this.#exchange
+    if (traced !== undefined && attempt.spanId !== undefined)
+      markTrace(this.#plan.request.headers, traced.context, attempt.spanId)
     if (this.#retriesDone > 0 && this.#plan.cluster.serviceHost !== undefined)
       this.#plan.request.headers.set(attemptCountHeader, String(this.#retriesDone + 1))
     if (this.#attemptDeadlineMs === Infinity) return
@@ -186,7 +190,7 @@ export class ProxiedRequest implements HedgedRequest {
 
   hedgeLost({ attempt }: Hedge): void {
     this.#hedge = undefined
-    this.#exchange.attempts.push(attempt.record(attempt.outcome === 'overflow' ? 'cancelled' : attempt.outcome))
+    this.#record(attempt, attempt.outcome === 'overflow' ? 'cancelled' : attempt.outcome)
   }
 
   attemptConnected(stream: ClientStream): void {
@@ -220,7 +224,7 @@ export class ProxiedRequest implements HedgedRequest {
       attempt.discard(this.#body.complete)
       return
     }
-    this.#exchange.attempts.push(attempt.record('response', this.#hedge === undefined ? undefined : slow))
+    this.#record(attempt, 'response', this.#hedge === undefined ? undefined : slow)
     this.#dropHedge()
     this.#exchange.status = head.status
     this.#exchange.grpcStatus = grpcStatus
@@ -258,7 +262,7 @@ export class ProxiedRequest implements HedgedRequest {
     }
     if (failure.kind !== 'overflow') {
       if (this.#retry(failure.kind, answer.status, failure.responseBegun)) return
-      this.#exchange.attempts.push(attempt.record(failure.kind))
+      this.#record(attempt, failure.kind)
     }
     const place = this.#destination(attempt.endpoint)
     const unprocessed = failure.kind === 'connect-failure' ? 'unreachable' : undefined
@@ -321,7 +325,12 @@ export class ProxiedRequest implements HedgedRequest {
   #createAttempt(endpoint: Endpoint, owner: AttemptOwner): Attempt {
     const { cluster, request, spoken } = this.#plan
     const outgoing = { head: request, length: this.#body.length, upgrade: this.#stream.upgrade }
-    return new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, owner)
+    const attempt = new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, owner)
+    // the span of a sidecar's hop is that of its first attempt too
+    const { traced, reporter } = this.#exchange
+    if (traced !== undefined && (reporter === 'gateway' || this.#attempt !== undefined || this.#retriesDone > 0))
+      attempt.spanId = newSpanId(this.#deps.random)
+    return attempt
   }
 
   #start(attempt: Attempt, slowMs: number): void {
@@ -332,9 +341,14 @@ export class ProxiedRequest implements HedgedRequest {
     attempt.start(this.#attemptDeadlineMs - nowMs, this.#fresh, slowMs)
   }
 
+  #record(attempt: Attempt, outcome: AttemptRecord['outcome'], retriedBecause?: string): void {
+    const { attempts, startMonotonicMs } = this.#exchange
+    attempts.push(attempt.record(outcome, startMonotonicMs, retriedBecause))
+  }
+
   /** The first attempt is over, or given up: the other is the attempt of the request. */
   #takeHedge(hedge: Hedge, outcome: AttemptRecord['outcome']): void {
-    this.#exchange.attempts.push((this.#attempt as Attempt).record(outcome, slow))
+    this.#record(this.#attempt as Attempt, outcome, slow)
     const { attempt } = hedge
     hedge.take()
     this.#hedge = undefined
@@ -350,7 +364,7 @@ export class ProxiedRequest implements HedgedRequest {
     const { attempt } = this.#hedge
     this.#hedge = undefined
     attempt.cancel()
-    this.#exchange.attempts.push(attempt.record('cancelled'))
+    this.#record(attempt, 'cancelled')
   }
 
   /** True: another attempt follows. */
@@ -393,7 +407,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
     this.#fresh = decision.free
     if (!decision.free && !this.#budget.tryRetry(clock.monotonicMs())) return false
-    this.#exchange.attempts.push(attempt.record(recordedAs(kind), decision.because))
+    this.#record(attempt, recordedAs(kind), decision.because)
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
     this.#attempt = undefined

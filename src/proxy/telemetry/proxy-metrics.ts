@@ -147,6 +147,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     const row = this.#requestRow(exchange)
     this.#requests.add(row, 1)
     this.#duration.observe(row, exchange.durationMs / 1000)
+    const trace = exchange.traced?.context
+    if (trace?.sampled === true)
+      this.#duration.exemplify(row, { traceId: trace.traceId, value: exchange.durationMs / 1000 })
     this.#requestBytes.add(row, exchange.requestBytes)
     this.#responseBytes.add(row, exchange.responseBytes)
     if (exchange.attempts.length > 1) this.#countRetries(exchange)

@@ -11,6 +11,7 @@ import type { FederationStatus } from '../contracts/control-api.ts'
 import type { DesiredState } from '../contracts/desired-state.ts'
 import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
 import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
+import type { Problem } from '../contracts/problem.ts'
 import { hostPort, nodeId, typeUrls } from '../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../control/api/admin-token.ts'
 import { createApiTokens } from '../control/api/api-tokens.ts'
@@ -54,6 +55,8 @@ import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
+import { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import { NoticedRevisions } from '../control/telemetry/noticed-revisions.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -64,7 +67,10 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import { WatchableValue } from '../core/watchable.ts'
+import type { ReadApiDeps } from '../dashboard-api/read-api-deps.ts'
+import { registerReadApi } from '../dashboard-api/read-api.ts'
 import { durationMs } from '../policies/scalars.schema.ts'
+import { ObservedMesh } from './observed-mesh.ts'
 
 const recordDelayMs = 50
 
@@ -105,6 +111,8 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     documents: recorded,
     revision: String(revisions.current),
   })
+  const events = new MeshEvents(clock)
+  const noticedRevisions = new NoticedRevisions(events, await revisions.list(), recorded)
   let source: Source = fileSource
   const configuration = createConfiguration({
     sources,
@@ -121,6 +129,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     clock.setTimer(recordDelayMs, () => {
       const texts = documentTexts(documents)
       fileAudit.revised(revision, texts, changedFiles)
+      noticedRevisions.update(revision, texts)
       revisions
         .record(Number(revision), texts)
         .catch((error: unknown) => logger.error('revision not recorded', { revision, error: errorMessage(error) }))
@@ -311,6 +320,17 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(() => quotas.stop())
   const quotaService = quotas.service()
   secured.addService(quotaService.definition, quotaService.implementation)
+  const observed = new ObservedMesh({
+    clock,
+    events,
+    proxies,
+    isRevoked: (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
+  })
+  const { problems } = configuration
+  const workloads = workloadStatuses.all
+  lifecycle.onStop(observed.follow({ problems, workloads, proxies: xds.nodes, proxyStatuses: () => xds.proxies() }))
+  const metricsService = observed.metrics.service()
+  secured.addService(metricsService.definition, metricsService.implementation)
   const rotation = new Rotation({
     distributeForMs,
     authority,
@@ -336,6 +356,24 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
 
   // 5. People and the supervisor.
   const token = readOrCreateAdminToken(options.stateDir)
+  const documents = createDocumentsPort({ configuration, files, applied })
+  const allProblems = (): readonly Problem[] => [
+    ...configuration.problems.value,
+    ...authorityProblems(authority.certificates(), clock.nowMs()),
+  ]
+  const readApi: ReadApiDeps = {
+    clock,
+    snapshot: snapshotNow,
+    traffic: observed.traffic,
+    events,
+    statuses: workloadStatuses,
+    proxies: () => xds.proxies(),
+    proxyCertificates: observed.certificates,
+    authorityCertificates: () => authority.certificates(),
+    problems: () => [...allProblems(), ...workloadStatuses.problems()],
+    documents: () => documents.list({}),
+    revisions: () => revisions.list(),
+  }
   const apiAddress = addressOf('api')
   const apiUrl = `http://${hostPort(apiAddress.host, apiAddress.port)}`
   const api = await startControlApi(
@@ -355,17 +393,14 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
           isReady: (workload) => workloadStatuses.isReady(workload),
           reason: (workload) => workloadStatuses.reason(workload),
         }),
-      problems: () => [...configuration.problems.value, ...authorityProblems(authority.certificates(), clock.nowMs())],
+      problems: allProblems,
       proxies: () => xds.proxies(),
       routesOf: (namespace, name, routes) => {
         const node = { kind: 'sidecar', id: nodeId('sidecar', namespace, name), namespace, name } as const
         return view.value.get(typeUrls.routeConfiguration, routes, node)?.body
       },
-      documents: createDocumentsPort({
-        configuration,
-        files,
-        applied,
-      }),
+      documents,
+      registerReadApi: (app) => registerReadApi(app, readApi),
       joinTokens: {
         async create({ kind, namespace, name, uses, ttlMs }) {
           const proxy = nodeId(kind, namespace, name)

@@ -82,6 +82,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #rateLimit: Counter
   readonly #spanTable: SeriesTable
   readonly #spans: Counter
+  readonly #reportTable: SeriesTable
+  readonly #reports: Counter
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -135,6 +137,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
     this.#spanTable = registry.table(proxyMetrics.spans.labels)
     this.#spans = this.#spanTable.counter(proxyMetrics.spans)
+    this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
+    this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -252,6 +256,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#configRejected.add(this.#configTable.row(), 1)
   }
 
+  reported(result: 'sent' | 'skipped'): void {
+    this.#reports.add(this.#reportTable.row(result), 1)
+  }
+
   /** `notAfterMs` in milliseconds since the Unix epoch. */
   certificateRenewed(spiffeId: string, notAfterMs: number): void {
     this.#certificateTable.clear()
@@ -267,6 +275,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       exchange.status !== previous.status ||
       exchange.destinationWorkload !== previous.destinationWorkload ||
       exchange.sourcePrincipal !== previous.sourcePrincipal ||
+      exchange.destinationPrincipal !== previous.destinationPrincipal ||
       exchange.request.method !== previous.request.method ||
       exchange.grpcStatus !== previous.grpcStatus ||
       exchange.destinationService !== previous.destinationService ||
@@ -288,6 +297,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       inbound ? unknownLabel : own.workload,
       inbound ? (exchange.sourcePrincipal ?? unknownLabel) : own.spiffeId,
       inbound ? own.workload : (exchange.destinationWorkload ?? unknownLabel),
+      inbound ? own.spiffeId : (exchange.destinationPrincipal ?? unknownLabel),
       exchange.destinationService ?? unknownLabel,
       exchange.route?.name ?? unknownLabel,
       namedMethods.has(method) ? method : otherMethodLabel,

@@ -1,5 +1,6 @@
 // The spans of one finished request: one of the hop, and one of each attempt that the next hop was told of as its parent.
 import type { AttemptRecord } from '../../contracts/decision-record.ts'
+import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
 import type { TraceContext } from '../../policies/tracing/trace-context.runtime.ts'
 import type { AttributeValue, SpanRecord } from '../../policies/tracing/tracing.spec.ts'
 import type { Exchange } from './exchange.ts'
@@ -8,14 +9,7 @@ type Attributes = Readonly<Record<string, AttributeValue | undefined>>
 
 /** A server's fault, or the proxy's. */
 export function hasFailed({ status, grpcStatus, flags }: Exchange): boolean {
-  return status === 0 || status >= 500 || flags.length > 0 || isServerFault(grpcStatus)
-}
-
-/** Of those codes that OpenTelemetry's conventions for gRPC servers call errors. */
-const serverFaults: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15])
-
-function isServerFault(grpcStatus: number | undefined): boolean {
-  return grpcStatus !== undefined && serverFaults.has(grpcStatus)
+  return status === 0 || status >= 500 || flags.length > 0 || grpcFaults.has(grpcStatus ?? 0)
 }
 
 /** `startMs`: milliseconds since the Unix epoch. Names of attributes are OpenTelemetry's where it has some. */

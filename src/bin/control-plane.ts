@@ -54,6 +54,9 @@ import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
+import { MetricsService } from '../control/telemetry/metrics-service.ts'
+import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { trafficReports } from '../control/telemetry/traffic-reports.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -311,6 +314,15 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(() => quotas.stop())
   const quotaService = quotas.service()
   secured.addService(quotaService.definition, quotaService.implementation)
+  const traffic = new ObservedTraffic({ clock })
+  const metricsReports: MetricsService = new MetricsService({
+    clock,
+    proxies,
+    isRevoked: (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
+    sink: (reporter) => trafficReports({ traffic, reports: (spiffeId) => metricsReports.reports(spiffeId) }, reporter),
+  })
+  const metricsService = metricsReports.service()
+  secured.addService(metricsService.definition, metricsService.implementation)
   const rotation = new Rotation({
     distributeForMs,
     authority,

@@ -14,7 +14,8 @@ export const durationBucketsSeconds: readonly number[] = [
 ]
 
 /**
- * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `source_principal`: SPIFFE ID.
+ * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `*_principal`: SPIFFE ID; that of the other
+ * side is unknown without mTLS.
  * `destination_service`: as the configuration calls it. `code`: status sent downstream, "0" when none was. `grpc_status`: number of the gRPC
  * status, empty where the exchange was no gRPC or ended without one.
  */
@@ -23,6 +24,7 @@ const requestLabels = [
   'source_workload',
   'source_principal',
   'destination_workload',
+  'destination_principal',
   'destination_service',
   'route',
   'method',
@@ -68,6 +70,7 @@ export type ProxyMetric =
   | 'authorization'
   | 'egressRefused'
   | 'rateLimit'
+  | 'metricReports'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -256,6 +259,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     help: 'When the X.509-SVID of this proxy ends, seconds since the Unix epoch.',
     labels: ['spiffe_id'],
   },
+  metricReports: {
+    name: 'heddle_metric_reports_total',
+    kind: 'counter',
+    help: 'Reports of changed metrics to the control plane. result: sent, skipped (it is away or slow: the next one makes up for it).',
+    labels: ['result'],
+  },
   workloadApiRefused: {
     name: 'heddle_workload_api_refused_total',
     kind: 'counter',
@@ -263,6 +272,17 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     labels: ['reason'],
   },
 }
+
+/** Those that proxies stream to the control plane. */
+export const streamedMetrics: readonly ProxyMetric[] = [
+  'requestDuration',
+  'tcpOpened',
+  'tcpFailed',
+  'outlierEjections',
+  'outlierEjected',
+  'unhealthy',
+  'certificateExpiry',
+]
 
 export type ControlPlaneMetric =
   | 'certificateExpiry'

@@ -79,6 +79,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   #verdictRows: readonly number[] = []
   readonly #rateLimitTable: SeriesTable
   readonly #rateLimit: Counter
+  readonly #reportTable: SeriesTable
+  readonly #reports: Counter
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -130,6 +132,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#egressRefused = this.#egressTable.counter(proxyMetrics.egressRefused)
     this.#rateLimitTable = registry.table(proxyMetrics.rateLimit.labels)
     this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
+    this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
+    this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -240,6 +244,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#configRejected.add(this.#configTable.row(), 1)
   }
 
+  reported(result: 'sent' | 'skipped'): void {
+    this.#reports.add(this.#reportTable.row(result), 1)
+  }
+
   /** `notAfterMs` in milliseconds since the Unix epoch. */
   certificateRenewed(spiffeId: string, notAfterMs: number): void {
     this.#certificateTable.clear()
@@ -255,6 +263,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       exchange.status !== previous.status ||
       exchange.destinationWorkload !== previous.destinationWorkload ||
       exchange.sourcePrincipal !== previous.sourcePrincipal ||
+      exchange.destinationPrincipal !== previous.destinationPrincipal ||
       exchange.request.method !== previous.request.method ||
       exchange.grpcStatus !== previous.grpcStatus ||
       exchange.destinationService !== previous.destinationService ||
@@ -276,6 +285,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       inbound ? unknownLabel : own.workload,
       inbound ? (exchange.sourcePrincipal ?? unknownLabel) : own.spiffeId,
       inbound ? own.workload : (exchange.destinationWorkload ?? unknownLabel),
+      inbound ? own.spiffeId : (exchange.destinationPrincipal ?? unknownLabel),
       exchange.destinationService ?? unknownLabel,
       exchange.route?.name ?? unknownLabel,
       namedMethods.has(method) ? method : otherMethodLabel,

@@ -36,6 +36,8 @@ import { createControlPlaneServerCredentials } from '../control/authority/server
 import { createSvidAttestor } from '../control/authority/svid-attestor.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
 import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
+import { createExperimentRunner } from '../control/chaos/experiment-runner.ts'
+import { withFaults } from '../control/chaos/with-faults.ts'
 import { createConfiguration } from '../control/configuration.ts'
 import { BundleServer } from '../control/federation/bundle-server.ts'
 import { Federation } from '../control/federation/federation.ts'
@@ -175,10 +177,21 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   await prepare(snapshotNow())
   const workloadStatuses = new WorkloadStatuses()
+  const traffic = new ObservedTraffic({ clock })
+  const chaos = await createExperimentRunner({
+    clock,
+    logger,
+    store,
+    snapshot: configuration.snapshot,
+    observed: (service, sinceMs) => traffic.destination(service, sinceMs),
+  })
+  lifecycle.onStop(() => chaos.stop())
   let inForce = snapshotNow()
   const view = new WatchableValue(createResourceView(inForce, addresses))
-  const showView = (): void =>
-    view.set(createResourceView(inForce, addresses, view.value, workloadStatuses.serving.value))
+  const showView = (): void => {
+    const suffering = withFaults(inForce, chaos.faults.value)
+    view.set(createResourceView(suffering, addresses, view.value, workloadStatuses.serving.value))
+  }
   const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
     buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
   const desired = new WatchableValue(desiredOf(snapshotNow()))
@@ -200,6 +213,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
   lifecycle.onStop(workloadStatuses.serving.subscribe(showView))
+  lifecycle.onStop(chaos.faults.subscribe(showView))
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
@@ -314,7 +328,6 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(() => quotas.stop())
   const quotaService = quotas.service()
   secured.addService(quotaService.definition, quotaService.implementation)
-  const traffic = new ObservedTraffic({ clock })
   const metricsReports: MetricsService = new MetricsService({
     clock,
     proxies,
@@ -377,6 +390,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
         configuration,
         files,
         applied,
+        progressOf: (id) => chaos.statusOf(id),
       }),
       joinTokens: {
         async create({ kind, namespace, name, uses, ttlMs }) {

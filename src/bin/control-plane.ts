@@ -37,6 +37,8 @@ import { createControlPlaneServerCredentials } from '../control/authority/server
 import { createSvidAttestor } from '../control/authority/svid-attestor.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
 import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
+import { createExperimentRunner } from '../control/chaos/experiment-runner.ts'
+import { withFaults } from '../control/chaos/with-faults.ts'
 import { createConfiguration } from '../control/configuration.ts'
 import { BundleServer } from '../control/federation/bundle-server.ts'
 import { Federation } from '../control/federation/federation.ts'
@@ -57,6 +59,7 @@ import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { NoticedRevisions } from '../control/telemetry/noticed-revisions.ts'
+import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -70,6 +73,7 @@ import { WatchableValue } from '../core/watchable.ts'
 import type { ReadApiDeps } from '../dashboard-api/read-api-deps.ts'
 import { registerReadApi } from '../dashboard-api/read-api.ts'
 import { durationMs } from '../policies/scalars.schema.ts'
+import { listenGrpc } from './listen-grpc.ts'
 import { ObservedMesh } from './observed-mesh.ts'
 
 const recordDelayMs = 50
@@ -181,10 +185,21 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   await prepare(snapshotNow())
   const workloadStatuses = new WorkloadStatuses()
+  const traffic = new ObservedTraffic({ clock })
+  const chaos = await createExperimentRunner({
+    clock,
+    logger,
+    store,
+    snapshot: configuration.snapshot,
+    observed: (service, sinceMs) => traffic.destination(service, sinceMs),
+  })
+  lifecycle.onStop(() => chaos.stop())
   let inForce = snapshotNow()
   const view = new WatchableValue(createResourceView(inForce, addresses))
-  const showView = (): void =>
-    view.set(createResourceView(inForce, addresses, view.value, workloadStatuses.serving.value))
+  const showView = (): void => {
+    const suffering = withFaults(inForce, chaos.faults.value)
+    view.set(createResourceView(suffering, addresses, view.value, workloadStatuses.serving.value))
+  }
   const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
     buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
   const desired = new WatchableValue(desiredOf(snapshotNow()))
@@ -206,6 +221,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
   lifecycle.onStop(workloadStatuses.serving.subscribe(showView))
+  lifecycle.onStop(chaos.faults.subscribe(showView))
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
@@ -228,7 +244,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   const plaintext = new Server(xdsServerChannelOptions)
   const plaintextXds = xds.service(identifyByNodeId)
   plaintext.addService(plaintextXds.definition, plaintextXds.implementation)
-  const xdsAddress = await listen(plaintext, addressOf('xds'), ServerCredentials.createInsecure(), lifecycle)
+  const xdsAddress = await listenGrpc(plaintext, addressOf('xds'), ServerCredentials.createInsecure(), lifecycle)
 
   const secured = new Server(xdsServerChannelOptions)
   const securedXds = xds.service(
@@ -322,6 +338,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   secured.addService(quotaService.definition, quotaService.implementation)
   const observed = new ObservedMesh({
     clock,
+    traffic,
     events,
     proxies,
     isRevoked: (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
@@ -352,11 +369,16 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(desired.subscribe(() => rotation.check()))
   const server = createControlPlaneServerCredentials({ authority, clock, logger })
   lifecycle.onStop(() => server.stop())
-  const xdsTlsAddress = await listen(secured, addressOf('xds-tls'), server.credentials, lifecycle)
+  const xdsTlsAddress = await listenGrpc(secured, addressOf('xds-tls'), server.credentials, lifecycle)
 
   // 5. People and the supervisor.
   const token = readOrCreateAdminToken(options.stateDir)
-  const documents = createDocumentsPort({ configuration, files, applied })
+  const documents = createDocumentsPort({
+    configuration,
+    files,
+    applied,
+    progressOf: (id) => chaos.statusOf(id),
+  })
   const allProblems = (): readonly Problem[] => [
     ...configuration.problems.value,
     ...authorityProblems(authority.certificates(), clock.nowMs()),
@@ -364,7 +386,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   const readApi: ReadApiDeps = {
     clock,
     snapshot: snapshotNow,
-    traffic: observed.traffic,
+    traffic,
     events,
     statuses: workloadStatuses,
     proxies: () => xds.proxies(),
@@ -463,20 +485,4 @@ const self = 'control-plane'
 /** grpc-js says "127.0.0.1:40123". */
 function peerAddress(peer: string): string {
   return peer.replace(/:\d+$/, '')
-}
-
-function listen(
-  server: Server,
-  address: { readonly host: string; readonly port: number },
-  credentials: ServerCredentials,
-  lifecycle: Lifecycle,
-): Promise<string> {
-  lifecycle.onStop(() => server.forceShutdown())
-  const target = hostPort(address.host, address.port)
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, credentials, (error) => {
-      if (error === null) resolve(target)
-      else reject(error)
-    })
-  })
 }

@@ -335,8 +335,9 @@ export const faults: fc.Arbitrary<FaultsSpec> = record<FaultsSpec>(
       ),
     ),
     maxActiveFaults: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+    untilMs: fc.integer({ min: 0, max: 4e12 }),
   },
-  ['delay', 'abort', 'reset', 'responseRateLimit', 'maxActiveFaults'],
+  ['delay', 'abort', 'reset', 'responseRateLimit', 'maxActiveFaults', 'untilMs'],
 )
 
 const notEmpty = fc.string({ unit: 'binary-ascii', minLength: 1, maxLength: 12 })

@@ -3,6 +3,8 @@ import { z } from 'zod'
 
 import type { PeerAuthenticationDocumentSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { namespaceNameSchema, objectNameSchema } from '../../policies/scalars.schema.ts'
+import { chaosExperimentFields } from './chaos-experiment-kind.ts'
+import type { ChaosExperimentSpec } from './chaos-experiment-kind.ts'
 import {
   endpointSliceFields,
   labelsSchema,
@@ -53,6 +55,7 @@ export interface SpecOf {
   AuthorizationPolicy: AuthorizationPolicyDocument
   RequestAuthentication: RequestAuthenticationDocument
   Scenario: ScenarioSpec
+  ChaosExperiment: ChaosExperimentSpec
 }
 export type KindName = keyof SpecOf
 
@@ -93,6 +96,7 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   AuthorizationPolicy: namespaced(heddleGroup, ['v1alpha1'], authorizationPolicyFields),
   RequestAuthentication: namespaced(heddleGroup, ['v1alpha1'], requestAuthenticationFields),
   Scenario: namespaced(heddleGroup, ['v1alpha1'], scenarioFields),
+  ChaosExperiment: namespaced(heddleGroup, ['v1alpha1'], chaosExperimentFields),
 }
 
 export const kindNames: readonly KindName[] = Object.keys(kinds) as KindName[]

@@ -75,7 +75,7 @@ export interface BackendTlsPolicySpec {
   }
 }
 
-const targetRefsSchema = z
+export const targetRefsSchema: z.ZodType<readonly PolicyTargetReference[]> = z
   .array(
     z.strictObject({
       group: groupNameSchema.default(''),

@@ -4,6 +4,7 @@ import { hostPort } from '../../contracts/xds/names.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { withOriginatedTls } from './backend-tls.ts'
 import { BackendResolver } from './backends.ts'
+import { compileExperiments } from './chaos-experiments.ts'
 import { DocumentIndex } from './document-index.ts'
 import { compileGateways } from './gateways.ts'
 import { compileMeshRoutes } from './mesh-routes.ts'
@@ -47,6 +48,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
   const treated = withTrafficPolicies(index, secured.services, meshWide.settings, problems)
+  const chaos = compileExperiments(index, treated.services, problems)
   const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
@@ -58,6 +60,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       gatewayStatuses.get(document.id) ??
       policyStatuses.get(document.id) ??
       treated.statuses.get(document.id) ??
+      chaos.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
@@ -70,6 +73,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       services,
       gateways,
       secrets: shelf.toMap(),
+      experiments: chaos.experiments,
     },
     problems: problems.toArray(),
     statuses,

@@ -44,6 +44,8 @@ export interface MeshSnapshot {
   readonly gateways: ReadonlyMap<string, MeshGateway>
   /** By the name under which proxies ask for them: those that something in this snapshot refers to. */
   readonly secrets: ReadonlyMap<string, MeshSecret>
+  /** By document id. */
+  readonly experiments: ReadonlyMap<string, MeshExperiment>
 }
 
 export interface MeshSettings {
@@ -183,6 +185,31 @@ export interface MeshFaults {
   readonly spec: FaultsSpec
   /** Who suffers them; absent: every caller. */
   readonly callers?: readonly { readonly namespace: string; readonly serviceAccount?: string }[]
+}
+
+/** A ChaosExperiment, whether it is at work or not. */
+export interface MeshExperiment {
+  readonly namespace: string
+  readonly name: string
+  /** Of what the document says, but for `suspend`. */
+  readonly version: string
+  /** "host:port" of those whose callers suffer. Empty: the document is not accepted. */
+  readonly targets: readonly string[]
+  readonly faults: MeshFaults
+  /** The Service whose callers are to bear it. */
+  readonly judged: { readonly namespace: string; readonly name: string }
+  readonly hypothesis: {
+    /** At least. */
+    readonly successRatePercent?: number
+    /** At most. */
+    readonly p99Ms?: number
+    readonly windowMs: number
+    readonly minRequests: number
+  }
+  readonly steadyStateMs: number
+  readonly durationMs: number
+  readonly startTimeMs?: number
+  readonly suspend: boolean
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

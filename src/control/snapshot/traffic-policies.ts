@@ -98,7 +98,7 @@ function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | un
   }
 }
 
-function compileFaults(faults: NonNullable<TrafficPolicySpec['faults']>): MeshFaults {
+export function compileFaults(faults: NonNullable<TrafficPolicySpec['faults']>): MeshFaults {
   return { spec: toFaultsSpec(faults), ...(faults.callers === undefined ? {} : { callers: faults.callers }) }
 }
 

@@ -9,7 +9,7 @@ import type {
 import type { RbacFilterSpec } from '../authorization/authorization.spec.ts'
 import { decodeEgress, egressFilterNames, encodeEgress } from '../authorization/egress.xds.ts'
 import type { FaultsSpec } from '../faults/faults.spec.ts'
-import { decodeFaults, encodeFaults, faultFilter, resetFaultFilter } from '../faults/faults.xds.ts'
+import { decodeFaults, encodeFaults, faultFilterNames } from '../faults/faults.xds.ts'
 import type { HeaderModifierSpec } from '../header-modifier/header-modifier.spec.ts'
 import { decodeHeaderModifier, encodeHeaderModifier } from '../header-modifier/header-modifier.xds.ts'
 import type { WeightedSpec } from './traffic-split.spec.ts'
@@ -51,7 +51,7 @@ export function encodeTrafficSplit(backends: readonly WeightedClusterSpec[]): Cl
   return { case: 'weightedClusters', value: { clusters } }
 }
 
-const knownFilters: readonly string[] = [...egressFilterNames, faultFilter, resetFaultFilter]
+const knownFilters: readonly string[] = [...egressFilterNames, ...faultFilterNames]
 
 function isPlain({ weight, requestHeaders, responseHeaders, authorization, faults }: WeightedClusterSpec): boolean {
   const says = requestHeaders ?? responseHeaders ?? authorization ?? faults

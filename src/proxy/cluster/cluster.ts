@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 
 import type { HealthCheckSpec } from '../../contracts/health-check.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
-import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
+import type { Avoided, FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Watchable } from '../../core/watchable.ts'
@@ -26,6 +26,7 @@ import { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { ClusterConfig, EndpointConfig, ForwardAction, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { askHealth } from './ask-health.ts'
+import { DepartedEndpoints } from './departed-endpoints.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
 import { HealthChecker } from './health-checker.ts'
 import { HostAddresses, type HostAddressesDeps } from './host-addresses.ts'
@@ -68,6 +69,7 @@ export class Cluster {
   #config: ClusterConfig
   #balancer: LoadBalancer<Endpoint>
   #outliers: OutlierDetector | undefined
+  readonly #departed: DepartedEndpoints
   #health: HealthChecker | undefined
   readonly #breaker: CircuitBreaker
   #concurrency: AdaptiveConcurrency | undefined
@@ -85,6 +87,7 @@ export class Cluster {
     this.sessionKey = sessionKey(config.name)
     this.#deps = deps
     this.#config = config
+    this.#departed = new DepartedEndpoints(deps.clock, () => void (this.#balancer = this.#spread()))
     this.#breaker = new CircuitBreaker(config.circuitBreaker)
     this.#concurrency = this.#adaptiveConcurrency()
     this.#budget = new RetryBudget(config.retryConstraint)
@@ -239,6 +242,7 @@ export class Cluster {
 
   drain(): void {
     this.#outliers?.stop()
+    this.#departed.clear()
     this.#health?.stop()
     for (const host of this.#hosts.values()) host.stop()
     this.#drop([...this.#endpoints.keys()])
@@ -275,10 +279,14 @@ export class Cluster {
   #pickElsewhere(avoid: ReadonlySet<Endpoint> | undefined, hash: number | undefined): Endpoint | undefined {
     const places = avoid === undefined ? undefined : OtherPlaces.of(avoid)
     if (places !== undefined) {
-      const endpoint = this.#balancer.pick(places, hash)
+      const endpoint = this.#pickAvoiding(places, hash)
       if (endpoint !== undefined && !places.has(endpoint)) return endpoint
     }
-    return this.#balancer.pick(avoid, hash)
+    return this.#pickAvoiding(avoid, hash)
+  }
+
+  #pickAvoiding(avoid: Avoided<Endpoint> | undefined, hash: number | undefined): Endpoint | undefined {
+    return this.#balancer.pick(this.#departed.size === 0 ? avoid : this.#departed.and(avoid), hash)
   }
 
   #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
@@ -290,6 +298,7 @@ export class Cluster {
 
   #spread(): LoadBalancer<Endpoint> {
     const { endpoints } = this
+    this.#departed.clear()
     // those that are about to end are no help against panic, but better than nobody
     const staying = endpoints.filter(({ draining }) => !draining)
     const spread = staying.some(({ available }) => available) ? staying : endpoints
@@ -314,13 +323,14 @@ export class Cluster {
     )
   }
 
-  #availabilityChanged({ phase, reason }: OutlierState): void {
+  #availabilityChanged(state: OutlierState): void {
+    const { phase, reason } = state
     const { connections } = this.#deps
     const { name } = this.#config
     const ejected = this.#outliers?.ejected ?? 0
     if (phase === 'out' && reason !== undefined) connections.endpointEjected(name, reason, ejected)
     else if (phase === 'in') connections.endpointAdmitted(name, ejected)
-    this.#balancer = this.#spread()
+    this.#departed.changed(state, this.#endpoints.size)
   }
 
   #checkHealth(): void {

@@ -21,7 +21,7 @@ import { createAuthorizer } from '../../policies/authorization/authorization.run
 import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
-import { decodeFaults, faultFilter, resetFaultFilter } from '../../policies/faults/faults.xds.ts'
+import { decodeFaults, faultFilterNames } from '../../policies/faults/faults.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { decodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
@@ -90,13 +90,7 @@ function withoutPort(domain: string): string {
   return domain.toLowerCase().replace(/:(\d+|\*)$/, '')
 }
 
-const knownFilters: readonly string[] = [
-  corsFilter,
-  faultFilter,
-  resetFaultFilter,
-  statefulSessionFilter,
-  sessionTimeoutsFilter,
-]
+const knownFilters: readonly string[] = [corsFilter, ...faultFilterNames, statefulSessionFilter, sessionTimeoutsFilter]
 
 function decodeRoute(message: RouteMessage): Route {
   refuseFilterConfigs(message, knownFilters)

@@ -95,7 +95,7 @@ export class ProxiedRequest implements HedgedRequest {
     keeper: ExchangeKeeper,
   ) {
     this.#deps = deps
-    this.#faults = plan.faults?.draw(stream.request, deps.random)
+    this.#faults = plan.faults?.draw(stream.request, deps.random, deps.clock)
     const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
     if (bytesPerSecond !== Infinity)
       this.#paced = new PacedStream(stream, bytesPerSecond, deps.clock, {

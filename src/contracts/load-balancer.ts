@@ -8,6 +8,8 @@ export interface LoadBalancedEndpoint {
   readonly weight: number
   /** Undefined: not told. */
   readonly locality: Locality | undefined
+  /** By which requests may choose it. Undefined: none. */
+  readonly labels: Readonly<Record<string, string>> | undefined
   /** As the control plane orders them: 0 is most wanted. */
   readonly priority: number
   /** Requests under way; kept by the cluster. */
@@ -34,9 +36,11 @@ export interface Avoided<E extends LoadBalancedEndpoint> {
 export interface LoadBalancer<E extends LoadBalancedEndpoint = LoadBalancedEndpoint> {
   /**
    * An endpoint, avoiding `avoid` while there is another; undefined when there is none at all. `hash`: what the request is to be known by, 32 bits;
-   * undefined: nothing in particular.
+   * undefined: nothing in particular. `subset`: what of the endpoints' labels it chooses by; undefined: nothing.
    */
-  pick(avoid?: Avoided<E>, hash?: number): E | undefined
+  pick(avoid?: Avoided<E>, hash?: number, subset?: string): E | undefined
+  /** How many endpoints may be picked with that `subset`. Absent: all. */
+  countOf?(subset: string | undefined): number
   /** Once for each attempt, also of endpoints that are gone by now. Absent: nothing is learned from attempts. */
   attemptOver?(endpoint: E, attempt: FinishedAttempt): void
   /** Attempts are to tell the endpoints' reports of load. */

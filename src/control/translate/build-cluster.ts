@@ -21,6 +21,7 @@ import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.sp
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { defaultLoadBalancing } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { encodeEndpointLabels } from '../../policies/load-balancing/subsets.xds.ts'
 import { defaultOutlierDetection } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { encodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
@@ -46,6 +47,8 @@ export interface ResolvedEndpoint extends SocketAddress {
   /** Only for what is bound to it. */
   readonly draining?: true
   readonly locality?: Locality
+  /** By which requests may choose it. */
+  readonly labels?: Readonly<Record<string, string>>
   readonly workload?: { readonly namespace: string; readonly name: string }
 }
 
@@ -162,8 +165,39 @@ function lbEndpoint(endpoint: ResolvedEndpoint): MessageInitShape<typeof LbEndpo
     hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint), ...check } },
     ...(endpoint.draining === undefined ? {} : { healthStatus: HealthStatus.DRAINING }),
     loadBalancingWeight: endpoint.weight,
-    metadata: { filterMetadata: { ...own, ...encodeEndpointTls(endpoint.tls) } },
+    metadata: {
+      filterMetadata: { ...own, ...encodeEndpointTls(endpoint.tls), ...encodeEndpointLabels(endpoint.labels) },
+    },
   }
+}
+
+/** Equal for endpoints of which the same is said. */
+export function endpointInputs(endpoints: readonly ResolvedEndpoint[]): unknown[] {
+  return endpoints.flatMap(({ host, port, weight, tls, asked, draining, locality, labels, workload }) => [
+    host,
+    port,
+    weight,
+    tls,
+    asked,
+    draining,
+    locality?.region,
+    locality?.zone,
+    locality?.subZone,
+    labels === undefined ? undefined : JSON.stringify(labels),
+    workload?.namespace,
+    workload?.name,
+  ])
+}
+
+/** Those of a workload by which the port's requests choose. */
+export function chosenLabels(
+  labels: Readonly<Record<string, string>>,
+  { loadBalancing }: MeshTraffic = {},
+): Pick<ResolvedEndpoint, 'labels'> {
+  const { selectors = [], defaultSubset = {} } = loadBalancing?.subsets ?? {}
+  const keys = new Set([...selectors.flatMap((selector) => selector.keys), ...Object.keys(defaultSubset)])
+  const chosen = Object.entries(labels).filter(([key]) => keys.has(key))
+  return chosen.length === 0 ? {} : { labels: Object.fromEntries(chosen.toSorted(([a], [b]) => (a < b ? -1 : 1))) }
 }
 
 /** Its endpoints are looked up by name. */

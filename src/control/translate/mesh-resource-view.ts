@@ -28,7 +28,14 @@ import type {
 import type { ListenerPurpose, PortAllocation } from '../snapshot/port-allocation.ts'
 import { mayCarryBytes } from '../snapshot/port-protocol.ts'
 import type { SocketAddress } from './addresses.ts'
-import { inboundCluster, loadAssignment, serviceCluster, usesDns } from './build-cluster.ts'
+import {
+  chosenLabels,
+  endpointInputs,
+  inboundCluster,
+  loadAssignment,
+  serviceCluster,
+  usesDns,
+} from './build-cluster.ts'
 import type { ResolvedEndpoint } from './build-cluster.ts'
 import { gatewayStreamListener, httpsRouteConfiguration } from './build-gateway-listener.ts'
 import {
@@ -271,6 +278,7 @@ class MeshResourceView implements ResourceView {
                     authorization: egress.filters(own),
                     faults: faultsTo.get(name),
                     hashPolicies: this.#keys.within(name),
+                    subsetKeys: this.#keys.toSubset(name),
                   }),
                 ]
               : routes.map((route) => buildRoute(route, policies))
@@ -384,19 +392,7 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpoints.flatMap(({ host, port: at, weight, tls, asked, draining, locality, workload }) => [
-        host,
-        at,
-        weight,
-        tls,
-        asked,
-        draining,
-        locality?.region,
-        locality?.zone,
-        locality?.subZone,
-        workload?.namespace,
-        workload?.name,
-      ]),
+      inputs: endpointInputs(endpoints),
       build: () => loadAssignment(name, endpoints),
     })
   }
@@ -425,6 +421,7 @@ class MeshResourceView implements ResourceView {
           ...asked,
           ...draining,
           ...where,
+          ...chosenLabels(workload.labels, port.traffic),
           workload: { namespace, name },
         },
       ]

@@ -15,6 +15,7 @@ import { compileRandom } from './random.runtime.ts'
 import { buildRing } from './ring-hash.runtime.ts'
 import { compileRoundRobin } from './round-robin.runtime.ts'
 import { startSlowly } from './slow-start.runtime.ts'
+import { compileSubsets } from './subsets.runtime.ts'
 
 export interface LoadBalancerDeps {
   readonly clock: Clock
@@ -34,27 +35,38 @@ export function createLoadBalancer<E extends LoadBalancedEndpoint>(
   spec: LoadBalancingSpec,
   deps: LoadBalancerDeps,
 ): LoadBalancer<E> {
-  const { locality, panicThresholdPercent = defaultPanicThresholdPercent } = spec
   const weighted = endpoints.filter(({ weight }) => weight > 0)
-  const shares = compileShares(weighted, { locality, panicThresholdPercent, own: deps.locality })
-  const leaves = shares.map(({ share, endpoints: serving }): Leaf<E> => ({
-    share,
-    pick: compilePick(serving, spec, deps),
-  }))
-  const pick = composePick(leaves, deps.random)
+  const picked =
+    spec.subsets === undefined
+      ? { pick: compileSpread(weighted, spec, deps) }
+      : compileSubsets(weighted, spec.subsets, (some) => compileSpread(some, spec, deps))
   const { clock } = deps
   if (spec.kind === 'peak-ewma')
     return {
-      pick,
+      ...picked,
       attemptOver: (endpoint, attempt) => observeLatency(endpoint, attempt, spec.decayMs, clock.monotonicMs()),
     }
   if (spec.kind === 'client-side-weighted-round-robin')
     return {
-      pick,
+      ...picked,
       readsLoadReports: true,
       attemptOver: (endpoint, attempt) => observeLoad(endpoint, attempt, spec, clock.monotonicMs()),
     }
-  return { pick }
+  return picked
+}
+
+function compileSpread<E extends LoadBalancedEndpoint>(
+  endpoints: readonly E[],
+  spec: LoadBalancingSpec,
+  deps: LoadBalancerDeps,
+): LoadBalancer<E>['pick'] {
+  const { locality, panicThresholdPercent = defaultPanicThresholdPercent } = spec
+  const shares = compileShares(endpoints, { locality, panicThresholdPercent, own: deps.locality })
+  const leaves = shares.map(({ share, endpoints: serving }): Leaf<E> => ({
+    share,
+    pick: compilePick(serving, spec, deps),
+  }))
+  return composePick(leaves, deps.random)
 }
 
 interface Leaf<E extends LoadBalancedEndpoint> {

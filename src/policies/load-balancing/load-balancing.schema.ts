@@ -3,6 +3,7 @@ import { z } from 'zod'
 
 import { durationMs, durationSchema, headerNameSchema, ruleIssue } from '../scalars.schema.ts'
 import type { HashedPart, HashPolicySpec, LoadBalancingAlgorithm, LoadBalancingSpec } from './load-balancing.spec.ts'
+import { subsetsSchema, toSubsetsSpec, type SubsetSettings } from './subsets.schema.ts'
 
 const algorithms = [
   'LeastRequest',
@@ -29,6 +30,7 @@ export interface LoadBalancingSettings {
   readonly ringHash?: { readonly minRingSize: number; readonly maxRingSize: number }
   readonly maglev?: { readonly tableSize: number }
   readonly hash?: HashSettings
+  readonly subsets?: SubsetSettings
   readonly slowStart?: { readonly window: string; readonly aggression: number; readonly minWeightPercent: number }
   readonly locality: { readonly mode: (typeof localityModes)[number] }
   readonly panicThresholdPercent: number
@@ -159,6 +161,7 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
     ringHash: ringHashSchema.exactOptional(),
     maglev: maglevSchema.exactOptional(),
     hash: hashSchema.exactOptional(),
+    subsets: subsetsSchema.exactOptional(),
     slowStart: slowStartSchema.exactOptional(),
     locality: z.strictObject({ mode: z.enum(localityModes) }).exactOptional(),
     panicThresholdPercent: z.number().min(0).max(100).default(50),
@@ -202,13 +205,14 @@ function isUnzoned(algorithm: LoadBalancingSettings['algorithm']): boolean {
 }
 
 export function toLoadBalancingSpec(settings: LoadBalancingSettings): LoadBalancingSpec {
-  const { panicThresholdPercent } = settings
+  const { panicThresholdPercent, subsets } = settings
   const locality = { ZoneAware: 'zone-aware', Failover: 'failover', Ignore: undefined } as const
   const mode = locality[settings.locality.mode]
   return {
     ...toAlgorithm(settings),
     ...toSlowStart(settings),
     ...(mode === undefined ? {} : { locality: mode }),
+    ...(subsets === undefined ? {} : { subsets: toSubsetsSpec(subsets) }),
     ...(panicThresholdPercent === 50 ? {} : { panicThresholdPercent }),
   }
 }

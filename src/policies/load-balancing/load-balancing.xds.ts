@@ -18,10 +18,12 @@ import { MaglevSchema } from '../../contracts/xds/gen/envoy/extensions/load_bala
 import { RandomSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
 import { RingHashSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
 import { RoundRobinSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import { SubsetSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts'
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
 import type { LoadBalancingAlgorithm, LoadBalancingSpec, SlowStartSpec } from './load-balancing.spec.ts'
+import { decodeSubsets, encodeSubsets } from './subsets.xds.ts'
 
 type PolicyInit = MessageInitShape<typeof LoadBalancingPolicy_PolicySchema>
 
@@ -29,9 +31,17 @@ type PolicyInit = MessageInitShape<typeof LoadBalancingPolicy_PolicySchema>
 export function encodeLoadBalancing(
   spec: LoadBalancingSpec,
 ): Pick<MessageInitShape<typeof ClusterSchema>, 'loadBalancingPolicy' | 'commonLbConfig'> {
-  const { panicThresholdPercent } = spec
+  const { panicThresholdPercent, subsets } = spec
+  const within = spec.locality === 'failover' ? encodeFailover(spec) : encodePolicies(spec)
+  const policies =
+    subsets === undefined
+      ? within
+      : [
+          envoyPolicy('subset', SubsetSchema, { ...encodeSubsets(subsets), subsetLbPolicy: { policies: within } }),
+          ...within,
+        ]
   return {
-    loadBalancingPolicy: { policies: spec.locality === 'failover' ? encodeFailover(spec) : encodePolicies(spec) },
+    loadBalancingPolicy: { policies },
     ...(panicThresholdPercent === undefined
       ? {}
       : { commonLbConfig: { healthyPanicThreshold: { value: panicThresholdPercent } } }),
@@ -131,6 +141,10 @@ function decodePolicies(list: LoadBalancingPolicy | undefined): LoadBalancingSpe
     if (isTypedConfig(config, LocalityFailoverSchema)) {
       const { endpointPickingPolicy } = readTypedConfig(config, LocalityFailoverSchema, place)
       return { ...decodePolicies(endpointPickingPolicy), locality: 'failover' }
+    }
+    if (isTypedConfig(config, SubsetSchema)) {
+      const subset = readTypedConfig(config, SubsetSchema, place)
+      return { ...decodePolicies(subset.subsetLbPolicy), subsets: decodeSubsets(subset) }
     }
     const known = decodePolicy(config)
     if (known !== undefined) return known

@@ -111,8 +111,9 @@ export class Cluster {
     return this.#balancer.readsLoadReports === true
   }
 
-  get endpointCount(): number {
-    return this.#endpoints.size
+  /** How many endpoints a request may go to that chooses by `subset`. */
+  countOf(subset: string | undefined): number {
+    return this.#balancer.countOf?.(subset) ?? this.#endpoints.size
   }
 
   /** How long a request waits before another endpoint is asked as well, in milliseconds; Infinity: none is. */
@@ -143,10 +144,10 @@ export class Cluster {
   }
 
   /** As of a LoadBalancer. `session`: `sessionKey` of the endpoint that is wanted, if it may be had. */
-  pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string): Endpoint | undefined {
+  pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string, subset?: string): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
     const endpoint =
-      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#pickElsewhere(avoid, hash)
+      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#pickElsewhere(avoid, hash, subset)
     if (endpoint !== undefined) this.#breaker.requests++
     if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
     return endpoint
@@ -264,13 +265,17 @@ export class Cluster {
     return this.#spread()
   }
 
-  #pickElsewhere(avoid: ReadonlySet<Endpoint> | undefined, hash: number | undefined): Endpoint | undefined {
+  #pickElsewhere(
+    avoid: ReadonlySet<Endpoint> | undefined,
+    hash: number | undefined,
+    subset: string | undefined,
+  ): Endpoint | undefined {
     const places = avoid === undefined ? undefined : OtherPlaces.of(avoid)
     if (places !== undefined) {
-      const endpoint = this.#balancer.pick(places, hash)
+      const endpoint = this.#balancer.pick(places, hash, subset)
       if (endpoint !== undefined && !places.has(endpoint)) return endpoint
     }
-    return this.#balancer.pick(avoid, hash)
+    return this.#balancer.pick(avoid, hash, subset)
   }
 
   #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {

@@ -50,6 +50,10 @@ export class Endpoint implements LoadBalancedEndpoint {
     return this.#config.locality
   }
 
+  get labels(): Readonly<Record<string, string>> | undefined {
+    return this.#config.labels
+  }
+
   get priority(): number {
     return this.#config.priority ?? 0
   }

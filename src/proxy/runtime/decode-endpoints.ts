@@ -7,6 +7,7 @@ import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/confi
 import type { ClusterLoadAssignment } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { isAsked } from '../../policies/health-checks/health-checks.xds.ts'
+import { decodeEndpointLabels } from '../../policies/load-balancing/subsets.xds.ts'
 import { decodeEndpointTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { parseResource } from './parse-resource.ts'
 import type { EndpointConfig } from './runtime-config.ts'
@@ -44,11 +45,13 @@ function decodeEndpoint({ hostIdentifier, healthStatus, loadBalancingWeight, met
   const own = filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['workload']
+  const labels = decodeEndpointLabels(filterMetadata)
   return {
     host,
     port,
     weight: loadBalancingWeight ?? 1,
     tls: decodeEndpointTls(filterMetadata),
+    ...(labels === undefined ? {} : { labels }),
     ...(told === undefined ? {} : { health: told }),
     ...(isAsked(hostIdentifier.value) ? {} : { asked: false }),
     ...(typeof namespace === 'string' && typeof name === 'string' ? { workload: { namespace, name } } : {}),

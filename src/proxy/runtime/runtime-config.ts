@@ -13,7 +13,11 @@ import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forw
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
 import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type {
+  HashPolicySpec,
+  LoadBalancingSpec,
+  SubsetKeySpec,
+} from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
@@ -188,6 +192,8 @@ export interface Backend {
   /** What is decided about each request that goes there. */
   readonly authorization?: readonly RbacFilterSpec[]
   readonly faults?: FaultsSpec
+  /** What decides which of its endpoints serve; absent: nothing. */
+  readonly subsetKeys?: readonly SubsetKeySpec[]
 }
 
 export interface ClusterConfig {
@@ -233,6 +239,8 @@ export interface EndpointConfig {
   readonly weight: number
   readonly tls: boolean
   readonly locality?: Locality
+  /** By which requests may choose it. Absent: none. */
+  readonly labels?: Readonly<Record<string, string>>
   /** 0, the most wanted, when absent. */
   readonly priority?: number
   /** As the control plane says it. `draining`: it goes on only with what is bound to it. Absent: as is found out here. */

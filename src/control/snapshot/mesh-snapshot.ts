@@ -165,6 +165,8 @@ export interface MeshTraffic {
   /** Of routes that have none of their own. */
   readonly retry?: RetrySpec
   readonly timeouts?: TimeoutsSpec
+  /** Of routes that have none of their own, and lead nowhere else. */
+  readonly sessionPersistence?: SessionPersistenceSpec
   /** What of a request decides, with a route that has it among several backends. */
   readonly stickySplit?: readonly HashPolicySpec[]
   /** In the sidecars of the workloads behind it. */

@@ -24,6 +24,7 @@ import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { encodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
 import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
 import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
+import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import { encodeSessionPersistence } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { encodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
 import { encodeStickySplit } from '../../policies/traffic-split/sticky-split.xds.ts'
@@ -53,6 +54,7 @@ interface DefaultRoutePolicies {
   readonly faults?: FaultsSpec | undefined
   readonly hashPolicies?: readonly HashPolicySpec[]
   readonly subsetKeys?: readonly SubsetKeySpec[] | undefined
+  readonly session?: SessionPersistenceSpec | undefined
 }
 
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
@@ -84,14 +86,18 @@ export function gatewayRouteConfiguration(
 export function defaultRoute(
   cluster: string,
   source: SourceLocation,
-  { authorization = [], faults, hashPolicies = [], subsetKeys }: DefaultRoutePolicies = {},
+  { authorization = [], faults, hashPolicies = [], subsetKeys, session }: DefaultRoutePolicies = {},
 ): RouteInit {
   const backends = [{ cluster, weight: 1, ...(authorization.length === 0 ? {} : { authorization }) }]
   return {
     name: defaultRouteName,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     metadata: encodeSource(source),
-    typedPerFilterConfig: { ...encodeFaults(faults), ...encodeSubsetKeys(subsetKeys) },
+    typedPerFilterConfig: {
+      ...encodeFaults(faults),
+      ...encodeSubsetKeys(subsetKeys),
+      ...encodeSessionPersistence(session),
+    },
     action: {
       case: 'route',
       value: {
@@ -119,7 +125,7 @@ export function buildRoute(route: MeshRoute, destinations: DestinationPolicies):
       ...encodeCors(route.cors),
       ...encodeFaults(faultsOf(loneBackend(route.action), destinations)),
       ...encodeSubsetKeys(subsetKeysOf(loneBackend(route.action), destinations)),
-      ...encodeSessionPersistence(route.action.kind === 'forward' ? route.action.sessionPersistence : undefined),
+      ...encodeSessionPersistence(sessionOf(route.action, destinations)),
     },
   }
 }
@@ -141,6 +147,16 @@ function loneBackend(action: MeshRouteAction): MeshBackend | undefined {
 
 function faultsOf(backend: MeshBackend | undefined, { faultsTo }: DestinationPolicies): FaultsSpec | undefined {
   return backend?.host === undefined ? undefined : faultsTo.get(hostPort(backend.host, backend.port))
+}
+
+/** Of a route to several, a session that all of them want: it stays with its backend too. */
+function sessionOf(action: MeshRouteAction, { keys }: DestinationPolicies): SessionPersistenceSpec | undefined {
+  if (action.kind !== 'forward') return undefined
+  if (action.sessionPersistence !== undefined) return action.sessionPersistence
+  const wanted = action.backends
+    .filter(({ weight }) => weight > 0)
+    .map(({ host, port }) => (host === undefined ? undefined : keys.session(hostPort(host, port))))
+  return wanted.includes(undefined) ? undefined : wanted[0]
 }
 
 function subsetKeysOf(

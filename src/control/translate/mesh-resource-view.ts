@@ -279,6 +279,7 @@ class MeshResourceView implements ResourceView {
                     faults: faultsTo.get(name),
                     hashPolicies: this.#keys.within(name),
                     subsetKeys: this.#keys.toSubset(name),
+                    session: this.#keys.session(name),
                   }),
                 ]
               : routes.map((route) => buildRoute(route, policies))

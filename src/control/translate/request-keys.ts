@@ -1,6 +1,7 @@
 // What of a request decides where it goes, as TrafficPolicies say of their targets: for the routes that lead there.
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { HashPolicySpec, SubsetKeySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { MeshSnapshot, MeshTraffic } from '../snapshot/mesh-snapshot.ts'
 
 export interface RequestKeys {
@@ -10,6 +11,8 @@ export interface RequestKeys {
   among(cluster: string): readonly HashPolicySpec[]
   /** To which of its endpoints; undefined: nothing decides. */
   toSubset(cluster: string): readonly SubsetKeySpec[] | undefined
+  /** How it stays with the endpoint that has answered the first of its client; undefined: it does not. */
+  session(cluster: string): SessionPersistenceSpec | undefined
   /** Equal for keys that are equal. */
   readonly text: string
 }
@@ -17,20 +20,22 @@ export interface RequestKeys {
 export function requestKeys(snapshot: MeshSnapshot): RequestKeys {
   const within = byCluster(snapshot, ({ hashPolicies }) => hashPolicies)
   const among = byCluster(snapshot, ({ stickySplit }) => stickySplit)
+  const sessions = byCluster(snapshot, ({ sessionPersistence }) => sessionPersistence)
   const toSubset = byCluster(snapshot, ({ subsetKeys }) => subsetKeys)
   return {
     within: (cluster) => within.get(cluster) ?? [],
     among: (cluster) => among.get(cluster) ?? [],
     toSubset: (cluster) => toSubset.get(cluster),
-    text: JSON.stringify([[...within], [...among], [...toSubset]]),
+    session: (cluster) => sessions.get(cluster),
+    text: JSON.stringify([[...within], [...among], [...toSubset], [...sessions]]),
   }
 }
 
 function byCluster<T>(
   { services }: MeshSnapshot,
-  partsOf: (traffic: MeshTraffic) => readonly T[] | undefined,
-): ReadonlyMap<string, readonly T[]> {
-  const parts = new Map<string, readonly T[]>()
+  partsOf: (traffic: MeshTraffic) => T | undefined,
+): ReadonlyMap<string, T> {
+  const parts = new Map<string, T>()
   for (const { host, ports } of services.values()) {
     for (const { port, traffic } of ports) {
       const found = traffic === undefined ? undefined : partsOf(traffic)

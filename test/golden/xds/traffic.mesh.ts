@@ -55,7 +55,12 @@ export const golden: GoldenCase = {
     })
     .service('default', 'prices', {
       workloads: ['web'],
-      servicePort: { traffic: { loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 } } },
+      servicePort: {
+        traffic: {
+          loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 },
+          sessionPersistence: { carrier: 'header', name: 'x-place', idleTimeoutMs: 60_000 },
+        },
+      },
     })
     .service('default', 'tickets', {
       workloads: ['web'],

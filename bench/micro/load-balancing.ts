@@ -42,6 +42,9 @@ function endpoints(count: number, weightOf: (index: number) => number): LoadBala
     reportedWeight: 0,
     reportedSinceMs: -Infinity,
     reportedAtMs: -Infinity,
+    limitedShare: 1,
+    limitedAtMs: -Infinity,
+    limitedForMs: 0,
   }))
 }
 

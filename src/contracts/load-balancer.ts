@@ -25,6 +25,10 @@ export interface LoadBalancedEndpoint {
   reportedWeight: number
   reportedSinceMs: number
   reportedAtMs: number
+  /** Of its share when it last said that it was asked too much, when that was, and how long until it has all of it again; -Infinity: never. */
+  limitedShare: number
+  limitedAtMs: number
+  limitedForMs: number
 }
 
 /** Which endpoints a pick keeps away from while there are others. */
@@ -59,6 +63,8 @@ export interface FinishedAttempt {
   readonly startMs: number
   /** When the response began; 0: it did not. */
   readonly respondedMs: number
+  /** How long the endpoint wants to be left alone, to be asked where it says that it is asked too much; undefined: it does not say. */
+  readonly retryAfterMs?: number | undefined
   /** `endpoint-load-metrics` of the response: "TEXT …", "JSON …", "BIN …". Told only where the load balancer reads it. */
   readonly loadReport?: string | undefined
 }

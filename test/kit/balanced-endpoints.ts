@@ -16,6 +16,9 @@ export function balancedEndpoint(changes: Partial<LoadBalancedEndpoint> = {}): L
     reportedWeight: 0,
     reportedSinceMs: -Infinity,
     reportedAtMs: -Infinity,
+    limitedShare: 1,
+    limitedAtMs: -Infinity,
+    limitedForMs: 0,
     ...changes,
   }
 }

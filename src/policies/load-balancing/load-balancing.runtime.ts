@@ -12,6 +12,7 @@ import { compileShares } from './localities.runtime.ts'
 import { buildMaglev } from './maglev.runtime.ts'
 import { compilePeakEwma, observeLatency } from './peak-ewma.runtime.ts'
 import { compileRandom } from './random.runtime.ts'
+import { RateLimited } from './rate-limited.runtime.ts'
 import { buildRing } from './ring-hash.runtime.ts'
 import { compileRoundRobin } from './round-robin.runtime.ts'
 import { startSlowly } from './slow-start.runtime.ts'
@@ -40,19 +41,33 @@ export function createLoadBalancer<E extends LoadBalancedEndpoint>(
     spec.subsets === undefined
       ? { pick: compileSpread(weighted, spec, deps) }
       : compileSubsets(weighted, spec.subsets, (some) => compileSpread(some, spec, deps))
+  // keys stay where they are
+  if (spec.kind === 'ring-hash' || spec.kind === 'maglev') return picked
   const { clock } = deps
+  const limited = new RateLimited(weighted, deps)
+  const learning: LoadBalancer<E> = {
+    ...picked,
+    pick: (avoid, hash, subset) => limited.pick(picked.pick, avoid, hash, subset),
+    attemptOver: (endpoint, attempt) => limited.attemptOver(endpoint, attempt),
+  }
   if (spec.kind === 'peak-ewma')
     return {
-      ...picked,
-      attemptOver: (endpoint, attempt) => observeLatency(endpoint, attempt, spec.decayMs, clock.monotonicMs()),
+      ...learning,
+      attemptOver: (endpoint, attempt) => {
+        limited.attemptOver(endpoint, attempt)
+        observeLatency(endpoint, attempt, spec.decayMs, clock.monotonicMs())
+      },
     }
   if (spec.kind === 'client-side-weighted-round-robin')
     return {
-      ...picked,
+      ...learning,
       readsLoadReports: true,
-      attemptOver: (endpoint, attempt) => observeLoad(endpoint, attempt, spec, clock.monotonicMs()),
+      attemptOver: (endpoint, attempt) => {
+        limited.attemptOver(endpoint, attempt)
+        observeLoad(endpoint, attempt, spec, clock.monotonicMs())
+      },
     }
-  return picked
+  return learning
 }
 
 function compileSpread<E extends LoadBalancedEndpoint>(

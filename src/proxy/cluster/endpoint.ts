@@ -18,6 +18,9 @@ export class Endpoint implements LoadBalancedEndpoint {
   reportedWeight = 0
   reportedSinceMs: number = -Infinity
   reportedAtMs: number = -Infinity
+  limitedShare = 1
+  limitedAtMs: number = -Infinity
+  limitedForMs = 0
   readonly outlier: OutlierState = new OutlierState()
   health: HealthState = new HealthState(true)
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool

@@ -32,6 +32,7 @@ function endpoints(count: number, weightOf: (index: number) => number): LoadBala
     address: `10.0.${index >> 8}.${index & 255}:8080`,
     weight: weightOf(index),
     locality: undefined,
+    localityWeight: undefined,
     labels: undefined,
     priority: 0,
     activeRequests: 0,

@@ -8,6 +8,8 @@ export interface LoadBalancedEndpoint {
   readonly weight: number
   /** Undefined: not told. */
   readonly locality: Locality | undefined
+  /** Of its locality, for those who spread by it. Undefined: not told. */
+  readonly localityWeight: number | undefined
   /** By which requests may choose it. Undefined: none. */
   readonly labels: Readonly<Record<string, string>> | undefined
   /** As the control plane orders them: 0 is most wanted. */
@@ -16,7 +18,7 @@ export interface LoadBalancedEndpoint {
   activeRequests: number
   /** Neither ejected nor unhealthy: it gets requests before the others. The balancer is made anew when it changes. */
   readonly available: boolean
-  /** When it came, on the monotonic clock; -Infinity: it has been there all the time. */
+  /** When it came or came back, on the monotonic clock; -Infinity: it has been there all the time. */
   readonly sinceMs: number
   /** How long its responses take to begin, as peak EWMA has learned it, and when that was; 0: it has not answered yet. */
   latencyMs: number

@@ -130,7 +130,7 @@ const slowStart = fc.record(
   },
   { noNullPrototype: true },
 )
-const locality = fc.constantFrom('zone-aware' as const, 'failover' as const)
+const locality = fc.constantFrom('zone-aware' as const, 'failover' as const, 'weighted' as const)
 
 type Spread<Kind, Without extends string = never> = Omit<
   Extract<LoadBalancingSpec, { kind: Kind }>,
@@ -145,7 +145,7 @@ const spread: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
       weightExpirationMs: milliseconds,
       weightUpdateMs: milliseconds.map((count) => count + 100),
       errorUtilizationPenalty: fc.float({ min: 0, max: 1_000, noNaN: true }),
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['locality', 'panicThresholdPercent'],
@@ -186,7 +186,7 @@ const spread: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
       minRingSize: fc.integer({ min: 1, max: 1_024 }),
       maxRingSize: fc.integer({ min: 1_024, max: 8_388_608 }),
       balanceFactorPercent: bound,
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
@@ -196,7 +196,7 @@ const spread: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
       kind: fc.constant('maglev'),
       tableSize: fc.constantFrom(3, 101, 65_537, 5_000_011),
       balanceFactorPercent: bound,
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],

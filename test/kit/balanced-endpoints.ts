@@ -6,6 +6,7 @@ export function balancedEndpoint(changes: Partial<LoadBalancedEndpoint> = {}): L
     address: '10.0.0.1:80',
     weight: 1,
     locality: undefined,
+    localityWeight: undefined,
     labels: undefined,
     priority: 0,
     activeRequests: 0,

@@ -18,6 +18,7 @@ import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
 import type {
   HashPolicySpec,
   LoadBalancingSpec,
+  LocalityWeightSpec,
   SubsetKeySpec,
 } from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
@@ -154,6 +155,8 @@ export interface MeshTraffic {
   readonly loadBalancing?: LoadBalancingSpec
   /** What of a request decides, with a load balancing that hashes. */
   readonly hashPolicies?: readonly HashPolicySpec[]
+  /** Of places, with locality `weighted`. */
+  readonly localityWeights?: readonly LocalityWeightSpec[]
   /** What of a request decides, with subsets. */
   readonly subsetKeys?: readonly SubsetKeySpec[]
   readonly circuitBreaker?: CircuitBreakerSpec

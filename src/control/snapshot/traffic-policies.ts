@@ -23,7 +23,7 @@ import type { ProblemList } from './route-attachment.ts'
 import { compareAge, ServiceTargets, targetStatus } from './service-targets.ts'
 import type { PortDraft, ServiceDraft } from './services.ts'
 import type { DocumentStatus } from './status.ts'
-import { explainSubsets } from './subset-problems.ts'
+import { explainSubsets, explainWeights } from './traffic-problems.ts'
 
 /** The same services, with what the policies say. */
 export function withTrafficPolicies(
@@ -53,7 +53,8 @@ export function withTrafficPolicies(
       return targetStatus(policy, position, [accepted])
     })
     statuses.set(policy.id, { ancestors })
-    if (reached.length > 0) explainSubsets(policy, reached, index, problems)
+    explainSubsets(policy, reached, index, problems)
+    explainWeights(policy, reached, index, problems)
     if (traffic.rateLimits !== undefined && reached.length > 0 && !reached.some(isCounted)) {
       const message =
         'nobody enforces the rate limit: it needs a workload of the mesh behind a port that carries requests'
@@ -85,6 +86,7 @@ function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | un
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing.hash.on) }),
+    ...(loadBalancing?.locality.weights === undefined ? {} : { localityWeights: loadBalancing.locality.weights }),
     ...(loadBalancing?.subsets === undefined ? {} : { subsetKeys: toSubsetKeys(loadBalancing.subsets) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),

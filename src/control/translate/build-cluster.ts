@@ -33,6 +33,7 @@ import { encodeDuration } from '../../policies/scalars.xds.ts'
 import type { MeshServicePort, MeshSettings, MeshTraffic, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
+import { weightsOfLocalities } from './locality-weights.ts'
 
 export type ClusterInit = MessageInitShape<typeof ClusterSchema>
 export type LoadAssignmentInit = MessageInitShape<typeof ClusterLoadAssignmentSchema>
@@ -73,7 +74,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
   const discovery =
     dnsEndpoints === undefined
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
-      : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
+      : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints, traffic) }
   const { type, ...details } = discovery
   const { hedging = defaultHedging, retryConstraint = defaultRetryConstraint } = traffic ?? {}
   return {
@@ -138,20 +139,30 @@ function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic 
 }
 
 /** Endpoints of weight 0 get no traffic and are left out. */
-export function loadAssignment(name: string, endpoints: readonly ResolvedEndpoint[]): LoadAssignmentInit {
+export function loadAssignment(
+  name: string,
+  endpoints: readonly ResolvedEndpoint[],
+  { localityWeights }: MeshTraffic = {},
+): LoadAssignmentInit {
   const serving = endpoints.filter(({ weight }) => weight > 0)
-  const groups = Map.groupBy(serving, ({ locality }) => JSON.stringify(locality ?? noLocality))
+  const byLocality = Map.groupBy(serving, ({ locality }) => JSON.stringify(locality ?? noLocality))
+  const groups = [...byLocality].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, members]) => members)
+  const weights = localityWeights === undefined ? defaultWeights(groups) : weightsOfLocalities(groups, localityWeights)
   return {
     clusterName: name,
-    endpoints: [...groups]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, members]) => ({
-        locality: members[0]?.locality ?? {},
-        // gRPC clients pass over a locality that has no name or no weight, and spread by the weights of localities first
-        loadBalancingWeight: groups.size === 1 ? 1 : members.reduce((sum, { weight }) => sum + weight, 0),
-        lbEndpoints: members.map(lbEndpoint),
-      })),
+    endpoints: groups.map((members, i) => ({
+      locality: members[0]?.locality ?? {},
+      // Envoy knows no weight of 0, but none
+      ...(weights[i] === 0 ? {} : { loadBalancingWeight: weights[i] as number }),
+      lbEndpoints: members.map(lbEndpoint),
+    })),
   }
+}
+
+/** gRPC clients pass over a locality that has no name or no weight, and spread by the weights of localities first. */
+function defaultWeights(groups: readonly (readonly ResolvedEndpoint[])[]): number[] {
+  if (groups.length === 1) return [1]
+  return groups.map((members) => members.reduce((sum, { weight }) => sum + weight, 0))
 }
 
 const noLocality: Locality = { region: '', zone: '', subZone: '' }

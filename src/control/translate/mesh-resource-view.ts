@@ -393,8 +393,8 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpointInputs(endpoints),
-      build: () => loadAssignment(name, endpoints),
+      inputs: [port.traffic?.localityWeights, ...endpointInputs(endpoints)],
+      build: () => loadAssignment(name, endpoints, port.traffic),
     })
   }
 

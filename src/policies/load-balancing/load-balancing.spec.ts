@@ -3,9 +3,9 @@
 export type LoadBalancingSpec = LoadBalancingAlgorithm & {
   /**
    * `zone-aware`: first those of the caller's region, and of them those of its zone as far as these can take it. `failover`: first those of its sub-zone, then of its
-   * zone, then of its region. Absent: wherever they are.
+   * zone, then of its region. `weighted`: by the weights of their localities, wherever the caller is. Absent: wherever they are.
    */
-  readonly locality?: 'zone-aware' | 'failover'
+  readonly locality?: 'zone-aware' | 'failover' | 'weighted'
   /** Of endpoints that come; not with the algorithms that hash. Absent: they get their share at once. */
   readonly slowStart?: SlowStartSpec
   /** Absent: every endpoint may get any request. */
@@ -37,6 +37,16 @@ export type SubsetFallback = 'none' | 'any' | 'default'
 export interface SubsetKeySpec {
   readonly label: string
   readonly header: string
+}
+
+/** What a place gets of the requests, beside the weights of the others. */
+export interface LocalityWeightSpec {
+  readonly region: string
+  /** Absent: any in the region. */
+  readonly zone?: string
+  readonly subZone?: string
+  /** 0: nothing, as a place that is not named. */
+  readonly weight: number
 }
 
 export interface SlowStartSpec {

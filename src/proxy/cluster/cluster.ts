@@ -287,6 +287,8 @@ export class Cluster {
 
   #spread(): LoadBalancer<Endpoint> {
     const { endpoints } = this
+    const nowMs = this.#deps.clock.monotonicMs()
+    for (const endpoint of endpoints) endpoint.noticeAt(nowMs)
     // those that are about to end are no help against panic, but better than nobody
     const staying = endpoints.filter(({ draining }) => !draining)
     const spread = staying.some(({ available }) => available) ? staying : endpoints

@@ -19,15 +19,20 @@ export function decodeLoadAssignmentResource(body: Uint8Array): readonly Endpoin
 
 /** Endpoints of all priorities and localities. */
 export function decodeLoadAssignment(assignment: ClusterLoadAssignment): readonly EndpointConfig[] {
-  return assignment.endpoints.flatMap(({ lbEndpoints, locality, priority }) => {
-    const place = { ...decodeLocality(locality), ...(priority === 0 ? {} : { priority }) }
+  return assignment.endpoints.flatMap(({ lbEndpoints, locality, loadBalancingWeight: weight, priority }) => {
+    const place = { ...decodeLocality(locality, weight), ...(priority === 0 ? {} : { priority }) }
     return lbEndpoints.map((endpoint): EndpointConfig => ({ ...decodeEndpoint(endpoint), ...place }))
   })
 }
 
-function decodeLocality(message: LocalityMessage | undefined): Pick<EndpointConfig, 'locality'> {
+/** What has no place has no weight beside others. */
+function decodeLocality(
+  message: LocalityMessage | undefined,
+  localityWeight: number | undefined,
+): Pick<EndpointConfig, 'locality' | 'localityWeight'> {
   const { region = '', zone = '', subZone = '' } = message ?? {}
-  return region === '' && zone === '' && subZone === '' ? {} : { locality: { region, zone, subZone } }
+  if (region === '' && zone === '' && subZone === '') return {}
+  return { locality: { region, zone, subZone }, ...(localityWeight === undefined ? {} : { localityWeight }) }
 }
 
 /** Envoy takes one that is degraded after the others; here it is one of them. */

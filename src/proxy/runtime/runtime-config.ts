@@ -239,6 +239,8 @@ export interface EndpointConfig {
   readonly weight: number
   readonly tls: boolean
   readonly locality?: Locality
+  /** Of the locality among others, for those who spread by it. Absent: not told. */
+  readonly localityWeight?: number
   /** By which requests may choose it. Absent: none. */
   readonly labels?: Readonly<Record<string, string>>
   /** 0, the most wanted, when absent. */

@@ -100,6 +100,16 @@ describe('a retry', () => {
   })
 })
 
+describe('a hedge', () => {
+  it('leaves the zone of the attempt that is slow, while there is another', () => {
+    const cluster = createCluster(clusterOf('app', [...inZone('a', 1, 2, 3), ...inZone('b', 4, 5)]))
+    const ports = Array.from({ length: 40 }, () => cluster.pickBeside(tried(cluster, 1))?.config.port)
+    expect(new Set(ports)).toEqual(new Set([4, 5]))
+    const alone = createCluster(clusterOf('app', inZone('a', 1, 2)))
+    expect(alone.pickBeside(tried(alone, 1))?.config.port).toBe(2)
+  })
+})
+
 describe('a connection for opaque bytes', () => {
   it('goes to a workload of the mesh by mutual TLS, and says that it is opaque', async () => {
     const peerSpiffeIds = ['spiffe://mesh.local/ns/default/sa/database']

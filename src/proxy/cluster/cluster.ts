@@ -16,7 +16,7 @@ import { createLoadBalancer } from '../../policies/load-balancing/load-balancing
 import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
-import { OtherPlaces } from '../../policies/retries/other-places.runtime.ts'
+import { failuresOfPlace, OtherPlaces } from '../../policies/retries/other-places.runtime.ts'
 import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
@@ -147,10 +147,14 @@ export class Cluster {
   pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string, subset?: string): Endpoint | undefined {
     if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
     const endpoint =
-      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#pickElsewhere(avoid, hash, subset)
-    if (endpoint !== undefined) this.#breaker.requests++
-    if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
-    return endpoint
+      (session === undefined ? undefined : this.#inSession(session, avoid)) ??
+      this.#pickElsewhere(avoid, hash, subset, failuresOfPlace)
+    return this.#taken(endpoint)
+  }
+
+  /** As `pick`, beside an attempt that is slow: where it is may be what is wrong. */
+  pickBeside(tried: ReadonlySet<Endpoint>, hash?: number, subset?: string): Endpoint | undefined {
+    return this.#taken(this.#pickElsewhere(tried, hash, subset, 1))
   }
 
   /** An attempt at a request begins. */
@@ -269,13 +273,21 @@ export class Cluster {
     avoid: ReadonlySet<Endpoint> | undefined,
     hash: number | undefined,
     subset: string | undefined,
+    failures: number,
   ): Endpoint | undefined {
-    const places = avoid === undefined ? undefined : OtherPlaces.of(avoid)
+    const places = avoid === undefined ? undefined : OtherPlaces.of(avoid, failures)
     if (places !== undefined) {
       const endpoint = this.#balancer.pick(places, hash, subset)
       if (endpoint !== undefined && !places.has(endpoint)) return endpoint
     }
     return this.#balancer.pick(avoid, hash, subset)
+  }
+
+  #taken(endpoint: Endpoint | undefined): Endpoint | undefined {
+    if (endpoint === undefined) return undefined
+    this.#breaker.requests++
+    if (endpoint.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
+    return endpoint
   }
 
   #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {

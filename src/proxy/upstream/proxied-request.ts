@@ -174,7 +174,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (!replayable || !mayBeHedged(request) || !cluster.allowsRequest()) return
     const tried = new Set(this.#tried).add((this.#attempt as Attempt).endpoint)
     if (cluster.countOf(subset) <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
-    const endpoint = cluster.pick(tried, hash, undefined, subset)
+    const endpoint = cluster.pickBeside(tried, hash, subset)
     if (endpoint === undefined) return
     this.#tried = tried
     this.#hedge = new Hedge(this, (owner) => this.#createAttempt(endpoint, owner))

@@ -106,8 +106,8 @@ export const redirect: fc.Arbitrary<RedirectSpec> = record<RedirectSpec>(
 )
 
 export const timeouts: fc.Arbitrary<TimeoutsSpec> = record<TimeoutsSpec>(
-  { requestMs: milliseconds, backendRequestMs: milliseconds },
-  ['requestMs', 'backendRequestMs'],
+  { requestMs: milliseconds, backendRequestMs: milliseconds, idleMs: fc.oneof(fc.constant(0), milliseconds) },
+  ['requestMs', 'backendRequestMs', 'idleMs'],
 )
 
 export const retry: fc.Arbitrary<RetrySpec> = record<RetrySpec>(

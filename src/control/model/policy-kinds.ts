@@ -29,8 +29,8 @@ import {
 } from '../../policies/scalars.schema.ts'
 import { sessionPersistenceSchema } from '../../policies/session-persistence/session-persistence.schema.ts'
 import type { SessionPersistence } from '../../policies/session-persistence/session-persistence.schema.ts'
-import { timeoutsSchema } from '../../policies/timeouts/timeouts.schema.ts'
-import type { RouteTimeouts } from '../../policies/timeouts/timeouts.schema.ts'
+import { destinationTimeoutsSchema } from '../../policies/timeouts/timeouts.schema.ts'
+import type { DestinationTimeouts } from '../../policies/timeouts/timeouts.schema.ts'
 import { trafficSplitSchema } from '../../policies/traffic-split/sticky-split.schema.ts'
 import type { TrafficSplitSettings } from '../../policies/traffic-split/sticky-split.schema.ts'
 
@@ -60,7 +60,7 @@ export interface TrafficPolicySpec {
   readonly adaptiveConcurrency?: AdaptiveConcurrencySettings
   /** For routes that have none of their own, as `timeouts`. */
   readonly retries?: DestinationRetries
-  readonly timeouts?: RouteTimeouts
+  readonly timeouts?: DestinationTimeouts
 }
 
 /** The Gateway API's (GEP-3388, GEP-1619). */
@@ -115,7 +115,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     trafficSplit: trafficSplitSchema.exactOptional(),
     adaptiveConcurrency: adaptiveConcurrencySchema.exactOptional(),
     retries: destinationRetriesSchema.exactOptional(),
-    timeouts: timeoutsSchema.exactOptional(),
+    timeouts: destinationTimeoutsSchema.exactOptional(),
   }),
 }
 

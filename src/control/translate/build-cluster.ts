@@ -8,7 +8,6 @@ import { HealthStatus } from '../../contracts/xds/gen/envoy/config/core/v3/healt
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
-import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import { encodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.xds.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
@@ -34,6 +33,7 @@ import type { MeshServicePort, MeshSettings, MeshTraffic, PortProtocol } from '.
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
 import { weightsOfLocalities } from './locality-weights.ts'
+import type { WorkloadTraffic } from './workload-traffic.ts'
 
 export type ClusterInit = MessageInitShape<typeof ClusterSchema>
 export type LoadAssignmentInit = MessageInitShape<typeof ClusterLoadAssignmentSchema>
@@ -100,16 +100,18 @@ export function inboundCluster(
   name: string,
   application: SocketAddress,
   protocol: PortProtocol,
-  adaptiveConcurrency?: AdaptiveConcurrencySpec,
+  { adaptiveConcurrency, idleMs }: WorkloadTraffic = {},
 ): ClusterInit {
+  const typedFilterMetadata = {
+    ...(adaptiveConcurrency === undefined ? {} : encodeAdaptiveConcurrency(adaptiveConcurrency)),
+    ...(idleMs === undefined ? {} : encodeRouteDefaults({ timeouts: { idleMs } })),
+  }
   return {
     // callers of a port that nobody has declared know what it speaks
     ...clusterBase(name, declared(protocol) ?? 'downstream'),
     clusterDiscoveryType: { case: 'type', value: Discovery.STATIC },
     loadAssignment: loadAssignment(name, [{ ...application, weight: 1, tls: false }]),
-    ...(adaptiveConcurrency === undefined
-      ? {}
-      : { metadata: { typedFilterMetadata: encodeAdaptiveConcurrency(adaptiveConcurrency) } }),
+    ...(Object.keys(typedFilterMetadata).length === 0 ? {} : { metadata: { typedFilterMetadata } }),
   }
 }
 

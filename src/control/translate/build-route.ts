@@ -182,7 +182,7 @@ function buildForward(
   match: MeshRoute['match'],
   destinations: DestinationPolicies,
 ): MessageInitShape<typeof RouteActionSchema> {
-  const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
+  const { perTryTimeout, ...bounds } = encodeTimeouts(action.timeouts)
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
   return {
     clusterSpecifier: encodeTrafficSplit(
@@ -208,7 +208,7 @@ function buildForward(
         encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
       ),
     hashPolicy: hashedPartsOf(action, (cluster) => destinations.keys.within(cluster)).map(encodeHashPolicy),
-    timeout,
+    ...bounds,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
 }

@@ -15,7 +15,6 @@ import {
   typeUrls,
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
-import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
   MeshEndpoint,
@@ -67,7 +66,8 @@ import type { RequestKeys } from './request-keys.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
-import { adaptiveConcurrencyOf, workloadPort } from './workload-concurrency.ts'
+import { workloadPort, workloadTraffic } from './workload-traffic.ts'
+import type { WorkloadTraffic } from './workload-traffic.ts'
 
 /** By "namespace/name". `draining`: it goes on with what is bound to it, and is about to end. */
 export type ServingWorkloads = ReadonlyMap<string, 'ready' | 'draining'>
@@ -93,7 +93,7 @@ class MeshResourceView implements ResourceView {
   readonly #cache: ResourceCache
   readonly #egress: EgressSecurity
   readonly #keys: RequestKeys
-  readonly #adaptiveConcurrency: ReadonlyMap<string, AdaptiveConcurrencySpec>
+  readonly #ofWorkloads: ReadonlyMap<string, WorkloadTraffic>
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
@@ -108,7 +108,7 @@ class MeshResourceView implements ResourceView {
     this.#cache = new ResourceCache(previous)
     this.#egress = new EgressSecurity(snapshot)
     this.#keys = requestKeys(snapshot)
-    this.#adaptiveConcurrency = adaptiveConcurrencyOf(snapshot)
+    this.#ofWorkloads = workloadTraffic(snapshot)
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
@@ -360,13 +360,13 @@ class MeshResourceView implements ResourceView {
     const found = workload?.ports.find((candidate) => inboundName(candidate.port) === name)
     if (workload === undefined || found === undefined) return undefined
     const { port, protocol } = found
-    const adaptiveConcurrency = this.#adaptiveConcurrency.get(workloadPort(keyOf(node), port))
+    const traffic = this.#ofWorkloads.get(workloadPort(keyOf(node), port))
     return this.#cache.get({
       key: `cluster ${keyOf(node)} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [workload.address, protocol, adaptiveConcurrency],
-      build: () => inboundCluster(name, { host: workload.address, port }, protocol, adaptiveConcurrency),
+      inputs: [workload.address, protocol, traffic === undefined ? '' : JSON.stringify(traffic)],
+      build: () => inboundCluster(name, { host: workload.address, port }, protocol, traffic),
     })
   }
 

@@ -22,7 +22,7 @@ export const golden: GoldenCase = {
           adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrencySchema.parse({ maxConcurrencyLimit: 200 })),
           hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
           retry: { attempts: 3, statusCodes: [503], grpcStatuses: [14], backoffMs: 25 },
-          timeouts: { requestMs: 10_000, backendRequestMs: 2_000 },
+          timeouts: { requestMs: 10_000, backendRequestMs: 2_000, idleMs: 0 },
           retryConstraint: { percent: 10, intervalMs: 5_000, minRetries: 1, minIntervalMs: 1_000 },
         },
       },

@@ -23,6 +23,7 @@ import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
 import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
+import { keepAliveOf } from '../pool/keep-alive.ts'
 import type { ClusterConfig, EndpointConfig, ForwardAction, SecretConfig } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { askHealth } from './ask-health.ts'
@@ -422,13 +423,14 @@ export class Cluster {
   }
 
   #createPool(config: EndpointConfig, protocol: UpstreamProtocol): EndpointPool {
-    const { clock, connections, createClient = createClientConnection } = this.#deps
+    const { clock, random, connections, createClient = createClientConnection } = this.#deps
     const { name } = this.#config
-    const limit = { streams: 100 }
+    const limit = { streams: 100, calm: 1 }
     return new EndpointPool({
       clock,
       connect: () => this.#connect(config, httpProtocols[protocol]),
-      createClient: (connection, events) => createClient(clock, connection, protocol, events, limit),
+      createClient: (connection, events) =>
+        createClient(clock, connection, protocol, events, limit, keepAliveOf(this.#config, config, limit, random)),
       multiplexed: protocol === 'http2',
       breaker: this.#breaker,
       observer: {

@@ -12,7 +12,7 @@ import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
-import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
+import type { HttpProtocol, KeepAliveSpec } from '../../policies/http-protocol/http-protocol.spec.ts'
 import type {
   HashPolicySpec,
   LoadBalancingSpec,
@@ -217,6 +217,8 @@ export interface ClusterConfig {
   /** Of routes here that have none of their own. Absent: nothing. */
   readonly routeDefaults?: Pick<ForwardAction, 'timeouts' | 'retry'>
   readonly httpProtocol: HttpProtocol
+  /** Of HTTP/2 connections on which nothing is heard. Absent: as is usual for the peer. */
+  readonly keepAlive?: KeepAliveSpec
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {
     readonly serverName: string

@@ -5,7 +5,13 @@ import type { RbacFilterSpec, RbacRules } from '../../src/policies/authorization
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { FaultsSpec } from '../../src/policies/faults/faults.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
+import type {
+  HashPolicySpec,
+  LoadBalancingSpec,
+  SubsetKeySpec,
+  SubsetSelectorSpec,
+  SubsetsSpec,
+} from '../../src/policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
 import type {
   DescriptorActionSpec,
@@ -100,8 +106,8 @@ export const redirect: fc.Arbitrary<RedirectSpec> = record<RedirectSpec>(
 )
 
 export const timeouts: fc.Arbitrary<TimeoutsSpec> = record<TimeoutsSpec>(
-  { requestMs: milliseconds, backendRequestMs: milliseconds },
-  ['requestMs', 'backendRequestMs'],
+  { requestMs: milliseconds, backendRequestMs: milliseconds, idleMs: fc.oneof(fc.constant(0), milliseconds) },
+  ['requestMs', 'backendRequestMs', 'idleMs'],
 )
 
 export const retry: fc.Arbitrary<RetrySpec> = record<RetrySpec>(
@@ -124,30 +130,35 @@ const slowStart = fc.record(
   },
   { noNullPrototype: true },
 )
-const locality = fc.constantFrom('zone-aware' as const, 'failover' as const)
+const locality = fc.constantFrom('zone-aware' as const, 'failover' as const, 'weighted' as const)
 
-export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
-  record<Omit<Extract<LoadBalancingSpec, { kind: 'client-side-weighted-round-robin' }>, 'slowStart'>>(
+type Spread<Kind, Without extends string = never> = Omit<
+  Extract<LoadBalancingSpec, { kind: Kind }>,
+  'subsets' | Without
+>
+
+const spread: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
+  record<Spread<'client-side-weighted-round-robin', 'slowStart'>>(
     {
       kind: fc.constant('client-side-weighted-round-robin'),
       blackoutMs: milliseconds,
       weightExpirationMs: milliseconds,
       weightUpdateMs: milliseconds.map((count) => count + 100),
       errorUtilizationPenalty: fc.float({ min: 0, max: 1_000, noNaN: true }),
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['locality', 'panicThresholdPercent'],
   ),
-  record<Extract<LoadBalancingSpec, { kind: 'round-robin' }>>(
+  record<Spread<'round-robin'>>(
     { kind: fc.constant('round-robin'), locality, slowStart, panicThresholdPercent: percent },
     ['locality', 'slowStart', 'panicThresholdPercent'],
   ),
-  record<Omit<Extract<LoadBalancingSpec, { kind: 'random' }>, 'slowStart'>>(
-    { kind: fc.constant('random'), locality, panicThresholdPercent: percent },
-    ['locality', 'panicThresholdPercent'],
-  ),
-  record<Extract<LoadBalancingSpec, { kind: 'least-request' }>>(
+  record<Spread<'random', 'slowStart'>>({ kind: fc.constant('random'), locality, panicThresholdPercent: percent }, [
+    'locality',
+    'panicThresholdPercent',
+  ]),
+  record<Spread<'least-request'>>(
     {
       kind: fc.constant('least-request'),
       choiceCount: fc.integer({ min: 2, max: 100 }),
@@ -158,7 +169,7 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
     },
     ['activeRequestBias', 'locality', 'slowStart', 'panicThresholdPercent'],
   ),
-  record<Extract<LoadBalancingSpec, { kind: 'peak-ewma' }>>(
+  record<Spread<'peak-ewma'>>(
     {
       kind: fc.constant('peak-ewma'),
       choiceCount: fc.integer({ min: 2, max: 100 }),
@@ -169,27 +180,53 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
     },
     ['locality', 'slowStart', 'panicThresholdPercent'],
   ),
-  record<Omit<Extract<LoadBalancingSpec, { kind: 'ring-hash' }>, 'slowStart'>>(
+  record<Spread<'ring-hash', 'slowStart'>>(
     {
       kind: fc.constant('ring-hash'),
       minRingSize: fc.integer({ min: 1, max: 1_024 }),
       maxRingSize: fc.integer({ min: 1_024, max: 8_388_608 }),
       balanceFactorPercent: bound,
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
   ),
-  record<Omit<Extract<LoadBalancingSpec, { kind: 'maglev' }>, 'slowStart'>>(
+  record<Spread<'maglev', 'slowStart'>>(
     {
       kind: fc.constant('maglev'),
       tableSize: fc.constantFrom(3, 101, 65_537, 5_000_011),
       balanceFactorPercent: bound,
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
   ),
+)
+
+const fallback = fc.constantFrom('none' as const, 'any' as const, 'default' as const)
+
+const subsets: fc.Arbitrary<SubsetsSpec> = fc.record(
+  {
+    selectors: fc.array(
+      record<SubsetSelectorSpec>({ keys: fc.uniqueArray(token, { minLength: 1, maxLength: 3 }), fallback }, [
+        'fallback',
+      ]),
+      { maxLength: 3 },
+    ),
+    fallback,
+    defaultSubset: fc.dictionary(token, text, { maxKeys: 2, noNullPrototype: true }),
+  },
+  { noNullPrototype: true },
+)
+
+export const subsetKeys: fc.Arbitrary<readonly SubsetKeySpec[]> = fc.array(
+  record<SubsetKeySpec>({ label: token, header: token }, []),
+  { minLength: 1, maxLength: 3 },
+)
+
+export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
+  spread,
+  fc.tuple(spread, subsets).map(([spec, chosen]) => ({ ...spec, subsets: chosen })),
 )
 
 const seconds = fc.integer({ min: 1, max: 1_000_000 }).map((count) => count * 1_000)
@@ -426,8 +463,9 @@ const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
     responseHeaders: headerModifier,
     authorization: egressFilters,
     faults,
+    subsetKeys,
   },
-  ['requestHeaders', 'responseHeaders', 'authorization', 'faults'],
+  ['requestHeaders', 'responseHeaders', 'authorization', 'faults', 'subsetKeys'],
 )
 
 /** At least one has a weight. */

@@ -3,6 +3,7 @@ import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { withOriginatedTls } from './backend-tls.ts'
+import { withBackendTrafficPolicies } from './backend-traffic-policies.ts'
 import { BackendResolver } from './backends.ts'
 import { compileExperiments } from './chaos-experiments.ts'
 import { DocumentIndex } from './document-index.ts'
@@ -48,8 +49,9 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
   const treated = withTrafficPolicies(index, secured.services, meshWide.settings, problems)
-  const chaos = compileExperiments(index, treated.services, problems)
-  const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
+  const constrained = withBackendTrafficPolicies(index, treated.services, problems)
+  const chaos = compileExperiments(index, constrained.services, problems)
+  const routed = compileMeshRoutes(index, withStreams(index, constrained.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
   const services = withAuthorization(withGrpcPorts(routed, attachment.grpcPorts), security)
@@ -61,6 +63,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       policyStatuses.get(document.id) ??
       treated.statuses.get(document.id) ??
       chaos.statuses.get(document.id) ??
+      constrained.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)

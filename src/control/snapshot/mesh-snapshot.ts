@@ -15,7 +15,12 @@ import type { FederationSpec } from '../../policies/federation/federation.spec.t
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type {
+  HashPolicySpec,
+  LoadBalancingSpec,
+  LocalityWeightSpec,
+  SubsetKeySpec,
+} from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
@@ -157,6 +162,10 @@ export interface MeshTraffic {
   readonly loadBalancing?: LoadBalancingSpec
   /** What of a request decides, with a load balancing that hashes. */
   readonly hashPolicies?: readonly HashPolicySpec[]
+  /** Of places, with locality `weighted`. */
+  readonly localityWeights?: readonly LocalityWeightSpec[]
+  /** What of a request decides, with subsets. */
+  readonly subsetKeys?: readonly SubsetKeySpec[]
   readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
   readonly healthCheck?: HealthCheckSpec
@@ -166,6 +175,8 @@ export interface MeshTraffic {
   /** Of routes that have none of their own. */
   readonly retry?: RetrySpec
   readonly timeouts?: TimeoutsSpec
+  /** Of routes that have none of their own, and lead nowhere else. */
+  readonly sessionPersistence?: SessionPersistenceSpec
   /** What of a request decides, with a route that has it among several backends. */
   readonly stickySplit?: readonly HashPolicySpec[]
   /** In the sidecars of the workloads behind it. */

@@ -13,15 +13,19 @@ export type UpstreamProtocol = 'http1' | 'http2'
 export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
   activeRequests = 0
-  readonly sinceMs: number
+  sinceMs: number
   latencyMs = 0
   latencyAtMs = 0
   reportedWeight = 0
   reportedSinceMs: number = -Infinity
   reportedAtMs: number = -Infinity
+  limitedShare = 1
+  limitedAtMs: number = -Infinity
+  limitedForMs = 0
   readonly outlier: OutlierState = new OutlierState()
   health: HealthState = new HealthState(true)
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
+  #served = true
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig
   #workload: string | undefined
@@ -52,12 +56,27 @@ export class Endpoint implements LoadBalancedEndpoint {
     return this.#config.locality
   }
 
+  get localityWeight(): number | undefined {
+    return this.#config.localityWeight
+  }
+
+  get labels(): Readonly<Record<string, string>> | undefined {
+    return this.#config.labels
+  }
+
   get priority(): number {
     return this.#config.priority ?? 0
   }
 
   get available(): boolean {
     return this.bound && this.#config.health === undefined
+  }
+
+  /** To be told when it may have become available: it starts slowly then. */
+  noticeAt(nowMs: number): void {
+    const { available } = this
+    if (available && !this.#served) this.sinceMs = nowMs
+    this.#served = available
   }
 
   /** What is bound to it may go to it. */

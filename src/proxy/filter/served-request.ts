@@ -13,7 +13,7 @@ import {
   normalizePath,
   pathRefusal,
 } from '../../policies/path-normalization/path-normalization.runtime.ts'
-import { defaultStreamIdleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
+import { defaultStreamIdleTimeoutMs, idleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
@@ -62,6 +62,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** Made when first needed: most listeners have no filters. */
   #filters: RequestFilters | undefined
   #filtering = false
+  /** By the destination: how long nothing may move. */
+  #idleSaid = false
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
@@ -237,7 +239,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const exchange = this.#exchange
     const { status } = exchange
     // A protocol that was changed to may be as silent as opaque bytes.
-    if (status === 101 && timeoutMs < tcpIdleTimeoutMs) {
+    if (status === 101 && !this.#idleSaid && timeoutMs < tcpIdleTimeoutMs) {
       this.watch(this.#deps.clock, this.#deps.deadlines, tcpIdleTimeoutMs)
       return
     }
@@ -321,6 +323,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     exchange.destinationService = cluster.serviceHost
     if (decision.authorizer !== undefined && !this.#mayLeave(decision, decision.authorizer)) return
     const { timeouts, retry } = cluster.settingsOf(decision.action)
+    this.#idleSaid = timeouts.idleMs !== undefined
+    if (this.#idleSaid) this.watch(this.#deps.clock, this.#deps.deadlines, idleTimeoutMs(timeouts, Infinity))
     const { request } = decision
     const modifyResponse = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
     if (decision.mirrors.length > 0) this.#mirrors = new RequestMirrors(this.#deps, decision)
@@ -332,6 +336,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       timeouts,
       retry,
       hash: undefined,
+      subset: decision.subset,
       session: decision.session,
       modifyResponse,
       faults: decision.faults,
@@ -374,6 +379,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       timeouts: {},
       retry: undefined,
       hash: undefined,
+      subset: undefined,
       session: undefined,
       modifyResponse: () => {},
       faults: undefined,

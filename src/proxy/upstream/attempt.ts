@@ -5,6 +5,7 @@ import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Deadlined, type DeadlineList } from '../../core/deadline-list.ts'
 import type { HeaderList } from '../../core/header-list.ts'
+import { askedPauseMs } from '../../policies/retries/retry-after.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type {
@@ -73,6 +74,8 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
   #waitsToBeSlow = false
   /** With which the response has ended: its trailers, or its head when there are none. */
   #ending: HeaderList | undefined
+  /** Of a response that says that the endpoint is asked too much. */
+  #limited: HeaderList | undefined
   #length: BodyLength = 'unknown'
   #over = false
 
@@ -100,6 +103,11 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
 
   get grpcStatus(): number | undefined {
     return grpcStatusOf(this.#ending)
+  }
+
+  get retryAfterMs(): number | undefined {
+    const told = this.#limited ?? this.#ending
+    return told === undefined ? undefined : askedPauseMs(told, this.#clock.nowMs())
   }
 
   /**
@@ -183,6 +191,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.status = head.status
     this.respondedMs = this.#clock.monotonicMs()
     this.#length = length
+    if (head.status === 429) this.#limited = head.headers
     this.#cluster.attemptResponded(this)
     if (length === 0) this.#ending = head.headers
     if (this.#cluster.readsLoadReports) this.loadReport = loadReportOf(head.headers)

@@ -43,6 +43,8 @@ export interface ForwardPlan {
   readonly retry: ForwardAction['retry']
   /** Of a LoadBalancer. */
   readonly hash: number | undefined
+  /** What it chooses by among the endpoints' labels. */
+  readonly subset: string | undefined
   readonly session: KeptSession | undefined
   readonly modifyResponse: (response: ResponseHead) => void
   /** What it may suffer on its way. */
@@ -171,12 +173,12 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   attemptSlow(): void {
-    const { cluster, request } = this.#plan
+    const { cluster, request, hash, subset } = this.#plan
     const replayable = this.#body.complete && this.#body.replayable && this.#stream.upgrade === undefined
     if (!replayable || !mayBeHedged(request) || !cluster.allowsRequest()) return
     const tried = new Set(this.#tried).add((this.#attempt as Attempt).endpoint)
-    if (cluster.endpointCount <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
-    const endpoint = cluster.pick(tried, this.#plan.hash)
+    if (cluster.countOf(subset) <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
+    const endpoint = cluster.pickBeside(tried, hash, subset)
     if (endpoint === undefined) return
     this.#tried = tried
     this.#hedge = new Hedge(this, (owner) => this.#createAttempt(endpoint, owner))
@@ -300,7 +302,7 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   #try(): void {
-    const { cluster, hash, session } = this.#plan
+    const { cluster, hash, subset, session } = this.#plan
     if (!cluster.allowsRequest()) {
       this.#answer(503, 'UO', `${cluster.config.name} ${tooManyRequests}`)
       return
@@ -310,7 +312,7 @@ export class ProxiedRequest implements HedgedRequest {
       this.#answer(503, 'UO', detail, this.#retriesDone === 0 ? 'overloaded' : undefined)
       return
     }
-    const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint)
+    const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint, subset)
     if (endpoint === undefined) {
       const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`
       this.#answer(503, 'UH', detail)
@@ -381,7 +383,7 @@ export class ProxiedRequest implements HedgedRequest {
       this.#takeHedge(this.#hedge, recordedAs(kind))
       return true
     }
-    const elsewhere = this.#plan.cluster.endpointCount > (this.#tried?.size ?? 0) + 1
+    const elsewhere = this.#plan.cluster.countOf(this.#plan.subset) > (this.#tried?.size ?? 0) + 1
     const sentBytes = attempt.stream === undefined ? 0 : 1 + this.#body.receivedBytes
     const decision = decideRetry(
       this.#plan.retry,

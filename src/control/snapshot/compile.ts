@@ -2,6 +2,7 @@
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { ModelDocument } from '../model/document.ts'
+import type { FilterCode } from '../sources/filter-code.ts'
 import { withOriginatedTls } from './backend-tls.ts'
 import { BackendResolver } from './backends.ts'
 import { DocumentIndex } from './document-index.ts'
@@ -31,8 +32,12 @@ export interface CompiledMesh {
   readonly statuses: ReadonlyMap<string, DocumentStatus>
 }
 
-export function compileMesh(documents: readonly ModelDocument[], revision: string): CompiledMesh {
-  const index = new DocumentIndex(documents)
+export function compileMesh(
+  documents: readonly ModelDocument[],
+  revision: string,
+  filterCode?: ReadonlyMap<string, FilterCode>,
+): CompiledMesh {
+  const index = new DocumentIndex(documents, filterCode)
   const problems = new ProblemList()
   const meshWide = compileSettings(index)
   problems.add(...meshWide.problems)

@@ -31,7 +31,7 @@ import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
-import type { TypescriptFilterSettings } from '../../policies/typescript-filter/typescript-filter.schema.ts'
+import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 import type { MeshSecret } from './secrets.ts'
 import type { AppliedSecurity } from './security.ts'
 
@@ -111,12 +111,7 @@ export interface MeshWorkloadPort {
 
 /** What a request passes on its way and its response on the way back. `name`: "Filter/default/tenant". */
 export type MeshFilter = { readonly name: string; readonly source: SourceLocation } & (
-  | {
-      readonly kind: 'typescript'
-      readonly settings: TypescriptFilterSettings
-      /** Absolute folder that `settings.file` starts from; absent: the document came without a file. */
-      readonly folder?: string
-    }
+  | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
   | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
 )
 

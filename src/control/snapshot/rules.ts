@@ -212,7 +212,7 @@ class References {
         index,
         'extensionRef',
       ])
-      if ('filter' in resolved) return [meshFilter(resolved.filter)]
+      if ('filter' in resolved) return [meshFilter(resolved.filter, this.#index)]
       this.#failed(resolved.problem, resolved.fault)
       return [undefined]
     })

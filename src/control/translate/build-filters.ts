@@ -7,34 +7,35 @@ import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/
 import { routeFilterKey } from '../../contracts/xds/names.ts'
 import { encodeTransformation } from '../../policies/transformation/transformation.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
+import { encodeTypescriptFilter } from '../../policies/typescript-filter/typescript-filter.xds.ts'
 import type { MeshFilter } from '../snapshot/mesh-snapshot.ts'
 import type { HttpSettings } from './http-settings.ts'
 
 function listenerFilters(filters: readonly MeshFilter[]): MessageInitShape<typeof HttpFilterSchema>[] {
-  return filters.flatMap((filter) =>
-    encodeFilter(filter).map((value) => ({
-      name: filter.name,
-      configType: { case: 'typedConfig' as const, value },
-    })),
-  )
+  return filters.map((filter) => ({
+    name: filter.name,
+    configType: { case: 'typedConfig', value: encodeFilter(filter) },
+  }))
 }
 
 export function withFilters(http: HttpSettings, filters: readonly MeshFilter[] | undefined): HttpSettings {
   return filters === undefined ? http : { ...http, filters: { ...http.filters, document: listenerFilters(filters) } }
 }
 
-/** Other data planes may pass them by. */
+/** Other data planes may pass them by, but for those without which no request may pass. */
 export function routeFilters(filters: readonly MeshFilter[] = []): Record<string, Any> {
-  const configs = filters.flatMap(encodeFilter)
   return Object.fromEntries(
-    configs.map((config, index) => [
+    filters.map((filter, index) => [
       routeFilterKey(index),
-      typedConfig(FilterConfigSchema, { isOptional: true, config }),
+      typedConfig(FilterConfigSchema, { isOptional: mayBeIgnored(filter), config: encodeFilter(filter) }),
     ]),
   )
 }
 
-function encodeFilter(filter: MeshFilter): readonly Any[] {
-  if (filter.kind === 'transformation') return [encodeTransformation(filter.spec)]
-  return []
+function mayBeIgnored(filter: MeshFilter): boolean {
+  return filter.kind !== 'typescript' || filter.spec.onError === 'Continue'
+}
+
+function encodeFilter(filter: MeshFilter): Any {
+  return filter.kind === 'transformation' ? encodeTransformation(filter.spec) : encodeTypescriptFilter(filter.spec)
 }

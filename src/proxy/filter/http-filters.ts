@@ -23,11 +23,13 @@ import type {
 import type { AskDeps } from '../upstream/ask-grpc.ts'
 import { createAskAuthorization } from './ask-authorization.ts'
 import { createAskRateLimit } from './ask-rate-limit.ts'
+import type { TypescriptFilters } from './typescript-filters.ts'
 
 export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit<RateLimitDeps, 'bucketsOf'> {
   /** SPIFFE ID of the workload or gateway that the requests are for. */
   readonly principal: string
   readonly limits: LimitBuckets
+  readonly scripts: TypescriptFilters
 }
 
 type BuildDeps = HttpFilterDeps & RateLimitDeps
@@ -134,6 +136,8 @@ function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }
   switch (config.kind) {
     case 'request-authentication':
       return requestAuthenticationFilter(config.spec, deps)
+    case 'typescript':
+      return deps.scripts.of(config.spec)
     case 'local-rate-limit':
       return localRateLimitFilter(config.spec, deps)
     case 'global-rate-limit':

@@ -28,10 +28,11 @@ import {
 import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
-import { sendReply, textResponse } from '../upstream/local-reply.ts'
+import { refusalResponse, sendReply, textResponse } from '../upstream/local-reply.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import { type Authority, formatAuthority } from './authority.ts'
+import type { FilteredResponse } from './filtered-response.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
 import { hashedRequest } from './hashed-request.ts'
 import type { HttpFilters } from './http-filters.ts'
@@ -67,6 +68,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** Made when first needed: most listeners have no filters. */
   #filters: RequestFilters | undefined
   #filtering = false
+  /** Where filters look at the response. */
+  #filtered: FilteredResponse | undefined
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
@@ -169,13 +172,9 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     return remoteAddressOf(request, caller, direction, filter.forwarding, this.#exchange.mtls)
   }
 
-  #refuseFiltered({ status, grpcStatus, flags, detail, headers = [] }: FilterRefusal): void {
-    const { head, body } = textResponse(status, detail)
-    // of a body that is somebody else's
-    if (headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type'))
-      head.headers.delete('content-type')
-    for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
-    this.#answer(head, body, flags, detail, grpcStatus)
+  #refuseFiltered(refusal: FilterRefusal): void {
+    const { head, body } = refusalResponse(refusal)
+    this.#answer(head, body, refusal.flags, refusal.detail, refusal.grpcStatus)
   }
 
   #route(routes: RouteSource): void {
@@ -423,8 +422,14 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   #proxy(plan: ForwardPlan): void {
-    this.#proxied = new ProxiedRequest(this.#deps, this.#stream, this.#exchange, this.#body, plan, this)
+    const way = this.#wayBack()
+    this.#proxied = new ProxiedRequest(this.#deps, way ?? this.#stream, this.#exchange, this.#body, plan, way ?? this)
     this.#proxied.start()
+  }
+
+  /** Undefined: no filter looks at the response. */
+  #wayBack(): FilteredResponse | undefined {
+    return (this.#filtered ??= this.#filters?.wayBack(this))
   }
 
   /** Once the body is whole. */
@@ -439,15 +444,23 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#answer(head, body, flags, detail)
   }
 
-  #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string, grpcStatus?: number): void {
+  #answer(
+    head: ResponseHead,
+    body: Uint8Array,
+    flags: readonly ResponseFlag[],
+    detail: string,
+    grpcStatus?: number,
+  ): void {
     const exchange = this.#exchange
     this.#filters?.respond(head)
     exchange.flags.push(...flags)
     exchange.detail = detail
     const { bodyLength, expectsContinue } = this.#stream
+    const way = this.#wayBack()
     const send = (): void => {
-      sendReply(this.#stream, exchange, head, body, detail, grpcStatus)
-      this.finish()
+      sendReply(way ?? this.#stream, exchange, head, body, detail, grpcStatus)
+      if (way === undefined) this.finish()
+      else way.finish()
     }
     // A short body is taken in first: the connection can then go on.
     if (!this.#body.complete && typeof bodyLength === 'number' && bodyLength <= replayBytes && !expectsContinue) {
@@ -463,6 +476,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     if (this.#finished) return
     this.#finished = true
     this.#filters?.end()
+    this.#filtered?.cut()
     this.#body.abandon()
     this.#deps.deadlines.remove(this)
     const exchange = this.#exchange

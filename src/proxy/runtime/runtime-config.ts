@@ -26,6 +26,7 @@ import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
+import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 
 export interface RuntimeConfig {
   /** Revision of the snapshot that the newest resource came from. */
@@ -111,10 +112,9 @@ export type HttpFilterConfig =
     }
 
 /** What Filter documents say, for a listener or a route. */
-export interface DocumentFilterConfig {
-  readonly kind: 'transformation'
-  readonly spec: TransformationSpec
-}
+export type DocumentFilterConfig =
+  | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
+  | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
 
 /** Bytes both ways to one of the backends. */
 export interface TcpProxyConfig {

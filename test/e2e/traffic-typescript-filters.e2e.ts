@@ -1,7 +1,7 @@
 // TypeScript filters in a running mesh: of a route, of a Service's workloads and of a Gateway; changed while requests run, and failing.
 import assert from 'node:assert/strict'
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { dirname, join } from 'node:path'
 import { after, before, it } from 'node:test'
@@ -9,6 +9,7 @@ import { after, before, it } from 'node:test'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy, type WireResponse } from '../kit/http-client.ts'
+import { processTree, type ProcessInfo } from '../kit/process-tree.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { SteadyLoad } from '../kit/steady-load.ts'
@@ -60,6 +61,9 @@ const filter: Filter = {
     if (request.path === '/throw') throw new Error('thrown on purpose')
     if (request.path === '/reject') return Promise.reject(new Error('rejected on purpose'))
     if (request.path === '/never') return new Promise(() => {})
+    if (request.path === '/float') void Promise.reject(new Error('nobody waits for this'))
+    if (request.path === '/fetch') void fetch('http://127.0.0.1:1/')
+    if (request.path === '/later') setTimeout(() => { throw new Error('nor for this') })
     request.headers.set('x-version', 'well')
   },
 }
@@ -218,6 +222,12 @@ function run(...args: readonly string[]): Promise<CommandResult> {
   return runCommand(heddle, [...args, '--state-dir', mesh.stateDir])
 }
 
+async function proxyProcess(): Promise<ProcessInfo> {
+  const found = (await processTree(mesh.pid)).find(({ command }) => command.includes('proxy'))
+  assert.ok(found)
+  return found
+}
+
 async function metrics(): Promise<string> {
   return (await fetch(mesh.workload('caller').metricsUrl)).text()
 }
@@ -295,6 +305,18 @@ it('goes on without a filter that throws, rejects or never ends; or refuses', as
       ),
       text,
     )
+})
+
+it('does not take the proxy down by what it leaves behind', async () => {
+  const { pid } = await proxyProcess()
+  for (const path of ['/float', '/later', '/fetch']) assert.equal((await ask('lenient', path)).status, 200, path)
+  const logged = async (): Promise<string> => readFile(join(mesh.stateDir, 'logs', 'proxy.log'), 'utf8')
+  await eventually(
+    async () => assert.match(await logged(), /nobody waits for this[^]*nor for this[^]*fetch failed/),
+    10_000,
+  )
+  assert.equal((await ask('lenient', '/well')).headers['x-saw-version'], 'well')
+  assert.equal((await proxyProcess()).pid, pid)
 })
 
 it('is changed under load without a failed request or a new connection', async () => {

@@ -173,6 +173,6 @@ function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
 /** With the line of the filter that it came from. */
 function describe(error: unknown): string {
   const message = errorMessage(error)
-  const place = error instanceof Error ? /filter:\/\/\S*?:(\d+:\d+)/.exec(error.stack ?? '')?.[1] : undefined
+  const place = error instanceof Error ? /heddle-filters\/\S*?:(\d+:\d+)/.exec(error.stack ?? '')?.[1] : undefined
   return place === undefined ? message : `${message} (at ${place})`
 }

@@ -12,6 +12,13 @@ const require = createRequire(import.meta.url)
 /** What was exported by default, or why nothing was, by hash of the code. */
 const modules = new Map<string, { readonly exported: unknown } | { readonly failure: string }>()
 
+/** Begins the place of every line of a filter's code in a stack trace. */
+export const filterUrl = 'file:///heddle-filters/'
+
+export function hasFilters(): boolean {
+  return modules.size > 0
+}
+
 /** The handlers for its configuration: made anew by each call. Throws an Error that says why there are none. */
 export function loadFilter(spec: TypescriptFilterSpec): FilterHandlers {
   const exported = loadModule(spec)
@@ -64,7 +71,7 @@ function loadModule(spec: TypescriptFilterSpec): unknown {
 
 /** Shown in stack traces; the hash makes each code a module of its own. */
 function evaluate({ name, code, sha256 }: TypescriptFilterSpec): ReturnType<typeof modules.get> & {} {
-  const url = `filter://heddle/${name}.ts?${sha256.slice(0, 12)}`
+  const url = `${filterUrl}${sha256.slice(0, 12)}/${name}.ts`
   const hooks = registerHooks({
     resolve: (specifier, context, next) =>
       specifier === url ? { url, format: 'module', shortCircuit: true } : next(specifier, context),

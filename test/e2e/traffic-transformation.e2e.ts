@@ -88,13 +88,31 @@ spec: { gatewayClassName: heddle, listeners: [{ name: http, port: ${gatewayPort}
     request: { set: [{ name: x-edge, value: '%REQ(:authority)%' }] }
     response: { set: [{ name: strict-transport-security, value: max-age=31536000 }] }`,
       ),
+      filter(
+        'maintenance',
+        `
+  directResponse:
+    status: 503
+    headers: [{ name: content-type, value: application/json }, { name: retry-after, value: '600' }]
+    body: '{"error":"back soon"}'`,
+      ),
+      filter('long', `{ directResponse: { status: 200, body: ${'x'.repeat(65_536)} } }`),
+      filter(
+        'orders',
+        `
+  urlRewrite:
+    pathTemplate: /v1/{user}/orders/{id=**}
+    pathTemplateRewrite: /orders/{id}?user={user}
+    hostname: '{user}.example'`,
+      ),
+      filter('regex', String.raw`{ urlRewrite: { regexRewrite: { pattern: '/x([0-9]+)', substitution: '/y/\1' } } }`),
       `
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: app }
 spec:
   parentRefs: [{ group: '', kind: Service, name: app }, { name: public }]
-  rules:${rule('/ordered', 'first', 'second')}${rule('/gone', 'first', 'nowhere')}${rule('/plain')}
+  rules:${rule('/ordered', 'first', 'second')}${rule('/gone', 'first', 'nowhere')}${rule('/plain')}${rule('/down', 'maintenance', 'second')}${rule('/long', 'long')}${rule('/v1', 'orders')}${rule('/x', 'regex')}
 `,
     ].join(''),
   )
@@ -171,6 +189,34 @@ it('has all requests of a gateway pass its filters, and its own answers too, by 
     assert.equal(unknown.status, 404)
     assert.equal(unknown.headers.get('strict-transport-security'), 'max-age=31536000')
   }
+})
+
+it('answers itself where a rule says so, whatever the method', async () => {
+  for (const ask of [throughMesh, throughGateway]) {
+    const answer = await ask('/down', '-X', 'POST', '-d', 'x')
+    assert.deepEqual([answer.status, answer.body], [503, '{"error":"back soon"}'])
+    assert.equal(answer.headers.get('content-type'), 'application/json')
+    assert.equal(answer.headers.get('retry-after'), '600')
+    assert.equal(answer.headers.get('x-status'), '503 from')
+    const head = await ask('/long', '--head')
+    assert.deepEqual([head.status, head.body], [200, ''])
+    assert.equal((await ask('/long')).body, 'x'.repeat(65_536))
+  }
+})
+
+it('rewrites path, query and host by template, and lets no part of a path make a parameter', async () => {
+  for (const ask of [throughMesh, throughGateway]) {
+    const { url, headers } = received(await ask('/v1/ann/orders/7/8?full=1'))
+    assert.deepEqual([url, headers.host], ['/orders/7/8?user=ann&full=1', 'ann.example'])
+    const forged = received(await ask('/v1/ann&role=admin/orders/7'))
+    assert.equal(forged.url, '/orders/7?user=ann%26role%3Dadmin')
+    assert.notEqual(forged.headers.host, 'ann&role=admin.example')
+    assert.equal(received(await ask('/v1/other?x')).url, '/v1/other?x')
+  }
+})
+
+it('rewrites by regular expression', async () => {
+  assert.equal(received(await throughMesh('/x/x12/x3?x4')).url, '/x/y/12/y/3?x4')
 })
 
 it('answers with an error where a filter is missing, says where, and serves again with it', async () => {

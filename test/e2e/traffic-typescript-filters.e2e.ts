@@ -228,6 +228,10 @@ async function proxyProcess(): Promise<ProcessInfo> {
   return found
 }
 
+function proxyLog(): Promise<string> {
+  return readFile(join(mesh.stateDir, 'logs', 'proxy.log'), 'utf8')
+}
+
 async function metrics(): Promise<string> {
   return (await fetch(mesh.workload('caller').metricsUrl)).text()
 }
@@ -310,9 +314,8 @@ it('goes on without a filter that throws, rejects or never ends; or refuses', as
 it('does not take the proxy down by what it leaves behind', async () => {
   const { pid } = await proxyProcess()
   for (const path of ['/float', '/later', '/fetch']) assert.equal((await ask('lenient', path)).status, 200, path)
-  const logged = async (): Promise<string> => readFile(join(mesh.stateDir, 'logs', 'proxy.log'), 'utf8')
   await eventually(
-    async () => assert.match(await logged(), /nobody waits for this[^]*nor for this[^]*fetch failed/),
+    async () => assert.match(await proxyLog(), /nobody waits for this[^]*nor for this[^]*fetch failed/),
     10_000,
   )
   assert.equal((await ask('lenient', '/well')).headers['x-saw-version'], 'well')

@@ -15,7 +15,7 @@ import type {
 } from '../../src/policies/rate-limit/rate-limit.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../src/policies/retries/retries.spec.ts'
-import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
+import type { PathModifierSpec, RegexRewriteSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
 import type { PathMatchSpec, RouteMatchSpec, ValueMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../src/policies/timeouts/timeouts.spec.ts'
@@ -107,11 +107,23 @@ export const pathModifier: fc.Arbitrary<PathModifierSpec> = fc.record(
   { noNullPrototype: true },
 )
 
+const regexRewrite: fc.Arbitrary<RegexRewriteSpec> = fc.record(
+  { pattern: path.map((matched) => `^${matched}(.*)$`), substitution: fc.constantFrom('/x/\\1', '/x?y=\\1') },
+  { noNullPrototype: true },
+)
+
 /** Changes something. */
-export const rewrite: fc.Arbitrary<RewriteSpec> = record<RewriteSpec>({ hostname: host, path: pathModifier }, [
-  'hostname',
-  'path',
-]).filter((spec) => Object.keys(spec).length > 0)
+export const rewrite: fc.Arbitrary<RewriteSpec> = record<RewriteSpec>(
+  {
+    hostname: host,
+    hostPattern: regexRewrite,
+    path: fc.oneof(
+      pathModifier,
+      regexRewrite.map((spec) => ({ kind: 'regex' as const, ...spec })),
+    ),
+  },
+  ['hostname', 'hostPattern', 'path'],
+).filter((spec) => Object.keys(spec).length > 0 && !('hostname' in spec && 'hostPattern' in spec))
 
 export const redirect: fc.Arbitrary<RedirectSpec> = record<RedirectSpec>(
   {

@@ -55,12 +55,14 @@ export function resolveFilter(
   return bad('FilterNotFound', 'HDL008', 'name', message, hint)
 }
 
-export function meshFilter(filter: Filter, index: DocumentIndex): MeshFilter {
+/** Undefined: it is none that requests pass, but says what becomes of them. */
+export function meshFilter(filter: Filter, index: DocumentIndex): MeshFilter | undefined {
   const { id, spec } = filter
   const place = { name: id, source: sourceLocation(filter) }
   if (spec.transformation !== undefined)
     return { ...place, kind: 'transformation', spec: toTransformationSpec(spec.transformation) }
-  const { config, timeBudget, onError, maxBodyBytes } = spec.typescript as NonNullable<typeof spec.typescript>
+  if (spec.typescript === undefined) return undefined
+  const { config, timeBudget, onError, maxBodyBytes } = spec.typescript
   const { code, sha256 } = index.filterCode.get(id) ?? noCode
   const timeBudgetMs = durationMs(timeBudget)
   return { ...place, kind: 'typescript', spec: { ...place, code, sha256, config, timeBudgetMs, onError, maxBodyBytes } }
@@ -87,6 +89,7 @@ export class TargetedFilters {
     for (const filter of index.all('Filter').toSorted(compareAge)) {
       if (filter.spec.targetRefs.length === 0) continue
       const compiled = meshFilter(filter, index)
+      if (compiled === undefined) continue
       const ancestors = filter.spec.targetRefs.map((target, position) =>
         this.#attach(filter, position, target, compiled),
       )

@@ -9,6 +9,7 @@ import type { AppliedPolicy } from '../../policies/authorization/authorization.s
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
@@ -236,6 +237,7 @@ export interface MeshRoute {
 
 export type MeshRouteAction =
   | { readonly kind: 'redirect'; readonly redirect: RedirectSpec }
+  | { readonly kind: 'respond'; readonly response: DirectResponseSpec }
   | {
       readonly kind: 'forward'
       readonly backends: readonly MeshBackend[]

@@ -7,7 +7,6 @@ import {
   RouteAction_ClusterNotFoundResponseCode as ClusterNotFound,
 } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type {
-  DirectResponseAction,
   Route as RouteMessage,
   RouteAction as RouteActionMessage,
   VirtualHost as VirtualHostMessage,
@@ -20,6 +19,7 @@ import { isRouteFilterKey, metadataKey } from '../../contracts/xds/names.ts'
 import { createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
+import { decodeDirectResponse } from '../../policies/direct-response/direct-response.xds.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import { decodeFaults, faultFilter, resetFaultFilter } from '../../policies/faults/faults.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
@@ -130,7 +130,7 @@ function decodeAction({ action, typedPerFilterConfig, metadata }: RouteMessage, 
     }
   }
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
-  if (action.case === 'directResponse') return decodeDirectResponse(action.value)
+  if (action.case === 'directResponse') return { kind: 'direct-response', ...decodeDirectResponse(action.value) }
   throw new Error(`expected route, redirect or direct_response, got ${action.case ?? 'none'}`)
 }
 
@@ -167,13 +167,6 @@ function decodeForward(
     ...(action.hashPolicy.length === 0 ? {} : { hashPolicies: action.hashPolicy.map(decodeHashPolicy) }),
     ...(invalid && notFound === ClusterNotFound.SERVICE_UNAVAILABLE ? { invalidBackendStatus: 503 } : {}),
   }
-}
-
-function decodeDirectResponse({ status, body }: DirectResponseAction): RouteAction {
-  if (status < 200 || status > 599) throw new Error(`direct_response: ${status} is not a status`)
-  if (body === undefined) return { kind: 'direct-response', status }
-  if (body.specifier.case !== 'inlineString') throw new Error('direct_response: only an inline_string is supported')
-  return { kind: 'direct-response', status, body: body.specifier.value }
 }
 
 export function decodeSource(any: Any | undefined): SourceLocation | undefined {

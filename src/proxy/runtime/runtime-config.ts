@@ -7,6 +7,7 @@ import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrenc
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
@@ -172,7 +173,7 @@ export interface Route {
 export type RouteAction =
   | ForwardAction
   | { readonly kind: 'redirect'; readonly redirect: RedirectSpec }
-  | { readonly kind: 'direct-response'; readonly status: number; readonly body?: string }
+  | ({ readonly kind: 'direct-response' } & Pick<DirectResponseSpec, 'status' | 'body'>)
 
 export interface ForwardAction {
   readonly kind: 'forward'

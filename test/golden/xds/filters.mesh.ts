@@ -18,12 +18,25 @@ const identity: MeshFilter = {
   },
 }
 
+/** Longer than Envoy takes unless it is told to. */
+const body = 'x'.repeat(5_000)
+
+const orders = { pattern: '^/v1/([^/]+)/orders/(.*)$', substitution: String.raw`/orders/\2?user=\1` }
+
 export const golden: GoldenCase = {
   mesh: new MeshBuilder()
     .workload('default', 'web', { ports: [{ name: 'http', port: 9080, protocol: 'http', filters: [identity] }] })
     .service('default', 'web', {
       workloads: ['web'],
-      routes: [route('transformed', forward(['web']), { filters: [identity, identity] })],
+      routes: [
+        route('transformed', forward(['web']), { filters: [identity, identity] }),
+        route(
+          'answered',
+          { kind: 'respond', response: { status: 503, headers: [{ name: 'content-type', value: 'text/html' }], body } },
+          { filters: [identity], responseHeaders: { set: [{ name: 'x-a', value: '1' }], add: [], remove: [] } },
+        ),
+        route('rewritten', forward(['web'], { rewrite: { path: { kind: 'regex', ...orders }, hostPattern: orders } })),
+      ],
     }),
   node: node('sidecar', 'default', 'web'),
 }

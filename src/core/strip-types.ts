@@ -25,10 +25,10 @@ function silently<T>(run: () => T): T {
   }
 }
 
-/** The stack begins as Node's own messages do: ":line", the line, and carets below the place. */
+/** The stack begins as Node's own messages do: ":line", lines around it, and carets below the place. What would have been better is left out. */
 function faultOf(error: unknown): { message: string; line: number; column: number } {
   const { message, stack = '' } = error as Error
-  const [first = '', , carets = ''] = stack.split('\n')
-  const line = Number(/:(\d+)$/.exec(first)?.[1] ?? 1)
-  return { message, line, column: Math.max(0, carets.indexOf('^')) + 1 }
+  const line = Number(/^:(\d+)\n/.exec(stack)?.[1] ?? 1)
+  const carets = /^ *\^+$/m.exec(stack)?.[0] ?? ''
+  return { message: message.replace(/\. Expected .*$/s, ''), line, column: Math.max(0, carets.indexOf('^')) + 1 }
 }

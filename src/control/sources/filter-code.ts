@@ -96,7 +96,12 @@ function compile(
   const stripped = stripTypes(text)
   if ('fault' in stripped) {
     const { message, line, column } = stripped.fault
-    return wrong(line, column, message, 'Types are taken out, nothing is compiled: only syntax that erases is taken.')
+    return wrong(
+      line,
+      column,
+      message,
+      'Types are only taken out: enums, namespaces with values and parameter properties would have to be compiled.',
+    )
   }
   const { code } = stripped
   for (const match of code.matchAll(/^[\t ]*(?:import|export)\b[^'"`;()=]*?(['"])([^'"\n]+)\1/gm)) {

@@ -120,7 +120,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   let source: Source = fileSource
   const configuration = createConfiguration({
     sources,
-    onRevision: (_, changed) => (source = changed),
+    onRevision: (_, changed) => (source = changed ?? fileSource),
     recorded,
     initialRevision: String(revisions.resume(documentTexts(new Model(recorded).update(files()).documents))),
     clock,

@@ -1,4 +1,5 @@
 // One request's decisions as a value. The access log, `tap`, traces, `explain` and recordings are projections of it.
+import type { MetadataValue } from './filter.ts'
 import type { SourcePosition } from './problem.ts'
 
 /** Envoy's response flags: what a proxy itself did to a request. Empty list: nothing. */
@@ -68,6 +69,14 @@ export interface RateLimitRecord {
   readonly enforced: boolean
 }
 
+/** What a TypeScript filter did to an exchange. `failed`: nothing; the exchange went on without it, or was refused. */
+export interface FilterRecord {
+  /** "Filter/default/tenant". */
+  readonly filter: string
+  readonly phase: 'request' | 'request_body' | 'response' | 'response_body'
+  readonly did: 'changed' | 'answered' | 'failed'
+}
+
 /** Absent facts may be undefined as well: records have one fixed shape. */
 export interface DecisionRecord {
   readonly id: string
@@ -101,6 +110,10 @@ export interface DecisionRecord {
   readonly authorization?: AuthorizationRecord | undefined
   /** Absent where the request was within all limits. */
   readonly rateLimit?: RateLimitRecord | undefined
+  /** Absent where the route has no filters that did anything. */
+  readonly filters?: readonly FilterRecord[] | undefined
+  /** What filters said about it. */
+  readonly metadata?: Readonly<Record<string, MetadataValue>> | undefined
   readonly routeConfiguration?: string | undefined
   readonly virtualHost?: string | undefined
   readonly route?: string | undefined

@@ -7,6 +7,7 @@ export type FilterKind =
   | 'authorization'
   | 'localRateLimit'
   | 'globalRateLimit'
+  | 'document'
   | 'forwardedHeaders'
   | 'egress'
   | 'headerToMetadata'
@@ -23,6 +24,8 @@ export const filterOrder: Readonly<Record<FilterKind, string>> = {
   authorization: 'reads identity, claims, and headers as they go on',
   localRateLimit: "counts what is to be served: who may not ask uses up nobody's share; claims are known",
   globalRateLimit: 'asks about nothing that a local limit refuses: the server is spared a flood',
+  document:
+    'Filters of a workload or gateway, by age: see only what is to be served, and know its claims; nobody has counted what they change',
   forwardedHeaders: 'tells the next hop what this one knows of the caller: nobody here reads it',
   egress: 'rules of the route about what may leave to an ExternalService: who may not go there suffers no fault of it',
   headerToMetadata:

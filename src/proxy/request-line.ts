@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { DeadlineList } from '../core/deadline-list.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
+import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
@@ -13,6 +14,7 @@ import type { ServerStream } from './codec/http-stream.ts'
 import { HttpFilters } from './filter/http-filters.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
+import { TypescriptFilters } from './filter/typescript-filters.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import { type RevokedSvids, watchPeers } from './io/revoked-peers.ts'
 import type { StreamOrigin } from './listener/downstream-connection.ts'
@@ -78,6 +80,13 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
   const deadlines = new DeadlineList(clock)
+  const scripts = new TypescriptFilters({
+    clock,
+    stopwatch: systemStopwatch,
+    deadlines,
+    logger,
+    meterOf: (filter) => connections.filterMeter(filter),
+  })
   const filters = new HttpFilters({
     clock,
     random,
@@ -86,6 +95,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     clusters,
     principal: deps.spiffeId,
     limits: deps.limits,
+    scripts,
     countRateLimit: (limit) => connections.rateLimitCounter(limit),
   })
   const [namespace = '', workload = ''] = deps.proxyName.split('/')

@@ -23,6 +23,7 @@ import {
   CorsSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { HeaderMutationSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts'
 import { ConfigSchema as HeaderToMetadataSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata_pb.ts'
 import { LocalRateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
@@ -110,6 +111,7 @@ const registry: Registry = createRegistry(
   HTTPFaultSchema,
   HeaderToMetadataSchema,
   SubsetSchema,
+  HeaderMutationSchema,
   HttpConnectionManagerSchema,
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,

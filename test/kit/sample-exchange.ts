@@ -26,6 +26,8 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     authorization: undefined,
     egressRefused: undefined,
     rateLimit: undefined,
+    filters: undefined,
+    metadata: undefined,
     routeConfiguration: 'reviews.default.svc.cluster.local:9080',
     virtualHost: 'reviews',
     route: {

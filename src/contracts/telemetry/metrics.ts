@@ -72,6 +72,11 @@ export type ProxyMetric =
   | 'rateLimit'
   | 'spans'
   | 'metricReports'
+  | 'filterDuration'
+  | 'filterFailures'
+  | 'filterBypassed'
+  | 'filterEvents'
+  | 'filterObservations'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -277,6 +282,36 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Callers of the Workload API that are not registered. reason: the field that did not match, or caller: it is not known who it was.',
     labels: ['reason'],
+  },
+  filterDuration: {
+    name: 'heddle_filter_duration_seconds',
+    kind: 'histogram',
+    help: 'Time of one call of a TypeScript filter, from its begin to its result.',
+    labels: ['filter', 'phase'],
+  },
+  filterFailures: {
+    name: 'heddle_filter_failures_total',
+    kind: 'counter',
+    help: 'Calls of a TypeScript filter that did not count, by what went wrong; late ones did.',
+    labels: ['filter', 'phase', 'reason'],
+  },
+  filterBypassed: {
+    name: 'heddle_filter_bypassed',
+    kind: 'gauge',
+    help: '1 while requests pass without a TypeScript filter that failed again and again.',
+    labels: ['filter'],
+  },
+  filterEvents: {
+    name: 'heddle_filter_events_total',
+    kind: 'counter',
+    help: 'What TypeScript filters count themselves.',
+    labels: ['filter', 'event', 'value'],
+  },
+  filterObservations: {
+    name: 'heddle_filter_observations',
+    kind: 'histogram',
+    help: 'What TypeScript filters observe themselves, in the unit of the filter.',
+    labels: ['filter', 'name'],
   },
 }
 

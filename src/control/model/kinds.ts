@@ -13,6 +13,8 @@ import {
   serviceFields,
 } from './core-kinds.ts'
 import type { EndpointSliceSpec, ServiceSpec } from './core-kinds.ts'
+import { filterFields } from './filter-kind.ts'
+import type { FilterSpec } from './filter-kind.ts'
 import { controllerFields, gatewayFields, referenceGrantFields } from './gateway-kinds.ts'
 import type { ControllerSpec, GatewaySpec, ReferenceGrantSpec } from './gateway-kinds.ts'
 import { externalServiceFields, meshConfigFields, peerAuthenticationFields, workloadFields } from './heddle-kinds.ts'
@@ -51,6 +53,7 @@ export interface SpecOf {
   Workload: WorkloadSpec
   ExternalService: ExternalServiceSpec
   TrafficPolicy: TrafficPolicySpec
+  Filter: FilterSpec
   PeerAuthentication: PeerAuthenticationDocumentSpec
   MeshConfig: MeshConfigSpec
   AuthorizationPolicy: AuthorizationPolicyDocument
@@ -95,6 +98,7 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   Workload: namespaced(heddleGroup, ['v1alpha1'], workloadFields),
   ExternalService: namespaced(heddleGroup, ['v1alpha1'], externalServiceFields),
   TrafficPolicy: namespaced(heddleGroup, ['v1alpha1'], trafficPolicyFields),
+  Filter: namespaced(heddleGroup, ['v1alpha1'], filterFields),
   PeerAuthentication: namespaced(heddleGroup, ['v1alpha1'], peerAuthenticationFields),
   MeshConfig: clusterScoped(heddleGroup, ['v1alpha1'], meshConfigFields),
   AuthorizationPolicy: namespaced(heddleGroup, ['v1alpha1'], authorizationPolicyFields),
@@ -119,7 +123,7 @@ export const ignoredKinds: ReadonlySet<string> = words(
 /** Kinds that configure traffic or security and are not built: leaving one out silently could open a door. */
 export const unsupportedKinds: ReadonlySet<string> = words(
   `
-    Filter Rollout Telemetry UDPRoute XListenerSet
+    Rollout Telemetry UDPRoute XListenerSet
   `,
 )
 

@@ -9,6 +9,7 @@ import type { AppliedPolicy } from '../../policies/authorization/authorization.s
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
@@ -36,6 +37,8 @@ import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
+import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
+import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 import type { MeshSecret } from './secrets.ts'
 import type { AppliedSecurity } from './security.ts'
 
@@ -115,7 +118,15 @@ export interface MeshWorkloadPort {
   readonly peerAuthentication?: PeerAuthenticationMode
   /** Of all policies for Services that lead there, each in turn. */
   readonly rateLimits?: MeshRateLimits
+  /** Of Filters for Services that lead there, in the order in which requests pass them. */
+  readonly filters?: readonly MeshFilter[]
 }
+
+/** What a request passes on its way and its response on the way back. `name`: "Filter/default/tenant". */
+export type MeshFilter = { readonly name: string; readonly source: SourceLocation } & (
+  | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
+  | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
+)
 
 /**
  * What is spoken on a port. `http`: HTTP/1.1. `grpc` is HTTP/2 too. `tcp`: bytes. `tls`: the application's own TLS, which passes through.
@@ -262,11 +273,14 @@ export interface MeshRoute {
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
   readonly cors?: CorsSpec
+  /** In the order in which requests pass them. */
+  readonly filters?: readonly MeshFilter[]
   readonly action: MeshRouteAction
 }
 
 export type MeshRouteAction =
   | { readonly kind: 'redirect'; readonly redirect: RedirectSpec }
+  | { readonly kind: 'respond'; readonly response: DirectResponseSpec }
   | {
       readonly kind: 'forward'
       readonly backends: readonly MeshBackend[]
@@ -283,7 +297,7 @@ export type MeshRouteAction =
       /** What the share of an invalid backend is answered with; absent: 500. */
       readonly invalidBackendStatus?: 503
     }
-  /** Every backend is invalid: the Gateway API asks for 500, and for UNAVAILABLE in a GRPCRoute. */
+  /** Every backend is invalid, or a filter: the Gateway API asks for 500, and for UNAVAILABLE in a GRPCRoute. */
   | { readonly kind: 'invalid'; readonly status: 500 | 503 }
 
 /** A backend without `host` is an invalid reference: its share of the requests is answered with `invalidBackendStatus`. */
@@ -302,6 +316,8 @@ export interface MeshGateway {
   readonly address: string
   readonly listeners: readonly MeshListener[]
   readonly security: AppliedSecurity
+  /** Of all its requests, in the order in which they pass them. */
+  readonly filters?: readonly MeshFilter[]
   readonly source: SourceLocation
 }
 

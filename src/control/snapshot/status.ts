@@ -66,7 +66,13 @@ export function badCondition(type: string, reason: string, message: string): Con
 
 /** First fault of a reference decides the reason of ResolvedRefs. */
 export interface ReferenceFault {
-  readonly reason: 'BackendNotFound' | 'RefNotPermitted' | 'InvalidKind' | 'UnsupportedProtocol'
+  readonly reason:
+    | 'BackendNotFound'
+    | 'FilterNotFound'
+    | 'IncompatibleFilters'
+    | 'RefNotPermitted'
+    | 'InvalidKind'
+    | 'UnsupportedProtocol'
   readonly message: string
 }
 

@@ -13,6 +13,11 @@ import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_
 import { hostPort, metadataKey } from '../../contracts/xds/names.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { encodeCors } from '../../policies/cors/cors.xds.ts'
+import {
+  defaultBodyBytes,
+  encodeDirectHeaders,
+  encodeDirectResponse,
+} from '../../policies/direct-response/direct-response.xds.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import { encodeFaults } from '../../policies/faults/faults.xds.ts'
 import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
@@ -32,6 +37,7 @@ import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.x
 import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from '../snapshot/mesh-snapshot.ts'
+import { routeFilters } from './build-filters.ts'
 import type { CallerEgress } from './egress-security.ts'
 import type { RequestKeys } from './request-keys.ts'
 
@@ -66,7 +72,7 @@ export function anyHostRouteConfiguration(
   routes: RouteInit[],
   forAll: Pick<VirtualHostInit, 'rateLimits' | 'typedPerFilterConfig'> = {},
 ): RouteConfigurationInit {
-  return { name, virtualHosts: [{ name, domains: ['*'], routes, ...forAll }] }
+  return { name, ...bodyLimit(routes), virtualHosts: [{ name, domains: ['*'], routes, ...forAll }] }
 }
 
 export function gatewayRouteConfiguration(
@@ -80,7 +86,18 @@ export function gatewayRouteConfiguration(
     domains: [hostname],
     routes: routes.map((route) => buildRoute(route, destinations)),
   }))
-  return { name, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
+  const limit = bodyLimit(built.flatMap(({ routes = [] }) => routes as readonly RouteInit[]))
+  return { name, ...limit, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
+}
+
+/** Envoy refuses longer bodies where it is not told of them. */
+function bodyLimit(routes: readonly RouteInit[]): Pick<RouteConfigurationInit, 'maxDirectResponseBodySizeBytes'> {
+  const bytes = routes.map(({ action }) => {
+    const specifier = action?.case === 'directResponse' ? action.value.body?.specifier : undefined
+    return specifier?.case === 'inlineString' ? Buffer.byteLength(specifier.value) : 0
+  })
+  const longest = Math.max(0, ...bytes)
+  return longest > defaultBodyBytes ? { maxDirectResponseBodySizeBytes: longest } : {}
 }
 
 export function defaultRoute(
@@ -112,6 +129,7 @@ export function defaultRoute(
 export function buildRoute(route: MeshRoute, destinations: DestinationPolicies): RouteInit {
   const request = encodeHeaderModifier(route.requestHeaders)
   const response = encodeHeaderModifier(route.responseHeaders)
+  const direct = route.action.kind === 'respond' ? encodeDirectHeaders(route.action.response) : []
   return {
     name: route.name,
     match: encodeRouteMatch(route.match),
@@ -119,10 +137,11 @@ export function buildRoute(route: MeshRoute, destinations: DestinationPolicies):
     action: buildAction(route, destinations),
     requestHeadersToAdd: request.add,
     requestHeadersToRemove: request.remove,
-    responseHeadersToAdd: response.add,
+    responseHeadersToAdd: [...direct, ...response.add],
     responseHeadersToRemove: response.remove,
     typedPerFilterConfig: {
       ...encodeCors(route.cors),
+      ...routeFilters(route.filters),
       ...encodeFaults(faultsOf(loneBackend(route.action), destinations)),
       ...encodeSubsetKeys(subsetKeysOf(loneBackend(route.action), destinations)),
       ...encodeSessionPersistence(sessionOf(route.action, destinations)),
@@ -171,6 +190,7 @@ function buildAction(
   destinations: DestinationPolicies,
 ): NonNullable<RouteInit['action']> {
   if (action.kind === 'redirect') return { case: 'redirect', value: encodeRedirect(action.redirect, match.path) }
+  if (action.kind === 'respond') return { case: 'directResponse', value: encodeDirectResponse(action.response) }
   if (action.kind === 'invalid') return { case: 'directResponse', value: { status: action.status } }
   // no weight above 0: Gateway API answers 500, and Envoy would refuse the split
   if (!action.backends.some(({ weight }) => weight > 0)) return { case: 'directResponse', value: { status: 500 } }

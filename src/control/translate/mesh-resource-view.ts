@@ -36,6 +36,7 @@ import {
   usesDns,
 } from './build-cluster.ts'
 import type { ResolvedEndpoint } from './build-cluster.ts'
+import { withFilters } from './build-filters.ts'
 import { gatewayStreamListener, httpsRouteConfiguration } from './build-gateway-listener.ts'
 import {
   apiListener,
@@ -59,7 +60,7 @@ import type { CallerEgress } from './egress-security.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
-import { listenerLimits } from './listener-limits.ts'
+import { inboundSettings } from './inbound-settings.ts'
 import { listenerSecurity, withReauthorize, withSecurity } from './listener-security.ts'
 import { requestKeys } from './request-keys.ts'
 import type { RequestKeys } from './request-keys.ts'
@@ -175,7 +176,8 @@ class MeshResourceView implements ResourceView {
     const recipe = { key: `listener ${name}`, name, schema: ListenerSchema }
     const { settings } = this.#snapshot
     const egressInputs = this.#egress.inputs(gatewayDestinations(gateway))
-    const http = egressInputs.length === 0 ? this.#http.gateway : withAnchors(this.#http.gateway)
+    const own = withFilters(this.#http.gateway, gateway.filters)
+    const http = egressInputs.length === 0 ? own : withAnchors(own)
     return this.#cache.get({
       ...recipe,
       inputs: [gateway, port, settings, http.key, ...egressInputs],
@@ -219,11 +221,10 @@ class MeshResourceView implements ResourceView {
         inputs: [address.host, address.port, mode, workload, settings, http.key],
         build: () => {
           const security = listenerSecurity(workload.security, settings, inbound.port)
-          const { filters, actions: rateLimits } = listenerLimits(inbound.rateLimits)
+          const { http: own, rateLimits } = inboundSettings(http, inbound)
           const routes = anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)], { rateLimits })
-          const limited = { ...http, filters: { ...http.filters, ...filters } }
           const { protocol } = inbound
-          const listener = inboundListener(name, address, mode, protocol, routes, workload.source, limited, security)
+          const listener = inboundListener(name, address, mode, protocol, routes, workload.source, own, security)
           return withReauthorize(listener, security)
         },
       })

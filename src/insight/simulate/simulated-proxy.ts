@@ -1,15 +1,17 @@
-// The proxy of a client, from the request that its application makes to the connection upstream: all of it is the code that a proxy runs.
 import type { Locality } from '../../contracts/locality.ts'
 import { DeadlineList } from '../../core/deadline-list.ts'
 import { silentLogger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
 import { WatchableValue } from '../../core/watchable.ts'
 import { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
+// The proxy of a client, from the request that its application makes to the connection upstream: all of it is the code that a proxy runs.
+import { silentMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import { ClusterSet } from '../../proxy/cluster/cluster-set.ts'
 import type { ServerStream } from '../../proxy/codec/http-stream.ts'
 import { HttpFilters } from '../../proxy/filter/http-filters.ts'
 import { RouteLookup } from '../../proxy/filter/route-lookup.ts'
 import { ServedRequest, type ServeDeps } from '../../proxy/filter/served-request.ts'
+import { TypescriptFilters } from '../../proxy/filter/typescript-filters.ts'
 import type { StreamOrigin } from '../../proxy/listener/downstream-connection.ts'
 import { ListenerState } from '../../proxy/listener/listener-state.ts'
 import type { ListenerConfig, RuntimeConfig } from '../../proxy/runtime/runtime-config.ts'
@@ -82,6 +84,13 @@ export class SimulatedProxy {
       clusters: this.clusters,
       principal: spiffeId,
       limits: new LimitBuckets(1),
+      scripts: new TypescriptFilters({
+        clock,
+        stopwatch: () => clock.monotonicMs(),
+        deadlines,
+        logger: silentLogger,
+        meterOf: () => silentMeter,
+      }),
       countRateLimit: () => nothing,
     })
     this.#deps = {
@@ -118,6 +127,7 @@ export class SimulatedProxy {
     const changed = (cluster: string): void => this.#options.availabilityChanged(cluster)
     return {
       rateLimitCounter: () => nothing,
+      filterMeter: () => silentMeter,
       concurrencyLimited: nothing,
       mirrored: nothing,
       healthChecked: nothing,

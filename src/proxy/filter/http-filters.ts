@@ -12,7 +12,9 @@ import type { RateLimitDeps } from '../../policies/rate-limit/local-rate-limit.r
 import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { requestAuthenticationFilter } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type { RequestAuthenticationDeps } from '../../policies/request-authentication/request-authentication.runtime.ts'
+import { transformationFilter } from '../../policies/transformation/transformation.runtime.ts'
 import type {
+  DocumentFilterConfig,
   HttpConnectionManagerConfig,
   HttpFilterConfig,
   ListenerConfig,
@@ -21,11 +23,13 @@ import type {
 import type { AskDeps } from '../upstream/ask-grpc.ts'
 import { createAskAuthorization } from './ask-authorization.ts'
 import { createAskRateLimit } from './ask-rate-limit.ts'
+import type { TypescriptFilters } from './typescript-filters.ts'
 
 export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit<RateLimitDeps, 'bucketsOf'> {
   /** SPIFFE ID of the workload or gateway that the requests are for. */
   readonly principal: string
   readonly limits: LimitBuckets
+  readonly scripts: TypescriptFilters
 }
 
 type BuildDeps = HttpFilterDeps & RateLimitDeps
@@ -34,6 +38,7 @@ export class HttpFilters {
   readonly #deps: BuildDeps
   /** As long as somebody has the configuration, be it a connection that came before the newest one. */
   readonly #managers = new WeakMap<HttpConnectionManagerConfig, BuiltFilters>()
+  readonly #routes = new WeakMap<readonly DocumentFilterConfig[], BuiltFilters>()
   readonly #streams = new WeakMap<TcpProxyConfig, Authorizer>()
 
   constructor(deps: HttpFilterDeps) {
@@ -56,8 +61,14 @@ export class HttpFilters {
     return reauthorizes
   }
 
-  of(manager: HttpConnectionManagerConfig): readonly HttpFilter[] {
-    return this.#built(manager).filters
+  of(manager: HttpConnectionManagerConfig): BuiltFilters {
+    return this.#built(manager)
+  }
+
+  ofRoute(configs: readonly DocumentFilterConfig[]): BuiltFilters {
+    let built = this.#routes.get(configs)
+    if (built === undefined) this.#routes.set(configs, (built = buildFilters(configs, this.#deps)))
+    return built
   }
 
   #built(manager: HttpConnectionManagerConfig): BuiltFilters {
@@ -90,8 +101,10 @@ export class HttpFilters {
   }
 }
 
-interface BuiltFilters {
+export interface BuiltFilters {
   readonly filters: readonly HttpFilter[]
+  /** Those that see responses, in the order in which they do. */
+  readonly responders: readonly HttpFilter[]
   /** Those among them. */
   readonly authorizers: readonly Authorizer[]
 }
@@ -116,17 +129,21 @@ function buildFilters(configs: readonly HttpFilterConfig[], deps: BuildDeps): Bu
     }
   }
   endRules()
-  return { filters, authorizers }
+  return { filters, responders: filters.filter(({ respond }) => respond !== undefined).toReversed(), authorizers }
 }
 
 function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }>, deps: BuildDeps): HttpFilter {
   switch (config.kind) {
     case 'request-authentication':
       return requestAuthenticationFilter(config.spec, deps)
+    case 'typescript':
+      return deps.scripts.of(config.spec)
     case 'local-rate-limit':
       return localRateLimitFilter(config.spec, deps)
     case 'global-rate-limit':
       return globalRateLimitFilter(config.spec, { ...deps, ask: createAskRateLimit(config.spec.server.cluster, deps) })
+    case 'transformation':
+      return transformationFilter(config.spec)
     case 'external-authorization':
     default:
       return externalAuthorization(config, deps)

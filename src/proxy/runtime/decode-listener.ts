@@ -46,6 +46,7 @@ import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts
 import { decodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
+import { decodeDocumentFilter } from './decode-filters.ts'
 import { decodeRouteConfiguration, sourceLocation } from './decode-route.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { decodeChainTransport } from './decode-transport.ts'
@@ -204,7 +205,9 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
   for (const filter of manager.httpFilters) {
     const { name, configType, isOptional } = filter
     const config = configType.case === 'typedConfig' ? configType.value : undefined
-    if (isTypedConfig(config, ForwardProxySchema)) {
+    const ofDocument = within(`HTTP filter "${name}"`, () => decodeDocumentFilter(config, name))
+    if (ofDocument !== undefined) filters.push(ofDocument)
+    else if (isTypedConfig(config, ForwardProxySchema)) {
       const { searchDomains, allowAny, source } = readTypedConfig(config, ForwardProxySchema, name)
       const written = source === undefined ? {} : { source: sourceLocation(source) }
       forwardProxy = { kind: 'forward-proxy', searchDomains, allowAny, ...written }

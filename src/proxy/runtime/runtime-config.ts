@@ -7,6 +7,7 @@ import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrenc
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
@@ -30,6 +31,8 @@ import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
+import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
+import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 
 export interface RuntimeConfig {
   /** Revision of the snapshot that the newest resource came from. */
@@ -104,6 +107,7 @@ export interface HttpConnectionManagerConfig {
 }
 
 export type HttpFilterConfig =
+  | DocumentFilterConfig
   | { readonly kind: 'request-authentication'; readonly spec: RequestAuthenticationSpec }
   | { readonly kind: 'authorization'; readonly spec: RbacFilterSpec }
   | { readonly kind: 'local-rate-limit'; readonly spec: LocalRateLimitSpec }
@@ -114,6 +118,11 @@ export type HttpFilterConfig =
       readonly spec: ExternalAuthorizationSpec
       readonly asked?: RbacRules
     }
+
+/** What Filter documents say, for a listener or a route. */
+export type DocumentFilterConfig =
+  | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
+  | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
 
 /** Bytes both ways to one of the backends. */
 export interface TcpProxyConfig {
@@ -164,12 +173,14 @@ export interface Route {
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
   readonly cors?: CorsSpec
+  /** What its requests pass, in this order. */
+  readonly filters?: readonly DocumentFilterConfig[]
 }
 
 export type RouteAction =
   | ForwardAction
   | { readonly kind: 'redirect'; readonly redirect: RedirectSpec }
-  | { readonly kind: 'direct-response'; readonly status: number; readonly body?: string }
+  | ({ readonly kind: 'direct-response' } & Pick<DirectResponseSpec, 'status' | 'body'>)
 
 export interface ForwardAction {
   readonly kind: 'forward'

@@ -37,6 +37,8 @@ export function beginExchange(
     authorization: undefined,
     egressRefused: undefined,
     rateLimit: undefined,
+    filters: undefined,
+    metadata: undefined,
     routeConfiguration: undefined,
     virtualHost: undefined,
     route: undefined,

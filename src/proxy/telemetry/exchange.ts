@@ -3,6 +3,8 @@
 import type {
   AttemptRecord,
   AuthorizationRecord,
+  DecisionRecord,
+  FilterRecord,
   RateLimitRecord,
   ResponseFlag,
 } from '../../contracts/decision-record.ts'
@@ -15,6 +17,7 @@ import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.ru
 import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { TraceContext } from '../../policies/tracing/trace-context.runtime.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
+import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { Route } from '../runtime/runtime-config.ts'
 import type { SpanResult } from './trace-exporter.ts'
 
@@ -36,6 +39,9 @@ export interface Exchange {
   /** Why it was not let out to where it was meant to go. */
   egressRefused: 'policy' | 'not_registered' | undefined
   rateLimit: RateLimitRecord | undefined
+  /** Where a TypeScript filter did something. */
+  filters: readonly FilterRecord[] | undefined
+  metadata: DecisionRecord['metadata']
   routeConfiguration: string | undefined
   virtualHost: string | undefined
   route: Pick<Route, 'name' | 'source'> | undefined
@@ -79,6 +85,8 @@ export interface ExchangeSink {
 export interface ConnectionSink {
   /** For one limit, for as long as it is configured. */
   rateLimitCounter(limit: string): RateLimitCounter
+  /** For one TypeScript filter. */
+  filterMeter(filter: string): FilterMeter
   downstreamOpened(listener: string): void
   downstreamClosed(listener: string): void
   /**

@@ -11,7 +11,9 @@ import {
 import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
 import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
+import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
+import { FilterMetrics } from './filter-metrics.ts'
 import type { SpanResult } from './trace-exporter.ts'
 
 const namedMethods: ReadonlySet<string> = new Set([
@@ -84,6 +86,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #spans: Counter
   readonly #reportTable: SeriesTable
   readonly #reports: Counter
+  readonly #filters: FilterMetrics
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -139,6 +142,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#spans = this.#spanTable.counter(proxyMetrics.spans)
     this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
     this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
+    this.#filters = new FilterMetrics(registry)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -244,6 +248,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   spansCounted(result: SpanResult, spans: number): void {
     this.#spans.add(this.#spanTable.row(result), spans)
+  }
+
+  filterMeter(filter: string): FilterMeter {
+    return this.#filters.of(filter)
   }
 
   configApplied(revision: string): void {

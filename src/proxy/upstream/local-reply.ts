@@ -1,5 +1,6 @@
 // Answers that the proxy gives itself.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
+import type { FilterRefusal } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { ServerStream } from '../codec/http-stream.ts'
@@ -20,6 +21,18 @@ export function isTurnedAway({ headers }: ResponseHead): boolean {
 export function textResponse(status: number, detail: string): { head: ResponseHead; body: Buffer } {
   const headers = HeaderList.of(['content-type', 'text/plain; charset=utf-8'], ['server', 'heddle'])
   return { head: { status, headers }, body: Buffer.from(`${detail}\n`) }
+}
+
+export function refusalResponse({ status, detail, body, headers = [] }: FilterRefusal): {
+  head: ResponseHead
+  body: Uint8Array
+} {
+  const { head, body: text } = textResponse(status, detail)
+  // of a body that is somebody else's
+  if (body !== undefined || headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type'))
+    head.headers.delete('content-type')
+  for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
+  return { head, body: body ?? text }
 }
 
 /**

@@ -4,6 +4,7 @@ import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import type { CallerLimits } from '../../policies/circuit-breaker/caller-limits.runtime.ts'
 import type { DrawnFaults, FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import { mayBeHedged } from '../../policies/hedging/hedging.runtime.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
@@ -74,6 +75,8 @@ export class ProxiedRequest implements HedgedRequest {
   readonly #grpc: boolean
   readonly #deadlineMs: number
   readonly #keeper: ExchangeKeeper
+  /** Which its caller's requests are counted by. */
+  #entered: CallerLimits | undefined
   /** Of the attempt under way. */
   #attemptDeadlineMs = Infinity
   #attempt: Attempt | undefined
@@ -116,9 +119,26 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   start(): void {
+    const { cluster } = this.#plan
+    if (cluster.callerLimits !== undefined && !this.#enters(cluster.callerLimits)) {
+      cluster.callerRefused()
+      const detail = `${this.#caller} has as many requests under way as one caller may have`
+      this.#answer(503, 'UO', detail, 'overloaded')
+      return
+    }
     this.#budget.requestStarted(this.#exchange.startMonotonicMs)
     if (this.#faults === undefined) this.#try()
     else this.#suffer(this.#faults)
+  }
+
+  get #caller(): string {
+    return this.#exchange.sourcePrincipal ?? this.#exchange.source.remoteAddress
+  }
+
+  #enters(limits: CallerLimits): boolean {
+    if (!limits.enters(this.#caller)) return false
+    this.#entered = limits
+    return true
   }
 
   // What the caller does.
@@ -449,6 +469,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (this.#over) return
     this.#over = true
     this.#pause?.cancel()
+    this.#entered?.left(this.#caller)
     this.#faults?.release()
     this.#hedge?.attempt.cancel()
     this.#keeper.finish()

@@ -11,6 +11,7 @@ import type { FederationStatus } from '../contracts/control-api.ts'
 import type { DesiredState } from '../contracts/desired-state.ts'
 import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
 import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
+import type { Problem } from '../contracts/problem.ts'
 import { hostPort, nodeId, typeUrls } from '../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../control/api/admin-token.ts'
 import { createApiTokens } from '../control/api/api-tokens.ts'
@@ -36,6 +37,8 @@ import { createControlPlaneServerCredentials } from '../control/authority/server
 import { createSvidAttestor } from '../control/authority/svid-attestor.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
 import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
+import { createExperimentRunner } from '../control/chaos/experiment-runner.ts'
+import { withFaults } from '../control/chaos/with-faults.ts'
 import { createConfiguration } from '../control/configuration.ts'
 import { BundleServer } from '../control/federation/bundle-server.ts'
 import { Federation } from '../control/federation/federation.ts'
@@ -54,6 +57,9 @@ import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
+import { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import { NoticedRevisions } from '../control/telemetry/noticed-revisions.ts'
+import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -64,7 +70,11 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import { WatchableValue } from '../core/watchable.ts'
+import type { ReadApiDeps } from '../dashboard-api/read-api-deps.ts'
+import { registerReadApi } from '../dashboard-api/read-api.ts'
 import { durationMs } from '../policies/scalars.schema.ts'
+import { listenGrpc } from './listen-grpc.ts'
+import { ObservedMesh } from './observed-mesh.ts'
 
 const recordDelayMs = 50
 
@@ -105,6 +115,8 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     documents: recorded,
     revision: String(revisions.current),
   })
+  const events = new MeshEvents(clock)
+  const noticedRevisions = new NoticedRevisions(events, await revisions.list(), recorded)
   let source: Source = fileSource
   const configuration = createConfiguration({
     sources,
@@ -122,6 +134,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     clock.setTimer(recordDelayMs, () => {
       const texts = documentTexts(documents)
       fileAudit.revised(revision, texts, changedFiles)
+      noticedRevisions.update(revision, texts)
       revisions
         .record(Number(revision), texts)
         .catch((error: unknown) => logger.error('revision not recorded', { revision, error: errorMessage(error) }))
@@ -173,10 +186,21 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   await prepare(snapshotNow())
   const workloadStatuses = new WorkloadStatuses()
+  const traffic = new ObservedTraffic({ clock })
+  const chaos = await createExperimentRunner({
+    clock,
+    logger,
+    store,
+    snapshot: configuration.snapshot,
+    observed: (service, sinceMs) => traffic.destination(service, sinceMs),
+  })
+  lifecycle.onStop(() => chaos.stop())
   let inForce = snapshotNow()
   const view = new WatchableValue(createResourceView(inForce, addresses))
-  const showView = (): void =>
-    view.set(createResourceView(inForce, addresses, view.value, workloadStatuses.serving.value))
+  const showView = (): void => {
+    const suffering = withFaults(inForce, chaos.faults.value)
+    view.set(createResourceView(suffering, addresses, view.value, workloadStatuses.serving.value))
+  }
   const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
     buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
   const desired = new WatchableValue(desiredOf(snapshotNow()))
@@ -198,6 +222,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
   lifecycle.onStop(workloadStatuses.serving.subscribe(showView))
+  lifecycle.onStop(chaos.faults.subscribe(showView))
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
@@ -220,7 +245,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   const plaintext = new Server(xdsServerChannelOptions)
   const plaintextXds = xds.service(identifyByNodeId)
   plaintext.addService(plaintextXds.definition, plaintextXds.implementation)
-  const xdsAddress = await listen(plaintext, addressOf('xds'), ServerCredentials.createInsecure(), lifecycle)
+  const xdsAddress = await listenGrpc(plaintext, addressOf('xds'), ServerCredentials.createInsecure(), lifecycle)
 
   const secured = new Server(xdsServerChannelOptions)
   const securedXds = xds.service(
@@ -312,6 +337,18 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(() => quotas.stop())
   const quotaService = quotas.service()
   secured.addService(quotaService.definition, quotaService.implementation)
+  const observed = new ObservedMesh({
+    clock,
+    traffic,
+    events,
+    proxies,
+    isRevoked: (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
+  })
+  const { problems } = configuration
+  const workloads = workloadStatuses.all
+  lifecycle.onStop(observed.follow({ problems, workloads, proxies: xds.nodes, proxyStatuses: () => xds.proxies() }))
+  const metricsService = observed.metrics.service()
+  secured.addService(metricsService.definition, metricsService.implementation)
   const rotation = new Rotation({
     distributeForMs,
     authority,
@@ -333,10 +370,33 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(desired.subscribe(() => rotation.check()))
   const server = createControlPlaneServerCredentials({ authority, clock, logger })
   lifecycle.onStop(() => server.stop())
-  const xdsTlsAddress = await listen(secured, addressOf('xds-tls'), server.credentials, lifecycle)
+  const xdsTlsAddress = await listenGrpc(secured, addressOf('xds-tls'), server.credentials, lifecycle)
 
   // 5. People and the supervisor.
   const token = readOrCreateAdminToken(options.stateDir)
+  const documents = createDocumentsPort({
+    configuration,
+    files,
+    applied,
+    progressOf: (id) => chaos.statusOf(id),
+  })
+  const allProblems = (): readonly Problem[] => [
+    ...configuration.problems.value,
+    ...authorityProblems(authority.certificates(), clock.nowMs()),
+  ]
+  const readApi: ReadApiDeps = {
+    clock,
+    snapshot: snapshotNow,
+    traffic,
+    events,
+    statuses: workloadStatuses,
+    proxies: () => xds.proxies(),
+    proxyCertificates: observed.certificates,
+    authorityCertificates: () => authority.certificates(),
+    problems: () => [...allProblems(), ...workloadStatuses.problems()],
+    documents: () => documents.list({}),
+    revisions: () => revisions.list(),
+  }
   const apiAddress = addressOf('api')
   const apiUrl = `http://${hostPort(apiAddress.host, apiAddress.port)}`
   const api = await startControlApi(
@@ -356,17 +416,14 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
           isReady: (workload) => workloadStatuses.isReady(workload),
           reason: (workload) => workloadStatuses.reason(workload),
         }),
-      problems: () => [...configuration.problems.value, ...authorityProblems(authority.certificates(), clock.nowMs())],
+      problems: allProblems,
       proxies: () => xds.proxies(),
       routesOf: (namespace, name, routes) => {
         const node = { kind: 'sidecar', id: nodeId('sidecar', namespace, name), namespace, name } as const
         return view.value.get(typeUrls.routeConfiguration, routes, node)?.body
       },
-      documents: createDocumentsPort({
-        configuration,
-        files,
-        applied,
-      }),
+      documents,
+      registerReadApi: (app) => registerReadApi(app, readApi),
       joinTokens: {
         async create({ kind, namespace, name, uses, ttlMs }) {
           const proxy = nodeId(kind, namespace, name)
@@ -429,20 +486,4 @@ const self = 'control-plane'
 /** grpc-js says "127.0.0.1:40123". */
 function peerAddress(peer: string): string {
   return peer.replace(/:\d+$/, '')
-}
-
-function listen(
-  server: Server,
-  address: { readonly host: string; readonly port: number },
-  credentials: ServerCredentials,
-  lifecycle: Lifecycle,
-): Promise<string> {
-  lifecycle.onStop(() => server.forceShutdown())
-  const target = hostPort(address.host, address.port)
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, credentials, (error) => {
-      if (error === null) resolve(target)
-      else reject(error)
-    })
-  })
 }

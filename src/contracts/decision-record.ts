@@ -38,7 +38,11 @@ export interface AttemptRecord {
   readonly outcome: 'response' | 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error' | 'cancelled'
   /** Status of the response, when there was one. */
   readonly status?: number | undefined
+  /** How long after the request. */
+  readonly startMs?: number | undefined
   readonly durationMs: number
+  /** Its own span, where the next hop has it for its parent. */
+  readonly spanId?: string | undefined
   /** Why another attempt followed. */
   readonly retriedBecause?: string | undefined
 }

@@ -178,13 +178,15 @@ function withUnchangedParts(before: MeshSnapshot, next: MeshSnapshot): MeshSnaps
   const services = sharedEntries(before.services, next.services)
   const gateways = sharedEntries(before.gateways, next.gateways)
   const secrets = sharedEntries(before.secrets, next.secrets)
+  const experiments = sharedEntries(before.experiments, next.experiments)
   const same =
+    experiments === before.experiments &&
     settings === before.settings &&
     workloads === before.workloads &&
     services === before.services &&
     gateways === before.gateways &&
     secrets === before.secrets
-  return same ? before : { revision: next.revision, settings, workloads, services, gateways, secrets }
+  return same ? before : { revision: next.revision, settings, workloads, services, gateways, secrets, experiments }
 }
 
 function sharedEntries<T>(before: ReadonlyMap<string, T>, next: ReadonlyMap<string, T>): ReadonlyMap<string, T> {

@@ -23,8 +23,11 @@ import { ServiceChains } from './listener/service-chains.ts'
 import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
 import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
+import { composeSinks } from './telemetry/compose-sinks.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
+import { sendSpans, TraceExporter } from './telemetry/trace-exporter.ts'
+import { createTraceSink } from './telemetry/trace-sink.ts'
 
 export interface RequestLineDeps {
   readonly io: IoBackend
@@ -63,7 +66,7 @@ export interface RequestLine {
 }
 
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
-  const { runtime, clock, random, sink, credentials, connections } = deps
+  const { runtime, clock, random, credentials, connections } = deps
   const peers = watchPeers(deps.io, deps.revoked)
   const { io } = peers
   const logger = deps.logger.child({ proxy: deps.proxyName })
@@ -95,6 +98,15 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     scripts,
     countRateLimit: (limit) => connections.rateLimitCounter(limit),
   })
+  const [namespace = '', workload = ''] = deps.proxyName.split('/')
+  const exporter = new TraceExporter({
+    clock,
+    logger,
+    resource: { 'service.name': workload, 'service.namespace': namespace },
+    counted: (result, spans) => connections.spansCounted(result, spans),
+    send: (collector, message) => sendSpans({ clock, deadlines, clusters }, collector, message),
+  })
+  const sink = composeSinks(deps.sink, createTraceSink(clock, exporter))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
@@ -145,6 +157,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
+    await exporter.stop()
     clusters.drain()
     peers.stop()
   }

@@ -102,6 +102,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       endpointEjected() {},
       endpointAdmitted() {},
       healthChecked() {},
+      spansCounted() {},
       tcpOpened: () => tcp.opened++,
       tcpClosed: () => tcp.closed++,
       tcpFailed: () => tcp.failed++,

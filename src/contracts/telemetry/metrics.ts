@@ -14,7 +14,8 @@ export const durationBucketsSeconds: readonly number[] = [
 ]
 
 /**
- * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `source_principal`: SPIFFE ID.
+ * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `*_principal`: SPIFFE ID; that of the other
+ * side is unknown without mTLS.
  * `destination_service`: as the configuration calls it. `code`: status sent downstream, "0" when none was. `grpc_status`: number of the gRPC
  * status, empty where the exchange was no gRPC or ended without one.
  */
@@ -23,6 +24,7 @@ const requestLabels = [
   'source_workload',
   'source_principal',
   'destination_workload',
+  'destination_principal',
   'destination_service',
   'route',
   'method',
@@ -73,6 +75,8 @@ export type ProxyMetric =
   | 'filterBypassed'
   | 'filterEvents'
   | 'filterObservations'
+  | 'spans'
+  | 'metricReports'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -255,11 +259,23 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     help: 'Requests that a rate limit has counted. verdict: allowed, limited, dry_run (beyond the limit, and not refused for it), failed (nobody could be asked).',
     labels: ['limit', 'verdict'],
   },
+  spans: {
+    name: 'heddle_spans_total',
+    kind: 'counter',
+    help: 'Spans for the trace collector. result: exported, refused (by it), failed (it could not be reached), overflow (too many were waiting).',
+    labels: ['result'],
+  },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',
     kind: 'gauge',
     help: 'When the X.509-SVID of this proxy ends, seconds since the Unix epoch.',
     labels: ['spiffe_id'],
+  },
+  metricReports: {
+    name: 'heddle_metric_reports_total',
+    kind: 'counter',
+    help: 'Reports of changed metrics to the control plane. result: sent, skipped (it is away or slow: the next one makes up for it).',
+    labels: ['result'],
   },
   workloadApiRefused: {
     name: 'heddle_workload_api_refused_total',
@@ -298,6 +314,17 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     labels: ['filter', 'name'],
   },
 }
+
+/** Those that proxies stream to the control plane. */
+export const streamedMetrics: readonly ProxyMetric[] = [
+  'requestDuration',
+  'tcpOpened',
+  'tcpFailed',
+  'outlierEjections',
+  'outlierEjected',
+  'unhealthy',
+  'certificateExpiry',
+]
 
 export type ControlPlaneMetric =
   | 'certificateExpiry'

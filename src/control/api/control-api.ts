@@ -61,6 +61,7 @@ export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
   registerAuthorityRoutes(app, deps.authority)
   registerTokenRoutes(app, deps.tokens)
   registerJoinTokenRoutes(app, deps.joinTokens)
+  deps.registerReadApi(app)
   return app
 }
 

@@ -31,7 +31,7 @@ async function newPort(): Promise<{ port: DocumentsPort; applied: AppliedDocumen
   const sources = [{ ...fromFile, start: () => Promise.resolve(), stop() {} }, fromStore]
   const configuration = createConfiguration({ sources, initialRevision: '1', clock, logger: silentLogger })
   const files = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
-  return { port: createDocumentsPort({ configuration, files, applied }), applied }
+  return { port: createDocumentsPort({ configuration, files, applied, progressOf: () => undefined }), applied }
 }
 
 describe('documents of the API', () => {

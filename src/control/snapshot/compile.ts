@@ -4,7 +4,9 @@ import { hostPort } from '../../contracts/xds/names.ts'
 import type { ModelDocument } from '../model/document.ts'
 import type { FilterCode } from '../sources/filter-code.ts'
 import { withOriginatedTls } from './backend-tls.ts'
+import { withBackendTrafficPolicies } from './backend-traffic-policies.ts'
 import { BackendResolver } from './backends.ts'
+import { compileExperiments } from './chaos-experiments.ts'
 import { DocumentIndex } from './document-index.ts'
 import { TargetedFilters } from './filters.ts'
 import { compileGateways } from './gateways.ts'
@@ -53,8 +55,10 @@ export function compileMesh(
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
   const treated = withTrafficPolicies(index, secured.services, meshWide.settings, problems)
+  const constrained = withBackendTrafficPolicies(index, treated.services, problems)
+  const chaos = compileExperiments(index, constrained.services, problems)
   const targeted = new TargetedFilters(index, drafts.services, problems)
-  const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
+  const routed = compileMeshRoutes(index, withStreams(index, constrained.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
   const services = withAuthorization(withGrpcPorts(routed, attachment.grpcPorts), security)
@@ -66,6 +70,8 @@ export function compileMesh(
       policyStatuses.get(document.id) ??
       treated.statuses.get(document.id) ??
       targeted.statuses.get(document.id) ??
+      chaos.statuses.get(document.id) ??
+      constrained.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
@@ -78,6 +84,7 @@ export function compileMesh(
       services,
       gateways: targeted.withGateways(gateways),
       secrets: shelf.toMap(),
+      experiments: chaos.experiments,
     },
     problems: problems.toArray(),
     statuses,

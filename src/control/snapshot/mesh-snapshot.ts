@@ -16,7 +16,12 @@ import type { FederationSpec } from '../../policies/federation/federation.spec.t
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type {
+  HashPolicySpec,
+  LoadBalancingSpec,
+  LocalityWeightSpec,
+  SubsetKeySpec,
+} from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
@@ -31,6 +36,7 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
 import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 import type { MeshSecret } from './secrets.ts'
@@ -46,6 +52,8 @@ export interface MeshSnapshot {
   readonly gateways: ReadonlyMap<string, MeshGateway>
   /** By the name under which proxies ask for them: those that something in this snapshot refers to. */
   readonly secrets: ReadonlyMap<string, MeshSecret>
+  /** By document id. */
+  readonly experiments: ReadonlyMap<string, MeshExperiment>
 }
 
 export interface MeshSettings {
@@ -68,6 +76,10 @@ export interface MeshSettings {
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
   readonly accessLog: AccessLogSpec
+  /** Absent: no spans. */
+  readonly tracing?: TracingSpec
+  /** Node applications carry traces on by themselves. */
+  readonly preloadsPropagation?: true
   readonly paths: PathNormalizationSpec
   /** By where a proxy stands. */
   readonly forwardedHeaders: { readonly gateway: ForwardedHeadersSpec; readonly sidecar: ForwardedHeadersSpec }
@@ -161,6 +173,10 @@ export interface MeshTraffic {
   readonly loadBalancing?: LoadBalancingSpec
   /** What of a request decides, with a load balancing that hashes. */
   readonly hashPolicies?: readonly HashPolicySpec[]
+  /** Of places, with locality `weighted`. */
+  readonly localityWeights?: readonly LocalityWeightSpec[]
+  /** What of a request decides, with subsets. */
+  readonly subsetKeys?: readonly SubsetKeySpec[]
   readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
   readonly healthCheck?: HealthCheckSpec
@@ -170,6 +186,8 @@ export interface MeshTraffic {
   /** Of routes that have none of their own. */
   readonly retry?: RetrySpec
   readonly timeouts?: TimeoutsSpec
+  /** Of routes that have none of their own, and lead nowhere else. */
+  readonly sessionPersistence?: SessionPersistenceSpec
   /** What of a request decides, with a route that has it among several backends. */
   readonly stickySplit?: readonly HashPolicySpec[]
   /** In the sidecars of the workloads behind it. */
@@ -189,6 +207,31 @@ export interface MeshFaults {
   readonly spec: FaultsSpec
   /** Who suffers them; absent: every caller. */
   readonly callers?: readonly { readonly namespace: string; readonly serviceAccount?: string }[]
+}
+
+/** A ChaosExperiment, whether it is at work or not. */
+export interface MeshExperiment {
+  readonly namespace: string
+  readonly name: string
+  /** Of what the document says, but for `suspend`. */
+  readonly version: string
+  /** "host:port" of those whose callers suffer. Empty: the document is not accepted. */
+  readonly targets: readonly string[]
+  readonly faults: MeshFaults
+  /** The Service whose callers are to bear it. */
+  readonly judged: { readonly namespace: string; readonly name: string }
+  readonly hypothesis: {
+    /** At least. */
+    readonly successRatePercent?: number
+    /** At most. */
+    readonly p99Ms?: number
+    readonly windowMs: number
+    readonly minRequests: number
+  }
+  readonly steadyStateMs: number
+  readonly durationMs: number
+  readonly startTimeMs?: number
+  readonly suspend: boolean
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

@@ -5,6 +5,7 @@ import { toFaultsSpec } from '../../policies/faults/faults.schema.ts'
 import { toHealthCheckSpec } from '../../policies/health-checks/health-checks.schema.ts'
 import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { toSubsetKeys } from '../../policies/load-balancing/subsets.schema.ts'
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { toGlobalRateLimits, toLocalRateLimits } from '../../policies/rate-limit/rate-limit.schema.ts'
 import { toDestinationRetrySpec, toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
@@ -22,6 +23,7 @@ import type { ProblemList } from './route-attachment.ts'
 import { compareAge, ServiceTargets, targetStatus } from './service-targets.ts'
 import type { PortDraft, ServiceDraft } from './services.ts'
 import type { DocumentStatus } from './status.ts'
+import { explainSubsets, explainWeights } from './traffic-problems.ts'
 
 /** The same services, with what the policies say. */
 export function withTrafficPolicies(
@@ -51,6 +53,8 @@ export function withTrafficPolicies(
       return targetStatus(policy, position, [accepted])
     })
     statuses.set(policy.id, { ancestors })
+    explainSubsets(policy, reached, index, problems)
+    explainWeights(policy, reached, index, problems)
     if (traffic.rateLimits !== undefined && reached.length > 0 && !reached.some(isCounted)) {
       const message =
         'nobody enforces the rate limit: it needs a workload of the mesh behind a port that carries requests'
@@ -82,6 +86,8 @@ function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | un
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing.hash.on) }),
+    ...(loadBalancing?.locality.weights === undefined ? {} : { localityWeights: loadBalancing.locality.weights }),
+    ...(loadBalancing?.subsets === undefined ? {} : { subsetKeys: toSubsetKeys(loadBalancing.subsets) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(healthCheck === undefined ? {} : { healthCheck: toHealthCheckSpec(healthCheck) }),
@@ -98,7 +104,7 @@ function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | un
   }
 }
 
-function compileFaults(faults: NonNullable<TrafficPolicySpec['faults']>): MeshFaults {
+export function compileFaults(faults: NonNullable<TrafficPolicySpec['faults']>): MeshFaults {
   return { spec: toFaultsSpec(faults), ...(faults.callers === undefined ? {} : { callers: faults.callers }) }
 }
 

@@ -88,7 +88,9 @@ export class SimulatedClient implements ClientConnection {
   closed = false
   readonly #events: ClientConnectionEvents
   readonly #most: number
-  readonly #streams = new Set<SimulatedStream>()
+  readonly #streams: SimulatedStream[] = []
+  /** Read far more often than it changes: a number of its own is nearer than the length of a list. */
+  #open = 0
   #draining = false
 
   constructor(connection: SimulatedConnection, http2: boolean, events: ClientConnectionEvents) {
@@ -101,18 +103,18 @@ export class SimulatedClient implements ClientConnection {
   }
 
   get openRequests(): number {
-    return this.#streams.size
+    return this.#open
   }
 
   get capacity(): number {
-    return this.closed || this.#draining ? 0 : this.#most - this.#streams.size
+    return this.closed || this.#draining ? 0 : this.#most - this.#open
   }
 
   send(_request: OutgoingRequest, handler: ClientStreamHandler): ClientStream {
     this.requestsSent++
     this.connection.carrier.sent()
-    const stream = new SimulatedStream(this, handler)
-    this.#streams.add(stream)
+    const stream = new SimulatedStream(this, handler, this.#open)
+    this.#streams[this.#open++] = stream
     stream.travel()
     return stream
   }
@@ -127,15 +129,16 @@ export class SimulatedClient implements ClientConnection {
   drain(): void {
     if (this.closed || this.#draining) return
     this.#draining = true
-    if (this.#streams.size === 0) this.close()
+    if (this.#open === 0) this.close()
     else this.#events.onCapacity()
   }
 
   lost(message: string): void {
     if (this.closed) return
     this.closed = true
-    const streams = [...this.#streams]
-    this.#streams.clear()
+    const streams = this.#streams.splice(0)
+    this.#open = 0
+    for (const stream of streams) stream.place = -1
     for (const stream of streams) stream.failed(message)
     this.#events.onClosed()
   }
@@ -143,21 +146,32 @@ export class SimulatedClient implements ClientConnection {
   /** `aborted`: in the middle, which HTTP/1.1 can only say by closing. */
   over(stream: SimulatedStream, aborted: boolean): void {
     const wasFull = this.capacity === 0
-    if (!this.#streams.delete(stream)) return
-    if (this.#draining ? this.#streams.size === 0 : aborted && this.protocol === 'HTTP/1.1') {
+    const { place } = stream
+    if (place === -1) return
+    stream.place = -1
+    const last = this.#streams.pop() as SimulatedStream
+    this.#open--
+    if (last !== stream) {
+      this.#streams[place] = last
+      last.place = place
+    }
+    if (this.#draining ? this.#open === 0 : aborted && this.protocol === 'HTTP/1.1') {
       this.close()
       return
     }
-    if (this.#streams.size === 0) this.#events.onIdle()
+    if (this.#open === 0) this.#events.onIdle()
     if (wasFull && !this.#draining) this.#events.onCapacity()
   }
 }
 
 class SimulatedStream implements ClientStream, Job {
+  /** Among those of its connection; -1: it is none of them any more. */
+  place: number
   readonly #client: SimulatedClient
   #handler: ClientStreamHandler | undefined
 
-  constructor(client: SimulatedClient, handler: ClientStreamHandler) {
+  constructor(client: SimulatedClient, handler: ClientStreamHandler, place: number) {
+    this.place = place
     this.#client = client
     this.#handler = handler
   }

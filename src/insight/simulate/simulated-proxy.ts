@@ -131,6 +131,7 @@ export class SimulatedProxy {
       concurrencyLimited: nothing,
       mirrored: nothing,
       healthChecked: nothing,
+      spansCounted: nothing,
       downstreamOpened: nothing,
       downstreamClosed: nothing,
       downstreamRefused: nothing,

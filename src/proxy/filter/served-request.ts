@@ -13,7 +13,7 @@ import {
   normalizePath,
   pathRefusal,
 } from '../../policies/path-normalization/path-normalization.runtime.ts'
-import { defaultStreamIdleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
+import { defaultStreamIdleTimeoutMs, idleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
@@ -27,6 +27,7 @@ import {
 } from '../runtime/decide.ts'
 import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
+import { beginTraced } from '../telemetry/begin-exchange.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { refusalResponse, sendReply, textResponse } from '../upstream/local-reply.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
@@ -70,6 +71,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   #filtering = false
   /** Where filters look at the response. */
   #filtered: FilteredResponse | undefined
+  /** By the destination: how long nothing may move. */
+  #idleSaid = false
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
@@ -92,7 +95,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs } = chain.filter
+    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs, tracing } = chain.filter
     this.#exchange.accessLog = accessLog
     if (tls?.kind === 'terminate') {
       request.scheme = 'https'
@@ -117,6 +120,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       request.path = path
       const caller = this.#caller()
       prepareRequest(request, caller, direction, forwarding, this.#deps.random)
+      if (tracing !== undefined) this.#exchange.traced = beginTraced(request.headers, tracing, this.#deps.random)
       if (chain.filter.filters !== undefined)
         remoteAddress = remoteAddressOf(request, caller, direction, forwarding, this.#exchange.mtls)
     }
@@ -240,7 +244,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const exchange = this.#exchange
     const { status } = exchange
     // A protocol that was changed to may be as silent as opaque bytes.
-    if (status === 101 && timeoutMs < tcpIdleTimeoutMs) {
+    if (status === 101 && !this.#idleSaid && timeoutMs < tcpIdleTimeoutMs) {
       this.watch(this.#deps.clock, this.#deps.deadlines, tcpIdleTimeoutMs)
       return
     }
@@ -362,6 +366,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     exchange.destinationService = cluster.serviceHost
     if (decision.authorizer !== undefined && !this.#mayLeave(decision, decision.authorizer)) return
     const { timeouts, retry } = cluster.settingsOf(decision.action)
+    this.#idleSaid = timeouts.idleMs !== undefined
+    if (this.#idleSaid) this.watch(this.#deps.clock, this.#deps.deadlines, idleTimeoutMs(timeouts, Infinity))
     const { request } = decision
     const modifyResponse = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
     if (decision.mirrors.length > 0) this.#mirrors = new RequestMirrors(this.#deps, decision)
@@ -373,6 +379,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       timeouts,
       retry,
       hash: undefined,
+      subset: decision.subset,
       session: decision.session,
       modifyResponse,
       faults: decision.faults,
@@ -415,6 +422,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       timeouts: {},
       retry: undefined,
       hash: undefined,
+      subset: undefined,
       session: undefined,
       modifyResponse: () => {},
       faults: undefined,

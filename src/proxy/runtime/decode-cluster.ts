@@ -9,7 +9,7 @@ import { decodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/a
 import { decodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
 import { decodeHealthChecks } from '../../policies/health-checks/health-checks.xds.ts'
 import { decodeHedging } from '../../policies/hedging/hedging.xds.ts'
-import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
+import { decodeHttpProtocol, decodeKeepAlive } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { decodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
@@ -33,6 +33,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const healthCheck = decodeHealthChecks(cluster.healthChecks)
   const routeDefaults = decodeRouteDefaults(cluster.metadata)
   const hedging = decodeHedging(cluster.metadata)
+  const keepAlive = decodeKeepAlive(cluster)
   const adaptiveConcurrency = decodeAdaptiveConcurrency(cluster.metadata)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
@@ -55,6 +56,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     ...(hedging === undefined ? {} : { hedging }),
     ...(routeDefaults === undefined ? {} : { routeDefaults }),
     httpProtocol: decodeHttpProtocol(cluster),
+    ...(keepAlive === undefined ? {} : { keepAlive }),
     ...decodeOriginateTls(cluster),
     peerSpiffeIds: tls.peerSpiffeIds,
     peerAlpn: tls.alpn,

@@ -13,8 +13,12 @@ import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
-import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { HttpProtocol, KeepAliveSpec } from '../../policies/http-protocol/http-protocol.spec.ts'
+import type {
+  HashPolicySpec,
+  LoadBalancingSpec,
+  SubsetKeySpec,
+} from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
@@ -26,6 +30,7 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
 import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 
@@ -93,6 +98,8 @@ export interface HttpConnectionManagerConfig {
   readonly forwarding?: ForwardedHeadersSpec
   /** Absent: no line. */
   readonly accessLog?: AccessLogSpec
+  /** Absent: its requests leave no spans. */
+  readonly tracing?: TracingSpec
   /** What a request passes before it is routed, in this order. */
   readonly filters?: readonly HttpFilterConfig[]
   /** Once these filters are in force, what is open is asked again. */
@@ -199,6 +206,8 @@ export interface Backend {
   /** What is decided about each request that goes there. */
   readonly authorization?: readonly RbacFilterSpec[]
   readonly faults?: FaultsSpec
+  /** What decides which of its endpoints serve; absent: nothing. */
+  readonly subsetKeys?: readonly SubsetKeySpec[]
 }
 
 export interface ClusterConfig {
@@ -222,6 +231,8 @@ export interface ClusterConfig {
   /** Of routes here that have none of their own. Absent: nothing. */
   readonly routeDefaults?: Pick<ForwardAction, 'timeouts' | 'retry'>
   readonly httpProtocol: HttpProtocol
+  /** Of HTTP/2 connections on which nothing is heard. Absent: as is usual for the peer. */
+  readonly keepAlive?: KeepAliveSpec
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {
     readonly serverName: string
@@ -244,6 +255,10 @@ export interface EndpointConfig {
   readonly weight: number
   readonly tls: boolean
   readonly locality?: Locality
+  /** Of the locality among others, for those who spread by it. Absent: not told. */
+  readonly localityWeight?: number
+  /** By which requests may choose it. Absent: none. */
+  readonly labels?: Readonly<Record<string, string>>
   /** 0, the most wanted, when absent. */
   readonly priority?: number
   /** As the control plane says it. `draining`: it goes on only with what is bound to it. Absent: as is found out here. */

@@ -15,8 +15,11 @@ import type { AdaptiveConcurrencyLimit } from '../../policies/adaptive-concurren
 import type { CircuitBreakerLimit } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
+import type { TraceContext } from '../../policies/tracing/trace-context.runtime.ts'
+import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { Route } from '../runtime/runtime-config.ts'
+import type { SpanResult } from './trace-exporter.ts'
 
 export interface Exchange {
   startMonotonicMs: number
@@ -58,6 +61,13 @@ export interface Exchange {
   detail: string | undefined
   /** Of the filter chain that serves it; undefined: no line. */
   accessLog: AccessLogSpec | undefined
+  /** Undefined: it leaves no spans. */
+  traced: TracedExchange | undefined
+}
+
+export interface TracedExchange {
+  readonly context: TraceContext
+  readonly collector: TraceCollectorSpec
 }
 
 /** Who the proxy speaks for in telemetry. */
@@ -96,6 +106,8 @@ export interface ConnectionSink {
   /** Outlier detection has ejected an endpoint; `ejected`: those of the cluster that are ejected now. */
   endpointEjected(cluster: string, reason: EjectionReason, ejected: number): void
   endpointAdmitted(cluster: string, ejected: number): void
+  /** Of requests that are traced. */
+  spansCounted(result: SpanResult, spans: number): void
   /** An endpoint has been asked by a health check; `unhealthy`: those of the cluster that are now. */
   healthChecked(cluster: string, failed: boolean, unhealthy: number): void
   /** A caller has been joined to an endpoint, for opaque bytes. */

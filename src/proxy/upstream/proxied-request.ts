@@ -10,6 +10,7 @@ import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries
 import { parseRetryAfter } from '../../policies/retries/retry-after.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
+import { markTrace, newSpanId } from '../../policies/tracing/trace-context.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../codec/http-stream.ts'
@@ -42,6 +43,8 @@ export interface ForwardPlan {
   readonly retry: ForwardAction['retry']
   /** Of a LoadBalancer. */
   readonly hash: number | undefined
+  /** What it chooses by among the endpoints' labels. */
+  readonly subset: string | undefined
   readonly session: KeptSession | undefined
   readonly modifyResponse: (response: ResponseHead) => void
   /** What it may suffer on its way. */
@@ -94,7 +97,7 @@ export class ProxiedRequest implements HedgedRequest {
     keeper: ExchangeKeeper,
   ) {
     this.#deps = deps
-    this.#faults = plan.faults?.draw(stream.request, deps.random)
+    this.#faults = plan.faults?.draw(stream.request, deps.random, deps.clock)
     const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
     if (bytesPerSecond !== Infinity)
       this.#paced = new PacedStream(stream, bytesPerSecond, deps.clock, {
@@ -159,7 +162,10 @@ export class ProxiedRequest implements HedgedRequest {
 
   // What the endpoint does.
 
-  attemptReady(): void {
+  attemptReady(attempt: Attempt): void {
+    const { traced } = this.#exchange
+    if (traced !== undefined && attempt.spanId !== undefined)
+      markTrace(this.#plan.request.headers, traced.context, attempt.spanId)
     if (this.#retriesDone > 0 && this.#plan.cluster.serviceHost !== undefined)
       this.#plan.request.headers.set(attemptCountHeader, String(this.#retriesDone + 1))
     if (this.#attemptDeadlineMs === Infinity) return
@@ -167,12 +173,12 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   attemptSlow(): void {
-    const { cluster, request } = this.#plan
+    const { cluster, request, hash, subset } = this.#plan
     const replayable = this.#body.complete && this.#body.replayable && this.#stream.upgrade === undefined
     if (!replayable || !mayBeHedged(request) || !cluster.allowsRequest()) return
     const tried = new Set(this.#tried).add((this.#attempt as Attempt).endpoint)
-    if (cluster.endpointCount <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
-    const endpoint = cluster.pick(tried, this.#plan.hash)
+    if (cluster.countOf(subset) <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
+    const endpoint = cluster.pickBeside(tried, hash, subset)
     if (endpoint === undefined) return
     this.#tried = tried
     this.#hedge = new Hedge(this, (owner) => this.#createAttempt(endpoint, owner))
@@ -186,7 +192,7 @@ export class ProxiedRequest implements HedgedRequest {
 
   hedgeLost({ attempt }: Hedge): void {
     this.#hedge = undefined
-    this.#exchange.attempts.push(attempt.record(attempt.outcome === 'overflow' ? 'cancelled' : attempt.outcome))
+    this.#record(attempt, attempt.outcome === 'overflow' ? 'cancelled' : attempt.outcome)
   }
 
   attemptConnected(stream: ClientStream): void {
@@ -220,7 +226,7 @@ export class ProxiedRequest implements HedgedRequest {
       attempt.discard(this.#body.complete)
       return
     }
-    this.#exchange.attempts.push(attempt.record('response', this.#hedge === undefined ? undefined : slow))
+    this.#record(attempt, 'response', this.#hedge === undefined ? undefined : slow)
     this.#dropHedge()
     this.#exchange.status = head.status
     this.#exchange.grpcStatus = grpcStatus
@@ -229,7 +235,7 @@ export class ProxiedRequest implements HedgedRequest {
     const { session, cluster } = this.#plan
     if (session !== undefined) {
       const nowMs = this.#deps.clock.nowMs()
-      session.keeper.keep(head, session.found, cluster.config.name, attempt.endpoint.address, nowMs)
+      session.keeper.keep(head, session.found, cluster.sessionKey, attempt.endpoint.sessionKey, nowMs)
     }
     this.#plan.modifyResponse(head)
     this.#stream.sendHead(head, length)
@@ -258,7 +264,7 @@ export class ProxiedRequest implements HedgedRequest {
     }
     if (failure.kind !== 'overflow') {
       if (this.#retry(failure.kind, answer.status, failure.responseBegun)) return
-      this.#exchange.attempts.push(attempt.record(failure.kind))
+      this.#record(attempt, failure.kind)
     }
     const place = this.#destination(attempt.endpoint)
     const unprocessed = failure.kind === 'connect-failure' ? 'unreachable' : undefined
@@ -296,7 +302,7 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   #try(): void {
-    const { cluster, hash, session } = this.#plan
+    const { cluster, hash, subset, session } = this.#plan
     if (!cluster.allowsRequest()) {
       this.#answer(503, 'UO', `${cluster.config.name} ${tooManyRequests}`)
       return
@@ -306,7 +312,7 @@ export class ProxiedRequest implements HedgedRequest {
       this.#answer(503, 'UO', detail, this.#retriesDone === 0 ? 'overloaded' : undefined)
       return
     }
-    const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint)
+    const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint, subset)
     if (endpoint === undefined) {
       const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`
       this.#answer(503, 'UH', detail)
@@ -321,7 +327,12 @@ export class ProxiedRequest implements HedgedRequest {
   #createAttempt(endpoint: Endpoint, owner: AttemptOwner): Attempt {
     const { cluster, request, spoken } = this.#plan
     const outgoing = { head: request, length: this.#body.length, upgrade: this.#stream.upgrade }
-    return new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, owner)
+    const attempt = new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, owner)
+    // the span of a sidecar's hop is that of its first attempt too
+    const { traced, reporter } = this.#exchange
+    if (traced !== undefined && (reporter === 'gateway' || this.#attempt !== undefined || this.#retriesDone > 0))
+      attempt.spanId = newSpanId(this.#deps.random)
+    return attempt
   }
 
   #start(attempt: Attempt, slowMs: number): void {
@@ -332,9 +343,14 @@ export class ProxiedRequest implements HedgedRequest {
     attempt.start(this.#attemptDeadlineMs - nowMs, this.#fresh, slowMs)
   }
 
+  #record(attempt: Attempt, outcome: AttemptRecord['outcome'], retriedBecause?: string): void {
+    const { attempts, startMonotonicMs } = this.#exchange
+    attempts.push(attempt.record(outcome, startMonotonicMs, retriedBecause))
+  }
+
   /** The first attempt is over, or given up: the other is the attempt of the request. */
   #takeHedge(hedge: Hedge, outcome: AttemptRecord['outcome']): void {
-    this.#exchange.attempts.push((this.#attempt as Attempt).record(outcome, slow))
+    this.#record(this.#attempt as Attempt, outcome, slow)
     const { attempt } = hedge
     hedge.take()
     this.#hedge = undefined
@@ -350,7 +366,7 @@ export class ProxiedRequest implements HedgedRequest {
     const { attempt } = this.#hedge
     this.#hedge = undefined
     attempt.cancel()
-    this.#exchange.attempts.push(attempt.record('cancelled'))
+    this.#record(attempt, 'cancelled')
   }
 
   /** True: another attempt follows. */
@@ -367,7 +383,7 @@ export class ProxiedRequest implements HedgedRequest {
       this.#takeHedge(this.#hedge, recordedAs(kind))
       return true
     }
-    const elsewhere = this.#plan.cluster.endpointCount > (this.#tried?.size ?? 0) + 1
+    const elsewhere = this.#plan.cluster.countOf(this.#plan.subset) > (this.#tried?.size ?? 0) + 1
     const sentBytes = attempt.stream === undefined ? 0 : 1 + this.#body.receivedBytes
     const decision = decideRetry(
       this.#plan.retry,
@@ -393,7 +409,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
     this.#fresh = decision.free
     if (!decision.free && !this.#budget.tryRetry(clock.monotonicMs())) return false
-    this.#exchange.attempts.push(attempt.record(recordedAs(kind), decision.because))
+    this.#record(attempt, recordedAs(kind), decision.because)
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
     this.#attempt = undefined

@@ -129,7 +129,8 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   })
   const record = ({ revision }: MeshSnapshot): void => {
     const documents = configuration.documents()
-    const changedFiles = source === fileSource ? fileAudit.changedFiles() : undefined
+    const changedFiles =
+      source === fileSource ? [...fileAudit.changedFiles(), ...configuration.changedCode()] : undefined
     // a disk that takes its time must not keep the change from the proxies
     clock.setTimer(recordDelayMs, () => {
       const texts = documentTexts(documents)

@@ -42,6 +42,8 @@ export interface Configuration {
   readonly statuses: ReadonlyMap<string, DocumentStatus>
   /** Documents in force, defaults filled in. */
   documents(): readonly ModelDocument[]
+  /** Files of filters whose code is new with what was read last. */
+  changedCode(): readonly string[]
   stop(): void
 }
 
@@ -96,6 +98,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       return statuses
     },
     documents: () => state.documents,
+    changedCode: () => state.changedCode,
     stop() {
       for (const unsubscribe of unsubscribes) unsubscribe()
       filterFiles.stop()
@@ -124,16 +127,18 @@ export function analyzeFiles(files: readonly SourceFile[]): {
 
 interface ReadState extends ModelState {
   readonly filterCode: ReadFilters['code']
+  readonly changedCode: ReadFilters['changed']
 }
 
 /** What is wrong with the code of a filter is wrong with its document. */
 function withFilters(state: ModelState, read: (documents: readonly ModelDocument[]) => ReadFilters): ReadState {
-  const { code, problems, stale } = read(state.documents)
+  const { code, problems, stale, changed } = read(state.documents)
   return {
     documents: state.documents,
     problems: [...state.problems, ...problems],
     stale: new Set([...state.stale, ...stale]),
     filterCode: code,
+    changedCode: changed,
   }
 }
 

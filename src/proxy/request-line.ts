@@ -146,6 +146,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
     const reauthorizes = filters.update(config.listeners)
+    filters.updateRoutes(config.routeConfigurations)
     serviceChains.update(config)
     listeners.update(config.listeners)
     if (reauthorizes) listeners.reauthorize()

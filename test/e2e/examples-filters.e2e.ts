@@ -32,6 +32,21 @@ test('examples/filters names tenants, hides fields and follows its files', async
   }
 })
 
+test('the same under the permission model', async () => {
+  using example = await ExampleCopy.of('filters')
+  const mesh = await startMesh({ files: [example.folder], args: ['--sandbox'] })
+  try {
+    const answer = await send({
+      address: mesh.state.gateways[0]?.address ?? '',
+      target: '/',
+      headers: { host: 'globex.example' },
+    })
+    assert.deepEqual(JSON.parse(answer.body), { tenant: 'Globex', name: 'Ada', card: '***' })
+  } finally {
+    assert.equal(await mesh.stop(), 0)
+  }
+})
+
 test('its filters have types and tests of their own', async () => {
   const folder = join(root, 'examples/filters')
   const analyzed = await runCommand(join(root, 'heddle'), ['analyze', '-f', folder])

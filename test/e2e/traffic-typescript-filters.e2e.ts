@@ -344,6 +344,11 @@ it('is changed under load without a failed request or a new connection', async (
   assert.deepEqual(failures, [])
   assert.ok(ok > 100)
   assert.ok(connectionsOpened <= 8)
+  // who changes code changes what the mesh does
+  await eventually(async () => {
+    const audited = await readFile(join(mesh.stateDir, 'audit.jsonl'), 'utf8')
+    assert.ok(audited.split('\n').filter((line) => line.includes(filterPath('versioned'))).length >= 9, audited)
+  }, 10_000)
 })
 
 it('keeps the last good code of a file that is broken, and says where', async () => {

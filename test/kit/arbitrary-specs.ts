@@ -20,7 +20,6 @@ import type { PathMatchSpec, RouteMatchSpec, ValueMatchSpec } from '../../src/po
 import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../src/policies/timeouts/timeouts.spec.ts'
 import type { WeightedClusterSpec } from '../../src/policies/traffic-split/traffic-split.xds.ts'
-import type { TransformationSpec } from '../../src/policies/transformation/transformation.spec.ts'
 
 /** Absent instead of undefined, as exactOptionalPropertyTypes wants it. */
 export function record<T extends object>(
@@ -65,7 +64,7 @@ export const routeMatch: fc.Arbitrary<RouteMatchSpec> = record<RouteMatchSpec>(
   ['method'],
 )
 
-const headerLines: fc.Arbitrary<HeaderLineSpec[]> = fc.array(
+export const headerLines: fc.Arbitrary<HeaderLineSpec[]> = fc.array(
   fc.record(
     { name: token, value: fc.oneof(text, fc.constant('%REQ(x)%'), fc.constant('')) },
     { noNullPrototype: true },
@@ -77,30 +76,6 @@ const headerLines: fc.Arbitrary<HeaderLineSpec[]> = fc.array(
 export const headerModifier: fc.Arbitrary<HeaderModifierSpec> = fc
   .record({ set: headerLines, add: headerLines, remove: fc.array(token, { maxLength: 2 }) }, { noNullPrototype: true })
   .filter(({ set, add, remove }) => set.length + add.length + remove.length > 0)
-
-const changes: fc.Arbitrary<HeaderModifierSpec> = fc
-  .record(
-    {
-      set: headerLines,
-      add: headerLines,
-      remove: fc.array(
-        token.map((name) => `y-${name}`),
-        { maxLength: 2 },
-      ),
-    },
-    { noNullPrototype: true },
-  )
-  .map(({ set, add, remove }) => ({ set: set.map(readable), add: add.map(readable), remove }))
-
-/** With operators as they are and other "%" doubled. */
-function readable({ name, value }: HeaderLineSpec): HeaderLineSpec {
-  return { name: `x-${name}`, value: value === '%REQ(x)%' ? value : value.replaceAll('%', '%%') }
-}
-
-export const transformation: fc.Arbitrary<TransformationSpec> = fc.record(
-  { request: changes, response: changes },
-  { noNullPrototype: true },
-)
 
 export const pathModifier: fc.Arbitrary<PathModifierSpec> = fc.record(
   { kind: fc.constantFrom('full', 'prefix'), value: path },

@@ -103,6 +103,17 @@ describe('documents of the API', () => {
     expect(allowed.documents).toMatchObject([{ action: 'created' }])
   })
 
+  it('bring code into proxies for administrators alone', async () => {
+    const { port, applied } = await newPort()
+    const code =
+      "apiVersion: heddle.dev/v1alpha1\nkind: Filter\nmetadata: {name: f}\nspec:\n  typescript: {code: 'export default {}'}\n"
+    const refused = await port.apply(code, { dryRun: false, mayRunPrograms: false })
+    expect(refused.problems).toMatchObject([{ code: 'HDL005', severity: 'error', path: 'spec.typescript' }])
+    expect(applied.list()).toEqual([])
+    const allowed = await port.apply(code, { dryRun: false, mayRunPrograms: true })
+    expect(allowed.documents).toMatchObject([{ action: 'created' }])
+  })
+
   it('delete what was applied, and leave to files what stands in files', async () => {
     const { port, applied } = await newPort()
     await port.apply(reviews, { dryRun: false, mayRunPrograms: true })

@@ -130,8 +130,12 @@ function writtenInFile(document: ModelDocument, present: ModelDocument | undefin
 
 /** The mesh's user, as whom programs run, may read the administrator's token; an identity is as good as the workload that has it. */
 function needsAdministrator(document: ModelDocument): Problem[] {
-  if (document.kind !== 'Workload') return []
   const hint = 'Let an administrator apply it, or write it in a file of the mesh.'
+  if (document.kind === 'Filter' && document.spec.typescript !== undefined) {
+    const message = '"typescript" needs the role admin: its code runs in the proxies, which hold the keys of workloads'
+    return [documentProblem(document, 'HDL005', 'error', ['spec', 'typescript'], message, hint)]
+  }
+  if (document.kind !== 'Workload') return []
   const reasons = {
     command: 'what it starts runs as the user of the mesh',
     unix: 'what it names gets the identity of the workload',

@@ -39,7 +39,10 @@ describe('files of filters', () => {
     writeFileSync(`${path}.new`, 'export default { a: 3 }')
     renameSync(`${path}.new`, path)
     await until('it is seen', () => files.changes.value > seen)
-    expect(files.read(documents).code.get(id)?.code).toBe('export default { a: 3 }')
+    const { code, changed } = files.read(documents)
+    expect(code.get(id)?.code).toBe('export default { a: 3 }')
+    expect(changed).toEqual([path])
+    expect(files.read(documents).changed).toEqual([])
   })
 
   it('leave the last good code in force', () => {

@@ -15,6 +15,8 @@ export interface ReadFilters {
   readonly problems: readonly Problem[]
   /** Documents whose code is the last good one. */
   readonly stale: ReadonlySet<string>
+  /** Files whose code is another than the last time. */
+  readonly changed: readonly string[]
 }
 
 /** A change is read once it has been quiet for so long. */
@@ -44,9 +46,9 @@ export class FilterFiles {
     const paths = new Set(filters.flatMap((filter) => filterFile(filter) ?? []))
     // before reading: what changes in between is seen
     this.#watch(paths)
-    const { code, problems, stale } = readAll(filters, this.#lastGood)
-    this.#lastGood = code
-    return { code, problems, stale }
+    const read = readAll(filters, this.#lastGood)
+    this.#lastGood = read.code
+    return read
   }
 
   stop(): void {
@@ -111,20 +113,23 @@ function readAll(filters: readonly ModelDocument<'Filter'>[], lastGood: Readonly
   const code = new Map<string, FilterCode>()
   const problems: Problem[] = []
   const stale = new Set<string>()
+  const changed: string[] = []
   for (const filter of filters) {
     if (filter.spec.typescript === undefined) continue
     const read = readFilterCode(filter)
+    const good = lastGood.get(filter.id)
     if ('code' in read) {
       code.set(filter.id, read)
+      const file = filterFile(filter)
+      if (file !== undefined && good?.sha256 !== read.sha256) changed.push(file)
       continue
     }
     problems.push(read.problem)
-    const good = lastGood.get(filter.id)
     if (good === undefined) continue
     code.set(filter.id, good)
     stale.add(filter.id)
   }
-  return { code, problems, stale }
+  return { code, problems, stale, changed }
 }
 
 function stampOf(path: string): string {

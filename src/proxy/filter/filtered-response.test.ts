@@ -48,7 +48,7 @@ function start({ wantedBytes = 0, passHead = () => undefined, passBody = (body) 
   return { way, log, exchange, full: () => (takes = false) }
 }
 
-function head(type = 'text/plain', status = 200): ResponseHead {
+function headOf(type = 'text/plain', status = 200): ResponseHead {
   return { status, headers: HeaderList.of(['content-type', type]) }
 }
 
@@ -63,7 +63,7 @@ describe('the way back through filters', () => {
         return undefined
       },
     })
-    way.sendHead(head(), 6)
+    way.sendHead(headOf(), 6)
     expect(way.sendData(Buffer.from('one'))).toBe(true)
     expect(way.sendData(Buffer.from('two'))).toBe(true)
     way.sendEnd()
@@ -75,7 +75,7 @@ describe('the way back through filters', () => {
   it('keeps the order while a filter looks at the head, and has the destination wait', async () => {
     const looking = Promise.withResolvers<undefined>()
     const { way, log } = start({ passHead: () => looking.promise })
-    way.sendHead(head(), 'unknown')
+    way.sendHead(headOf(), 'unknown')
     expect(way.sendData(Buffer.from('one'))).toBe(false)
     expect(way.sendData(Buffer.from('two'))).toBe(false)
     expect(log).toEqual([])
@@ -90,7 +90,7 @@ describe('the way back through filters', () => {
   it('is over only when what was held has gone', async () => {
     const looking = Promise.withResolvers<undefined>()
     const { way, log } = start({ passHead: () => looking.promise })
-    way.sendHead(head(), 3)
+    way.sendHead(headOf(), 3)
     way.sendData(Buffer.from('one'))
     way.sendEnd()
     way.finish()
@@ -102,7 +102,7 @@ describe('the way back through filters', () => {
 
   it('gives a body whole, and sends what it becomes with its length', async () => {
     const { way, log, exchange } = start({ wantedBytes: 10, passBody: (body) => `<${body}>` })
-    way.sendHead(head(), 'unknown')
+    way.sendHead(headOf(), 'unknown')
     expect(way.sendData(Buffer.from('one'))).toBe(true)
     expect(way.sendData(Buffer.from('two'))).toBe(true)
     way.sendEnd()
@@ -114,7 +114,7 @@ describe('the way back through filters', () => {
 
   it('lets a body pass that turns out to be too long', () => {
     const { way, log, full } = start({ wantedBytes: 5 })
-    way.sendHead(head(), 'unknown')
+    way.sendHead(headOf(), 'unknown')
     expect(way.sendData(Buffer.from('one'))).toBe(true)
     full()
     // the caller asks to wait
@@ -131,7 +131,7 @@ describe('the way back through filters', () => {
     ['that has grown', 'unknown'],
   ] as const)('refuses one that is too long, %s', (_, length) => {
     const { way, log, exchange } = start({ wantedBytes: 5, tooLarge: refusal })
-    way.sendHead(head(), length)
+    way.sendHead(headOf(), length)
     way.sendData(Buffer.from('one'))
     way.sendData(Buffer.from('two'))
     way.sendEnd()
@@ -142,14 +142,14 @@ describe('the way back through filters', () => {
 
   it.each(['text/event-stream', 'application/grpc'])('never holds %s', (type) => {
     const { way, log } = start({ wantedBytes: 100 })
-    way.sendHead(head(type), 'unknown')
+    way.sendHead(headOf(type), 'unknown')
     way.sendData(Buffer.from('one'))
     expect(log).toEqual(['200 unknown', 'one'])
   })
 
   it.each([101, 204, 304])('holds no response of status %d, which has no body', (status) => {
     const { way, log } = start({ wantedBytes: 100 })
-    way.sendHead(head('text/plain', status), 0)
+    way.sendHead(headOf('text/plain', status), 0)
     expect(log).toEqual([`${status} 0`])
   })
 
@@ -158,7 +158,7 @@ describe('the way back through filters', () => {
       wantedBytes: 10,
       passBody: () => ({ ...refusal, body: Buffer.from('new') }),
     })
-    way.sendHead(head(), 3)
+    way.sendHead(headOf(), 3)
     way.sendData(Buffer.from('one'))
     way.sendEnd()
     exchange.responseBytes = 3
@@ -170,7 +170,7 @@ describe('the way back through filters', () => {
   it('sends nothing to a caller who is gone, whatever filters say then', async () => {
     const looking = Promise.withResolvers<undefined>()
     const { way, log } = start({ passHead: () => looking.promise })
-    way.sendHead(head(), 3)
+    way.sendHead(headOf(), 3)
     way.sendData(Buffer.from('one'))
     way.abort(new Error('gone'))
     way.finish()

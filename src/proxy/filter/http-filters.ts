@@ -18,6 +18,7 @@ import type {
   HttpConnectionManagerConfig,
   HttpFilterConfig,
   ListenerConfig,
+  RouteConfiguration,
   TcpProxyConfig,
 } from '../runtime/runtime-config.ts'
 import type { AskDeps } from '../upstream/ask-grpc.ts'
@@ -59,6 +60,13 @@ export class HttpFilters {
       }
     this.#deps.limits.keep(limits)
     return reauthorizes
+  }
+
+  /** The same for routes. */
+  updateRoutes(routeConfigurations: ReadonlyMap<string, RouteConfiguration>): void {
+    for (const { virtualHosts } of routeConfigurations.values())
+      for (const { routes } of virtualHosts)
+        for (const { filters } of routes) if (filters !== undefined) this.ofRoute(filters)
   }
 
   of(manager: HttpConnectionManagerConfig): BuiltFilters {

@@ -1,0 +1,30 @@
+// Arbitrary Filters, in the form the model gives them.
+import * as fc from 'fast-check'
+
+import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
+import type { TransformationSpec } from '../../src/policies/transformation/transformation.spec.ts'
+import { headerLines, token } from './arbitrary-specs.ts'
+
+const changes: fc.Arbitrary<HeaderModifierSpec> = fc
+  .record(
+    {
+      set: headerLines,
+      add: headerLines,
+      remove: fc.array(
+        token.map((name) => `y-${name}`),
+        { maxLength: 2 },
+      ),
+    },
+    { noNullPrototype: true },
+  )
+  .map(({ set, add, remove }) => ({ set: set.map(readable), add: add.map(readable), remove }))
+
+/** With operators as they are and other "%" doubled. */
+function readable({ name, value }: HeaderLineSpec): HeaderLineSpec {
+  return { name: `x-${name}`, value: value === '%REQ(x)%' ? value : value.replaceAll('%', '%%') }
+}
+
+export const transformation: fc.Arbitrary<TransformationSpec> = fc.record(
+  { request: changes, response: changes },
+  { noNullPrototype: true },
+)

@@ -159,8 +159,8 @@ describe('the traffic that the control plane has observed', () => {
   })
 
   it('counts on where it was when the control plane was away', async () => {
-    const before = (await allEdges()).edges.find(({ source }) => source === 'default/caller')?.requests
-    assert.equal(before, requests)
+    const known = (await allEdges()).edges.find(({ source }) => source === 'default/caller')?.requests
+    assert.equal(known, requests)
     const pid = await controlPlanePid()
     process.kill(pid, 'SIGKILL')
     await call('caller', 50)

@@ -7,6 +7,7 @@ import type { Logger } from '../../core/logger.ts'
 import type { ServerStream } from '../codec/http-stream.ts'
 import type { DocumentFilterConfig, HttpConnectionManagerConfig } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
+import type { ResponseCompression } from '../upstream/compressed-stream.ts'
 import type { ExchangeKeeper } from '../upstream/proxied-request.ts'
 import type { RequestBody } from '../upstream/request-body.ts'
 import { FilteredResponse } from './filtered-response.ts'
@@ -18,6 +19,8 @@ export interface RequestFiltersDeps {
   readonly filters: HttpFilters
   readonly logger: Logger
 }
+
+const none: readonly never[] = []
 
 export class RequestFilters implements FilteredBody {
   readonly #deps: RequestFiltersDeps
@@ -93,6 +96,13 @@ export class RequestFilters implements FilteredBody {
       for (let i = 0; i < headers.length; i += 2) response.headers.add(headers[i] as string, headers[i + 1] as string)
       this.respond(response)
     }
+  }
+
+  /** Undefined: bodies of responses go as they are. */
+  get compression(): ResponseCompression | undefined {
+    const [ofRoute, ofListener] = [this.#routed?.filters.compressors ?? none, this.#passed?.compressors ?? none]
+    if (ofRoute.length + ofListener.length === 0) return undefined
+    return { compressors: [...ofRoute, ...ofListener], slots: this.#deps.filters.compressionSlots }
   }
 
   get #hasResponders(): boolean {

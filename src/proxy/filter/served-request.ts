@@ -383,6 +383,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       session: decision.session,
       modifyResponse,
       faults: decision.faults,
+      compression: this.#filters?.compression,
     }
     if (decision.hasher === undefined) {
       this.#proxy(plan)

@@ -21,9 +21,10 @@ import type { Exchange } from '../telemetry/exchange.ts'
 import { tooManyRequests } from './ask-cluster.ts'
 import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { callerTimeoutMs, markTimeout } from './caller-timeout.ts'
+import { CompressedStream, type ResponseCompression } from './compressed-stream.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { Hedge, type HedgedRequest } from './hedge.ts'
-import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
+import { failureAnswers, sendReply, takeUnprocessed, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { Unprocessed } from './local-reply.ts'
 import { PacedStream } from './paced-stream.ts'
 import type { RequestBody } from './request-body.ts'
@@ -50,6 +51,8 @@ export interface ForwardPlan {
   readonly modifyResponse: (response: ResponseHead) => void
   /** What it may suffer on its way. */
   readonly faults: FaultInjector | undefined
+  /** What may be done to its response's body; absent: nothing. */
+  readonly compression?: ResponseCompression | undefined
 }
 
 export interface ForwardDeps extends AttemptDeps {
@@ -69,7 +72,8 @@ export class ProxiedRequest implements HedgedRequest {
   readonly #plan: ForwardPlan
   /** Undefined: it goes unharmed. */
   readonly #faults: DrawnFaults | undefined
-  /** Between the two, where a fault slows the response down. */
+  /** Between the two, the nearer to the caller first: where a body may be compressed, and where a fault slows the response down. */
+  readonly #compressed: CompressedStream | undefined
   readonly #paced: PacedStream | undefined
   readonly #budget: RetryBudget
   readonly #grpc: boolean
@@ -101,17 +105,23 @@ export class ProxiedRequest implements HedgedRequest {
   ) {
     this.#deps = deps
     this.#faults = plan.faults?.draw(stream.request, deps.random, deps.clock)
-    const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
-    if (bytesPerSecond !== Infinity)
-      this.#paced = new PacedStream(stream, bytesPerSecond, deps.clock, {
+    if (plan.compression !== undefined)
+      this.#compressed = new CompressedStream(stream, plan.compression, {
         finish: () => keeper.finish(),
+        compressedDrained: () => this.#drained(),
+      })
+    const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
+    const outward = this.#compressed ?? stream
+    if (bytesPerSecond !== Infinity)
+      this.#paced = new PacedStream(outward, bytesPerSecond, deps.clock, {
+        finish: () => (this.#compressed ?? keeper).finish(),
         pacedDrained: () => this.#upstream?.resume(),
       })
-    this.#stream = this.#paced ?? stream
+    this.#stream = this.#paced ?? outward
     this.#exchange = exchange
     this.#body = body
     this.#plan = plan
-    this.#keeper = this.#paced ?? keeper
+    this.#keeper = this.#paced ?? this.#compressed ?? keeper
     this.#budget = plan.cluster.budget
     this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
     const callerMs = callerTimeoutMs(plan.request, this.#grpc)
@@ -154,12 +164,18 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   callerDrained(): void {
+    if (this.#compressed === undefined) this.#drained()
+    else this.#compressed.callerDrained()
+  }
+
+  #drained(): void {
     if (this.#paced === undefined) this.#upstream?.resume()
     else this.#paced.callerDrained()
   }
 
   callerGone(): void {
     this.#paced?.cancel()
+    this.#compressed?.cancel()
     this.#attempt?.cancel()
     this.#hedge?.attempt.cancel()
     this.#finish()
@@ -237,7 +253,7 @@ export class ProxiedRequest implements HedgedRequest {
   attemptHead(head: ResponseHead, length: BodyLength): void {
     const attempt = this.#attempt as Attempt
     const grpcStatus = this.#grpc ? statusWithoutBody(head, length) : undefined
-    const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt)
+    const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt.peerSpiffeId)
     if (
       refused
         ? this.#retry(attempt.outcome === 'refused' ? 'overloaded' : 'unprocessed', head.status, false)
@@ -479,11 +495,4 @@ export class ProxiedRequest implements HedgedRequest {
 function recordedAs(kind: AttemptOutcome['kind']): AttemptRecord['outcome'] {
   if (kind === 'overloaded') return 'refused'
   return kind === 'unprocessed' ? 'response' : kind
-}
-
-/** The peer's proxy says that its application did not see the request. Nobody behind this proxy hears of it, nor believes an application that says so. */
-function takeUnprocessed({ headers }: ResponseHead, { peerSpiffeId }: Attempt): boolean {
-  if (!headers.has(unprocessedHeader)) return false
-  headers.delete(unprocessedHeader)
-  return peerSpiffeId !== undefined
 }

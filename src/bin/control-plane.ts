@@ -11,6 +11,7 @@ import type { FederationStatus } from '../contracts/control-api.ts'
 import type { DesiredState } from '../contracts/desired-state.ts'
 import { controlPlaneSpiffeId } from '../contracts/identity/control-plane-identity.ts'
 import { gatewayServiceAccount } from '../contracts/identity/spiffe-id.ts'
+import type { Problem } from '../contracts/problem.ts'
 import { hostPort, nodeId, typeUrls } from '../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../control/api/admin-token.ts'
 import { createApiTokens } from '../control/api/api-tokens.ts'
@@ -36,6 +37,8 @@ import { createControlPlaneServerCredentials } from '../control/authority/server
 import { createSvidAttestor } from '../control/authority/svid-attestor.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
 import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
+import { createExperimentRunner } from '../control/chaos/experiment-runner.ts'
+import { withFaults } from '../control/chaos/with-faults.ts'
 import { createConfiguration } from '../control/configuration.ts'
 import { BundleServer } from '../control/federation/bundle-server.ts'
 import { Federation } from '../control/federation/federation.ts'
@@ -54,6 +57,9 @@ import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
+import { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import { NoticedRevisions } from '../control/telemetry/noticed-revisions.ts'
+import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -64,7 +70,12 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import { createPinoLogger } from '../core/pino-logger.ts'
 import { createSystemRandom } from '../core/random.ts'
 import { WatchableValue } from '../core/watchable.ts'
+import type { ReadApiDeps } from '../dashboard-api/read-api-deps.ts'
+import { registerReadApi } from '../dashboard-api/read-api.ts'
 import { durationMs } from '../policies/scalars.schema.ts'
+import { type Dashboard, startDashboard } from './dashboard.ts'
+import { listenGrpc, peerAddress } from './listen-grpc.ts'
+import { ObservedMesh } from './observed-mesh.ts'
 
 const recordDelayMs = 50
 
@@ -105,10 +116,12 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     documents: recorded,
     revision: String(revisions.current),
   })
+  const events = new MeshEvents(clock)
+  const noticedRevisions = new NoticedRevisions(events, await revisions.list(), recorded)
   let source: Source = fileSource
   const configuration = createConfiguration({
     sources,
-    onRevision: (_, changed) => (source = changed),
+    onRevision: (_, changed) => (source = changed ?? fileSource),
     recorded,
     initialRevision: String(revisions.resume(documentTexts(new Model(recorded).update(files()).documents))),
     clock,
@@ -116,11 +129,13 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   })
   const record = ({ revision }: MeshSnapshot): void => {
     const documents = configuration.documents()
-    const changedFiles = source === fileSource ? fileAudit.changedFiles() : undefined
+    const changedFiles =
+      source === fileSource ? [...fileAudit.changedFiles(), ...configuration.changedCode()] : undefined
     // a disk that takes its time must not keep the change from the proxies
     clock.setTimer(recordDelayMs, () => {
       const texts = documentTexts(documents)
       fileAudit.revised(revision, texts, changedFiles)
+      noticedRevisions.update(revision, texts)
       revisions
         .record(Number(revision), texts)
         .catch((error: unknown) => logger.error('revision not recorded', { revision, error: errorMessage(error) }))
@@ -167,15 +182,26 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   })
   const prepare = async (snapshot: MeshSnapshot): Promise<void> => {
     const needed = neededAddresses(snapshot)
-    needed.set(self, ['api', 'xds', 'xds-tls'])
+    needed.set(self, ['api', 'xds', 'xds-tls', ...(options.dashboard === undefined ? [] : (['dashboard'] as const))])
     await addresses.reserve(needed, claimedPorts(snapshot))
   }
   await prepare(snapshotNow())
   const workloadStatuses = new WorkloadStatuses()
+  const traffic = new ObservedTraffic({ clock })
+  const chaos = await createExperimentRunner({
+    clock,
+    logger,
+    store,
+    snapshot: configuration.snapshot,
+    observed: (service, sinceMs) => traffic.destination(service, sinceMs),
+  })
+  lifecycle.onStop(() => chaos.stop())
   let inForce = snapshotNow()
   const view = new WatchableValue(createResourceView(inForce, addresses))
-  const showView = (): void =>
-    view.set(createResourceView(inForce, addresses, view.value, workloadStatuses.serving.value))
+  const showView = (): void => {
+    const suffering = withFaults(inForce, chaos.faults.value)
+    view.set(createResourceView(suffering, addresses, view.value, workloadStatuses.serving.value))
+  }
   const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
     buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
   const desired = new WatchableValue(desiredOf(snapshotNow()))
@@ -197,6 +223,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
   lifecycle.onStop(workloadStatuses.serving.subscribe(showView))
+  lifecycle.onStop(chaos.faults.subscribe(showView))
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
@@ -214,12 +241,12 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(() => nodeSecrets.stop())
   const xds = createXdsServer({ view: nodeSecrets.view, clock, logger, debounceMs: 1 })
   lifecycle.onStop(() => xds.stop())
-  const addressOf = (purpose: 'api' | 'xds' | 'xds-tls'): { host: string; port: number } =>
+  const addressOf = (purpose: 'api' | 'xds' | 'xds-tls' | 'dashboard'): { host: string; port: number } =>
     addresses.address(self, purpose)
   const plaintext = new Server(xdsServerChannelOptions)
   const plaintextXds = xds.service(identifyByNodeId)
   plaintext.addService(plaintextXds.definition, plaintextXds.implementation)
-  const xdsAddress = await listen(plaintext, addressOf('xds'), ServerCredentials.createInsecure(), lifecycle)
+  const xdsAddress = await listenGrpc(plaintext, addressOf('xds'), ServerCredentials.createInsecure(), lifecycle)
 
   const secured = new Server(xdsServerChannelOptions)
   const securedXds = xds.service(
@@ -311,6 +338,18 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(() => quotas.stop())
   const quotaService = quotas.service()
   secured.addService(quotaService.definition, quotaService.implementation)
+  const observed = new ObservedMesh({
+    clock,
+    traffic,
+    events,
+    proxies,
+    isRevoked: (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
+  })
+  const { problems } = configuration
+  const workloads = workloadStatuses.all
+  lifecycle.onStop(observed.follow({ problems, workloads, proxies: xds.nodes, proxyStatuses: () => xds.proxies() }))
+  const metricsService = observed.metrics.service()
+  secured.addService(metricsService.definition, metricsService.implementation)
   const rotation = new Rotation({
     distributeForMs,
     authority,
@@ -332,17 +371,49 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(desired.subscribe(() => rotation.check()))
   const server = createControlPlaneServerCredentials({ authority, clock, logger })
   lifecycle.onStop(() => server.stop())
-  const xdsTlsAddress = await listen(secured, addressOf('xds-tls'), server.credentials, lifecycle)
+  const xdsTlsAddress = await listenGrpc(secured, addressOf('xds-tls'), server.credentials, lifecycle)
 
   // 5. People and the supervisor.
   const token = readOrCreateAdminToken(options.stateDir)
   const apiAddress = addressOf('api')
+  const documents = createDocumentsPort({
+    configuration,
+    files,
+    applied,
+    progressOf: (id) => chaos.statusOf(id),
+  })
+  let dashboard: Dashboard | undefined
+  const allProblems = (): readonly Problem[] => [
+    ...configuration.problems.value,
+    ...authorityProblems(authority.certificates(), clock.nowMs()),
+    ...(dashboard?.problems ?? []),
+  ]
+  const readApi: ReadApiDeps = {
+    clock,
+    snapshot: snapshotNow,
+    traffic,
+    events,
+    statuses: workloadStatuses,
+    proxies: () => xds.proxies(),
+    proxyCertificates: observed.certificates,
+    authorityCertificates: () => authority.certificates(),
+    problems: () => [...allProblems(), ...workloadStatuses.problems()],
+    documents: () => documents.list({}),
+    revisions: () => revisions.list(),
+  }
+  const apiTokens = await createApiTokens({ store, clock, adminToken: token })
+  if (options.dashboard !== undefined) {
+    const { host, port } = options.dashboard.port === undefined ? addressOf('dashboard') : apiAddress
+    const address = { host, port: options.dashboard.port ?? port }
+    dashboard = await startDashboard(options.stateDir, address, { readApi, tokens: apiTokens, audit, logger })
+    lifecycle.onStop(() => dashboard?.stop())
+  }
   const apiUrl = `http://${hostPort(apiAddress.host, apiAddress.port)}`
   const api = await startControlApi(
     {
       clock,
       logger,
-      tokens: await createApiTokens({ store, clock, adminToken: token }),
+      tokens: apiTokens,
       audit,
       revision: () => snapshotNow().revision,
       desired,
@@ -350,22 +421,20 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
         buildMeshState(snapshotNow(), addresses, {
           adminUrl: apiUrl,
           adminToken: token,
+          ...(dashboard?.url !== undefined && { dashboardUrl: dashboard.url }),
           xdsAddress,
           xdsTlsAddress,
           isReady: (workload) => workloadStatuses.isReady(workload),
           reason: (workload) => workloadStatuses.reason(workload),
         }),
-      problems: () => [...configuration.problems.value, ...authorityProblems(authority.certificates(), clock.nowMs())],
+      problems: allProblems,
       proxies: () => xds.proxies(),
       routesOf: (namespace, name, routes) => {
         const node = { kind: 'sidecar', id: nodeId('sidecar', namespace, name), namespace, name } as const
         return view.value.get(typeUrls.routeConfiguration, routes, node)?.body
       },
-      documents: createDocumentsPort({
-        configuration,
-        files,
-        applied,
-      }),
+      documents,
+      registerReadApi: (app) => registerReadApi(app, readApi),
       joinTokens: {
         async create({ kind, namespace, name, uses, ttlMs }) {
           const proxy = nodeId(kind, namespace, name)
@@ -424,24 +493,3 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
 
 /** Owner of the control plane's own ports in the allocation. */
 const self = 'control-plane'
-
-/** grpc-js says "127.0.0.1:40123". */
-function peerAddress(peer: string): string {
-  return peer.replace(/:\d+$/, '')
-}
-
-function listen(
-  server: Server,
-  address: { readonly host: string; readonly port: number },
-  credentials: ServerCredentials,
-  lifecycle: Lifecycle,
-): Promise<string> {
-  lifecycle.onStop(() => server.forceShutdown())
-  const target = hostPort(address.host, address.port)
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, credentials, (error) => {
-      if (error === null) resolve(target)
-      else reject(error)
-    })
-  })
-}

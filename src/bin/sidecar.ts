@@ -9,8 +9,7 @@ import { errorMessage } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
-import { renderPrometheus } from '../core/metrics/prometheus.ts'
-import { createSystemRandom } from '../core/random.ts'
+import { createSystemRandom, randomToken } from '../core/random.ts'
 import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
@@ -26,6 +25,8 @@ import { createAccessLog } from '../proxy/telemetry/access-log.ts'
 import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
+import { metricsPages } from '../proxy/telemetry/metrics-pages.ts'
+import { type MetricsStream, streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../proxy/telemetry/tap.ts'
@@ -34,6 +35,8 @@ import { type HandedSockets, listenOnHanded, onHanded } from './handed-sockets.t
 
 /** So long after the first listener, one resource that does not come keeps a sidecar no longer from being ready with the rest. */
 const completeWithinMs = 10_000
+/** So long a sidecar that ends waits for the control plane to have its last counts. */
+const lastReportMs = 1_000
 
 export interface SidecarOptions {
   readonly bootstrap: ProxyBootstrap
@@ -81,7 +84,10 @@ export function startSidecar({
   }
 
   const node = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
+  const instance = { id: node, metadata: { [nodeMetadata.instance]: randomToken(9) } }
+  const startedAtMs = clock.nowMs()
   let stopWatching: (() => void) | undefined
+  let metricsStream: MetricsStream | undefined
   const limits = new LimitBuckets(1 / (bootstrap.workers ?? 1))
   lifecycle.onStop(() => stopWatching?.())
 
@@ -104,9 +110,12 @@ export function startSidecar({
       const channel = openControlPlaneChannel({ ...controlPlane, credentials, channelOptions: xdsChannelOptions })
       const stopTrust = watchTrust(channel, { node, identity, clock })
       const stopQuota = watchQuota(channel, { node, limits, clock })
+      const stream = streamMetrics(channel, { node: instance, registry, startedAtMs, counter: metrics, clock })
+      metricsStream = stream
       stopWatching = () => {
         stopTrust()
         stopQuota()
+        stream.stop()
       }
       return channel
     },
@@ -235,7 +244,7 @@ export function startSidecar({
       }),
     ),
     endpoint(sidecar.metricsAddress, (handle) =>
-      createMetricsServer({ address: sidecar.metricsAddress, handle, render: () => renderPrometheus(registry) }),
+      createMetricsServer({ address: sidecar.metricsAddress, handle, pages: metricsPages(registry) }),
     ),
   ]
   for (const opened of endpoints) {
@@ -252,6 +261,7 @@ export function startSidecar({
         if (opened.status === 'fulfilled') await opened.value.stop()
       }
       await drained
+      await metricsStream?.finish(lastReportMs)
       xds.stop()
       identity.stop()
       await requestLine.stop()

@@ -82,6 +82,7 @@ const declareRunning: Declare = (program, context, run) => {
     .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
     .addOption(stateDirOption())
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
+    .option('--dashboard', 'serve the dashboard', false)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
     .option(
       '--ca-cert <file>',
@@ -128,6 +129,7 @@ const declareDocuments: Declare = (program, context, run) => {
     'heddle get',
     'heddle get httproutes -n default',
     'heddle get httproute reviews -o yaml',
+    'heddle get chaosexperiments',
     'heddle get --address http://127.0.0.1:15014 --token-file ~/.heddle-token',
   ])
     .argument('[kind]', 'kind, singular or plural, any case; absent: all kinds')

@@ -34,6 +34,8 @@ export interface DesiredApplication {
   readonly workingDirectory: string
   /** Complete but for the supervisor's own environment below it: proxy variables, <SVC>_SERVICE_HOST, PORT, the document's env. */
   readonly env: Readonly<Record<string, string>>
+  /** It carries traces on by itself, if it runs on Node. */
+  readonly preloadsPropagation?: true
   /** Changes exactly when the document asks for another process. A new Service changes `env` only: no application restarts for it. */
   readonly fingerprint: string
 }

@@ -16,8 +16,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   control: [...spec, 'policies-schema', 'policies-xds'],
   proxy: [...spec, 'policies-xds', 'policies-runtime'],
   insight: [...spec, 'policies-schema', 'policies-xds', 'policies-runtime', 'control', 'proxy'],
+  'dashboard-api': [...spec, 'policies-schema', 'policies-xds', 'control'],
   cli: [...spec, 'policies-schema', 'policies-xds', 'policies-runtime', 'control', 'proxy', 'insight'],
-  bin: [...spec, 'policies-schema', 'policies-xds', 'policies-runtime', 'control', 'proxy', 'insight', 'cli'],
+  bin: [
+    ...spec,
+    'policies-schema',
+    'policies-xds',
+    'policies-runtime',
+    'control',
+    'proxy',
+    'insight',
+    'dashboard-api',
+    'cli',
+  ],
 }
 
 const floors = Object.keys(mayImport)
@@ -27,7 +38,8 @@ const illegal = pairs.filter(({ from, to }) => !mayImport[from]?.includes(to))
 
 /** "policies-xds" → src/policies/planted/<name>.xds.ts, "core" → src/core/planted/<name>.ts. */
 function pathOn(floor: string, name: string): string {
-  const [folder = '', suffix] = floor.split('-')
+  const [, suffix] = /^policies-(.*)$/.exec(floor) ?? []
+  const folder = suffix === undefined ? floor : 'policies'
   return `src/${folder}/planted/${name}${suffix === undefined ? '' : `.${suffix}`}.ts`
 }
 

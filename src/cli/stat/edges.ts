@@ -1,6 +1,7 @@
 // Who calls whom: the callers' request counters between two scrapes → rate, success and latency of each edge. Pure.
+import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
 import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
-import { grpcFaults } from '../mesh/grpc-faults.ts'
+import { bucketQuantile } from '../../core/metrics/bucket-quantile.ts'
 import type { Sample } from './prometheus-text.ts'
 
 /** Totals since the proxies started, by edge. */
@@ -91,25 +92,10 @@ export function compareEdges(before: EdgeTotals, after: EdgeTotals, elapsedMs: n
   )
 }
 
-/** Interpolated inside its bucket, as Prometheus' histogram_quantile does; beyond the last bound, that bound. */
-function quantileMs(
-  buckets: readonly (readonly [boundSeconds: number, count: number])[],
-  quantile: number,
-): number | undefined {
-  const total = buckets.at(-1)?.[1] ?? 0
-  if (total <= 0) return undefined
-  const rank = quantile * total
-  let lowerBound = 0
-  let lowerCount = 0
-  for (const [bound, count] of buckets) {
-    if (count >= rank) {
-      if (bound === Infinity) return lowerBound * 1000
-      return (lowerBound + ((bound - lowerBound) * (rank - lowerCount)) / Math.max(1e-9, count - lowerCount)) * 1000
-    }
-    lowerBound = bound
-    lowerCount = count
-  }
-  return undefined
+/** Of bounds in seconds. */
+function quantileMs(buckets: readonly (readonly [number, number])[], quantile: number): number | undefined {
+  const seconds = bucketQuantile(buckets, quantile)
+  return seconds === undefined ? undefined : seconds * 1000
 }
 
 function compare(a: string, b: string): number {

@@ -5,7 +5,7 @@ import type { Timer } from '../../core/clock.ts'
 import { RingBuffer } from '../../core/ring-buffer.ts'
 import { formatAge } from '../format.ts'
 import type { CliHost } from '../host.ts'
-import { applicationEnvironment } from './heddle-environment.ts'
+import { applicationEnvironment, withPropagation } from './heddle-environment.ts'
 import { PortWatch, type ConnectProbe, type WatchedPort } from './port-watch.ts'
 import type { ProcessGroups } from './process-groups.ts'
 import { SupervisedProcess, type ProcessEnd, type ProcessSpec } from './supervised-process.ts'
@@ -85,7 +85,7 @@ export class Application {
     return {
       command: desired.command,
       workingDirectory: desired.workingDirectory,
-      env: { ...applicationEnvironment(this.#deps.host.env), ...desired.env },
+      env: withPropagation({ ...applicationEnvironment(this.#deps.host.env), ...desired.env }, desired),
       channel: false,
     }
   }

@@ -2,12 +2,12 @@
 import { createInterface } from 'node:readline'
 
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatLatency, formatTime } from '../format.ts'
 import { untilInterrupted } from '../interrupt.ts'
-import { grpcFaults } from '../mesh/grpc-faults.ts'
 import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
 import { toYaml } from '../output.ts'

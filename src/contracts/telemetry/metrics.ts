@@ -14,7 +14,8 @@ export const durationBucketsSeconds: readonly number[] = [
 ]
 
 /**
- * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `source_principal`: SPIFFE ID.
+ * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `*_principal`: SPIFFE ID; that of the other
+ * side is unknown without mTLS.
  * `destination_service`: as the configuration calls it. `code`: status sent downstream, "0" when none was. `grpc_status`: number of the gRPC
  * status, empty where the exchange was no gRPC or ended without one.
  */
@@ -23,6 +24,7 @@ const requestLabels = [
   'source_workload',
   'source_principal',
   'destination_workload',
+  'destination_principal',
   'destination_service',
   'route',
   'method',
@@ -68,6 +70,13 @@ export type ProxyMetric =
   | 'authorization'
   | 'egressRefused'
   | 'rateLimit'
+  | 'spans'
+  | 'metricReports'
+  | 'filterDuration'
+  | 'filterFailures'
+  | 'filterBypassed'
+  | 'filterEvents'
+  | 'filterObservations'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -139,7 +148,7 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   overflows: {
     name: 'heddle_upstream_overflows_total',
     kind: 'counter',
-    help: 'Requests and connections that were refused because a limit of a circuit breaker or of adaptive concurrency was reached.',
+    help: 'Requests and connections that were refused because a limit of a circuit breaker, of one caller or of adaptive concurrency was reached.',
     labels: ['cluster', 'limit'],
   },
   concurrencyLimit: {
@@ -250,11 +259,23 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     help: 'Requests that a rate limit has counted. verdict: allowed, limited, dry_run (beyond the limit, and not refused for it), failed (nobody could be asked).',
     labels: ['limit', 'verdict'],
   },
+  spans: {
+    name: 'heddle_spans_total',
+    kind: 'counter',
+    help: 'Spans for the trace collector. result: exported, refused (by it), failed (it could not be reached), overflow (too many were waiting).',
+    labels: ['result'],
+  },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',
     kind: 'gauge',
     help: 'When the X.509-SVID of this proxy ends, seconds since the Unix epoch.',
     labels: ['spiffe_id'],
+  },
+  metricReports: {
+    name: 'heddle_metric_reports_total',
+    kind: 'counter',
+    help: 'Reports of changed metrics to the control plane. result: sent, skipped (it is away or slow: the next one makes up for it).',
+    labels: ['result'],
   },
   workloadApiRefused: {
     name: 'heddle_workload_api_refused_total',
@@ -262,7 +283,48 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     help: 'Callers of the Workload API that are not registered. reason: the field that did not match, or caller: it is not known who it was.',
     labels: ['reason'],
   },
+  filterDuration: {
+    name: 'heddle_filter_duration_seconds',
+    kind: 'histogram',
+    help: 'Time of one call of a TypeScript filter, from its begin to its result.',
+    labels: ['filter', 'phase'],
+  },
+  filterFailures: {
+    name: 'heddle_filter_failures_total',
+    kind: 'counter',
+    help: 'Calls of a TypeScript filter that did not count, by what went wrong; late ones did.',
+    labels: ['filter', 'phase', 'reason'],
+  },
+  filterBypassed: {
+    name: 'heddle_filter_bypassed',
+    kind: 'gauge',
+    help: '1 while requests pass without a TypeScript filter that failed again and again.',
+    labels: ['filter'],
+  },
+  filterEvents: {
+    name: 'heddle_filter_events_total',
+    kind: 'counter',
+    help: 'What TypeScript filters count themselves.',
+    labels: ['filter', 'event', 'value'],
+  },
+  filterObservations: {
+    name: 'heddle_filter_observations',
+    kind: 'histogram',
+    help: 'What TypeScript filters observe themselves, in the unit of the filter.',
+    labels: ['filter', 'name'],
+  },
 }
+
+/** Those that proxies stream to the control plane. */
+export const streamedMetrics: readonly ProxyMetric[] = [
+  'requestDuration',
+  'tcpOpened',
+  'tcpFailed',
+  'outlierEjections',
+  'outlierEjected',
+  'unhealthy',
+  'certificateExpiry',
+]
 
 export type ControlPlaneMetric =
   | 'certificateExpiry'

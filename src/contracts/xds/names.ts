@@ -74,8 +74,8 @@ export const trustBundleSecret = 'ROOTCA'
 /** Key of Heddle's own metadata on routes (heddle.v1.SourceInfo, typed) and on endpoints (Struct: namespace, workload, service). */
 export const metadataKey = 'heddle.dev'
 
-/** Node metadata keys that a Heddle proxy sends in its first discovery request. */
-export const nodeMetadata = { namespace: 'NAMESPACE', name: 'NAME', kind: 'KIND' } as const
+/** Node metadata keys that a Heddle proxy sends in its first discovery request; `instance`, of its process, with its metrics. */
+export const nodeMetadata = { namespace: 'NAMESPACE', name: 'NAME', kind: 'KIND', instance: 'INSTANCE' } as const
 /** Node id: "<kind>~<namespace>~<name>", kind being "sidecar" or "gateway". */
 export type NodeKind = 'sidecar' | 'gateway'
 export function nodeId(kind: NodeKind, namespace: string, name: string): string {

@@ -1,4 +1,6 @@
 // What the control-plane API needs from the rest of the control plane.
+import type { FastifyInstance } from 'fastify'
+
 import type { ApplyResult, DocumentKey, DocumentView, ProxyStatus } from '../../contracts/control-api.ts'
 import type { DesiredState } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
@@ -35,6 +37,8 @@ export interface ControlApiDeps {
   readonly renderMetrics: () => string
   /** The supervisor's newest word on the workloads it runs. */
   readonly workloadStatuses: WorkloadStatuses
+  /** What only reads: routes of the floor above, behind the same door. */
+  readonly registerReadApi: (app: FastifyInstance) => void
 }
 
 /** The documents in force, and the store behind `apply` and `delete`. */

@@ -54,6 +54,7 @@ function createApi(documents: Partial<DocumentsPort> = {}): Api {
       revoke: (id) => Promise.resolve(id === '1f0c9a3be742'),
     },
     workloadStatuses: new WorkloadStatuses(),
+    registerReadApi: () => undefined,
     renderMetrics: () => 'heddle_revocations 0\n',
     authority: {
       status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),

@@ -69,6 +69,7 @@ function desiredApplication(
   const { file } = workload.source
   const workingDirectory =
     workload.workingDirectory ?? (file === undefined ? options.defaultWorkingDirectory : dirname(file))
+  const preloads = snapshot.settings.preloadsPropagation === true
   const asked = [
     workload.command,
     workingDirectory,
@@ -76,11 +77,13 @@ function desiredApplication(
       .toSorted()
       .map((name) => [name, workload.env[name]]),
     workload.ports,
+    ...(preloads ? ['preloadsPropagation'] : []),
   ]
   return {
     command: workload.command,
     workingDirectory,
     env: applicationEnvironment(workload, snapshot, ports),
+    ...(preloads ? { preloadsPropagation: preloads } : {}),
     fingerprint: createHash('sha256').update(JSON.stringify(asked)).digest('hex').slice(0, 16),
   }
 }

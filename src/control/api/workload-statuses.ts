@@ -10,10 +10,10 @@ import type { ServingWorkloads } from '../translate/mesh-resource-view.ts'
 export class WorkloadStatuses {
   /** A new map whenever it changes. */
   readonly serving: WatchableValue<ServingWorkloads> = new WatchableValue<ServingWorkloads>(new Map())
-  #statuses: readonly WorkloadStatus[] = []
+  readonly all: WatchableValue<readonly WorkloadStatus[]> = new WatchableValue<readonly WorkloadStatus[]>([])
 
   replace(statuses: readonly WorkloadStatus[]): void {
-    this.#statuses = statuses
+    this.all.set(statuses)
     const serving = new Map<string, 'ready' | 'draining'>()
     for (const { kind, namespace, name, state } of statuses) {
       if (kind !== 'sidecar' || (state !== 'ready' && state !== 'stopping')) continue
@@ -28,12 +28,12 @@ export class WorkloadStatuses {
   }
 
   reason(workload: string): string | undefined {
-    return this.#statuses.find(({ kind, namespace, name }) => kind === 'sidecar' && `${namespace}/${name}` === workload)
+    return this.all.value.find(({ kind, namespace, name }) => kind === 'sidecar' && `${namespace}/${name}` === workload)
       ?.message
   }
 
   list(): readonly WorkloadStatus[] {
-    return this.#statuses
+    return this.all.value
   }
 
   /** One for each that is failing. */

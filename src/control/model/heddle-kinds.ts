@@ -32,6 +32,8 @@ import {
   ruleIssue,
   uniqueNames,
 } from '../../policies/scalars.schema.ts'
+import { tracingSchema } from '../../policies/tracing/tracing.schema.ts'
+import type { TracingSettings } from '../../policies/tracing/tracing.schema.ts'
 
 export interface WorkloadSpec {
   readonly serviceAccount: string
@@ -86,6 +88,8 @@ export interface MeshConfigSpec {
   readonly certificates: { readonly workloadLifetime: string }
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
   readonly accessLog: AccessLogSpec
+  /** Absent: no spans. */
+  readonly tracing?: TracingSettings
   readonly pathNormalization: PathNormalizationSettings
   readonly forwardedHeaders: ForwardedHeadersSettings
   /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
@@ -280,6 +284,7 @@ const meshConfigSpecSchema = z
       .default({ workloadLifetime: '1h' }),
     h2UpgradePolicy: z.enum(['UPGRADE', 'DO_NOT_UPGRADE']).default('UPGRADE'),
     accessLog: accessLogSchema.default(accessLogSchema.parse({})),
+    tracing: tracingSchema.exactOptional(),
     pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
     forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
   })

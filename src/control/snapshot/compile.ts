@@ -2,8 +2,11 @@
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { ModelDocument } from '../model/document.ts'
+import type { FilterCode } from '../sources/filter-code.ts'
 import { withOriginatedTls } from './backend-tls.ts'
+import { withBackendTrafficPolicies } from './backend-traffic-policies.ts'
 import { BackendResolver } from './backends.ts'
+import { compileExperiments } from './chaos-experiments.ts'
 import { DocumentIndex } from './document-index.ts'
 import { TargetedFilters } from './filters.ts'
 import { compileGateways } from './gateways.ts'
@@ -31,8 +34,12 @@ export interface CompiledMesh {
   readonly statuses: ReadonlyMap<string, DocumentStatus>
 }
 
-export function compileMesh(documents: readonly ModelDocument[], revision: string): CompiledMesh {
-  const index = new DocumentIndex(documents)
+export function compileMesh(
+  documents: readonly ModelDocument[],
+  revision: string,
+  filterCode?: ReadonlyMap<string, FilterCode>,
+): CompiledMesh {
+  const index = new DocumentIndex(documents, filterCode)
   const problems = new ProblemList()
   const meshWide = compileSettings(index)
   problems.add(...meshWide.problems)
@@ -48,8 +55,10 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
   const treated = withTrafficPolicies(index, secured.services, meshWide.settings, problems)
+  const constrained = withBackendTrafficPolicies(index, treated.services, problems)
+  const chaos = compileExperiments(index, constrained.services, problems)
   const targeted = new TargetedFilters(index, drafts.services, problems)
-  const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
+  const routed = compileMeshRoutes(index, withStreams(index, constrained.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
   const services = withAuthorization(withGrpcPorts(routed, attachment.grpcPorts), security)
@@ -60,6 +69,8 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       gatewayStatuses.get(document.id) ??
       policyStatuses.get(document.id) ??
       treated.statuses.get(document.id) ??
+      chaos.statuses.get(document.id) ??
+      constrained.statuses.get(document.id) ??
       targeted.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
@@ -73,6 +84,7 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       services,
       gateways: targeted.withGateways(gateways),
       secrets: shelf.toMap(),
+      experiments: chaos.experiments,
     },
     problems: problems.toArray(),
     statuses,

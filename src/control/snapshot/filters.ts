@@ -2,6 +2,7 @@
 import type { Problem } from '../../contracts/problem.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { toCompressionSpec } from '../../policies/compression/compression.schema.ts'
+import { durationMs } from '../../policies/scalars.schema.ts'
 import { toTransformationSpec } from '../../policies/transformation/transformation.schema.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -10,6 +11,8 @@ import { gatewayGroup, heddleGroup } from '../model/kinds.ts'
 import { nearest } from '../model/nearest.ts'
 import type { ExtensionReference } from '../model/route-kinds.ts'
 import type { FieldPath } from '../model/yaml-text.ts'
+import { withoutCode } from '../sources/filter-code.ts'
+import type { FilterCode } from '../sources/filter-code.ts'
 import type { RouteDocument } from './backends.ts'
 import type { DocumentIndex } from './document-index.ts'
 import type { MeshFilter, MeshGateway, MeshWorkload, MeshWorkloadPort } from './mesh-snapshot.ts'
@@ -54,16 +57,22 @@ export function resolveFilter(
 }
 
 /** Undefined: it is none that requests pass, but says what becomes of them. */
-export function meshFilter(filter: Filter): MeshFilter | undefined {
-  const { id, folder, spec } = filter
+export function meshFilter(filter: Filter, index: DocumentIndex): MeshFilter | undefined {
+  const { id, spec } = filter
   const place = { name: id, source: sourceLocation(filter) }
   if (spec.transformation !== undefined)
     return { ...place, kind: 'transformation', spec: toTransformationSpec(spec.transformation) }
   if (spec.compression !== undefined)
     return { ...place, kind: 'compression', spec: toCompressionSpec(spec.compression) }
   if (spec.typescript === undefined) return undefined
-  return { ...place, kind: 'typescript', settings: spec.typescript, ...(folder === undefined ? {} : { folder }) }
+  const { config, timeBudget, onError, maxBodyBytes } = spec.typescript
+  const { code, sha256 } = index.filterCode.get(id) ?? noCode
+  const timeBudgetMs = durationMs(timeBudget)
+  return { ...place, kind: 'typescript', spec: { ...place, code, sha256, config, timeBudgetMs, onError, maxBodyBytes } }
 }
+
+/** Proxies that ask for such a filter treat it as one that fails. */
+const noCode: FilterCode = withoutCode()
 
 /** What Filters say by targetRefs: the oldest first, then by name. */
 export class TargetedFilters {
@@ -82,7 +91,7 @@ export class TargetedFilters {
     this.#problems = problems
     for (const filter of index.all('Filter').toSorted(compareAge)) {
       if (filter.spec.targetRefs.length === 0) continue
-      const compiled = meshFilter(filter)
+      const compiled = meshFilter(filter, index)
       if (compiled === undefined) continue
       const ancestors = filter.spec.targetRefs.map((target, position) =>
         this.#attach(filter, position, target, compiled),

@@ -7,7 +7,7 @@ import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
-import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CallerLimitsSpec, CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CompressionSpec } from '../../policies/compression/compression.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
@@ -17,7 +17,12 @@ import type { FederationSpec } from '../../policies/federation/federation.spec.t
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type {
+  HashPolicySpec,
+  LoadBalancingSpec,
+  LocalityWeightSpec,
+  SubsetKeySpec,
+} from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
@@ -32,8 +37,9 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
-import type { TypescriptFilterSettings } from '../../policies/typescript-filter/typescript-filter.schema.ts'
+import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 import type { MeshSecret } from './secrets.ts'
 import type { AppliedSecurity } from './security.ts'
 
@@ -47,6 +53,8 @@ export interface MeshSnapshot {
   readonly gateways: ReadonlyMap<string, MeshGateway>
   /** By the name under which proxies ask for them: those that something in this snapshot refers to. */
   readonly secrets: ReadonlyMap<string, MeshSecret>
+  /** By document id. */
+  readonly experiments: ReadonlyMap<string, MeshExperiment>
 }
 
 export interface MeshSettings {
@@ -69,6 +77,10 @@ export interface MeshSettings {
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
   readonly accessLog: AccessLogSpec
+  /** Absent: no spans. */
+  readonly tracing?: TracingSpec
+  /** Node applications carry traces on by themselves. */
+  readonly preloadsPropagation?: true
   readonly paths: PathNormalizationSpec
   /** By where a proxy stands. */
   readonly forwardedHeaders: { readonly gateway: ForwardedHeadersSpec; readonly sidecar: ForwardedHeadersSpec }
@@ -113,12 +125,7 @@ export interface MeshWorkloadPort {
 
 /** What a request passes on its way and its response on the way back. `name`: "Filter/default/tenant". */
 export type MeshFilter = { readonly name: string; readonly source: SourceLocation } & (
-  | {
-      readonly kind: 'typescript'
-      readonly settings: TypescriptFilterSettings
-      /** Absolute folder that `settings.file` starts from; absent: the document came without a file. */
-      readonly folder?: string
-    }
+  | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
   | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
   | { readonly kind: 'compression'; readonly spec: CompressionSpec }
 )
@@ -168,6 +175,10 @@ export interface MeshTraffic {
   readonly loadBalancing?: LoadBalancingSpec
   /** What of a request decides, with a load balancing that hashes. */
   readonly hashPolicies?: readonly HashPolicySpec[]
+  /** Of places, with locality `weighted`. */
+  readonly localityWeights?: readonly LocalityWeightSpec[]
+  /** What of a request decides, with subsets. */
+  readonly subsetKeys?: readonly SubsetKeySpec[]
   readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
   readonly healthCheck?: HealthCheckSpec
@@ -177,10 +188,14 @@ export interface MeshTraffic {
   /** Of routes that have none of their own. */
   readonly retry?: RetrySpec
   readonly timeouts?: TimeoutsSpec
+  /** Of routes that have none of their own, and lead nowhere else. */
+  readonly sessionPersistence?: SessionPersistenceSpec
   /** What of a request decides, with a route that has it among several backends. */
   readonly stickySplit?: readonly HashPolicySpec[]
   /** In the sidecars of the workloads behind it. */
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
+  /** In the same. */
+  readonly callerLimits?: CallerLimitsSpec
   readonly faults?: MeshFaults
   /** At the proxies of its workloads. */
   readonly rateLimits?: MeshRateLimits
@@ -196,6 +211,31 @@ export interface MeshFaults {
   readonly spec: FaultsSpec
   /** Who suffers them; absent: every caller. */
   readonly callers?: readonly { readonly namespace: string; readonly serviceAccount?: string }[]
+}
+
+/** A ChaosExperiment, whether it is at work or not. */
+export interface MeshExperiment {
+  readonly namespace: string
+  readonly name: string
+  /** Of what the document says, but for `suspend`. */
+  readonly version: string
+  /** "host:port" of those whose callers suffer. Empty: the document is not accepted. */
+  readonly targets: readonly string[]
+  readonly faults: MeshFaults
+  /** The Service whose callers are to bear it. */
+  readonly judged: { readonly namespace: string; readonly name: string }
+  readonly hypothesis: {
+    /** At least. */
+    readonly successRatePercent?: number
+    /** At most. */
+    readonly p99Ms?: number
+    readonly windowMs: number
+    readonly minRequests: number
+  }
+  readonly steadyStateMs: number
+  readonly durationMs: number
+  readonly startTimeMs?: number
+  readonly suspend: boolean
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */

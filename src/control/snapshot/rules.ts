@@ -275,7 +275,7 @@ class References {
       if (decides !== undefined) taken.set(decides, id)
       if (spec.directResponse !== undefined) own = { ...own, directResponse: toDirectResponseSpec(spec.directResponse) }
       if (spec.urlRewrite !== undefined) own = { ...own, rewrite: toTemplateRewriteSpec(spec.urlRewrite) }
-      const filter = meshFilter(resolved.filter)
+      const filter = meshFilter(resolved.filter, this.#index)
       if (filter !== undefined) passed.push(filter)
     }
     return whole ? { ...own, passed } : undefined

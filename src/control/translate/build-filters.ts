@@ -8,6 +8,7 @@ import { routeFilterKey } from '../../contracts/xds/names.ts'
 import { encodeCompression } from '../../policies/compression/compression.xds.ts'
 import { encodeTransformation } from '../../policies/transformation/transformation.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
+import { encodeTypescriptFilter } from '../../policies/typescript-filter/typescript-filter.xds.ts'
 import type { MeshFilter } from '../snapshot/mesh-snapshot.ts'
 import type { HttpSettings } from './http-settings.ts'
 
@@ -24,18 +25,21 @@ export function withFilters(http: HttpSettings, filters: readonly MeshFilter[] |
   return filters === undefined ? http : { ...http, filters: { ...http.filters, document: listenerFilters(filters) } }
 }
 
-/** Other data planes may pass them by. */
+/** Other data planes may pass them by, but for those without which no request may pass. */
 export function routeFilters(filters: readonly MeshFilter[] = []): Record<string, Any> {
-  const configs = filters.flatMap(encodeFilter)
-  return Object.fromEntries(
-    configs.map((config, index) => [
-      routeFilterKey(index),
-      typedConfig(FilterConfigSchema, { isOptional: true, config }),
-    ]),
+  const configs = filters.flatMap((filter) =>
+    encodeFilter(filter).map((config) => ({ isOptional: mayBeIgnored(filter), config })),
   )
+  return Object.fromEntries(
+    configs.map((config, index) => [routeFilterKey(index), typedConfig(FilterConfigSchema, config)]),
+  )
+}
+
+function mayBeIgnored(filter: MeshFilter): boolean {
+  return filter.kind !== 'typescript' || filter.spec.onError === 'Continue'
 }
 
 function encodeFilter(filter: MeshFilter): readonly Any[] {
   if (filter.kind === 'transformation') return [encodeTransformation(filter.spec)]
-  return filter.kind === 'compression' ? encodeCompression(filter.spec) : []
+  return filter.kind === 'compression' ? encodeCompression(filter.spec) : [encodeTypescriptFilter(filter.spec)]
 }

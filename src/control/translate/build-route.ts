@@ -22,12 +22,14 @@ import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import { encodeFaults } from '../../policies/faults/faults.xds.ts'
 import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { encodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
-import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { HashPolicySpec, SubsetKeySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import { encodeSubsetKeys } from '../../policies/load-balancing/subsets.xds.ts'
 import { encodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { encodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
 import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
 import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
+import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import { encodeSessionPersistence } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { encodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
 import { encodeStickySplit } from '../../policies/traffic-split/sticky-split.xds.ts'
@@ -57,6 +59,8 @@ interface DefaultRoutePolicies {
   readonly authorization?: readonly RbacFilterSpec[]
   readonly faults?: FaultsSpec | undefined
   readonly hashPolicies?: readonly HashPolicySpec[]
+  readonly subsetKeys?: readonly SubsetKeySpec[] | undefined
+  readonly session?: SessionPersistenceSpec | undefined
 }
 
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
@@ -99,14 +103,18 @@ function bodyLimit(routes: readonly RouteInit[]): Pick<RouteConfigurationInit, '
 export function defaultRoute(
   cluster: string,
   source: SourceLocation,
-  { authorization = [], faults, hashPolicies = [] }: DefaultRoutePolicies = {},
+  { authorization = [], faults, hashPolicies = [], subsetKeys, session }: DefaultRoutePolicies = {},
 ): RouteInit {
   const backends = [{ cluster, weight: 1, ...(authorization.length === 0 ? {} : { authorization }) }]
   return {
     name: defaultRouteName,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     metadata: encodeSource(source),
-    typedPerFilterConfig: encodeFaults(faults),
+    typedPerFilterConfig: {
+      ...encodeFaults(faults),
+      ...encodeSubsetKeys(subsetKeys),
+      ...encodeSessionPersistence(session),
+    },
     action: {
       case: 'route',
       value: {
@@ -134,8 +142,9 @@ export function buildRoute(route: MeshRoute, destinations: DestinationPolicies):
     typedPerFilterConfig: {
       ...encodeCors(route.cors),
       ...routeFilters(route.filters),
-      ...encodeFaults(loneFaults(route.action, destinations)),
-      ...encodeSessionPersistence(route.action.kind === 'forward' ? route.action.sessionPersistence : undefined),
+      ...encodeFaults(faultsOf(loneBackend(route.action), destinations)),
+      ...encodeSubsetKeys(subsetKeysOf(loneBackend(route.action), destinations)),
+      ...encodeSessionPersistence(sessionOf(route.action, destinations)),
     },
   }
 }
@@ -150,14 +159,30 @@ export function sourceInfo(source: SourceLocation): MessageInitShape<typeof Sour
   return { document, rule: rule ?? '', ...place }
 }
 
-/** Of a route to one backend; of several, each has its own. */
-function loneFaults(action: MeshRouteAction, { faultsTo }: DestinationPolicies): FaultsSpec | undefined {
-  if (action.kind !== 'forward' || action.backends.length !== 1) return undefined
-  return faultsOf(action.backends[0], faultsTo)
+/** What its destination says is said for the route; of several, for each. */
+function loneBackend(action: MeshRouteAction): MeshBackend | undefined {
+  return action.kind === 'forward' && action.backends.length === 1 ? action.backends[0] : undefined
 }
 
-function faultsOf(backend: MeshBackend | undefined, faultsTo: FaultsTo): FaultsSpec | undefined {
+function faultsOf(backend: MeshBackend | undefined, { faultsTo }: DestinationPolicies): FaultsSpec | undefined {
   return backend?.host === undefined ? undefined : faultsTo.get(hostPort(backend.host, backend.port))
+}
+
+/** Of a route to several, a session that all of them want: it stays with its backend too. */
+function sessionOf(action: MeshRouteAction, { keys }: DestinationPolicies): SessionPersistenceSpec | undefined {
+  if (action.kind !== 'forward') return undefined
+  if (action.sessionPersistence !== undefined) return action.sessionPersistence
+  const wanted = action.backends
+    .filter(({ weight }) => weight > 0)
+    .map(({ host, port }) => (host === undefined ? undefined : keys.session(hostPort(host, port))))
+  return wanted.includes(undefined) ? undefined : wanted[0]
+}
+
+function subsetKeysOf(
+  backend: MeshBackend | undefined,
+  { keys }: DestinationPolicies,
+): readonly SubsetKeySpec[] | undefined {
+  return backend?.host === undefined ? undefined : keys.toSubset(hostPort(backend.host, backend.port))
 }
 
 function buildAction(
@@ -177,13 +202,19 @@ function buildForward(
   match: MeshRoute['match'],
   destinations: DestinationPolicies,
 ): MessageInitShape<typeof RouteActionSchema> {
-  const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
+  const { perTryTimeout, ...bounds } = encodeTimeouts(action.timeouts)
   const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
   return {
     clusterSpecifier: encodeTrafficSplit(
       action.backends.map((backend) => {
-        const faults = action.backends.length === 1 ? undefined : faultsOf(backend, destinations.faultsTo)
-        return { ...toWeightedCluster(backend, destinations), ...(faults === undefined ? {} : { faults }) }
+        const own = action.backends.length === 1 ? undefined : backend
+        const faults = faultsOf(own, destinations)
+        const subsetKeys = subsetKeysOf(own, destinations)
+        return {
+          ...toWeightedCluster(backend, destinations),
+          ...(faults === undefined ? {} : { faults }),
+          ...(subsetKeys === undefined ? {} : { subsetKeys }),
+        }
       }),
     ),
     clusterNotFoundResponseCode:
@@ -197,7 +228,7 @@ function buildForward(
         encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
       ),
     hashPolicy: hashedPartsOf(action, (cluster) => destinations.keys.within(cluster)).map(encodeHashPolicy),
-    timeout,
+    ...bounds,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
 }

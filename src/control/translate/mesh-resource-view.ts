@@ -15,7 +15,6 @@ import {
   typeUrls,
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
-import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
   MeshEndpoint,
@@ -28,7 +27,14 @@ import type {
 import type { ListenerPurpose, PortAllocation } from '../snapshot/port-allocation.ts'
 import { mayCarryBytes } from '../snapshot/port-protocol.ts'
 import type { SocketAddress } from './addresses.ts'
-import { inboundCluster, loadAssignment, serviceCluster, usesDns } from './build-cluster.ts'
+import {
+  chosenLabels,
+  endpointInputs,
+  inboundCluster,
+  loadAssignment,
+  serviceCluster,
+  usesDns,
+} from './build-cluster.ts'
 import type { ResolvedEndpoint } from './build-cluster.ts'
 import { withFilters } from './build-filters.ts'
 import { gatewayStreamListener, httpsRouteConfiguration } from './build-gateway-listener.ts'
@@ -61,7 +67,8 @@ import type { RequestKeys } from './request-keys.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
-import { adaptiveConcurrencyOf, workloadPort } from './workload-concurrency.ts'
+import { workloadPort, workloadTraffic } from './workload-traffic.ts'
+import type { WorkloadTraffic } from './workload-traffic.ts'
 
 /** By "namespace/name". `draining`: it goes on with what is bound to it, and is about to end. */
 export type ServingWorkloads = ReadonlyMap<string, 'ready' | 'draining'>
@@ -87,7 +94,7 @@ class MeshResourceView implements ResourceView {
   readonly #cache: ResourceCache
   readonly #egress: EgressSecurity
   readonly #keys: RequestKeys
-  readonly #adaptiveConcurrency: ReadonlyMap<string, AdaptiveConcurrencySpec>
+  readonly #ofWorkloads: ReadonlyMap<string, WorkloadTraffic>
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
@@ -102,7 +109,7 @@ class MeshResourceView implements ResourceView {
     this.#cache = new ResourceCache(previous)
     this.#egress = new EgressSecurity(snapshot)
     this.#keys = requestKeys(snapshot)
-    this.#adaptiveConcurrency = adaptiveConcurrencyOf(snapshot)
+    this.#ofWorkloads = workloadTraffic(snapshot)
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
@@ -272,6 +279,8 @@ class MeshResourceView implements ResourceView {
                     authorization: egress.filters(own),
                     faults: faultsTo.get(name),
                     hashPolicies: this.#keys.within(name),
+                    subsetKeys: this.#keys.toSubset(name),
+                    session: this.#keys.session(name),
                   }),
                 ]
               : routes.map((route) => buildRoute(route, policies))
@@ -352,13 +361,13 @@ class MeshResourceView implements ResourceView {
     const found = workload?.ports.find((candidate) => inboundName(candidate.port) === name)
     if (workload === undefined || found === undefined) return undefined
     const { port, protocol } = found
-    const adaptiveConcurrency = this.#adaptiveConcurrency.get(workloadPort(keyOf(node), port))
+    const traffic = this.#ofWorkloads.get(workloadPort(keyOf(node), port))
     return this.#cache.get({
       key: `cluster ${keyOf(node)} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [workload.address, protocol, adaptiveConcurrency],
-      build: () => inboundCluster(name, { host: workload.address, port }, protocol, adaptiveConcurrency),
+      inputs: [workload.address, protocol, traffic === undefined ? '' : JSON.stringify(traffic)],
+      build: () => inboundCluster(name, { host: workload.address, port }, protocol, traffic),
     })
   }
 
@@ -385,20 +394,8 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpoints.flatMap(({ host, port: at, weight, tls, asked, draining, locality, workload }) => [
-        host,
-        at,
-        weight,
-        tls,
-        asked,
-        draining,
-        locality?.region,
-        locality?.zone,
-        locality?.subZone,
-        workload?.namespace,
-        workload?.name,
-      ]),
-      build: () => loadAssignment(name, endpoints),
+      inputs: [port.traffic?.localityWeights, ...endpointInputs(endpoints)],
+      build: () => loadAssignment(name, endpoints, port.traffic),
     })
   }
 
@@ -426,6 +423,7 @@ class MeshResourceView implements ResourceView {
           ...asked,
           ...draining,
           ...where,
+          ...chosenLabels(workload.labels, port.traffic),
           workload: { namespace, name },
         },
       ]

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { compression } from '../../../test/kit/arbitrary-specs.ts'
+import { compression } from '../../../test/kit/arbitrary-filter-specs.ts'
 import { CompressorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.ts'
 import { typedConfig } from '../typed-config.xds.ts'
 import { compressionSchema, toCompressionSpec } from './compression.schema.ts'

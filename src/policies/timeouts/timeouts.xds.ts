@@ -1,4 +1,4 @@
-// Timeouts ↔ envoy.config.route.v3.RouteAction.timeout and RetryPolicy.per_try_timeout, HttpConnectionManager.stream_idle_timeout.
+// Timeouts ↔ envoy.config.route.v3.RouteAction.timeout and .idle_timeout, RetryPolicy.per_try_timeout, HttpConnectionManager.stream_idle_timeout.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { DurationSchema } from '@bufbuild/protobuf/wkt'
 
@@ -14,13 +14,15 @@ const defaultRequestMs = 15_000
 
 export interface TimeoutsInit {
   readonly timeout: DurationInit
+  readonly idleTimeout?: DurationInit
   readonly perTryTimeout?: DurationInit
 }
 
 export function encodeTimeouts(spec: TimeoutsSpec): TimeoutsInit {
-  const { requestMs = 0, backendRequestMs = 0 } = spec
+  const { requestMs = 0, backendRequestMs = 0, idleMs } = spec
   return {
     timeout: encodeDuration(requestMs),
+    ...(idleMs === undefined ? {} : { idleTimeout: encodeDuration(idleMs) }),
     ...(backendRequestMs === 0 ? {} : { perTryTimeout: encodeDuration(backendRequestMs) }),
   }
 }
@@ -30,9 +32,11 @@ export function decodeTimeouts(action: RouteAction): TimeoutsSpec {
   const perTry = action.retryPolicy?.perTryTimeout
   const requestMs = action.timeout === undefined ? defaultRequestMs : decodeDuration(action.timeout, 'timeout')
   const backendRequestMs = perTry === undefined ? 0 : decodeDuration(perTry, 'retry_policy: per_try_timeout')
+  const { idleTimeout } = action
   return {
     ...(requestMs === 0 ? {} : { requestMs }),
     ...(backendRequestMs === 0 ? {} : { backendRequestMs }),
+    ...(idleTimeout === undefined ? {} : { idleMs: decodeDuration(idleTimeout, 'idle_timeout') }),
   }
 }
 

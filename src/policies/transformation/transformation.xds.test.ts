@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { transformation } from '../../../test/kit/arbitrary-specs.ts'
+import { transformation } from '../../../test/kit/arbitrary-filter-specs.ts'
 import { HeaderValueOption_HeaderAppendAction as Append } from '../../contracts/xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
   HeaderMutationPerRouteSchema,

@@ -19,17 +19,20 @@ import type {
   HttpConnectionManagerConfig,
   HttpFilterConfig,
   ListenerConfig,
+  RouteConfiguration,
   TcpProxyConfig,
 } from '../runtime/runtime-config.ts'
 import type { AskDeps } from '../upstream/ask-grpc.ts'
 import { CompressionSlots } from '../upstream/compressed-stream.ts'
 import { createAskAuthorization } from './ask-authorization.ts'
 import { createAskRateLimit } from './ask-rate-limit.ts'
+import type { TypescriptFilters } from './typescript-filters.ts'
 
 export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit<RateLimitDeps, 'bucketsOf'> {
   /** SPIFFE ID of the workload or gateway that the requests are for. */
   readonly principal: string
   readonly limits: LimitBuckets
+  readonly scripts: TypescriptFilters
 }
 
 type BuildDeps = HttpFilterDeps & RateLimitDeps
@@ -63,6 +66,13 @@ export class HttpFilters {
       }
     this.#deps.limits.keep(limits)
     return reauthorizes
+  }
+
+  /** The same for routes. */
+  updateRoutes(routeConfigurations: ReadonlyMap<string, RouteConfiguration>): void {
+    for (const { virtualHosts } of routeConfigurations.values())
+      for (const { routes } of virtualHosts)
+        for (const { filters } of routes) if (filters !== undefined) this.ofRoute(filters)
   }
 
   of(manager: HttpConnectionManagerConfig): BuiltFilters {
@@ -151,6 +161,8 @@ function buildFilter(
   switch (config.kind) {
     case 'request-authentication':
       return requestAuthenticationFilter(config.spec, deps)
+    case 'typescript':
+      return deps.scripts.of(config.spec)
     case 'local-rate-limit':
       return localRateLimitFilter(config.spec, deps)
     case 'global-rate-limit':

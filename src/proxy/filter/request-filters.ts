@@ -8,7 +8,9 @@ import type { ServerStream } from '../codec/http-stream.ts'
 import type { DocumentFilterConfig, HttpConnectionManagerConfig } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import type { ResponseCompression } from '../upstream/compressed-stream.ts'
+import type { ExchangeKeeper } from '../upstream/proxied-request.ts'
 import type { RequestBody } from '../upstream/request-body.ts'
+import { FilteredResponse } from './filtered-response.ts'
 import { guardTrailers } from './guarded-trailers.ts'
 import { type BuiltFilters, type HttpFilters, runFilters } from './http-filters.ts'
 import { filteredRequest } from './peer-facts.ts'
@@ -71,7 +73,7 @@ export class RequestFilters implements FilteredBody {
 
   get #waitedFor(): FilteredBody | undefined {
     const { upgrade, request } = this.#stream
-    return this.#body.complete || upgrade !== undefined || request.method === 'CONNECT' ? undefined : this
+    return this.#body.length === 0 || upgrade !== undefined || request.method === 'CONNECT' ? undefined : this
   }
 
   readonly #failed = (error: unknown): void => {
@@ -120,6 +122,16 @@ export class RequestFilters implements FilteredBody {
       } catch (error) {
         this.#failed(error)
       }
+  }
+
+  /** Undefined: no filter looks at more of the response than changes its head at once. */
+  wayBack(keeper: ExchangeKeeper): FilteredResponse | undefined {
+    const pass = (this.#routed?.facts ?? this.#facts)?.responsePass
+    return pass === undefined ? undefined : new FilteredResponse(pass, this.#stream, this.#exchange, keeper)
+  }
+
+  replace(bytes: Uint8Array): void {
+    this.#body.replace(bytes)
   }
 
   /** The request is over. */

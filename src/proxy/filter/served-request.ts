@@ -13,7 +13,7 @@ import {
   normalizePath,
   pathRefusal,
 } from '../../policies/path-normalization/path-normalization.runtime.ts'
-import { defaultStreamIdleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
+import { defaultStreamIdleTimeoutMs, idleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
@@ -27,11 +27,13 @@ import {
 } from '../runtime/decide.ts'
 import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
+import { beginTraced } from '../telemetry/begin-exchange.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
-import { sendReply, textResponse } from '../upstream/local-reply.ts'
+import { refusalResponse, sendReply, textResponse } from '../upstream/local-reply.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import { type Authority, formatAuthority } from './authority.ts'
+import type { FilteredResponse } from './filtered-response.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
 import { hashedRequest } from './hashed-request.ts'
 import type { HttpFilters } from './http-filters.ts'
@@ -67,6 +69,10 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** Made when first needed: most listeners have no filters. */
   #filters: RequestFilters | undefined
   #filtering = false
+  /** By the destination: how long nothing may move. */
+  #idleSaid = false
+  /** Where filters look at the response. */
+  #filtered: FilteredResponse | undefined
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
@@ -89,7 +95,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs } = chain.filter
+    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs, tracing } = chain.filter
     this.#exchange.accessLog = accessLog
     if (tls?.kind === 'terminate') {
       request.scheme = 'https'
@@ -114,6 +120,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       request.path = path
       const caller = this.#caller()
       prepareRequest(request, caller, direction, forwarding, this.#deps.random)
+      if (tracing !== undefined) this.#exchange.traced = beginTraced(request.headers, tracing, this.#deps.random)
       if (chain.filter.filters !== undefined)
         remoteAddress = remoteAddressOf(request, caller, direction, forwarding, this.#exchange.mtls)
     }
@@ -169,13 +176,9 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     return remoteAddressOf(request, caller, direction, filter.forwarding, this.#exchange.mtls)
   }
 
-  #refuseFiltered({ status, grpcStatus, flags, detail, headers = [] }: FilterRefusal): void {
-    const { head, body } = textResponse(status, detail)
-    // of a body that is somebody else's
-    if (headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type'))
-      head.headers.delete('content-type')
-    for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
-    this.#answer(head, body, flags, detail, grpcStatus)
+  #refuseFiltered(refusal: FilterRefusal): void {
+    const { head, body } = refusalResponse(refusal)
+    this.#answer(head, body, refusal.flags, refusal.detail, refusal.grpcStatus)
   }
 
   #route(routes: RouteSource): void {
@@ -241,7 +244,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const exchange = this.#exchange
     const { status } = exchange
     // A protocol that was changed to may be as silent as opaque bytes.
-    if (status === 101 && timeoutMs < tcpIdleTimeoutMs) {
+    if (status === 101 && !this.#idleSaid && timeoutMs < tcpIdleTimeoutMs) {
       this.watch(this.#deps.clock, this.#deps.deadlines, tcpIdleTimeoutMs)
       return
     }
@@ -363,6 +366,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     exchange.destinationService = cluster.serviceHost
     if (decision.authorizer !== undefined && !this.#mayLeave(decision, decision.authorizer)) return
     const { timeouts, retry } = cluster.settingsOf(decision.action)
+    this.#idleSaid = timeouts.idleMs !== undefined
+    if (this.#idleSaid) this.watch(this.#deps.clock, this.#deps.deadlines, idleTimeoutMs(timeouts, Infinity))
     const { request } = decision
     const modifyResponse = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
     if (decision.mirrors.length > 0) this.#mirrors = new RequestMirrors(this.#deps, decision)
@@ -374,6 +379,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       timeouts,
       retry,
       hash: undefined,
+      subset: decision.subset,
       session: decision.session,
       modifyResponse,
       faults: decision.faults,
@@ -417,6 +423,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       timeouts: {},
       retry: undefined,
       hash: undefined,
+      subset: undefined,
       session: undefined,
       modifyResponse: () => {},
       faults: undefined,
@@ -424,8 +431,14 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   #proxy(plan: ForwardPlan): void {
-    this.#proxied = new ProxiedRequest(this.#deps, this.#stream, this.#exchange, this.#body, plan, this)
+    const way = this.#wayBack()
+    this.#proxied = new ProxiedRequest(this.#deps, way ?? this.#stream, this.#exchange, this.#body, plan, way ?? this)
     this.#proxied.start()
+  }
+
+  /** Undefined: no filter looks at the response. */
+  #wayBack(): FilteredResponse | undefined {
+    return (this.#filtered ??= this.#filters?.wayBack(this))
   }
 
   /** Once the body is whole. */
@@ -440,15 +453,23 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#answer(head, body, flags, detail)
   }
 
-  #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string, grpcStatus?: number): void {
+  #answer(
+    head: ResponseHead,
+    body: Uint8Array,
+    flags: readonly ResponseFlag[],
+    detail: string,
+    grpcStatus?: number,
+  ): void {
     const exchange = this.#exchange
     this.#filters?.respond(head)
     exchange.flags.push(...flags)
     exchange.detail = detail
     const { bodyLength, expectsContinue } = this.#stream
+    const way = this.#wayBack()
     const send = (): void => {
-      sendReply(this.#stream, exchange, head, body, detail, grpcStatus)
-      this.finish()
+      sendReply(way ?? this.#stream, exchange, head, body, detail, grpcStatus)
+      if (way === undefined) this.finish()
+      else way.finish()
     }
     // A short body is taken in first: the connection can then go on.
     if (!this.#body.complete && typeof bodyLength === 'number' && bodyLength <= replayBytes && !expectsContinue) {
@@ -464,6 +485,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     if (this.#finished) return
     this.#finished = true
     this.#filters?.end()
+    this.#filtered?.cut()
     this.#body.abandon()
     this.#deps.deadlines.remove(this)
     const exchange = this.#exchange

@@ -37,6 +37,8 @@ export interface ForwardDecision {
   readonly mirrors: readonly string[]
   /** What tells requests apart within a cluster that hashes; to be asked about `routed`. */
   readonly hasher: RequestHasher | undefined
+  /** What the request chooses by among the labels of the endpoints; undefined: nothing. */
+  readonly subset: string | undefined
   /** Absent: sessions are not kept. */
   readonly session: KeptSession | undefined
   /** To be called once on the head that goes downstream, be it the upstream's or the proxy's own after a failure. */
@@ -151,7 +153,7 @@ function forward(
     const detail = `route "${place.route.name}" has no backend with a weight above 0`
     return finish(answer(500, detail, place, []), received, compiled)
   }
-  const { backend, modifyRequest, modifyResponse, authorizer, faults } = draw.item
+  const { backend, modifyRequest, modifyResponse, authorizer, faults, subset } = draw.item
   if (backend.cluster === '') {
     const detail = `route "${place.route.name}" drew a backend that does not exist or may not be referred to`
     return finish(answer(action.action.invalidBackendStatus ?? 500, detail, place, []), received, compiled)
@@ -176,6 +178,7 @@ function forward(
     faults,
     mirrors: action.mirrors(random),
     hasher: action.hasher,
+    subset: subset?.(received.headers),
     session: session?.kept,
     modifyResponse: withCookies(sticky?.setCookies, responseModifier(received, compiled, modifyResponse)),
   }

@@ -2,16 +2,19 @@
 import type { Any } from '@bufbuild/protobuf/wkt'
 
 import { FilterConfigSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { TypescriptFilterSchema } from '../../contracts/xds/gen/heddle/v1/typescript_filter_pb.ts'
 import { isRouteFilterKey } from '../../contracts/xds/names.ts'
 import { decodeCompression, isCompression, joinCompressions } from '../../policies/compression/compression.xds.ts'
 import { decodeTransformation, isTransformation } from '../../policies/transformation/transformation.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
+import { decodeTypescriptFilter } from '../../policies/typescript-filter/typescript-filter.xds.ts'
 import type { DocumentFilterConfig, HttpFilterConfig } from './runtime-config.ts'
 
 /** Undefined: it is another filter. Throws an Error that says what cannot be served. */
 export function decodeDocumentFilter(any: Any | undefined, place: string): DocumentFilterConfig | undefined {
   if (any !== undefined && isTransformation(any))
     return { kind: 'transformation', spec: decodeTransformation(any, place) }
+  if (isTypedConfig(any, TypescriptFilterSchema)) return { kind: 'typescript', spec: decodeTypescriptFilter(any) }
   if (any !== undefined && isCompression(any)) return { kind: 'compression', spec: decodeCompression(any, place) }
   return undefined
 }

@@ -20,10 +20,10 @@ import { createAuthorizer } from '../../policies/authorization/authorization.run
 import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
 import { decodeDirectResponse } from '../../policies/direct-response/direct-response.xds.ts'
-import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
-import { decodeFaults, faultFilter, resetFaultFilter } from '../../policies/faults/faults.xds.ts'
+import { decodeFaults, faultFilterNames } from '../../policies/faults/faults.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { decodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
+import { decodeSubsetKeys, headerToMetadataFilter } from '../../policies/load-balancing/subsets.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { decodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { decodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
@@ -93,8 +93,8 @@ function withoutPort(domain: string): string {
 
 const knownFilters: readonly string[] = [
   corsFilter,
-  faultFilter,
-  resetFaultFilter,
+  ...faultFilterNames,
+  headerToMetadataFilter,
   statefulSessionFilter,
   sessionTimeoutsFilter,
 ]
@@ -124,7 +124,7 @@ function decodeAction({ action, typedPerFilterConfig, metadata }: RouteMessage, 
     const sessionPersistence = decodeSessionPersistence(typedPerFilterConfig)
     const stickySplit = decodeStickySplit(metadata)
     return {
-      ...decodeForward(action.value, match, decodeFaults(typedPerFilterConfig)),
+      ...decodeForward(action.value, match, typedPerFilterConfig),
       ...(sessionPersistence === undefined ? {} : { sessionPersistence }),
       ...(stickySplit.length === 0 ? {} : { stickySplit }),
     }
@@ -149,12 +149,15 @@ function refuseFilterConfigs(
 function decodeForward(
   action: RouteActionMessage,
   match: PathMatchSpec,
-  faults: FaultsSpec | undefined,
+  typedPerFilterConfig: RouteMessage['typedPerFilterConfig'],
 ): ForwardAction {
   const rewrite = decodeRewrite(action, match)
   const retry = decodeRetryPolicy(action.retryPolicy)
   // what a backend says for itself holds
-  const backends = decodeTrafficSplit(action).map((one) => (faults === undefined ? one : { faults, ...one }))
+  const faults = decodeFaults(typedPerFilterConfig)
+  const subsetKeys = decodeSubsetKeys(typedPerFilterConfig)
+  const forAll = { ...(faults === undefined ? {} : { faults }), ...(subsetKeys === undefined ? {} : { subsetKeys }) }
+  const backends = decodeTrafficSplit(action).map((one) => ({ ...forAll, ...one }))
   const invalid = backends.some(({ cluster }) => cluster === '')
   const { clusterNotFoundResponseCode: notFound } = action
   return {

@@ -64,7 +64,7 @@ describe('ProxyMetrics', () => {
     metrics.finished(sampleExchange({ requestBytes: 7, durationMs: 400 }))
     const labels =
       'reporter="source",source_workload="default/web",source_principal="spiffe://mesh.local/ns/default/sa/web",' +
-      'destination_workload="default/reviews-v1",destination_service="reviews.default.svc.cluster.local",' +
+      'destination_workload="default/reviews-v1",destination_principal="spiffe://mesh.local/ns/default/sa/reviews",destination_service="reviews.default.svc.cluster.local",' +
       'route="HTTPRoute/default/reviews/0",method="GET",code="200",grpc_status="",flags="-"'
     expect(series('heddle_requests_total')).toEqual([`heddle_requests_total{${labels}} 2`])
     expect(series('heddle_request_bytes_total')).toEqual([`heddle_request_bytes_total{${labels}} 12`])
@@ -94,12 +94,23 @@ describe('ProxyMetrics', () => {
         flags: ['UC', 'DC'],
         route: undefined,
         destinationWorkload: undefined,
+        destinationPrincipal: undefined,
         destinationService: undefined,
       }),
     )
     expect(series('heddle_requests_total')[0]).toMatch(
-      /destination_workload="unknown",destination_service="unknown",route="unknown",method="GET",code="0",grpc_status="",flags="UC,DC"/,
+      /destination_workload="unknown",destination_principal="unknown",destination_service="unknown",route="unknown",method="GET",code="0",grpc_status="",flags="UC,DC"/,
     )
+  })
+
+  it('tells apart whom the answers came from, and what came without mTLS', () => {
+    const { metrics, series } = create()
+    for (const destinationPrincipal of ['spiffe://mesh.local/ns/default/sa/other', undefined])
+      metrics.finished(sampleExchange({ destinationPrincipal }))
+    expect(series('heddle_requests_total').map((line) => /destination_principal="([^"]*)"/.exec(line)?.[1])).toEqual([
+      'spiffe://mesh.local/ns/default/sa/other',
+      'unknown',
+    ])
   })
 
   it('does not let callers invent methods as labels', () => {

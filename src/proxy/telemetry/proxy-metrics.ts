@@ -11,7 +11,10 @@ import {
 import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
 import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
+import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
+import { FilterMetrics } from './filter-metrics.ts'
+import type { SpanResult } from './trace-exporter.ts'
 
 const namedMethods: ReadonlySet<string> = new Set([
   'GET',
@@ -79,6 +82,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   #verdictRows: readonly number[] = []
   readonly #rateLimitTable: SeriesTable
   readonly #rateLimit: Counter
+  readonly #spanTable: SeriesTable
+  readonly #spans: Counter
+  readonly #reportTable: SeriesTable
+  readonly #reports: Counter
+  readonly #filters: FilterMetrics
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -130,6 +138,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#egressRefused = this.#egressTable.counter(proxyMetrics.egressRefused)
     this.#rateLimitTable = registry.table(proxyMetrics.rateLimit.labels)
     this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
+    this.#spanTable = registry.table(proxyMetrics.spans.labels)
+    this.#spans = this.#spanTable.counter(proxyMetrics.spans)
+    this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
+    this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
+    this.#filters = new FilterMetrics(registry)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -142,6 +155,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     const row = this.#requestRow(exchange)
     this.#requests.add(row, 1)
     this.#duration.observe(row, exchange.durationMs / 1000)
+    const trace = exchange.traced?.context
+    if (trace?.sampled === true)
+      this.#duration.exemplify(row, { traceId: trace.traceId, value: exchange.durationMs / 1000 })
     this.#requestBytes.add(row, exchange.requestBytes)
     this.#responseBytes.add(row, exchange.responseBytes)
     if (exchange.attempts.length > 1) this.#countRetries(exchange)
@@ -230,6 +246,14 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     return (verdict) => this.#rateLimit.add(verdict === 'allowed' ? allowed : row(verdict), 1)
   }
 
+  spansCounted(result: SpanResult, spans: number): void {
+    this.#spans.add(this.#spanTable.row(result), spans)
+  }
+
+  filterMeter(filter: string): FilterMeter {
+    return this.#filters.of(filter)
+  }
+
   configApplied(revision: string): void {
     this.#configApplied.add(this.#configTable.row(), 1)
     this.#infoTable.clear()
@@ -238,6 +262,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   configRejected(): void {
     this.#configRejected.add(this.#configTable.row(), 1)
+  }
+
+  reported(result: 'sent' | 'skipped'): void {
+    this.#reports.add(this.#reportTable.row(result), 1)
   }
 
   /** `notAfterMs` in milliseconds since the Unix epoch. */
@@ -255,6 +283,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       exchange.status !== previous.status ||
       exchange.destinationWorkload !== previous.destinationWorkload ||
       exchange.sourcePrincipal !== previous.sourcePrincipal ||
+      exchange.destinationPrincipal !== previous.destinationPrincipal ||
       exchange.request.method !== previous.request.method ||
       exchange.grpcStatus !== previous.grpcStatus ||
       exchange.destinationService !== previous.destinationService ||
@@ -276,6 +305,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       inbound ? unknownLabel : own.workload,
       inbound ? (exchange.sourcePrincipal ?? unknownLabel) : own.spiffeId,
       inbound ? own.workload : (exchange.destinationWorkload ?? unknownLabel),
+      inbound ? own.spiffeId : (exchange.destinationPrincipal ?? unknownLabel),
       exchange.destinationService ?? unknownLabel,
       exchange.route?.name ?? unknownLabel,
       namedMethods.has(method) ? method : otherMethodLabel,

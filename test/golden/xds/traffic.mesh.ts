@@ -20,9 +20,10 @@ export const golden: GoldenCase = {
           circuitBreaker: { maxConnections: 10, maxPendingRequests: Infinity, maxRequests: 100 },
           outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
           adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrencySchema.parse({ maxConcurrencyLimit: 200 })),
+          callerLimits: { maxRequests: 20 },
           hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
           retry: { attempts: 3, statusCodes: [503], grpcStatuses: [14], backoffMs: 25 },
-          timeouts: { requestMs: 10_000, backendRequestMs: 2_000 },
+          timeouts: { requestMs: 10_000, backendRequestMs: 2_000, idleMs: 0 },
           retryConstraint: { percent: 10, intervalMs: 5_000, minRetries: 1, minIntervalMs: 1_000 },
         },
       },
@@ -55,7 +56,12 @@ export const golden: GoldenCase = {
     })
     .service('default', 'prices', {
       workloads: ['web'],
-      servicePort: { traffic: { loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 } } },
+      servicePort: {
+        traffic: {
+          loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 },
+          sessionPersistence: { carrier: 'header', name: 'x-place', idleTimeoutMs: 60_000 },
+        },
+      },
     })
     .service('default', 'tickets', {
       workloads: ['web'],

@@ -78,6 +78,7 @@ const { url } = await startControlApi(
       revoke: () => Promise.resolve(false),
     },
     workloadStatuses,
+    registerReadApi: () => undefined,
     renderMetrics: () => 'heddle_revocations 0\n',
     authority: {
       status: () => ({ trustDomain: 'mesh.local', certificates: [], revocations: [], jwtKeys: [] }),

@@ -1,0 +1,71 @@
+// What a running mesh tells the control plane: metrics that proxies stream, and changes that become events. Part of its composition root.
+import type { ProxyStatus } from '../contracts/control-api.ts'
+import type { WorkloadStatus } from '../contracts/desired-state.ts'
+import type { Problem } from '../contracts/problem.ts'
+import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import { MetricsService } from '../control/telemetry/metrics-service.ts'
+import {
+  NoticedProblems,
+  NoticedProxies,
+  NoticedWorkloads,
+  noticedReports,
+} from '../control/telemetry/noticed-changes.ts'
+import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
+import { composeReports } from '../control/telemetry/reported-totals.ts'
+import { trafficReports } from '../control/telemetry/traffic-reports.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Watchable } from '../core/watchable.ts'
+
+export interface ObservedMeshOptions {
+  readonly clock: Clock
+  readonly traffic: ObservedTraffic
+  readonly events: MeshEvents
+  /** SPIFFE ID by node id. */
+  readonly proxies: () => ReadonlyMap<string, string>
+  readonly isRevoked: (spiffeId: string, notBeforeMs: number) => boolean
+}
+
+export interface MeshChanges {
+  readonly problems: Watchable<readonly Problem[]>
+  readonly workloads: Watchable<readonly WorkloadStatus[]>
+  /** Tells when `proxyStatuses` may say something new. */
+  readonly proxies: Watchable<unknown>
+  readonly proxyStatuses: () => readonly ProxyStatus[]
+}
+
+export class ObservedMesh {
+  readonly certificates: ProxyCertificates = new ProxyCertificates()
+  readonly metrics: MetricsService
+  readonly #events: MeshEvents
+
+  constructor({ clock, traffic, events, proxies, isRevoked }: ObservedMeshOptions) {
+    this.#events = events
+    this.metrics = new MetricsService({
+      clock,
+      proxies,
+      isRevoked,
+      sink: (reporter) =>
+        composeReports(
+          trafficReports({ traffic, reports: (spiffeId) => this.metrics.reports(spiffeId) }, reporter),
+          noticedReports(events, reporter),
+          this.certificates.sink(reporter),
+        ),
+    })
+  }
+
+  /** Until the returned function is called. */
+  follow({ problems, workloads, proxies, proxyStatuses }: MeshChanges): () => void {
+    const noticedProblems = new NoticedProblems(this.#events, problems.value)
+    const noticedWorkloads = new NoticedWorkloads(this.#events)
+    const noticedProxies = new NoticedProxies(this.#events)
+    const unsubscribes = [
+      problems.subscribe((found) => noticedProblems.update(found)),
+      workloads.subscribe((statuses) => noticedWorkloads.update(statuses)),
+      proxies.subscribe(() => noticedProxies.update(proxyStatuses())),
+    ]
+    return () => {
+      for (const unsubscribe of unsubscribes) unsubscribe()
+    }
+  }
+}

@@ -1,0 +1,176 @@
+// What the read API says of a running mesh: to the page, to terminals and to whoever asks by OpenAPI. Every path starts with /v1.
+import type { MeshEvent } from './mesh-event.ts'
+import type { Problem } from './problem.ts'
+
+/** Milliseconds. */
+export interface DurationQuantiles {
+  readonly p50: number
+  readonly p90: number
+  readonly p95: number
+  readonly p99: number
+}
+
+/** Of the time that was asked about. */
+export interface Signals {
+  readonly requests: number
+  /** Answers of 500 and above, none at all, gRPC statuses for which the server is to blame, connections that could not be made. */
+  readonly failed: number
+  /** Absent without a request that took time. */
+  readonly durationMs?: DurationQuantiles
+}
+
+/** `failing`: one request of twenty failed, or nothing is ready. `degraded`: one of a hundred, or not all is ready. `idle`: no request. */
+export type Health = 'healthy' | 'degraded' | 'failing' | 'idle'
+
+export interface TopologyNode extends Signals {
+  /** "service/default/reviews", "workload/default/web", "gateway/default/public", "external/api.example.com", "outside". */
+  readonly id: string
+  /** `workload`: one that is behind no Service. `outside`: callers without a proxy of the mesh, or what is called that the mesh does not know. */
+  readonly kind: 'service' | 'workload' | 'gateway' | 'external' | 'outside'
+  /** Empty where there is none. */
+  readonly namespace: string
+  readonly name: string
+  /** "namespace/name" of the workloads behind it. */
+  readonly workloads: readonly string[]
+  /** How many of them are ready. */
+  readonly ready: number
+  readonly health: Health
+}
+
+/** Requests from one node to another, of all routes and workloads. */
+export interface TopologyEdge extends Signals {
+  readonly from: string
+  readonly to: string
+  readonly protocols: readonly ('http' | 'grpc' | 'tcp')[]
+  /** Of all its requests; `unknown`: no endpoint got any, or the connection is not looked into. */
+  readonly mtls: 'all' | 'some' | 'none' | 'unknown'
+  /** Requests by HTTP status, "0" for none; of gRPC by "grpc <status>"; of connections "opened" and "failed". */
+  readonly codes: Readonly<Record<string, number>>
+  readonly health: Health
+}
+
+export interface Topology {
+  readonly atMs: number
+  /** The signals are of so long before `atMs`: as asked, or since the control plane started. */
+  readonly windowMs: number
+  readonly revision: string
+  readonly nodes: readonly TopologyNode[]
+  readonly edges: readonly TopologyEdge[]
+}
+
+export interface WorkloadView extends Signals {
+  readonly namespace: string
+  readonly name: string
+  readonly spiffeId: string
+  /** As the supervisor says; absent when something else runs it. */
+  readonly state?: 'waiting' | 'starting' | 'ready' | 'failing' | 'stopping'
+  readonly reason?: string
+  readonly restarts: number
+  readonly zone: string
+  /** When its proxy's certificate ends, milliseconds since the Unix epoch; absent: it has not said. */
+  readonly certificateNotAfterMs?: number
+  readonly proxyConnected: boolean
+  /** Newest revision that its proxy runs all of. */
+  readonly proxyRevision?: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly document: DocumentPlace
+}
+
+export interface WorkloadList {
+  readonly windowMs: number
+  readonly workloads: readonly WorkloadView[]
+}
+
+/** Edges as proxies report them: by workload, route and protocol. */
+export interface EdgeList {
+  readonly edges: readonly EdgeView[]
+}
+
+export interface EdgeView extends Signals {
+  /** Whose proxy counted. `destination`: of callers that have no proxy that counts. */
+  readonly reporter: 'source' | 'gateway' | 'destination'
+  /** "namespace/name"; empty when it is not known, as all that follows. */
+  readonly source: string
+  /** SPIFFE ID. */
+  readonly sourcePrincipal: string
+  /** "reviews.default.svc.cluster.local". */
+  readonly service: string
+  /** "namespace/name" of the workload that answered. */
+  readonly workload: string
+  readonly route: string
+  readonly protocol: 'http' | 'grpc' | 'tcp'
+  readonly codes: Readonly<Record<string, number>>
+  /** Of the requests that an endpoint got, those with mutual TLS and those without. Connections of bytes are in neither. */
+  readonly mtls: number
+  readonly plaintext: number
+}
+
+/** Where something is written. */
+export interface DocumentPlace {
+  /** "TrafficPolicy/default/reviews". */
+  readonly id: string
+  readonly file?: string
+  readonly line?: number
+}
+
+export interface ServiceView extends Signals {
+  readonly id: string
+  readonly namespace: string
+  readonly name: string
+  readonly host: string
+  readonly external: boolean
+  readonly health: Health
+  readonly windowMs: number
+  readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: string }[]
+  readonly document: DocumentPlace
+  /** Routes and policies that name it. */
+  readonly policies: readonly DocumentPlace[]
+  readonly workloads: readonly WorkloadView[]
+  /** Edges that end here, and those that begin here. */
+  readonly callers: readonly TopologyEdge[]
+  readonly calls: readonly TopologyEdge[]
+}
+
+export interface Series {
+  readonly stepMs: number
+  readonly points: readonly SeriesPoint[]
+}
+
+export interface SeriesPoint extends Signals {
+  /** When it begins. */
+  readonly atMs: number
+}
+
+export interface EventList {
+  /** Oldest first. */
+  readonly events: readonly MeshEvent[]
+}
+
+export interface RevisionList {
+  /** Newest first. */
+  readonly revisions: readonly {
+    readonly revision: number
+    readonly atMs: number
+    readonly changed: readonly string[]
+  }[]
+}
+
+export interface ConfigurationView {
+  readonly revision: string
+  readonly problems: readonly Problem[]
+  readonly documents: readonly DocumentPlace[]
+}
+
+export interface SecurityView {
+  readonly windowMs: number
+  /** Edges with requests that came without mutual TLS. */
+  readonly plaintext: readonly TopologyEdge[]
+  /** Edges with requests that were refused (401, 403, gRPC 7 and 16), and how many. */
+  readonly refused: readonly { readonly from: string; readonly to: string; readonly requests: number }[]
+  readonly certificates: readonly {
+    /** "sidecar default/web", "gateway default/public", "root" or "intermediate". */
+    readonly holder: string
+    readonly spiffeId?: string
+    readonly notAfterMs: number
+  }[]
+}

@@ -1,0 +1,167 @@
+// The answers of the read API as schemas: what its OpenAPI document says, and what tests hold its real answers against.
+import { z } from 'zod'
+
+import type { MeshEvent } from '../contracts/mesh-event.ts'
+import { problemCodes } from '../contracts/problem.ts'
+import type { Problem, ProblemCode } from '../contracts/problem.ts'
+import type {
+  ConfigurationView,
+  DocumentPlace,
+  EdgeList,
+  EventList,
+  RevisionList,
+  SecurityView,
+  Series,
+  ServiceView,
+  Topology,
+  TopologyEdge,
+  TopologyNode,
+  WorkloadList,
+  WorkloadView,
+} from '../contracts/read-api.ts'
+
+const count = z.int().nonnegative()
+const atMs = z.number().describe('Milliseconds since the Unix epoch.')
+const health = z.enum(['healthy', 'degraded', 'failing', 'idle'])
+const durationMs = z.strictObject({ p50: z.number(), p90: z.number(), p95: z.number(), p99: z.number() })
+const signals = { requests: count, failed: count, durationMs: durationMs.exactOptional() }
+const protocol = z.enum(['http', 'grpc', 'tcp'])
+const codes = z.record(z.string(), count)
+
+const node: z.ZodType<TopologyNode> = z.strictObject({
+  id: z.string(),
+  kind: z.enum(['service', 'workload', 'gateway', 'external', 'outside']),
+  namespace: z.string(),
+  name: z.string(),
+  workloads: z.array(z.string()),
+  ready: count,
+  ...signals,
+  health,
+})
+
+const edge: z.ZodType<TopologyEdge> = z.strictObject({
+  from: z.string(),
+  to: z.string(),
+  ...signals,
+  protocols: z.array(protocol),
+  mtls: z.enum(['all', 'some', 'none', 'unknown']),
+  codes,
+  health,
+})
+
+export const topologyAnswer: z.ZodType<Topology> = z.strictObject({
+  atMs,
+  windowMs: z.number(),
+  revision: z.string(),
+  nodes: z.array(node),
+  edges: z.array(edge),
+})
+
+export const edgesAnswer: z.ZodType<EdgeList> = z.strictObject({
+  edges: z.array(
+    z.strictObject({
+      reporter: z.enum(['source', 'gateway', 'destination']),
+      source: z.string(),
+      sourcePrincipal: z.string(),
+      service: z.string(),
+      workload: z.string(),
+      route: z.string(),
+      protocol,
+      ...signals,
+      codes,
+      mtls: count,
+      plaintext: count,
+    }),
+  ),
+})
+
+const place: z.ZodType<DocumentPlace> = z.strictObject({
+  id: z.string(),
+  file: z.string().exactOptional(),
+  line: z.int().exactOptional(),
+})
+
+const workload: z.ZodType<WorkloadView> = z.strictObject({
+  namespace: z.string(),
+  name: z.string(),
+  spiffeId: z.string(),
+  state: z.enum(['waiting', 'starting', 'ready', 'failing', 'stopping']).exactOptional(),
+  reason: z.string().exactOptional(),
+  restarts: count,
+  zone: z.string(),
+  certificateNotAfterMs: z.number().exactOptional(),
+  proxyConnected: z.boolean(),
+  proxyRevision: z.string().exactOptional(),
+  labels: z.record(z.string(), z.string()),
+  document: place,
+  ...signals,
+})
+
+export const workloadsAnswer: z.ZodType<WorkloadList> = z.strictObject({
+  windowMs: z.number(),
+  workloads: z.array(workload),
+})
+
+export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
+  id: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+  host: z.string(),
+  external: z.boolean(),
+  ...signals,
+  health,
+  windowMs: z.number(),
+  ports: z.array(z.strictObject({ name: z.string(), port: z.int(), protocol: z.string() })),
+  document: place,
+  policies: z.array(place),
+  workloads: z.array(workload),
+  callers: z.array(edge),
+  calls: z.array(edge),
+})
+
+export const seriesAnswer: z.ZodType<Series> = z.strictObject({
+  stepMs: z.number(),
+  points: z.array(z.strictObject({ atMs, ...signals })),
+})
+
+const event: z.ZodType<MeshEvent> = z.strictObject({
+  id: z.int(),
+  atMs,
+  kind: z.enum(['configuration', 'problem', 'workload', 'proxy', 'endpoint', 'certificate']),
+  severity: z.enum(['info', 'warning', 'error']),
+  subject: z.string().exactOptional(),
+  message: z.string(),
+  revision: z.string().exactOptional(),
+  documents: z.array(z.string()).exactOptional(),
+})
+
+export const eventsAnswer: z.ZodType<EventList> = z.strictObject({ events: z.array(event) })
+
+export const revisionsAnswer: z.ZodType<RevisionList> = z.strictObject({
+  revisions: z.array(z.strictObject({ revision: z.int(), atMs, changed: z.array(z.string()) })),
+})
+
+const problem: z.ZodType<Problem> = z.strictObject({
+  code: z.enum(Object.keys(problemCodes) as [ProblemCode, ...ProblemCode[]]),
+  severity: z.enum(['error', 'warning']),
+  message: z.string(),
+  hint: z.string().exactOptional(),
+  position: z.strictObject({ file: z.string(), line: z.int(), column: z.int() }).exactOptional(),
+  document: z.string().exactOptional(),
+  path: z.string().exactOptional(),
+})
+
+export const configurationAnswer: z.ZodType<ConfigurationView> = z.strictObject({
+  revision: z.string(),
+  problems: z.array(problem),
+  documents: z.array(place),
+})
+
+export const securityAnswer: z.ZodType<SecurityView> = z.strictObject({
+  windowMs: z.number(),
+  plaintext: z.array(edge),
+  refused: z.array(z.strictObject({ from: z.string(), to: z.string(), requests: count })),
+  certificates: z.array(
+    z.strictObject({ holder: z.string(), spiffeId: z.string().exactOptional(), notAfterMs: z.number() }),
+  ),
+})

@@ -1,0 +1,185 @@
+// What the read API says of a service, of workloads and of security, from what the control plane knows now.
+import type { DocumentView } from '../contracts/control-api.ts'
+import type {
+  DocumentPlace,
+  SecurityView,
+  ServiceView,
+  Topology,
+  TopologyEdge,
+  WorkloadList,
+  WorkloadView,
+} from '../contracts/read-api.ts'
+import { nodeId } from '../contracts/xds/names.ts'
+import type { NodeKind } from '../contracts/xds/names.ts'
+import { workloadSpiffeId } from '../control/api/desired-state.ts'
+import type { MeshService, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
+import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
+import type { ReadApiDeps } from './read-api-deps.ts'
+import { buildEdges, buildTopology, healthOf, readinessOf, signalsOf, worst } from './topology.ts'
+
+export class MeshViews {
+  readonly #deps: ReadApiDeps
+
+  constructor(deps: ReadApiDeps) {
+    this.#deps = deps
+  }
+
+  topology(askedMs: number): Topology {
+    const windowMs = this.#known(askedMs)
+    const { snapshot, traffic, statuses, clock } = this.#deps
+    const isReady = (workload: string): boolean => statuses.isReady(workload)
+    const isSupervised = statuses.list().length > 0
+    return buildTopology({ snapshot: snapshot(), traffic, isReady, isSupervised }, clock.nowMs(), windowMs)
+  }
+
+  workloads(askedMs: number): WorkloadList {
+    const windowMs = this.#known(askedMs)
+    return { windowMs, workloads: this.#workloads([...this.#deps.snapshot().workloads.values()], windowMs) }
+  }
+
+  /** Undefined: there is none. */
+  service(namespace: string, name: string, askedMs: number): ServiceView | undefined {
+    const windowMs = this.#known(askedMs)
+    const snapshot = this.#deps.snapshot()
+    const service = [...snapshot.services.values()].find((one) => one.namespace === namespace && one.name === name)
+    if (service === undefined) return undefined
+    const { traffic, clock } = this.#deps
+    const [fromMs, toMs] = [clock.nowMs() - windowMs, clock.nowMs()]
+    const id = serviceId(service)
+    const edges = buildEdges(traffic, nodeIds(snapshot, traffic, fromMs, toMs), fromMs, toMs)
+    const asked = traffic.groups(fromMs, toMs, ({ service: host }) => (host === service.host ? id : undefined)).get(id)
+    const behind = workloadsOf(service).flatMap((workload) => snapshot.workloads.get(workload) ?? [])
+    const workloads = this.#workloads(behind, windowMs, service.host)
+    const ready = workloads.filter((workload) => workload.state === 'ready').length
+    const supervised = workloads.some(({ state }) => state !== undefined)
+    return {
+      id,
+      namespace,
+      name,
+      host: service.host,
+      external: service.external,
+      ...signalsOf(asked),
+      health: worst(healthOf(asked), supervised ? readinessOf(ready, workloads.length) : 'idle'),
+      windowMs,
+      ports: service.ports.map(({ name: port, port: number, protocol }) => ({ name: port, port: number, protocol })),
+      document: placeOf(service.source),
+      policies: this.#policiesOf(service),
+      workloads,
+      callers: edges.filter(({ to }) => to === id),
+      calls: edges.filter(({ from }) => from === id),
+    }
+  }
+
+  documents(): DocumentPlace[] {
+    return this.#deps.documents().map(placeOfDocument)
+  }
+
+  security(askedMs: number): SecurityView {
+    const { proxyCertificates, authorityCertificates, snapshot } = this.#deps
+    const { edges, windowMs } = this.topology(askedMs)
+    const authority = authorityCertificates().map(({ role, notAfterMs }) => ({ holder: role, notAfterMs }))
+    const { workloads, gateways } = snapshot()
+    const of = (kind: NodeKind, holders: Iterable<string>): SecurityView['certificates'] =>
+      [...holders].flatMap((name) => {
+        const certificate = proxyCertificates.of(kind, name)
+        return certificate === undefined ? [] : [{ holder: `${kind} ${name}`, ...certificate }]
+      })
+    return {
+      windowMs,
+      plaintext: edges.filter(({ mtls }) => mtls === 'some' || mtls === 'none'),
+      refused: edges.flatMap((edge) => {
+        const requests = refusedOf(edge)
+        return requests > 0 ? [{ from: edge.from, to: edge.to, requests }] : []
+      }),
+      certificates: [...authority, ...of('sidecar', workloads.keys()), ...of('gateway', gateways.keys())].toSorted(
+        (a, b) => a.notAfterMs - b.notAfterMs,
+      ),
+    }
+  }
+
+  /** Rates would be too low in a time of which only a part is known. */
+  #known(askedMs: number): number {
+    const { clock, traffic } = this.#deps
+    return Math.max(1_000, Math.min(askedMs, clock.nowMs() - traffic.sinceMs))
+  }
+
+  /** `service`: only what callers asked of it counts. */
+  #workloads(workloads: readonly MeshWorkload[], windowMs: number, service?: string): WorkloadView[] {
+    const { traffic, clock, statuses, proxies, proxyCertificates, snapshot } = this.#deps
+    const answered = traffic.groups(clock.nowMs() - windowMs, clock.nowMs(), (series) =>
+      series.workload === '' || (service !== undefined && series.service !== service) ? undefined : series.workload,
+    )
+    const connected = new Map(proxies().map((proxy) => [proxy.id, proxy]))
+    return workloads.map((workload) => {
+      const { namespace, name, labels, source, locality } = workload
+      const key = `${namespace}/${name}`
+      const status = statuses.list().find((one) => one.kind === 'sidecar' && `${one.namespace}/${one.name}` === key)
+      const proxy = connected.get(nodeId('sidecar', namespace, name))
+      const certificate = proxyCertificates.of('sidecar', key)
+      return {
+        namespace,
+        name,
+        spiffeId: workloadSpiffeId(workload, snapshot()),
+        ...(status !== undefined && { state: status.state }),
+        ...(status?.message !== undefined && { reason: status.message }),
+        restarts: status?.restarts ?? 0,
+        zone: locality?.zone ?? '',
+        ...(certificate !== undefined && { certificateNotAfterMs: certificate.notAfterMs }),
+        proxyConnected: proxy?.connected === true,
+        ...(proxy?.ackedRevision !== undefined && { proxyRevision: proxy.ackedRevision }),
+        labels,
+        document: placeOf(source),
+        ...signalsOf(answered.get(key)),
+      }
+    })
+  }
+
+  /** Documents that name it as their target, parent or backend. */
+  #policiesOf(service: MeshService): DocumentPlace[] {
+    return this.#deps
+      .documents()
+      .filter((document) => names(document, service))
+      .map(placeOfDocument)
+  }
+}
+
+function names({ namespace, document }: DocumentView, service: MeshService): boolean {
+  const spec = document['spec']
+  if (typeof spec !== 'object' || spec === null) return false
+  const { targetRefs = [], parentRefs = [], rules = [] } = spec as Readonly<Record<string, unknown>>
+  const backends = listOf(rules).flatMap((rule) => listOf(rule['backendRefs']))
+  const kind = service.external ? 'ExternalService' : 'Service'
+  return [...listOf(targetRefs), ...listOf(parentRefs), ...backends].some(
+    (reference) =>
+      reference['kind'] === kind &&
+      reference['name'] === service.name &&
+      (reference['namespace'] ?? namespace) === service.namespace,
+  )
+}
+
+function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : []
+}
+
+function placeOf({
+  document,
+  file,
+  line,
+}: {
+  readonly document: string
+  readonly file?: string
+  readonly line?: number
+}): DocumentPlace {
+  return { id: document, ...(file !== undefined && { file }), ...(line !== undefined && { line }) }
+}
+
+function placeOfDocument({ kind, namespace, name, origin }: DocumentView): DocumentPlace {
+  const id = namespace === '' ? `${kind}/${name}` : `${kind}/${namespace}/${name}`
+  if (origin.kind === 'store') return { id }
+  const { file, line } = origin.position
+  return { id, file, line }
+}
+
+function refusedOf({ codes }: TopologyEdge): number {
+  return ['401', '403', 'grpc 7', 'grpc 16'].reduce((sum, code) => sum + (codes[code] ?? 0), 0)
+}

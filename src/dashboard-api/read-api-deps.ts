@@ -1,0 +1,24 @@
+// What the read API asks of the control plane; the composition root gives each from the part that owns it.
+import type { AuthorityCertificate, DocumentView, ProxyStatus } from '../contracts/control-api.ts'
+import type { Problem } from '../contracts/problem.ts'
+import type { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
+import type { ConfigurationRevision } from '../control/store/revisions.ts'
+import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import type { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
+import type { Clock } from '../core/clock.ts'
+
+export interface ReadApiDeps {
+  readonly clock: Clock
+  readonly snapshot: () => MeshSnapshot
+  readonly traffic: ObservedTraffic
+  readonly events: MeshEvents
+  readonly statuses: Pick<WorkloadStatuses, 'isReady' | 'list'>
+  readonly proxies: () => readonly ProxyStatus[]
+  readonly proxyCertificates: ProxyCertificates
+  readonly authorityCertificates: () => readonly AuthorityCertificate[]
+  readonly problems: () => readonly Problem[]
+  readonly documents: () => readonly DocumentView[]
+  readonly revisions: () => Promise<readonly ConfigurationRevision[]>
+}

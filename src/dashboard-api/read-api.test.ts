@@ -1,0 +1,249 @@
+import { fastify } from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import { describe, expect, it } from 'vitest'
+
+import { ManualClock } from '../../test/kit/manual-clock.ts'
+import { sampleService, sampleSnapshot, sampleWorkload } from '../../test/kit/sample-snapshot.ts'
+import type { SecurityView, ServiceView, Topology } from '../contracts/read-api.ts'
+import { requiredRole } from '../control/api/api-roles.ts'
+import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
+import type { ReadApiDeps } from './read-api-deps.ts'
+import { readRoutes, registerReadApi } from './read-api.ts'
+
+const within5Ms = [0, 0, 0, 1]
+
+function traffic(changes: Partial<TrafficSeries> = {}): TrafficSeries {
+  return {
+    reporter: 'source',
+    source: 'default/client',
+    sourcePrincipal: 'spiffe://mesh.local/ns/default/sa/client',
+    service: 'web.default.svc.cluster.local',
+    workload: 'default/web-1',
+    route: 'r',
+    protocol: 'http',
+    mtls: true,
+    code: '200',
+    grpcStatus: '',
+    ...changes,
+  }
+}
+
+interface Read {
+  readonly app: FastifyInstance
+  readonly deps: ReadApiDeps
+  readonly clock: ManualClock
+  readonly ask: <T>(url: string) => Promise<T>
+}
+
+/** client → web (two workloads) → store (one), and a gateway. */
+function reading(): Read {
+  const clock = new ManualClock()
+  const [port] = sampleService('web').ports
+  const behind = (...workloads: string[]) => [
+    {
+      ...port!,
+      endpoints: workloads.map((workload) => ({ kind: 'workload', workload, port: 9080, weight: 1 }) as const),
+    },
+  ]
+  const snapshot = sampleSnapshot(
+    ['client', 'web-1', 'web-2', 'store'].map((name) => sampleWorkload(name)),
+    [
+      sampleService('web', { ports: behind('default/web-1', 'default/web-2') }),
+      sampleService('store', { ports: behind('default/store') }),
+    ],
+  )
+  const statuses = new WorkloadStatuses()
+  const ready = ['client', 'web-1', 'store'].map((name) => ({ name, state: 'ready' }) as const)
+  statuses.replace(
+    [...ready, { name: 'web-2', state: 'failing', message: 'it ended with 1' } as const].map((one) => ({
+      kind: 'sidecar',
+      namespace: 'default',
+      restarts: 0,
+      ...one,
+    })),
+  )
+  const deps: ReadApiDeps = {
+    clock,
+    snapshot: () => snapshot,
+    traffic: new ObservedTraffic({ clock }),
+    events: new MeshEvents(clock),
+    statuses,
+    proxies: () => [{ id: 'sidecar~default~web-1', connected: true, sinceMs: 1, ackedRevision: '7' }],
+    proxyCertificates: new ProxyCertificates(),
+    authorityCertificates: () => [{ role: 'root', use: 'signing', serialNumber: 'A', notBeforeMs: 0, notAfterMs: 5 }],
+    problems: () => [
+      { code: 'HDL004', severity: 'error', message: 'unknown field', position: { file: 'a', line: 1, column: 2 } },
+    ],
+    documents: () => [
+      {
+        apiVersion: 'heddle.dev/v1alpha1',
+        kind: 'TrafficPolicy',
+        namespace: 'default',
+        name: 'web',
+        origin: { kind: 'file', position: { file: 'mesh.yaml', line: 7, column: 1 } },
+        document: { spec: { targetRefs: [{ kind: 'Service', name: 'web' }] } },
+        defaults: {},
+      },
+    ],
+    revisions: () => Promise.resolve([{ revision: 7, atMs: 3, changed: ['Service/default/web'] }]),
+  }
+  const app = fastify()
+  registerReadApi(app, deps)
+  const ask = async <T>(url: string): Promise<T> => {
+    const answer = await app.inject({ url })
+    expect(answer.statusCode, answer.body).toBe(200)
+    return answer.json<T>()
+  }
+  return { app, deps, clock, ask }
+}
+
+function someTraffic({ deps, clock }: Read): void {
+  for (let one = 0; one < 97; one++) deps.traffic.observed(traffic(), within5Ms)
+  for (let one = 0; one < 3; one++) deps.traffic.observed(traffic({ code: '503' }), within5Ms)
+  deps.traffic.observed(
+    traffic({
+      source: 'default/web-1',
+      service: 'store.default.svc.cluster.local',
+      workload: 'default/store',
+      mtls: false,
+      code: '403',
+    }),
+    within5Ms,
+  )
+  deps.traffic.observed(traffic({ reporter: 'gateway', source: 'default/public' }), within5Ms)
+  deps.traffic.observed(
+    traffic({ reporter: 'destination', source: '', sourcePrincipal: '', service: '', mtls: false }),
+    within5Ms,
+  )
+  deps.events.add({
+    kind: 'workload',
+    severity: 'error',
+    subject: 'Workload/default/web-2',
+    message: 'it ended with 1',
+  })
+  deps.proxyCertificates
+    .sink({ kind: 'sidecar', name: 'default/web-1', spiffeId: 'spiffe://mesh.local/ns/default/sa/web-1' })
+    .measured('heddle_certificate_expiry_timestamp_seconds', {}, 1_700_003_600)
+  clock.advance(1_000)
+}
+
+describe('the read API', () => {
+  it('answers as its OpenAPI document says, with traffic and without', async () => {
+    for (const prepare of [() => undefined, someTraffic]) {
+      const read = reading()
+      prepare(read)
+      const { paths } = await read.ask<{ paths: Record<string, unknown> }>('/v1/openapi.json')
+      const routes = readRoutes(read.deps)
+      expect(Object.keys(paths)).toHaveLength(routes.length)
+      for (const { path, answer } of routes) {
+        const url = path.replace(':namespace', 'default').replace(':name', 'web')
+        const period = /edges|series/.test(url)
+          ? `?fromMs=${read.clock.nowMs() - 60_000}&toMs=${read.clock.nowMs()}`
+          : ''
+        const found = await read.ask(`${url}${period}`)
+        expect(answer.safeParse(found).error, url).toBeUndefined()
+      }
+    }
+  })
+
+  it('says who calls whom, with how well it goes', async () => {
+    const read = reading()
+    someTraffic(read)
+    const { nodes, edges } = await read.ask<Topology>('/v1/topology?windowMs=60000')
+    const edge = (from: string, to: string) => edges.find((one) => one.from === from && one.to === to)
+    expect(edge('workload/default/client', 'service/default/web')).toMatchObject({
+      requests: 100,
+      failed: 3,
+      mtls: 'all',
+      health: 'degraded',
+      codes: { '200': 97, '503': 3 },
+      protocols: ['http'],
+    })
+    expect(edge('service/default/web', 'service/default/store')).toMatchObject({ requests: 1, mtls: 'none' })
+    expect(edge('gateway/default/public', 'service/default/web')).toMatchObject({ requests: 1, health: 'healthy' })
+    expect(edge('outside', 'service/default/web')).toMatchObject({ requests: 1, mtls: 'none' })
+    const node = (id: string) => nodes.find((one) => one.id === id)
+    expect(node('service/default/web')).toMatchObject({ requests: 102, failed: 3, ready: 1, health: 'degraded' })
+    expect(node('service/default/store')).toMatchObject({ ready: 1, health: 'healthy' })
+    expect(node('workload/default/client')).toMatchObject({ kind: 'workload', health: 'idle' })
+    expect(nodes.map(({ id }) => id)).toContain('outside')
+  })
+
+  it('shows a service with its workloads, callers, and what is written about it', async () => {
+    const read = reading()
+    someTraffic(read)
+    const service = await read.ask<ServiceView>('/v1/services/default/web')
+    expect(service.workloads).toMatchObject([
+      {
+        name: 'web-1',
+        requests: 101,
+        failed: 3,
+        state: 'ready',
+        proxyConnected: true,
+        proxyRevision: '7',
+        certificateNotAfterMs: 1_700_003_600_000,
+      },
+      { name: 'web-2', requests: 0, state: 'failing', reason: 'it ended with 1' },
+    ])
+    expect(service.callers.map(({ from }) => from).toSorted()).toEqual([
+      'gateway/default/public',
+      'outside',
+      'workload/default/client',
+    ])
+    expect(service.calls.map(({ to }) => to)).toEqual(['service/default/store'])
+    expect(service.policies).toEqual([{ id: 'TrafficPolicy/default/web', file: 'mesh.yaml', line: 7 }])
+    expect((await read.app.inject('/v1/services/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('says what comes in plaintext, what is refused, and whose certificate ends first', async () => {
+    const read = reading()
+    someTraffic(read)
+    const { plaintext, refused, certificates } = await read.ask<SecurityView>('/v1/security')
+    expect(plaintext.map(({ from, to }) => `${from} ${to}`).toSorted()).toEqual([
+      'outside service/default/web',
+      'service/default/web service/default/store',
+    ])
+    expect(refused).toEqual([{ from: 'service/default/web', to: 'service/default/store', requests: 1 }])
+    expect(certificates.map(({ holder }) => holder)).toEqual(['root', 'sidecar default/web-1'])
+  })
+
+  it('has signals over time, of a service or a workload', async () => {
+    const read = reading()
+    someTraffic(read)
+    const nowMs = read.clock.nowMs()
+    const period = `fromMs=${nowMs - 10_000}&toMs=${nowMs}&stepMs=1000`
+    const { points } = await read.ask<{ points: { atMs: number; requests: number }[] }>(
+      `/v1/series?${period}&service=default/web`,
+    )
+    expect(points).toHaveLength(10)
+    expect(points.at(-1)).toMatchObject({ atMs: nowMs - 1_000, requests: 101 })
+    const { points: store } = await read.ask<{ points: { requests: number }[] }>(
+      `/v1/series?${period}&workload=default/store`,
+    )
+    expect(store.at(-1)).toMatchObject({ requests: 1 })
+  })
+
+  it.each([
+    '/v1/topology?windowMs=5',
+    '/v1/topology?windowMs=NaN',
+    '/v1/topology?window=60s',
+    '/v1/series?fromMs=0&toMs=9000000&stepMs=1000',
+    '/v1/series?fromMs=0&toMs=1000&service=web',
+    '/v1/events?most=1000000',
+    '/v1/live?windowMs=x',
+  ])('refuses %s', async (url) => {
+    const { app } = reading()
+    const answer = await app.inject({ url })
+    expect(answer.statusCode).toBe(400)
+  })
+
+  it('is for viewers', () => {
+    for (const { path } of readRoutes(reading().deps)) expect(requiredRole('GET', path)).toBe('viewer')
+    expect(requiredRole('GET', '/v1/live')).toBe('viewer')
+    expect(requiredRole('GET', '/v1/openapi.json')).toBe('viewer')
+  })
+})

@@ -1,0 +1,141 @@
+// The routes of the read API: what a mesh looks like now and has looked like. One table makes the routes and their OpenAPI document.
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+
+import { serviceHost } from '../contracts/xds/names.ts'
+import { ApiFailure } from '../control/api/api-failure.ts'
+import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import {
+  configurationAnswer,
+  edgesAnswer,
+  eventsAnswer,
+  revisionsAnswer,
+  securityAnswer,
+  seriesAnswer,
+  serviceAnswer,
+  topologyAnswer,
+  workloadsAnswer,
+} from './answers.ts'
+import { registerLiveStream } from './live-stream.ts'
+import { MeshViews } from './mesh-views.ts'
+import { openApiDocument } from './open-api.ts'
+import type { ReadApiDeps } from './read-api-deps.ts'
+import type { ReadRoute } from './read-route.ts'
+
+const minuteMs = 60_000
+const longestMs = 6 * 3_600_000
+const mostPoints = 1_000
+const windowMs = z.coerce.number().int().min(1_000).max(longestMs).default(minuteMs)
+const ofWindow = z.strictObject({ windowMs: windowMs.describe('How long before now.') })
+const qualifiedName = z.string().regex(/^[^/]{1,253}\/[^/]{1,253}$/, 'must be namespace/name')
+const time = z.coerce.number().nonnegative().describe('Milliseconds since the Unix epoch.')
+const ofPeriod = z.strictObject({ fromMs: time, toMs: time })
+const ofSeries = z.strictObject({
+  fromMs: time,
+  toMs: time,
+  stepMs: z.coerce.number().int().min(1_000).max(longestMs).default(1_000),
+  service: qualifiedName.optional().describe('What callers asked of that Service, "namespace/name".'),
+  workload: qualifiedName.optional().describe('What that workload answered, "namespace/name".'),
+})
+const ofEvents = z.strictObject({
+  afterId: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('Only those that came after the one with that id.'),
+  most: z.coerce.number().int().min(1).max(5_000).default(500),
+})
+const nothing = z.strictObject({})
+
+export function readRoutes(deps: ReadApiDeps): readonly ReadRoute[] {
+  const views = new MeshViews(deps)
+  return [
+    route('/v1/topology', 'Who calls whom, and how well it goes.', ofWindow, topologyAnswer, (query) =>
+      views.topology(query.windowMs),
+    ),
+    route('/v1/edges', 'Requests of a period, as proxies have counted them.', ofPeriod, edgesAnswer, (query) => ({
+      edges: deps.traffic.edges(query.fromMs, query.toMs),
+    })),
+    route(
+      '/v1/services/:namespace/:name',
+      'A Service: its signals, workloads, callers, and what is written about it.',
+      ofWindow,
+      serviceAnswer,
+      (query, { namespace = '', name = '' }) => views.service(namespace, name, query.windowMs),
+    ),
+    route('/v1/workloads', 'All workloads.', ofWindow, workloadsAnswer, (query) => views.workloads(query.windowMs)),
+    route(
+      '/v1/series',
+      'Signals over time: of all traffic, a Service or a workload.',
+      ofSeries,
+      seriesAnswer,
+      (query) => series(deps, query),
+    ),
+    route('/v1/events', 'What happened, oldest first.', ofEvents, eventsAnswer, (query) => ({
+      events: deps.events.list(query),
+    })),
+    route('/v1/configuration', 'Documents in force, and what is wrong with any.', nothing, configurationAnswer, () => ({
+      revision: deps.snapshot().revision,
+      problems: deps.problems(),
+      documents: views.documents(),
+    })),
+    route('/v1/revisions', 'Revisions of the configuration, newest first.', nothing, revisionsAnswer, async () => ({
+      revisions: (await deps.revisions()).slice(0, mostPoints),
+    })),
+    route('/v1/security', 'Plaintext, refused requests, and certificates.', ofWindow, securityAnswer, (query) =>
+      views.security(query.windowMs),
+    ),
+  ]
+}
+
+/** On an app whose door and tokens stand before it. */
+export function registerReadApi(app: FastifyInstance, deps: ReadApiDeps): void {
+  const routes = readRoutes(deps)
+  for (const { path, query: schema, handle } of routes) {
+    app.get<{ Params: Record<string, string> }>(path, async ({ query, params }) => {
+      const answer = await handle(parseQuery(schema, query), params)
+      if (answer !== undefined) return answer
+      throw new ApiFailure(404, { code: 'not-found', message: `there is no ${Object.values(params).join('/')}` })
+    })
+  }
+  const document = openApiDocument(routes)
+  app.get('/v1/openapi.json', () => document)
+  registerLiveStream(app, deps, (query) => parseQuery(ofWindow, query).windowMs)
+}
+
+function parseQuery<Q extends z.ZodObject>(schema: Q, query: unknown): z.output<Q> {
+  const { success, data, error } = schema.safeParse(query)
+  if (success) return data
+  const [issue] = error.issues
+  const message = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'bad query'}`
+  throw new ApiFailure(400, { code: 'bad-request', message, hint: 'see /v1/openapi.json' })
+}
+
+function series(
+  { traffic }: ReadApiDeps,
+  { fromMs, toMs, stepMs, service, workload }: z.output<typeof ofSeries>,
+): unknown {
+  if (toMs - fromMs > mostPoints * stepMs) {
+    const message = `that is more than ${mostPoints} points: ask for less time or a greater stepMs`
+    throw new ApiFailure(400, { code: 'bad-request', message })
+  }
+  const [namespace = '', name = ''] = service?.split('/') ?? []
+  const host = service === undefined ? undefined : serviceHost(name, namespace)
+  const fits = (one: TrafficSeries): boolean =>
+    (host === undefined || one.service === host) && (workload === undefined || one.workload === workload)
+  const points = traffic
+    .points(fromMs, toMs, stepMs, fits)
+    .map(({ startMs, ...signals }) => ({ atMs: startMs, ...signals }))
+  return { stepMs, points }
+}
+
+function route<Q extends z.ZodObject>(
+  path: string,
+  summary: string,
+  query: Q,
+  answer: z.ZodType,
+  handle: (query: z.output<Q>, parameters: Readonly<Record<string, string>>) => unknown,
+): ReadRoute {
+  return { path, summary, query, answer, handle: handle as ReadRoute['handle'] }
+}

@@ -1,15 +1,27 @@
 // Filters that change requests and responses, in a running mesh: on rules, in front of workloads and at a gateway, by HTTP/1.1 and HTTP/2.
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { Server } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, it } from 'node:test'
+
+import { status } from '@grpc/grpc-js'
+import { exportJWK, SignJWT } from 'jose'
 
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
+import { GrpcCaller } from '../kit/grpc-caller.ts'
 import { runCommand } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+
+const issuer = 'https://issuer.example'
+const key = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+
+async function keySet(): Promise<string> {
+  return JSON.stringify({ keys: [{ ...(await exportJWK(key.publicKey)), kid: 'one' }] })
+}
 
 let mesh: RunningMesh
 let file = ''
@@ -29,7 +41,7 @@ const rule = (path: string, ...filters: string[]): string => `
       backendRefs: [{ name: app, port: 80 }]`
 
 before(async () => {
-  const [port = 0, gatewayPort = 0] = await freePorts(2)
+  const [port = 0, gatewayPort = 0, grpcPort = 0] = await freePorts(3)
   gateway = `127.0.0.1:${gatewayPort}`
   application = await listenOn(
     port,
@@ -57,6 +69,34 @@ apiVersion: heddle.dev/v1alpha1
 kind: Workload
 metadata: { name: caller }
 spec: { serviceAccount: caller }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: calls }
+spec: { selector: { app: calls }, ports: [{ name: grpc, port: 7070, targetPort: grpc }] }
+---
+apiVersion: heddle.dev/v1alpha1
+kind: Workload
+metadata: { name: calls, labels: { app: calls } }
+spec:
+  ports: [{ name: grpc, port: ${grpcPort} }]
+  command: [node, ${JSON.stringify(join(import.meta.dirname, '../kit/grpc-application.ts'))}]
+  env: { PORT: '${grpcPort}', NAME: calls }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: { name: calls }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: calls }]
+  rules:
+    - matches: [{ method: { service: calls.Calls, method: Say } }]
+      filters: [{ type: ExtensionRef, extensionRef: { group: heddle.dev, kind: Filter, name: second } }]
+      backendRefs: [{ name: calls, port: 7070 }]
+    - matches: [{ method: { service: calls.Calls, method: Hold } }]
+      filters: [{ type: ExtensionRef, extensionRef: { group: heddle.dev, kind: Filter, name: maintenance } }]
+    - matches: [{ method: { service: calls.Calls, method: Try } }]
+      filters: [{ type: ExtensionRef, extensionRef: { group: heddle.dev, kind: Filter, name: nobody } }]
+      backendRefs: [{ name: calls, port: 7070 }]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -88,6 +128,21 @@ spec: { gatewayClassName: heddle, listeners: [{ name: http, port: ${gatewayPort}
     request: { set: [{ name: x-edge, value: '%REQ(:authority)%' }] }
     response: { set: [{ name: strict-transport-security, value: max-age=31536000 }] }`,
       ),
+      filter(
+        'tenant',
+        `
+  targetRefs: [{ kind: Service, name: app }]
+  transformation:
+    request: { set: [{ name: x-tenant, value: '%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:payload:realm:tenant)%' }] }`,
+      ),
+      `
+apiVersion: heddle.dev/v1alpha1
+kind: RequestAuthentication
+metadata: { name: app }
+spec:
+  targetRefs: [{ kind: Service, name: app }]
+  jwtRules: [{ issuer: ${issuer}, jwks: '${await keySet()}' }]
+---`,
       filter(
         'maintenance',
         `
@@ -180,6 +235,19 @@ it('has all requests of a workload pass its filters, and knows who calls', async
   assert.match(String(received(await throughGateway('/plain')).headers['x-caller']), /sa\/gateway_public$/)
 })
 
+it('passes on a claim of a verified token, and what a caller says of itself never', async () => {
+  const token = await new SignJWT({ realm: { tenant: 'acme' } })
+    .setIssuer(issuer)
+    .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+    .sign(key.privateKey)
+  for (const ask of [throughMesh, throughGateway]) {
+    const known = await ask('/plain', '-H', `authorization: Bearer ${token}`, '-H', 'x-tenant: other')
+    assert.equal(received(known).headers['x-tenant'], 'acme')
+    const unknown = await ask('/plain', '-H', 'x-tenant: other')
+    assert.equal(received(unknown).headers['x-tenant'], undefined)
+  }
+})
+
 it('has all requests of a gateway pass its filters, and its own answers too, by HTTP/1.1 and HTTP/2', async () => {
   for (const version of ['--http1.1', '--http2-prior-knowledge']) {
     const answer = await throughGateway('/plain', version)
@@ -217,6 +285,19 @@ it('rewrites path, query and host by template, and lets no part of a path make a
 
 it('rewrites by regular expression', async () => {
   assert.equal(received(await throughMesh('/x/x12/x3?x4')).url, '/x/y/12/y/3?x4')
+})
+
+it('does all that for gRPC', async () => {
+  const caller = new GrpcCaller(mesh.workload('caller').services.find(({ name }) => name === 'calls')?.address ?? '')
+  try {
+    const said = await caller.say('x', { timeoutMs: 5_000 })
+    assert.equal(said.code, status.OK)
+    assert.match(String(said.head?.get('x-status')), /^200 from/)
+    assert.equal((await caller.say('x', { timeoutMs: 5_000 }, 'Hold')).code, status.UNAVAILABLE)
+    assert.equal((await caller.say('x', { timeoutMs: 5_000 }, 'Try')).code, status.UNAVAILABLE)
+  } finally {
+    caller.close()
+  }
 })
 
 it('answers with an error where a filter is missing, says where, and serves again with it', async () => {

@@ -18,6 +18,7 @@ import { matchEverything, toRouteMatchSpec } from '../../policies/route-match/ro
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import { toSessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.schema.ts'
 import { toTimeoutsSpec } from '../../policies/timeouts/timeouts.schema.ts'
+import { asksAboutCaller } from '../../policies/transformation/transformation.schema.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { GrpcRouteRule, HttpRouteRule, RouteFilter } from '../model/route-kinds.ts'
 import type { FieldPath } from '../model/yaml-text.ts'
@@ -254,6 +255,14 @@ class References {
         continue
       }
       const { id, spec } = resolved.filter
+      if (
+        this.#parentNamespace !== undefined &&
+        spec.transformation !== undefined &&
+        asksAboutCaller(spec.transformation)
+      )
+        this.problems.push(
+          documentProblem(this.#document, 'HDL010', 'warning', [...at, 'name'], unknownCaller(id), besideCaller),
+        )
       const decides =
         spec.directResponse !== undefined ? 'answer' : spec.urlRewrite !== undefined ? 'rewrite' : undefined
       const other = decides === undefined ? undefined : taken.get(decides)
@@ -277,6 +286,12 @@ class References {
     this.fault ??= fault
   }
 }
+
+function unknownCaller(filter: string): string {
+  return `${filter} asks about the caller's certificate or token: mesh routes are served beside the caller, where neither is shown`
+}
+
+const besideCaller = 'Attach it to the Service by targetRefs, or to a route of a Gateway.'
 
 /** Each type but RequestMirror occurs at most once in a list. */
 function filterFields(filters: readonly RouteFilter[]): Omit<RouteFilter, 'type'> {

@@ -71,6 +71,15 @@ export const transformationSchema: z.ZodType<Transformation> = z
       ctx.issues.push(ruleIssue(ctx.value, [], 'one of "request" and "response" must be given', 'HDL006'))
   })
 
+/** Whether values are made of what only the proxy knows that the caller has shown itself to: its certificate, its token. */
+export function asksAboutCaller({ request, response }: Transformation): boolean {
+  const lines = [request, response].flatMap((changes) => [...(changes?.set ?? []), ...(changes?.add ?? [])])
+  return lines.some(({ value }) => {
+    const parsed = parseHeaderValue(value)
+    return !('message' in parsed) && parsed.some(({ kind }) => kind === 'caller' || kind === 'claim')
+  })
+}
+
 const nothing: HeaderModifierSpec = { set: [], add: [], remove: [] }
 
 export function toTransformationSpec({ request, response }: Transformation): TransformationSpec {

@@ -42,6 +42,8 @@ export class Application {
   #lines = new RingBuffer<string>(shownLines)
   #watch: PortWatch | undefined
   #deadline: Timer | undefined
+  /** Why it was made to end. */
+  #endedFor: string | undefined
   #status: ApplicationStatus = { state: 'starting', restarts: 0 }
 
   constructor(deps: ApplicationDeps, desired: DesiredApplication, ports: readonly WatchedPort[]) {
@@ -67,6 +69,14 @@ export class Application {
 
   get pid(): number | undefined {
     return this.#process.pid
+  }
+
+  /** It is drained as when it stops, and started again. */
+  restart(why: string): void {
+    this.#endWatch()
+    this.#endedFor = why
+    this.#fail(`${why}; it is being started again`)
+    this.#process.end(applicationGraceMs)
   }
 
   async stop(): Promise<void> {
@@ -111,7 +121,9 @@ export class Application {
   #ended({ reason, cause, restartInMs }: ProcessEnd): void {
     this.#endWatch()
     const code = cause instanceof PortTakenError ? 'HDL011' : undefined
-    this.#fail(`${reason}; next try in ${formatAge(restartInMs)}`, this.#status.restarts + 1, code)
+    const why = this.#endedFor ?? reason
+    this.#endedFor = undefined
+    this.#fail(`${why}; next try in ${formatAge(restartInMs)}`, this.#status.restarts + 1, code)
   }
 
   #fail(message: string, restarts = this.#status.restarts, code?: ProblemCode): void {

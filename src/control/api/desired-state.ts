@@ -43,6 +43,7 @@ function workloadSidecar(
     ...(workload.locality === undefined ? {} : { locality: workload.locality }),
     applicationPorts: workload.ports.map(({ port }) => ({ host: workload.address, port })),
     ...(workload.readiness === undefined ? {} : { readiness: workload.readiness }),
+    ...(workload.liveness === undefined ? {} : { liveness: workload.liveness }),
     ...(application === undefined ? {} : { application }),
     ...(workload.unix === undefined ? {} : { unix: workload.unix }),
   }

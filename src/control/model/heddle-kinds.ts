@@ -13,8 +13,8 @@ import { checkTrustDomains, federationSchema } from '../../policies/federation/f
 import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
-import { readinessProbeSchema } from '../../policies/health-checks/health-checks.schema.ts'
-import type { ReadinessProbe } from '../../policies/health-checks/health-checks.schema.ts'
+import { livenessProbeSchema, probeSchema } from '../../policies/health-checks/health-checks.schema.ts'
+import type { Probe } from '../../policies/health-checks/health-checks.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
 import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
 import {
@@ -40,7 +40,9 @@ export interface WorkloadSpec {
   readonly address: string
   readonly ports: readonly { readonly name?: string; readonly port: number; readonly appProtocol?: string }[]
   /** Asked by whoever supervises it. Absent: it is ready when its ports accept connections. */
-  readonly readinessProbe?: ReadinessProbe
+  readonly readinessProbe?: Probe
+  /** Asked by the same: what fails it is started again. */
+  readonly livenessProbe?: Probe
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Absent: the folder of the file. */
@@ -125,7 +127,8 @@ const workloadSpecSchema = z.strictObject({
           ctx.issues.push(ruleIssue(port, [index, 'port'], `port ${port} occurs twice`, 'HDL007'))
     })
     .default([]),
-  readinessProbe: readinessProbeSchema.exactOptional(),
+  readinessProbe: probeSchema.exactOptional(),
+  livenessProbe: livenessProbeSchema.exactOptional(),
   command: z.array(z.string()).min(1).exactOptional(),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'the name of an environment variable'), z.string())

@@ -1,6 +1,6 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
-import type { HealthCheckSpec, ReadinessSpec } from '../../contracts/health-check.ts'
+import type { HealthCheckSpec, ProbeSpec } from '../../contracts/health-check.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
@@ -103,7 +103,9 @@ export interface MeshWorkload {
   /** Which processes its Workload API serves. */
   readonly unix?: UnixRegistration
   /** Absent: it is ready when its ports accept connections. */
-  readonly readiness?: ReadinessSpec
+  readonly readiness?: ProbeSpec
+  /** When `up` is to start it again. Absent: when it ends. */
+  readonly liveness?: ProbeSpec
   /** Hosts and ports of the Services with a loopback listener: those of its namespace and those that `spec.uses` names. */
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly security: AppliedSecurity

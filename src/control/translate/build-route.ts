@@ -1,4 +1,6 @@
 // MeshRoute → Envoy route, and the route configurations that hold them.
+import { isDeepStrictEqual } from 'node:util'
+
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type { SourceLocation } from '../../contracts/decision-record.ts'
@@ -28,6 +30,7 @@ import { encodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { encodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
 import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
+import type { RouteDefaults } from '../../policies/route-defaults.xds.ts'
 import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import { encodeSessionPersistence } from '../../policies/session-persistence/session-persistence.xds.ts'
@@ -202,8 +205,9 @@ function buildForward(
   match: MeshRoute['match'],
   destinations: DestinationPolicies,
 ): MessageInitShape<typeof RouteActionSchema> {
-  const { perTryTimeout, ...bounds } = encodeTimeouts(action.timeouts)
-  const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
+  const defaults = defaultsOf(action, destinations)
+  const { perTryTimeout, ...bounds } = encodeTimeouts({ ...defaults?.timeouts, ...action.timeouts })
+  const retryPolicy = encodeRetryPolicy(action.retry ?? defaults?.retry, perTryTimeout)
   return {
     clusterSpecifier: encodeTrafficSplit(
       action.backends.map((backend) => {
@@ -231,6 +235,14 @@ function buildForward(
     ...bounds,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
+}
+
+/** A route has one of each for all its backends: said where they all say the same. Our proxies know those of the cluster that is chosen. */
+function defaultsOf({ backends }: ForwardAction, { keys }: DestinationPolicies): Partial<RouteDefaults> | undefined {
+  const [first, ...others] = backends
+    .filter(({ weight }) => weight > 0)
+    .map(({ host, port }) => (host === undefined ? undefined : keys.defaults(hostPort(host, port))))
+  return others.every((other) => isDeepStrictEqual(other, first)) ? first : undefined
 }
 
 /** A route has one list for all its backends. */

@@ -2,7 +2,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { DurationSchema } from '@bufbuild/protobuf/wkt'
 
-import type { RouteAction } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type {
+  RouteAction,
+  RouteAction_MaxStreamDurationSchema,
+} from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { HttpConnectionManager } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import type { TimeoutsSpec } from './timeouts.spec.ts'
@@ -15,6 +18,8 @@ const defaultRequestMs = 15_000
 export interface TimeoutsInit {
   readonly timeout: DurationInit
   readonly idleTimeout?: DurationInit
+  /** The same as `timeout` for gRPC clients, which do not read that (gRFC A31); to Envoy, of calls that say how long they wait. */
+  readonly maxStreamDuration?: MessageInitShape<typeof RouteAction_MaxStreamDurationSchema>
   readonly perTryTimeout?: DurationInit
 }
 
@@ -22,6 +27,7 @@ export function encodeTimeouts(spec: TimeoutsSpec): TimeoutsInit {
   const { requestMs = 0, backendRequestMs = 0, idleMs } = spec
   return {
     timeout: encodeDuration(requestMs),
+    ...(requestMs === 0 ? {} : { maxStreamDuration: { grpcTimeoutHeaderMax: encodeDuration(requestMs) } }),
     ...(idleMs === undefined ? {} : { idleTimeout: encodeDuration(idleMs) }),
     ...(backendRequestMs === 0 ? {} : { perTryTimeout: encodeDuration(backendRequestMs) }),
   }

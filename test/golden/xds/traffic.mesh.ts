@@ -4,7 +4,7 @@ import {
   toAdaptiveConcurrencySpec,
 } from '../../../src/policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
 import { defaultOutlierDetection } from '../../../src/policies/outlier-detection/outlier-detection.schema.ts'
-import { MeshBuilder } from '../../kit/mesh-builder.ts'
+import { forward, MeshBuilder, route } from '../../kit/mesh-builder.ts'
 import { node } from './golden-case.ts'
 import type { GoldenCase } from './golden-case.ts'
 
@@ -53,6 +53,14 @@ export const golden: GoldenCase = {
           },
         },
       },
+    })
+    .service('default', 'front', {
+      workloads: ['web'],
+      routes: [
+        route('as the destination', forward(['reviews'])),
+        route('its own', forward(['reviews'], { timeouts: { requestMs: 1_000 }, retry: { attempts: 1, statusCodes: [500], backoffMs: 5 } })),
+        route('not the same', forward(['reviews=1', 'carts=1'])),
+      ],
     })
     .service('default', 'prices', {
       workloads: ['web'],

@@ -133,6 +133,8 @@ export interface ServiceView extends Signals {
 
 export interface Series {
   readonly stepMs: number
+  /** Of what was before, the control plane knows nothing: it had not started. */
+  readonly knownSinceMs: number
   readonly points: readonly SeriesPoint[]
 }
 

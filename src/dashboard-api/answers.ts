@@ -121,6 +121,7 @@ export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
 
 export const seriesAnswer: z.ZodType<Series> = z.strictObject({
   stepMs: z.number(),
+  knownSinceMs: atMs,
   points: z.array(z.strictObject({ atMs, ...signals })),
 })
 

@@ -1,4 +1,4 @@
-// GET /v1/live: the topology every two seconds, and each event when it happens, as server-sent events.
+// GET /v1/live: the topology every two seconds, and each event after the one that is asked for, when it happens, as server-sent events.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 
 import { ApiFailure } from '../control/api/api-failure.ts'
@@ -8,12 +8,19 @@ import type { ReadApiDeps } from './read-api-deps.ts'
 
 const intervalMs = 2_000
 const mostStreams = 64
+const mostWaitingBytes = 8 * 1024 * 1024
 
-/** `windowMsOf` reads the query, or throws. */
+export interface LiveQuery {
+  readonly windowMs: number
+  /** Absent: only what happens from now on. */
+  readonly afterId?: number | undefined
+}
+
+/** `parse` reads the query, or throws. */
 export function registerLiveStream(
   app: FastifyInstance,
   deps: ReadApiDeps,
-  windowMsOf: (query: unknown) => number,
+  parse: (query: unknown) => LiveQuery,
 ): void {
   const views = new MeshViews(deps)
   const open = new Set<() => void>()
@@ -21,7 +28,7 @@ export function registerLiveStream(
     for (const close of open) close()
   })
   app.get('/v1/live', (request, reply) => {
-    const windowMs = windowMsOf(request.query)
+    const { windowMs, afterId } = parse(request.query)
     if (open.size >= mostStreams)
       throw new ApiFailure(503, { code: 'too-many-streams', message: `${mostStreams} streams are open already` })
     const send = startStream(reply)
@@ -31,6 +38,7 @@ export function registerLiveStream(
     }
     let timer: Timer | undefined
     show()
+    if (afterId !== undefined) for (const event of deps.events.list({ afterId })) send('event', event)
     const unsubscribe = deps.events.newest.subscribe((event) => send('event', event))
     const close = (): void => {
       open.delete(close)
@@ -43,13 +51,15 @@ export function registerLiveStream(
   })
 }
 
-/** What a slow reader cannot take is left out: the next topology makes up for it. */
-function startStream(reply: FastifyReply): (event: string, data: unknown) => void {
+/** A topology that a slow reader cannot take is left out: the next makes up for it. Who does not read at all has to come again. */
+function startStream(reply: FastifyReply): (event: 'topology' | 'event', data: unknown) => void {
   reply.hijack()
   const { raw } = reply
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
   raw.writeHead(200, { 'content-type': 'text/event-stream' })
   return (event, data) => {
-    if (!raw.writableNeedDrain && !raw.writableEnded) raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+    if (raw.writableEnded || raw.destroyed || (event === 'topology' && raw.writableNeedDrain)) return
+    raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+    if (raw.writableLength > mostWaitingBytes) raw.destroy()
   }
 }

@@ -46,6 +46,7 @@ const ofEvents = z.strictObject({
     .describe('Only those that came after the one with that id.'),
   most: z.coerce.number().int().min(1).max(5_000).default(500),
 })
+const ofLive = ofWindow.extend({ afterId: z.coerce.number().int().nonnegative().optional() })
 const nothing = z.strictObject({})
 
 export function readRoutes(deps: ReadApiDeps): readonly ReadRoute[] {
@@ -101,7 +102,7 @@ export function registerReadApi(app: FastifyInstance, deps: ReadApiDeps): void {
   }
   const document = openApiDocument(routes)
   app.get('/v1/openapi.json', () => document)
-  registerLiveStream(app, deps, (query) => parseQuery(ofWindow, query).windowMs)
+  registerLiveStream(app, deps, (query) => parseQuery(ofLive, query))
 }
 
 function parseQuery<Q extends z.ZodObject>(schema: Q, query: unknown): z.output<Q> {
@@ -127,7 +128,7 @@ function series(
   const points = traffic
     .points(fromMs, toMs, stepMs, fits)
     .map(({ startMs, ...signals }) => ({ atMs: startMs, ...signals }))
-  return { stepMs, points }
+  return { stepMs, knownSinceMs: traffic.sinceMs, points }
 }
 
 function route<Q extends z.ZodObject>(

@@ -43,7 +43,7 @@ export function LiveProvider({ windowMs, children }: { readonly windowMs: number
           // a control plane that began anew counts from one again
           setLive((before) => ({ ...before, events: [] }))
           add(events)
-          await readStream(`v1/live?windowMs=${windowMs}`, signal, (name, data) => {
+          await readStream(`v1/live?windowMs=${windowMs}&afterId=${events.at(-1)?.id ?? 0}`, signal, (name, data) => {
             if (name === 'topology') setLive((before) => ({ ...before, topology: data as Topology, state: 'live' }))
             else if (name === 'event') add([data as MeshEvent])
           })

@@ -162,11 +162,13 @@ function Charts({
 }) {
   const { times, rate, failing, success, p50, p90, p99 } = useMemo(() => {
     const perSecond = 1000 / series.stepMs
+    // what nobody knows is not nothing
+    const firstMs = series.knownSinceMs - series.stepMs
     const quantile = (name: 'p50' | 'p90' | 'p99') => series.points.map(({ durationMs }) => durationMs?.[name] ?? null)
     return {
       times: series.points.map(({ atMs }) => atMs / 1000),
-      rate: series.points.map(({ requests }) => requests * perSecond),
-      failing: series.points.map(({ failed }) => failed * perSecond),
+      rate: series.points.map(({ atMs, requests }) => (atMs < firstMs ? null : requests * perSecond)),
+      failing: series.points.map(({ atMs, failed }) => (atMs < firstMs ? null : failed * perSecond)),
       success: series.points.map(({ requests, failed }) =>
         requests === 0 ? null : ((requests - failed) / requests) * 100,
       ),

@@ -1,5 +1,6 @@
 // The picture of who calls whom. Places are found anew only when somebody comes or goes; signals change in place.
 import { Background, BackgroundVariant, Controls, MiniMap, ReactFlow } from '@xyflow/react'
+import type { EdgeChange, NodeChange } from '@xyflow/react'
 import { useMemo } from 'react'
 
 import type { Topology } from '../../../src/contracts/read-api.ts'
@@ -80,6 +81,10 @@ export function Graph({ topology, chosen, choose }: GraphProps) {
       deletable: false,
     }
   })
+  /** By keyboard: Enter on what has the focus. */
+  const follow = (changes: readonly (NodeChange<MeshNode> | EdgeChange<MeshEdge>)[]): void => {
+    for (const change of changes) if (change.type === 'select' && change.selected) choose(change.id)
+  }
   return (
     <ReactFlow
       nodes={shownNodes}
@@ -89,11 +94,8 @@ export function Graph({ topology, chosen, choose }: GraphProps) {
       onNodeClick={(_, { id }) => choose(id)}
       onEdgeClick={(_, { id }) => choose(id)}
       onPaneClick={() => choose(undefined)}
-      onSelectionChange={({ nodes: [node], edges: [edge] }) => {
-        // by keyboard: Enter on what has the focus
-        const id = node?.id ?? edge?.id
-        if (id !== undefined && id !== chosen) choose(id)
-      }}
+      onNodesChange={follow}
+      onEdgesChange={follow}
       onKeyDown={(event) => event.key === 'Escape' && choose(undefined)}
       nodesFocusable
       edgesFocusable

@@ -33,6 +33,7 @@ export const goals: readonly Goal[] = [
     { work: 'mtls-fixed-8000', metric: 'p50_us', peer, atMost: 0.9 },
     { work: 'mtls-fixed-8000', metric: 'p99_us', peer, atMost: 1 },
   ]),
+  { work: 'policies-64', metric: 'requests_per_s', peer: 'heddle', variant: 'heddle-all', atLeast: 0.85 },
   { work: 'grpc-unary-64', metric: 'requests_per_s', peer: 'nginx', atLeast: 1.5 },
   { work: 'grpc-unary-64', metric: 'requests_per_s', peer: 'haproxy-h2', atLeast: 1.5 },
   { work: 'tcp-throughput', metric: 'mb_per_s', peer: 'haproxy', atLeast: 1.2 },

@@ -14,6 +14,8 @@ export interface HeddleOptions {
   readonly tree: string
   /** A file of documents besides bench/mesh. */
   readonly documents?: string
+  /** What becomes of the documents of bench/mesh; absent: they stay as they are. */
+  readonly rewrite?: (text: string) => string
   readonly topologies?: readonly Topology[]
   /** For every process of the mesh. */
   readonly env?: Readonly<Record<string, string>>
@@ -85,8 +87,9 @@ export class Heddle implements ProxyUnderTest {
       SECURE: secure,
     }
     const files = { CERTIFICATE: certificates.server, KEY: certificates.serverKey }
-    const texts = documents(topology, this.#options.documents).map((file) =>
-      readFileSync(file, 'utf8')
+    const { documents: further, rewrite = (text: string): string => text } = this.#options
+    const texts = documents(topology, further).map((file) =>
+      rewrite(readFileSync(file, 'utf8'))
         .replaceAll(/\b([A-Z]+)_PORT\b/g, (_, name: string) => `${ports[name as keyof typeof ports]}`)
         .replaceAll(/\b([A-Z]+)_BASE64\b/g, (_, name: string) =>
           readFileSync(files[name as keyof typeof files], 'base64'),
@@ -130,6 +133,7 @@ function documents(topology: Topology, further: string | undefined): string[] {
   const needed: Readonly<Record<Topology, readonly string[]>> = {
     'plain-hop': ['mesh'],
     'mtls-hops': ['mesh'],
+    'policy-hops': ['mesh'],
     'grpc-hops': ['mesh', 'grpc'],
     'tcp-hop': ['tcp'],
     'tls-front': ['mesh', 'tls'],

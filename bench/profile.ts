@@ -1,10 +1,11 @@
-// `node bench/profile.ts [WORK] [--seconds N] [--top N]`: one work through Heddle alone, and the functions in which its proxies spend their time.
+// `node bench/profile.ts [WORK] [--seconds N] [--top N] [--policy NAME|all]`: one work through Heddle alone, and the functions in which its proxies spend their time.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { Heddle } from './heddle.ts'
+import { policyVariants } from './policies.ts'
 import type { Serving } from './proxy-under-test.ts'
 import { amount } from './report.ts'
 import { openSession } from './session.ts'
@@ -23,18 +24,27 @@ interface CpuProfile {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '5' }, top: { type: 'string', default: '30' } },
+  options: {
+    seconds: { type: 'string', default: '5' },
+    top: { type: 'string', default: '30' },
+    policy: { type: 'string' },
+  },
 })
 const name = positionals[0] ?? 'mtls-two-hops-64'
 const work = works.find((one) => one.name === name)
 if (work === undefined) throw new Error(`no such work: ${name}`)
+
+const rewrite = policyVariants.get(values.policy ?? '')
+if (values.policy !== undefined && rewrite === undefined)
+  throw new Error(`no such policy: ${values.policy}; there are ${[...policyVariants.keys()].join(', ')}`)
 
 const session = await openSession()
 const profiles = mkdtempSync(join(tmpdir(), 'heddle-profile-'))
 const proxies = join(profiles, 'proxies')
 mkdirSync(proxies)
 const env = { NODE_OPTIONS: `--cpu-prof --cpu-prof-interval 200 --cpu-prof-dir=${proxies}` }
-const heddle = new Heddle({ name: 'heddle', tree: join(import.meta.dirname, '..'), env }, session.bench)
+const tree = join(import.meta.dirname, '..')
+const heddle = new Heddle({ name: 'heddle', tree, env, ...(rewrite === undefined ? {} : { rewrite }) }, session.bench)
 let serving: Serving | undefined
 let pids: readonly number[] = []
 let measuredFromUs = 0

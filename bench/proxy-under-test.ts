@@ -1,5 +1,13 @@
 // What a proxy must offer to be measured: the shapes of service, and a running instance of one.
-export const topologies = ['plain-hop', 'mtls-hops', 'grpc-hops', 'tcp-hop', 'tls-front', 'memory'] as const
+export const topologies = [
+  'plain-hop',
+  'mtls-hops',
+  'policy-hops',
+  'grpc-hops',
+  'tcp-hop',
+  'tls-front',
+  'memory',
+] as const
 
 export type Topology = (typeof topologies)[number]
 

@@ -14,7 +14,7 @@ export interface Row {
   readonly work: string
   readonly metric: string
   readonly heddle: Value | null
-  /** Heddle set up differently: `heddle-http1` has HTTP/1.1 pools between the hops, `heddle-authz` a thousand authorization rules. */
+  /** Heddle set up differently: `heddle-http1` has HTTP/1.1 pools between the hops, `heddle-authz` a thousand authorization rules, others a policy. */
   readonly variants?: Readonly<Record<string, Value>>
   readonly peers: Readonly<Record<string, Value>>
   /** Heddle's median through the peer's. */
@@ -129,8 +129,9 @@ export function table(rows: readonly Row[], shown = { goals: true }): string {
         ...names.map((name) => [
           name,
           ...rows.map((row) => {
-            const value = name === 'heddle' ? row.heddle : (row.variants?.[name] ?? row.peers[name])
-            const ratio = row.ratio[name]
+            const variant = row.variants?.[name]
+            const value = name === 'heddle' ? row.heddle : (variant ?? row.peers[name])
+            const ratio = variant === undefined ? row.ratio[name] : throughHeddle(row, variant)
             return `${amount(value?.median)}${ratio === undefined ? '' : ` (${ratio.toFixed(2)})`}`
           }),
         ]),
@@ -141,6 +142,11 @@ export function table(rows: readonly Row[], shown = { goals: true }): string {
   for (const { metric, against, ratio, goal, reached } of shown.goals ? judge(rows) : [])
     lines.push(`${reached ? 'reached ' : 'MISSED  '} ${metric} ${against} ${amount(ratio)} (goal ${goal})`)
   return lines.map((line) => `  ${line}`).join('\n')
+}
+
+/** What being set up differently makes of a figure. */
+function throughHeddle({ heddle, metric }: Row, variant: Value): number | undefined {
+  return heddle === null || heddle.median === 0 || counters.has(metric) ? undefined : variant.median / heddle.median
 }
 
 function aligned(cells: readonly (readonly string[])[]): string[] {

@@ -8,6 +8,7 @@ import { Caddy } from './peers/caddy.ts'
 import { Envoy } from './peers/envoy.ts'
 import { Haproxy } from './peers/haproxy.ts'
 import { Nginx } from './peers/nginx.ts'
+import { policyVariants } from './policies.ts'
 import { openSession, report } from './session.ts'
 
 const options = readOptions()
@@ -29,6 +30,9 @@ const proxies = [
     bench,
   ),
   new Heddle({ name: 'heddle-http1', tree, documents: http1Link, topologies: ['mtls-hops'] }, bench),
+  ...[...policyVariants].map(
+    ([name, rewrite]) => new Heddle({ name: `heddle-${name}`, tree, rewrite, topologies: ['policy-hops'] }, bench),
+  ),
   new Haproxy(bench, false),
   new Haproxy(bench, true),
   new Nginx(bench),

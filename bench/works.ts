@@ -215,6 +215,9 @@ export const works: readonly Work[] = [
     connections: 64,
     rate: 8_000,
   }),
+  http('policies-64', 'two mTLS hops, 64 connections: each policy alone, and all on one route', 'policy-hops', {
+    connections: 64,
+  }),
   grpcUnary,
   grpcStreaming,
   tcpThroughput,

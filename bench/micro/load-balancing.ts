@@ -32,6 +32,8 @@ function endpoints(count: number, weightOf: (index: number) => number): LoadBala
     address: `10.0.${index >> 8}.${index & 255}:8080`,
     weight: weightOf(index),
     locality: undefined,
+    localityWeight: undefined,
+    labels: undefined,
     priority: 0,
     activeRequests: 0,
     available: true,
@@ -41,6 +43,9 @@ function endpoints(count: number, weightOf: (index: number) => number): LoadBala
     reportedWeight: 0,
     reportedSinceMs: -Infinity,
     reportedAtMs: -Infinity,
+    limitedShare: 1,
+    limitedAtMs: -Infinity,
+    limitedForMs: 0,
   }))
 }
 

@@ -37,6 +37,8 @@ import { createControlPlaneServerCredentials } from '../control/authority/server
 import { createSvidAttestor } from '../control/authority/svid-attestor.ts'
 import { TrustWatch } from '../control/authority/trust-watch.ts'
 import { watchUpstreamFiles } from '../control/authority/upstream-watch.ts'
+import { createExperimentRunner } from '../control/chaos/experiment-runner.ts'
+import { withFaults } from '../control/chaos/with-faults.ts'
 import { createConfiguration } from '../control/configuration.ts'
 import { BundleServer } from '../control/federation/bundle-server.ts'
 import { Federation } from '../control/federation/federation.ts'
@@ -57,6 +59,7 @@ import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { NoticedRevisions } from '../control/telemetry/noticed-revisions.ts'
+import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -118,7 +121,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   let source: Source = fileSource
   const configuration = createConfiguration({
     sources,
-    onRevision: (_, changed) => (source = changed),
+    onRevision: (_, changed) => (source = changed ?? fileSource),
     recorded,
     initialRevision: String(revisions.resume(documentTexts(new Model(recorded).update(files()).documents))),
     clock,
@@ -126,7 +129,8 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   })
   const record = ({ revision }: MeshSnapshot): void => {
     const documents = configuration.documents()
-    const changedFiles = source === fileSource ? fileAudit.changedFiles() : undefined
+    const changedFiles =
+      source === fileSource ? [...fileAudit.changedFiles(), ...configuration.changedCode()] : undefined
     // a disk that takes its time must not keep the change from the proxies
     clock.setTimer(recordDelayMs, () => {
       const texts = documentTexts(documents)
@@ -183,10 +187,21 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   await prepare(snapshotNow())
   const workloadStatuses = new WorkloadStatuses()
+  const traffic = new ObservedTraffic({ clock })
+  const chaos = await createExperimentRunner({
+    clock,
+    logger,
+    store,
+    snapshot: configuration.snapshot,
+    observed: (service, sinceMs) => traffic.destination(service, sinceMs),
+  })
+  lifecycle.onStop(() => chaos.stop())
   let inForce = snapshotNow()
   const view = new WatchableValue(createResourceView(inForce, addresses))
-  const showView = (): void =>
-    view.set(createResourceView(inForce, addresses, view.value, workloadStatuses.serving.value))
+  const showView = (): void => {
+    const suffering = withFaults(inForce, chaos.faults.value)
+    view.set(createResourceView(suffering, addresses, view.value, workloadStatuses.serving.value))
+  }
   const desiredOf = (snapshot: MeshSnapshot): DesiredState =>
     buildDesiredState(snapshot, addresses, { defaultWorkingDirectory: process.cwd() })
   const desired = new WatchableValue(desiredOf(snapshotNow()))
@@ -208,6 +223,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   }
   lifecycle.onStop(configuration.snapshot.subscribe(follow))
   lifecycle.onStop(workloadStatuses.serving.subscribe(showView))
+  lifecycle.onStop(chaos.faults.subscribe(showView))
 
   // 4. Data planes: configuration for anybody on loopback; certificates and configuration over TLS for our own.
   // the file source has already waited for a burst to end: waiting again would only delay the change
@@ -324,6 +340,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   secured.addService(quotaService.definition, quotaService.implementation)
   const observed = new ObservedMesh({
     clock,
+    traffic,
     events,
     proxies,
     isRevoked: (spiffeId, notBeforeMs) => revocations.refusesCertificate(spiffeId, notBeforeMs),
@@ -359,7 +376,12 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   // 5. People and the supervisor.
   const token = readOrCreateAdminToken(options.stateDir)
   const apiAddress = addressOf('api')
-  const documents = createDocumentsPort({ configuration, files, applied })
+  const documents = createDocumentsPort({
+    configuration,
+    files,
+    applied,
+    progressOf: (id) => chaos.statusOf(id),
+  })
   let dashboard: Dashboard | undefined
   const allProblems = (): readonly Problem[] => [
     ...configuration.problems.value,
@@ -369,7 +391,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   const readApi: ReadApiDeps = {
     clock,
     snapshot: snapshotNow,
-    traffic: observed.traffic,
+    traffic,
     events,
     statuses: workloadStatuses,
     proxies: () => xds.proxies(),

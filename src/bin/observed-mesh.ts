@@ -10,7 +10,7 @@ import {
   NoticedWorkloads,
   noticedReports,
 } from '../control/telemetry/noticed-changes.ts'
-import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import { composeReports } from '../control/telemetry/reported-totals.ts'
 import { trafficReports } from '../control/telemetry/traffic-reports.ts'
@@ -19,6 +19,7 @@ import type { Watchable } from '../core/watchable.ts'
 
 export interface ObservedMeshOptions {
   readonly clock: Clock
+  readonly traffic: ObservedTraffic
   readonly events: MeshEvents
   /** SPIFFE ID by node id. */
   readonly proxies: () => ReadonlyMap<string, string>
@@ -34,13 +35,11 @@ export interface MeshChanges {
 }
 
 export class ObservedMesh {
-  readonly traffic: ObservedTraffic
   readonly certificates: ProxyCertificates = new ProxyCertificates()
   readonly metrics: MetricsService
   readonly #events: MeshEvents
 
-  constructor({ clock, events, proxies, isRevoked }: ObservedMeshOptions) {
-    this.traffic = new ObservedTraffic({ clock })
+  constructor({ clock, traffic, events, proxies, isRevoked }: ObservedMeshOptions) {
     this.#events = events
     this.metrics = new MetricsService({
       clock,
@@ -48,7 +47,7 @@ export class ObservedMesh {
       isRevoked,
       sink: (reporter) =>
         composeReports(
-          trafficReports({ traffic: this.traffic, reports: (spiffeId) => this.metrics.reports(spiffeId) }, reporter),
+          trafficReports({ traffic, reports: (spiffeId) => this.metrics.reports(spiffeId) }, reporter),
           noticedReports(events, reporter),
           this.certificates.sink(reporter),
         ),

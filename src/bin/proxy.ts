@@ -11,6 +11,7 @@ import { createPinoLogger } from '../core/pino-logger.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
+import { outliveFilters } from './filter-faults.ts'
 import { ChannelSockets, noSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
 import { inlineMore } from './runtime-flags.ts'
@@ -26,6 +27,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   const bootstrap = JSON.parse(await readFile(options.bootstrapFile, 'utf8')) as ProxyBootstrap
   const logger = createPinoLogger({ name: 'proxy' })
   const { io, reason } = createIoBackend(systemClock, options.io)
+  outliveFilters(logger)
   const slower = io.name === 'net' && options.io === 'auto'
   logger[slower ? 'warn' : 'info']('io back end', { io: io.name, reason })
   const writeAccessLog = createLineWriter(process.stdout)

@@ -9,7 +9,6 @@ import { errorMessage } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
-import { renderPrometheus } from '../core/metrics/prometheus.ts'
 import { createSystemRandom, randomToken } from '../core/random.ts'
 import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
@@ -26,6 +25,7 @@ import { createAccessLog } from '../proxy/telemetry/access-log.ts'
 import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
+import { metricsPages } from '../proxy/telemetry/metrics-pages.ts'
 import { type MetricsStream, streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
@@ -244,7 +244,7 @@ export function startSidecar({
       }),
     ),
     endpoint(sidecar.metricsAddress, (handle) =>
-      createMetricsServer({ address: sidecar.metricsAddress, handle, render: () => renderPrometheus(registry) }),
+      createMetricsServer({ address: sidecar.metricsAddress, handle, pages: metricsPages(registry) }),
     ),
   ]
   for (const opened of endpoints) {

@@ -8,6 +8,7 @@ import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { renderPrometheus } from '../core/metrics/prometheus.ts'
 import { sameDigest, secretDigest } from '../core/secret-digest.ts'
 import { refuseAtDoor } from '../proxy/admin/admin-door.ts'
+import { metricsPaths } from '../proxy/telemetry/metrics-pages.ts'
 import { sumMetrics } from '../proxy/telemetry/metrics-sum.ts'
 import { mergePlaintextCallers, type PlaintextCallersOfListener } from '../proxy/telemetry/plaintext-callers.ts'
 import { type HandedSockets, onHanded } from './handed-sockets.ts'
@@ -93,12 +94,14 @@ export class WorkerFront {
     const answers = await this.#all(request, ({ metrics }) => metrics)
     const [one] = answers
     if (one === undefined) send(response, nobody)
-    else if (request.url !== '/metrics') send(response, one)
-    else
+    else if (request.url === metricsPaths.own)
       send(response, {
         ...one,
         body: sumMetrics([...answers.map(({ body }) => body), renderPrometheus(this.#options.registry)]),
       })
+    else if (request.url === metricsPaths.istio)
+      send(response, { ...one, body: sumMetrics(answers.map(({ body }) => body)) })
+    else send(response, one)
   }
 
   async #all(request: IncomingMessage, port: (worker: WorkerEndpoints) => string): Promise<readonly Answer[]> {

@@ -129,6 +129,7 @@ const declareDocuments: Declare = (program, context, run) => {
     'heddle get',
     'heddle get httproutes -n default',
     'heddle get httproute reviews -o yaml',
+    'heddle get chaosexperiments',
     'heddle get --address http://127.0.0.1:15014 --token-file ~/.heddle-token',
   ])
     .argument('[kind]', 'kind, singular or plural, any case; absent: all kinds')

@@ -1,4 +1,5 @@
 // One request's decisions as a value. The access log, `tap`, traces, `explain` and recordings are projections of it.
+import type { MetadataValue } from './filter.ts'
 import type { SourcePosition } from './problem.ts'
 
 /** Envoy's response flags: what a proxy itself did to a request. Empty list: nothing. */
@@ -37,7 +38,11 @@ export interface AttemptRecord {
   readonly outcome: 'response' | 'connect-failure' | 'refused' | 'reset' | 'timeout' | 'protocol-error' | 'cancelled'
   /** Status of the response, when there was one. */
   readonly status?: number | undefined
+  /** How long after the request. */
+  readonly startMs?: number | undefined
   readonly durationMs: number
+  /** Its own span, where the next hop has it for its parent. */
+  readonly spanId?: string | undefined
   /** Why another attempt followed. */
   readonly retriedBecause?: string | undefined
 }
@@ -62,6 +67,14 @@ export interface RateLimitRecord {
   readonly limit: string
   /** Whether the request was refused for it. */
   readonly enforced: boolean
+}
+
+/** What a TypeScript filter did to an exchange. `failed`: nothing; the exchange went on without it, or was refused. */
+export interface FilterRecord {
+  /** "Filter/default/tenant". */
+  readonly filter: string
+  readonly phase: 'request' | 'request_body' | 'response' | 'response_body'
+  readonly did: 'changed' | 'answered' | 'failed'
 }
 
 /** Absent facts may be undefined as well: records have one fixed shape. */
@@ -97,6 +110,10 @@ export interface DecisionRecord {
   readonly authorization?: AuthorizationRecord | undefined
   /** Absent where the request was within all limits. */
   readonly rateLimit?: RateLimitRecord | undefined
+  /** Absent where the route has no filters that did anything. */
+  readonly filters?: readonly FilterRecord[] | undefined
+  /** What filters said about it. */
+  readonly metadata?: Readonly<Record<string, MetadataValue>> | undefined
   readonly routeConfiguration?: string | undefined
   readonly virtualHost?: string | undefined
   readonly route?: string | undefined

@@ -1,5 +1,5 @@
 // What the control plane wants to run on this host, told to the supervisor: which sidecars, and which applications behind them.
-import type { ReadinessSpec } from './health-check.ts'
+import type { ProbeSpec } from './health-check.ts'
 import type { Locality } from './locality.ts'
 import type { ProblemCode } from './problem.ts'
 import type { UnixRegistration } from './unix-registration.ts'
@@ -22,7 +22,9 @@ export interface DesiredSidecar {
   /** Where the application accepts connections once it is up, whoever starts it. Empty for gateways. */
   readonly applicationPorts: readonly { readonly host: string; readonly port: number }[]
   /** Whether it is ready once it listens; absent: it is. */
-  readonly readiness?: ReadinessSpec
+  readonly readiness?: ProbeSpec
+  /** Whether `application` still works once it listens: it is started again when it does not. Absent: nobody asks. */
+  readonly liveness?: ProbeSpec
   /** Absent for gateways and for workloads that something else starts. */
   readonly application?: DesiredApplication
   /** Which processes may ask its Workload API; absent: those of the mesh's user. */
@@ -34,6 +36,8 @@ export interface DesiredApplication {
   readonly workingDirectory: string
   /** Complete but for the supervisor's own environment below it: proxy variables, <SVC>_SERVICE_HOST, PORT, the document's env. */
   readonly env: Readonly<Record<string, string>>
+  /** It carries traces on by itself, if it runs on Node. */
+  readonly preloadsPropagation?: true
   /** Changes exactly when the document asks for another process. A new Service changes `env` only: no application restarts for it. */
   readonly fingerprint: string
 }

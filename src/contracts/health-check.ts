@@ -27,7 +27,7 @@ export type HealthQuestion =
   | { readonly kind: 'tcp' }
 
 /** Of an application, asked by whoever supervises it. */
-export interface ReadinessSpec {
+export interface ProbeSpec {
   readonly host: string
   readonly port: number
   /** After the application listens. */

@@ -1,6 +1,12 @@
 // What an HTTP filter sees of a request before it is routed, and what it may answer it with.
-import type { AuthorizationRecord, RateLimitRecord, ResponseFlag } from './decision-record.ts'
-import type { RequestHead } from './http-message.ts'
+import type {
+  AuthorizationRecord,
+  DecisionRecord,
+  FilterRecord,
+  RateLimitRecord,
+  ResponseFlag,
+} from './decision-record.ts'
+import type { RequestHead, ResponseHead } from './http-message.ts'
 
 /** The connection that a request or a stream of bytes came by. */
 export interface PeerFacts {
@@ -38,13 +44,32 @@ export interface FilteredBody {
   readonly declaredBytes: number | undefined
   /** Waits for at least `bytes` of it, or its end, and stops the caller there. Rejects when the caller goes away. */
   gather(bytes: number): Promise<GatheredBody>
+  /** Another goes on in its place. Only once all of it has been gathered. */
+  replace(bytes: Uint8Array): void
+}
+
+/** What filters do to the response of a request that they have seen. In the other order: the last comes first. */
+export interface ResponsePass {
+  /** As it stands, once one has passed. */
+  readonly response: ResponseHead | undefined
+  /** The most bytes of the body that a filter will look at; 0: none will. */
+  readonly wantedBytes: number
+  /** What they did, requests included, and what they said about it. */
+  readonly records: readonly FilterRecord[]
+  readonly metadata: DecisionRecord['metadata']
+  /** `head` becomes `response`. Undefined: it goes on; else that goes in its place. */
+  passHead(head: ResponseHead): FilterResult | Promise<FilterResult>
+  /** After the head, of a body that is no longer than `wantedBytes`: as it goes on. */
+  passBody(whole: Uint8Array): Promise<Uint8Array | FilterRefusal>
+  /** After the head, of one that is longer. */
+  bodyTooLarge(): FilterResult
 }
 
 export interface FilteredRequest {
   /** Filters may change its headers. */
   readonly head: RequestHead
   /** Of `head.path`, without query. */
-  readonly path: string
+  path: string
   readonly peer: PeerFacts
   /** Undefined: there is none, or what follows the head is no body. */
   readonly body: FilteredBody | undefined
@@ -58,6 +83,8 @@ export interface FilteredRequest {
   rateLimit?: RateLimitRecord | undefined
   /** To be added to the response: names and values in turn. */
   responseHeaders?: string[] | undefined
+  /** Of filters that look at responses too. */
+  responsePass?: ResponsePass | undefined
 }
 
 /** The request ends here. */
@@ -68,6 +95,8 @@ export interface FilterRefusal {
   readonly flags: readonly ResponseFlag[]
   /** For the caller and the decision record; says nothing that the caller should not know. */
   readonly detail: string
+  /** For the caller in the place of `detail`. */
+  readonly body?: Uint8Array
   /** Names and values in turn. */
   readonly headers?: readonly string[]
 }
@@ -80,6 +109,8 @@ export interface HttpFilter {
   ownsHeader?(name: string): boolean
   /** Undefined: the request goes on. A promise only where something has to be waited for. A rejection refuses the request. */
   apply(request: FilteredRequest): FilterResult | Promise<FilterResult>
+  /** Changes the head that goes to the caller, be it the application's or the proxy's own, once. The last filter comes first. */
+  readonly respond?: (request: FilteredRequest, response: ResponseHead) => void
 }
 
 /** Counts what one limit has said. */

@@ -1,6 +1,22 @@
 // Heads of HTTP messages, independent of the version that carried them.
 import type { HeaderList } from '../core/header-list.ts'
 
+/**
+ * Lines about framing, the connection or the authority: they belong to the codec, and who changed them could desynchronise the next hop. In
+ * lower case.
+ */
+export const codecHeaders: ReadonlySet<string> = new Set([
+  'host',
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
 export interface RequestHead {
   method: string
   scheme: 'http' | 'https'

@@ -26,6 +26,7 @@ export const problemCodes = {
   HDL013: 'rejected by a proxy',
   HDL014: 'workload failing',
   HDL015: 'authority near its end',
+  HDL016: 'code of a filter',
 } as const
 
 export interface Problem {

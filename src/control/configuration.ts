@@ -17,6 +17,8 @@ import type { MeshSnapshot } from './snapshot/mesh-snapshot.ts'
 import { compareText } from './snapshot/services.ts'
 import { badCondition } from './snapshot/status.ts'
 import type { DocumentStatus } from './snapshot/status.ts'
+import { FilterFiles, readFilters } from './sources/filter-files.ts'
+import type { ReadFilters } from './sources/filter-files.ts'
 import type { Source, SourceFile } from './sources/source.ts'
 
 export interface ConfigurationOptions {
@@ -28,8 +30,8 @@ export interface ConfigurationOptions {
   readonly initialRevision: string
   readonly clock: Clock
   readonly logger: Logger
-  /** Called with each new snapshot before subscribers see it, and with the source that made it. */
-  readonly onRevision?: (snapshot: MeshSnapshot, source: Source) => void
+  /** Called with each new snapshot before subscribers see it, and with the source that made it; undefined: the file of a filter did. */
+  readonly onRevision?: (snapshot: MeshSnapshot, source: Source | undefined) => void
 }
 
 export interface Configuration {
@@ -40,23 +42,28 @@ export interface Configuration {
   readonly statuses: ReadonlyMap<string, DocumentStatus>
   /** Documents in force, defaults filled in. */
   documents(): readonly ModelDocument[]
+  /** Files of filters whose code is new with what was read last. */
+  changedCode(): readonly string[]
   stop(): void
 }
 
 export function createConfiguration(options: ConfigurationOptions): Configuration {
   const { sources, clock, logger } = options
   const model = new Model(options.recorded)
+  const filterFiles = new FilterFiles(clock)
+  const read = (files: readonly SourceFile[]): ReadState =>
+    withFilters(model.update(files), (all) => filterFiles.read(all))
   const readFiles = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
-  let state = model.update(readFiles())
-  let compiled = compileMesh(state.documents, options.initialRevision)
+  let state = read(readFiles())
+  let compiled = compileMesh(state.documents, options.initialRevision, state.filterCode)
   const snapshot = new WatchableValue(compiled.snapshot)
   const problems = new WatchableValue(allProblems(state, compiled))
   let statuses = allStatuses(state, compiled)
 
-  const update = (source: Source): void => {
+  const update = (source: Source | undefined): void => {
     const startMs = clock.monotonicMs()
-    state = model.update(readFiles())
-    compiled = compileMesh(state.documents, nextRevision(snapshot.value.revision))
+    state = read(readFiles())
+    compiled = compileMesh(state.documents, nextRevision(snapshot.value.revision), state.filterCode)
     const next = withUnchangedParts(snapshot.value, compiled.snapshot)
     statuses = allStatuses(state, compiled)
     const found = allProblems(state, compiled)
@@ -74,7 +81,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     options.onRevision?.(next, source)
     snapshot.set(next)
   }
-  const guarded = (source: Source): void => {
+  const guarded = (source?: Source): void => {
     try {
       update(source)
     } catch (error) {
@@ -83,6 +90,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     }
   }
   const unsubscribes = sources.map((source) => source.files.subscribe(() => guarded(source)))
+  unsubscribes.push(filterFiles.changes.subscribe(() => guarded()))
   return {
     snapshot,
     problems,
@@ -90,8 +98,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       return statuses
     },
     documents: () => state.documents,
+    changedCode: () => state.changedCode,
     stop() {
       for (const unsubscribe of unsubscribes) unsubscribe()
+      filterFiles.stop()
     },
   }
 }
@@ -102,10 +112,34 @@ export function analyzeFiles(files: readonly SourceFile[]): {
   readonly snapshot: MeshSnapshot
   /** By document id. */
   readonly statuses: ReadonlyMap<string, DocumentStatus>
+  /** In force, defaults filled in. */
+  readonly documents: readonly ModelDocument[]
 } {
-  const state = new Model().update(files)
-  const compiled = compileMesh(state.documents, '0')
-  return { problems: allProblems(state, compiled), snapshot: compiled.snapshot, statuses: allStatuses(state, compiled) }
+  const state = withFilters(new Model().update(files), readFilters)
+  const compiled = compileMesh(state.documents, '0', state.filterCode)
+  return {
+    problems: allProblems(state, compiled),
+    snapshot: compiled.snapshot,
+    statuses: allStatuses(state, compiled),
+    documents: state.documents,
+  }
+}
+
+interface ReadState extends ModelState {
+  readonly filterCode: ReadFilters['code']
+  readonly changedCode: ReadFilters['changed']
+}
+
+/** What is wrong with the code of a filter is wrong with its document. */
+function withFilters(state: ModelState, read: (documents: readonly ModelDocument[]) => ReadFilters): ReadState {
+  const { code, problems, stale, changed } = read(state.documents)
+  return {
+    documents: state.documents,
+    problems: [...state.problems, ...problems],
+    stale: new Set([...state.stale, ...stale]),
+    filterCode: code,
+    changedCode: changed,
+  }
 }
 
 const nowhere: SourcePosition = { file: '', line: 0, column: 0 }
@@ -144,13 +178,15 @@ function withUnchangedParts(before: MeshSnapshot, next: MeshSnapshot): MeshSnaps
   const services = sharedEntries(before.services, next.services)
   const gateways = sharedEntries(before.gateways, next.gateways)
   const secrets = sharedEntries(before.secrets, next.secrets)
+  const experiments = sharedEntries(before.experiments, next.experiments)
   const same =
+    experiments === before.experiments &&
     settings === before.settings &&
     workloads === before.workloads &&
     services === before.services &&
     gateways === before.gateways &&
     secrets === before.secrets
-  return same ? before : { revision: next.revision, settings, workloads, services, gateways, secrets }
+  return same ? before : { revision: next.revision, settings, workloads, services, gateways, secrets, experiments }
 }
 
 function sharedEntries<T>(before: ReadonlyMap<string, T>, next: ReadonlyMap<string, T>): ReadonlyMap<string, T> {

@@ -162,6 +162,15 @@ export class HeaderList {
     return copy
   }
 
+  /** Has the lines of `other` from now on, which is not to be changed any more. */
+  become(other: HeaderList): void {
+    this.#lines = other.#lines
+    this.#text = other.#text
+    this.#spans = other.#spans
+    this.#plain = other.#plain
+    this.#shared = true
+  }
+
   *[Symbol.iterator](): IterableIterator<readonly [name: string, value: string]> {
     for (let line = 0; line < this.size; line++) yield [this.nameAt(line), this.valueAt(line)]
   }

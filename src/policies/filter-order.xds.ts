@@ -7,8 +7,10 @@ export type FilterKind =
   | 'authorization'
   | 'localRateLimit'
   | 'globalRateLimit'
+  | 'document'
   | 'forwardedHeaders'
   | 'egress'
+  | 'headerToMetadata'
   | 'fault'
   | 'cors'
   | 'statefulSession'
@@ -22,8 +24,12 @@ export const filterOrder: Readonly<Record<FilterKind, string>> = {
   authorization: 'reads identity, claims, and headers as they go on',
   localRateLimit: "counts what is to be served: who may not ask uses up nobody's share; claims are known",
   globalRateLimit: 'asks about nothing that a local limit refuses: the server is spared a flood',
+  document:
+    'Filters of a workload or gateway, by age: see only what is to be served, and know its claims; nobody has counted what they change',
   forwardedHeaders: 'tells the next hop what this one knows of the caller: nobody here reads it',
   egress: 'rules of the route about what may leave to an ExternalService: who may not go there suffers no fault of it',
+  headerToMetadata:
+    'what a request chooses by among the labels of endpoints, by the rules of the route: only the router asks',
   fault: 'a fault stands for the destination: only who may ask it suffers; chosen with the route',
   cors: 'answers preflights by the rules of the route',
   statefulSession: 'names the endpoint of a session by the rules of the route: who was answered already needs none',

@@ -21,9 +21,9 @@ type TypedMetadata = NonNullable<MessageInitShape<typeof MetadataSchema>['typedF
 
 export function encodeRouteDefaults({ timeouts, retry }: Partial<RouteDefaults>): TypedMetadata {
   if (timeouts === undefined && retry === undefined) return {}
-  const { timeout, perTryTimeout } = encodeTimeouts(timeouts ?? {})
+  const { perTryTimeout, ...bounds } = encodeTimeouts(timeouts ?? {})
   const retryPolicy = encodeRetryPolicy(retry, perTryTimeout)
-  return { [key]: typedConfig(RouteActionSchema, { timeout, ...(retryPolicy === undefined ? {} : { retryPolicy }) }) }
+  return { [key]: typedConfig(RouteActionSchema, { ...bounds, ...(retryPolicy === undefined ? {} : { retryPolicy }) }) }
 }
 
 /** Undefined: there are none. Throws an Error that says what is wrong. */

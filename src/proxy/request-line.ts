@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { DeadlineList } from '../core/deadline-list.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
+import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
@@ -13,6 +14,7 @@ import type { ServerStream } from './codec/http-stream.ts'
 import { HttpFilters } from './filter/http-filters.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
+import { TypescriptFilters } from './filter/typescript-filters.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import { type RevokedSvids, watchPeers } from './io/revoked-peers.ts'
 import type { StreamOrigin } from './listener/downstream-connection.ts'
@@ -21,8 +23,11 @@ import { ServiceChains } from './listener/service-chains.ts'
 import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
 import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
+import { composeSinks } from './telemetry/compose-sinks.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
+import { sendSpans, TraceExporter } from './telemetry/trace-exporter.ts'
+import { createTraceSink } from './telemetry/trace-sink.ts'
 
 export interface RequestLineDeps {
   readonly io: IoBackend
@@ -61,7 +66,7 @@ export interface RequestLine {
 }
 
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
-  const { runtime, clock, random, sink, credentials, connections } = deps
+  const { runtime, clock, random, credentials, connections } = deps
   const peers = watchPeers(deps.io, deps.revoked)
   const { io } = peers
   const logger = deps.logger.child({ proxy: deps.proxyName })
@@ -75,6 +80,13 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     isOwnListener: (authority) => listeners.hasAddress(authority),
   })
   const deadlines = new DeadlineList(clock)
+  const scripts = new TypescriptFilters({
+    clock,
+    stopwatch: systemStopwatch,
+    deadlines,
+    logger,
+    meterOf: (filter) => connections.filterMeter(filter),
+  })
   const filters = new HttpFilters({
     clock,
     random,
@@ -83,8 +95,18 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     clusters,
     principal: deps.spiffeId,
     limits: deps.limits,
+    scripts,
     countRateLimit: (limit) => connections.rateLimitCounter(limit),
   })
+  const [namespace = '', workload = ''] = deps.proxyName.split('/')
+  const exporter = new TraceExporter({
+    clock,
+    logger,
+    resource: { 'service.name': workload, 'service.namespace': namespace },
+    counted: (result, spans) => connections.spansCounted(result, spans),
+    send: (collector, message) => sendSpans({ clock, deadlines, clusters }, collector, message),
+  })
+  const sink = composeSinks(deps.sink, createTraceSink(clock, exporter))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
@@ -124,6 +146,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
     const reauthorizes = filters.update(config.listeners)
+    filters.updateRoutes(config.routeConfigurations)
     serviceChains.update(config)
     listeners.update(config.listeners)
     if (reauthorizes) listeners.reauthorize()
@@ -134,6 +157,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
+    await exporter.stop()
     clusters.drain()
     peers.stop()
   }

@@ -148,7 +148,10 @@ test('leaves records out rather than keep them for a reader that does not read',
 })
 
 test('serves metrics and health to all', async (t) => {
-  const server = await createMetricsServer({ address: '127.0.0.1:0', render: () => 'heddle_requests_total 3\n' })
+  const server = await createMetricsServer({
+    address: '127.0.0.1:0',
+    pages: { '/metrics': () => 'heddle_requests_total 3\n' },
+  })
   const http = new HttpClient()
   t.after(async () => {
     http.close()
@@ -156,5 +159,7 @@ test('serves metrics and health to all', async (t) => {
   })
   assert.equal((await http.ask(`http://${server.address}/metrics`)).text, 'heddle_requests_total 3\n')
   assert.equal((await http.ask(`http://${server.address}/healthz`)).status, 200)
-  await assert.rejects(createMetricsServer({ address: server.address, render: () => '' }), { code: 'EADDRINUSE' })
+  await assert.rejects(createMetricsServer({ address: server.address, pages: { '/metrics': () => '' } }), {
+    code: 'EADDRINUSE',
+  })
 })

@@ -36,7 +36,10 @@ async function start(t: TestContext): Promise<Ports> {
     plaintextCallers: () => [],
     tap: createTap(),
   })
-  const metrics = await createMetricsServer({ address: '127.0.0.1:0', render: () => 'heddle_requests_total 3\n' })
+  const metrics = await createMetricsServer({
+    address: '127.0.0.1:0',
+    pages: { '/metrics': () => 'heddle_requests_total 3\n' },
+  })
   t.after(() => Promise.all([admin.stop(), metrics.stop()]))
   return { admin: admin.address, metrics: metrics.address }
 }

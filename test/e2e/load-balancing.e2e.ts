@@ -167,6 +167,21 @@ describe('peak EWMA', () => {
   }
 })
 
+describe('an endpoint that answers 429', () => {
+  it('is left alone for as long as it asks, and not ejected', async () => {
+    let asked = 0
+    const limited = await application((_, response) => {
+      asked++
+      response.writeHead(429, { 'retry-after': '60' }).end('limited')
+    })
+    const line = await front([limited, ...(await applications(3))], { kind: 'least-request', choiceCount: 2 })
+    await eventually(async () => assert.equal((await line.call()).status, 429), 10_000)
+    asked = 0
+    for (let i = 0; i < 200; i++) await line.call()
+    assert.ok(asked < 20, `it was asked ${asked} times of 200`)
+  })
+})
+
 describe('client-side weighted round robin', () => {
   it('gives by what endpoints report of their load, in heads and in trailers', async () => {
     const reporting = (name: string, report: string): Promise<number> =>

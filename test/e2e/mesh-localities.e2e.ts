@@ -102,6 +102,24 @@ describe('workloads in zones and regions', () => {
   })
 })
 
+describe('places by weight', () => {
+  it('are called as the policy says, wherever the caller is', async () => {
+    const weights = '[{ region: eu, zone: a, weight: 0 }, { region: eu, weight: 50 }, { region: us, weight: 50 }]'
+    const policy = `---
+apiVersion: heddle.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: weighted }
+spec:
+  targetRefs: [{ kind: Service, name: app }]
+  loadBalancing: { locality: { mode: Weighted, weights: ${weights} } }
+`
+    await change((text) => `${text}${policy}`)
+    await eventually(async () => assert.deepEqual(await answers(40), new Set(['far', 'other'])), 20_000)
+    await change((text) => text.replace(policy, ''))
+    await eventually(async () => assert.deepEqual(await answers(10), new Set(['far'])), 20_000)
+  })
+})
+
 describe('a policy', () => {
   it('has requests of one user answered in one place, wherever the caller is', async () => {
     await change(

@@ -32,10 +32,11 @@ const pace = 'periodSeconds: 1, failureThreshold: 2'
 function instance(name: Name): string {
   const port = ports[name]
   const probe = `{ httpGet: { path: /healthz, port: http }, ${pace} }`
+  const alive = `{ httpGet: { path: /alive, port: http }, ${pace} }`
   const command = `[node, ${application}], env: { PORT: '${port}', NAME: ${name} }`
   return workload(
     `app-${name}`,
-    `{ ports: [{ name: http, port: ${port} }], readinessProbe: ${probe}, command: ${command} }`,
+    `{ ports: [{ name: http, port: ${port} }], readinessProbe: ${probe}, livenessProbe: ${alive}, command: ${command} }`,
   )
 }
 
@@ -97,6 +98,9 @@ async function say(name: Name, status: number): Promise<void> {
   await fetch(`http://127.0.0.1:${ports[name]}/healthz/${status}`, { method: 'PUT' })
 }
 
+const pidOf = async (name: Name): Promise<number> =>
+  Number(await (await fetch(`http://127.0.0.1:${ports[name]}/pid`)).text())
+
 async function answering(authority: string, times = 20): Promise<string[]> {
   const address = new URL(mesh.workload('client').outboundProxy).host
   const names = new Set<string>()
@@ -131,6 +135,21 @@ describe('an application whose readiness probe fails', () => {
     assert.deepEqual(await answering('app'), ['a', 'b'])
     for (const name of instances) await say(name, 200)
     await eventually(async () => assert.doesNotMatch(await listed(), /no: /), 10_000)
+  })
+})
+
+describe('an application whose liveness probe fails', () => {
+  it('is started again, and no request fails meanwhile', async () => {
+    const first = await pidOf('a')
+    await fetch(`http://127.0.0.1:${ports.a}/alive/500`, { method: 'PUT' })
+    const endMs = performance.now() + 15_000
+    let pid = first
+    while (pid === first && performance.now() < endMs) {
+      await answering('app', 5)
+      pid = await pidOf('a').catch(() => first)
+    }
+    assert.notEqual(pid, first)
+    await eventually(async () => assert.deepEqual(await answering('app'), ['a', 'b']), 15_000)
   })
 })
 

@@ -43,6 +43,7 @@ metadata: { name: ${name} }
 spec:
   targetRefs: [{ kind: Service, name: ${name} }]
   rateLimit:
+    headers: Always
     local: [${local}]
 ---`
 }
@@ -193,7 +194,8 @@ async function metricsOf(name: string): Promise<string> {
 
 it('lets as many requests through as the limit allows, and tells the others when to come back', async () => {
   const all = await Promise.all(Array.from({ length: 10 }, () => ask('plain', {}, 'caller', '/counted')))
-  assert.equal(all.filter((one) => one.status === 200).length, 3)
+  const told = all.filter((one) => one.status === 200).map((one) => one.headers['ratelimit'])
+  assert.deepEqual(new Set(told), new Set(['"default";r=2', '"default";r=1', '"default";r=0']))
   assert.equal(all.filter((one) => one.status === 429).length, 7)
   assert.equal(asked.get('/counted'), 3)
   const { headers, body } = all.find((one) => one.status === 429) as WireResponse

@@ -44,6 +44,14 @@ spec:
       backendRefs: [{ name: by-header, port: 7070 }]
     - matches: [{ method: { type: RegularExpression, service: 'shop\\.[A-Z]+', method: 'Get|List' } }]
       backendRefs: [{ name: by-expression, port: 7070 }]
+---
+apiVersion: heddle.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: by-service }
+spec:
+  targetRefs: [{ kind: Service, name: by-service }]
+  retries: { conditions: [unavailable], attempts: 2, backoff: 10ms }
+  timeouts: { request: 1s }
 `
 
 const backends = ['by-service', 'by-method', 'by-header', 'by-expression'] as const
@@ -56,13 +64,26 @@ const answering = {
   responseSerialize: asIs,
   responseDeserialize: asIs,
 } as const
-const paths = ['/shop.Cart/Add', '/shop.Cart/Drop', '/shop.CART/Get', '/shop.CART/Put', '/shop.Other/Add']
+const paths = [
+  '/shop.Cart/Add',
+  '/shop.Cart/Drop',
+  '/shop.CART/Get',
+  '/shop.CART/Put',
+  '/shop.Other/Add',
+  '/shop.Cart/Hang',
+  '/shop.Cart/Flaky',
+]
 
-/** Answers every call with its name. */
+/** Answers every call with its name, but for those that hang, and for two of three that are flaky. */
 async function startBackend(t: TestContext, name: string): Promise<number> {
   const server = new Server()
-  const reply = (_call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>): void =>
-    done(null, Buffer.from(name))
+  let flaky = 0
+  const reply = (served: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>): void => {
+    const path = served.getPath()
+    if (path.endsWith('/Hang')) return
+    if (path.endsWith('/Flaky') && ++flaky % 3 !== 0) done({ code: status.UNAVAILABLE, details: 'not now' })
+    else done(null, Buffer.from(name))
+  }
   server.addService(
     Object.fromEntries(paths.map((path) => [path, { ...answering, path }])),
     Object.fromEntries(paths.map((path) => [path, reply])),
@@ -113,6 +134,11 @@ test('a gRPC client that is its own data plane follows a GRPCRoute', async (t) =
   assert.equal(await call(client, '/shop.Cart/Add', { 'x-tenant': 'b' }), 'by-method')
   assert.equal(await call(client, '/shop.Cart/Drop'), 'by-service')
   assert.equal(await call(client, '/shop.CART/Get'), 'by-expression')
+  // by the policy of the Service
+  assert.equal(await call(client, '/shop.Cart/Flaky'), 'by-service')
+  const startMs = performance.now()
+  assert.equal(await call(client, '/shop.Cart/Hang'), 'DEADLINE_EXCEEDED')
+  assert.ok(performance.now() - startMs < 4_000, 'within the bound of the policy, not of the caller')
   // no rule speaks of them, and a route takes the place of the Service's own endpoints
   assert.equal(await call(client, '/shop.CART/Put'), 'UNAVAILABLE')
   assert.equal(await call(client, '/shop.Other/Add'), 'UNAVAILABLE')

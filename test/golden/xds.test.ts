@@ -15,13 +15,20 @@ import {
   RouteActionSchema,
 } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
+import { OpenTelemetryConfigSchema } from '../../src/contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import { FileAccessLogSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
+import { BrotliSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/brotli/compressor/v3/brotli_pb.ts'
+import { GzipSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/gzip/compressor/v3/gzip_pb.ts'
+import { ZstdSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
+import { CompressorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.ts'
 import {
   CorsPolicySchema,
   CorsSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { HeaderMutationSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts'
+import { ConfigSchema as HeaderToMetadataSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata_pb.ts'
 import { LocalRateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RateLimitSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import {
@@ -45,6 +52,7 @@ import { LeastRequestSchema } from '../../src/contracts/xds/gen/envoy/extensions
 import { MaglevSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
 import { RandomSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
 import { RoundRobinSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import { SubsetSchema } from '../../src/contracts/xds/gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts'
 import { DescriptorSchema } from '../../src/contracts/xds/gen/envoy/extensions/rate_limit_descriptors/expr/v3/expr_pb.ts'
 import { SecretSchema } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import {
@@ -52,6 +60,7 @@ import {
   UpstreamTlsContextSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../src/contracts/xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { CallerLimitsSchema } from '../../src/contracts/xds/gen/heddle/v1/caller_limits_pb.ts'
 import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
@@ -86,6 +95,7 @@ const schemas = {
   [typeUrls.secret]: SecretSchema,
 }
 const registry: Registry = createRegistry(
+  OpenTelemetryConfigSchema,
   RBACPerRouteSchema,
   RBACSchema,
   NetworkRbacSchema,
@@ -95,6 +105,10 @@ const registry: Registry = createRegistry(
   SessionTimeoutsSchema,
   StatefulSessionPerRouteSchema,
   StatefulSessionSchema,
+  BrotliSchema,
+  CompressorSchema,
+  GzipSchema,
+  ZstdSchema,
   CorsPolicySchema,
   CorsSchema,
   DescriptorSchema,
@@ -104,6 +118,10 @@ const registry: Registry = createRegistry(
   ForwardProxySchema,
   ForwardedHeaderSchema,
   HTTPFaultSchema,
+  HeaderToMetadataSchema,
+  SubsetSchema,
+  HeaderMutationSchema,
+  CallerLimitsSchema,
   HttpConnectionManagerSchema,
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,

@@ -5,17 +5,17 @@ import type { RbacFilterSpec, RbacRules } from '../../src/policies/authorization
 import type { CorsSpec } from '../../src/policies/cors/cors.spec.ts'
 import type { FaultsSpec } from '../../src/policies/faults/faults.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../src/policies/load-balancing/load-balancing.spec.ts'
-import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
 import type {
-  DescriptorActionSpec,
-  DescriptorEntrySpec,
-  GlobalRateLimitSpec,
-  LocalRateLimitSpec,
-} from '../../src/policies/rate-limit/rate-limit.spec.ts'
+  HashPolicySpec,
+  LoadBalancingSpec,
+  SubsetKeySpec,
+  SubsetSelectorSpec,
+  SubsetsSpec,
+} from '../../src/policies/load-balancing/load-balancing.spec.ts'
+import type { MirrorSpec } from '../../src/policies/mirror/mirror.spec.ts'
 import type { RedirectSpec } from '../../src/policies/redirect/redirect.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../src/policies/retries/retries.spec.ts'
-import type { PathModifierSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
+import type { PathModifierSpec, RegexRewriteSpec, RewriteSpec } from '../../src/policies/rewrite/rewrite.spec.ts'
 import type { PathMatchSpec, RouteMatchSpec, ValueMatchSpec } from '../../src/policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../src/policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../src/policies/timeouts/timeouts.spec.ts'
@@ -64,7 +64,7 @@ export const routeMatch: fc.Arbitrary<RouteMatchSpec> = record<RouteMatchSpec>(
   ['method'],
 )
 
-const headerLines: fc.Arbitrary<HeaderLineSpec[]> = fc.array(
+export const headerLines: fc.Arbitrary<HeaderLineSpec[]> = fc.array(
   fc.record(
     { name: token, value: fc.oneof(text, fc.constant('%REQ(x)%'), fc.constant('')) },
     { noNullPrototype: true },
@@ -82,11 +82,23 @@ export const pathModifier: fc.Arbitrary<PathModifierSpec> = fc.record(
   { noNullPrototype: true },
 )
 
+const regexRewrite: fc.Arbitrary<RegexRewriteSpec> = fc.record(
+  { pattern: path.map((matched) => `^${matched}(.*)$`), substitution: fc.constantFrom('/x/\\1', '/x?y=\\1') },
+  { noNullPrototype: true },
+)
+
 /** Changes something. */
-export const rewrite: fc.Arbitrary<RewriteSpec> = record<RewriteSpec>({ hostname: host, path: pathModifier }, [
-  'hostname',
-  'path',
-]).filter((spec) => Object.keys(spec).length > 0)
+export const rewrite: fc.Arbitrary<RewriteSpec> = record<RewriteSpec>(
+  {
+    hostname: host,
+    hostPattern: regexRewrite,
+    path: fc.oneof(
+      pathModifier,
+      regexRewrite.map((spec) => ({ kind: 'regex' as const, ...spec })),
+    ),
+  },
+  ['hostname', 'hostPattern', 'path'],
+).filter((spec) => Object.keys(spec).length > 0 && !('hostname' in spec && 'hostPattern' in spec))
 
 export const redirect: fc.Arbitrary<RedirectSpec> = record<RedirectSpec>(
   {
@@ -100,8 +112,8 @@ export const redirect: fc.Arbitrary<RedirectSpec> = record<RedirectSpec>(
 )
 
 export const timeouts: fc.Arbitrary<TimeoutsSpec> = record<TimeoutsSpec>(
-  { requestMs: milliseconds, backendRequestMs: milliseconds },
-  ['requestMs', 'backendRequestMs'],
+  { requestMs: milliseconds, backendRequestMs: milliseconds, idleMs: fc.oneof(fc.constant(0), milliseconds) },
+  ['requestMs', 'backendRequestMs', 'idleMs'],
 )
 
 export const retry: fc.Arbitrary<RetrySpec> = record<RetrySpec>(
@@ -124,30 +136,35 @@ const slowStart = fc.record(
   },
   { noNullPrototype: true },
 )
-const locality = fc.constantFrom('zone-aware' as const, 'failover' as const)
+const locality = fc.constantFrom('zone-aware' as const, 'failover' as const, 'weighted' as const)
 
-export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
-  record<Omit<Extract<LoadBalancingSpec, { kind: 'client-side-weighted-round-robin' }>, 'slowStart'>>(
+type Spread<Kind, Without extends string = never> = Omit<
+  Extract<LoadBalancingSpec, { kind: Kind }>,
+  'subsets' | Without
+>
+
+const spread: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
+  record<Spread<'client-side-weighted-round-robin', 'slowStart'>>(
     {
       kind: fc.constant('client-side-weighted-round-robin'),
       blackoutMs: milliseconds,
       weightExpirationMs: milliseconds,
       weightUpdateMs: milliseconds.map((count) => count + 100),
       errorUtilizationPenalty: fc.float({ min: 0, max: 1_000, noNaN: true }),
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['locality', 'panicThresholdPercent'],
   ),
-  record<Extract<LoadBalancingSpec, { kind: 'round-robin' }>>(
+  record<Spread<'round-robin'>>(
     { kind: fc.constant('round-robin'), locality, slowStart, panicThresholdPercent: percent },
     ['locality', 'slowStart', 'panicThresholdPercent'],
   ),
-  record<Omit<Extract<LoadBalancingSpec, { kind: 'random' }>, 'slowStart'>>(
-    { kind: fc.constant('random'), locality, panicThresholdPercent: percent },
-    ['locality', 'panicThresholdPercent'],
-  ),
-  record<Extract<LoadBalancingSpec, { kind: 'least-request' }>>(
+  record<Spread<'random', 'slowStart'>>({ kind: fc.constant('random'), locality, panicThresholdPercent: percent }, [
+    'locality',
+    'panicThresholdPercent',
+  ]),
+  record<Spread<'least-request'>>(
     {
       kind: fc.constant('least-request'),
       choiceCount: fc.integer({ min: 2, max: 100 }),
@@ -158,7 +175,7 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
     },
     ['activeRequestBias', 'locality', 'slowStart', 'panicThresholdPercent'],
   ),
-  record<Extract<LoadBalancingSpec, { kind: 'peak-ewma' }>>(
+  record<Spread<'peak-ewma'>>(
     {
       kind: fc.constant('peak-ewma'),
       choiceCount: fc.integer({ min: 2, max: 100 }),
@@ -169,27 +186,53 @@ export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
     },
     ['locality', 'slowStart', 'panicThresholdPercent'],
   ),
-  record<Omit<Extract<LoadBalancingSpec, { kind: 'ring-hash' }>, 'slowStart'>>(
+  record<Spread<'ring-hash', 'slowStart'>>(
     {
       kind: fc.constant('ring-hash'),
       minRingSize: fc.integer({ min: 1, max: 1_024 }),
       maxRingSize: fc.integer({ min: 1_024, max: 8_388_608 }),
       balanceFactorPercent: bound,
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
   ),
-  record<Omit<Extract<LoadBalancingSpec, { kind: 'maglev' }>, 'slowStart'>>(
+  record<Spread<'maglev', 'slowStart'>>(
     {
       kind: fc.constant('maglev'),
       tableSize: fc.constantFrom(3, 101, 65_537, 5_000_011),
       balanceFactorPercent: bound,
-      locality: fc.constant('failover' as const),
+      locality: fc.constantFrom('failover' as const, 'weighted' as const),
       panicThresholdPercent: percent,
     },
     ['balanceFactorPercent', 'locality', 'panicThresholdPercent'],
   ),
+)
+
+const fallback = fc.constantFrom('none' as const, 'any' as const, 'default' as const)
+
+const subsets: fc.Arbitrary<SubsetsSpec> = fc.record(
+  {
+    selectors: fc.array(
+      record<SubsetSelectorSpec>({ keys: fc.uniqueArray(token, { minLength: 1, maxLength: 3 }), fallback }, [
+        'fallback',
+      ]),
+      { maxLength: 3 },
+    ),
+    fallback,
+    defaultSubset: fc.dictionary(token, text, { maxKeys: 2, noNullPrototype: true }),
+  },
+  { noNullPrototype: true },
+)
+
+export const subsetKeys: fc.Arbitrary<readonly SubsetKeySpec[]> = fc.array(
+  record<SubsetKeySpec>({ label: token, header: token }, []),
+  { minLength: 1, maxLength: 3 },
+)
+
+export const loadBalancing: fc.Arbitrary<LoadBalancingSpec> = fc.oneof(
+  spread,
+  fc.tuple(spread, subsets).map(([spec, chosen]) => ({ ...spec, subsets: chosen })),
 )
 
 const seconds = fc.integer({ min: 1, max: 1_000_000 }).map((count) => count * 1_000)
@@ -301,7 +344,8 @@ export const egressFilters: fc.Arbitrary<RbacFilterSpec[]> = fc
     ),
   )
 
-const share = fc.oneof(
+/** Millionths. */
+export const share: fc.Arbitrary<number> = fc.oneof(
   percent.map((whole) => whole * 10_000),
   fc.integer({ min: 0, max: 1_000_000 }),
 )
@@ -335,85 +379,9 @@ export const faults: fc.Arbitrary<FaultsSpec> = record<FaultsSpec>(
       ),
     ),
     maxActiveFaults: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+    untilMs: fc.integer({ min: 0, max: 4e12 }),
   },
-  ['delay', 'abort', 'reset', 'responseRateLimit', 'maxActiveFaults'],
-)
-
-const notEmpty = fc.string({ unit: 'binary-ascii', minLength: 1, maxLength: 12 })
-
-const descriptorEntry: fc.Arbitrary<DescriptorEntrySpec> = record<DescriptorEntrySpec>(
-  {
-    key: token,
-    by: fc.oneof(
-      fc.constantFrom({ kind: 'caller' as const }, { kind: 'method' as const }, { kind: 'path' as const }),
-      token.map((name) => ({ kind: 'header' as const, name })),
-      fc.array(token, { minLength: 1, maxLength: 3 }).map((claims) => ({ kind: 'claim' as const, path: claims })),
-    ),
-    value: notEmpty,
-  },
-  ['value'],
-)
-/** Its key is Envoy's. */
-const addressEntry: fc.Arbitrary<DescriptorEntrySpec> = record<DescriptorEntrySpec>(
-  { key: fc.constant('remote_address'), by: fc.constant({ kind: 'address' as const }), value: notEmpty },
-  ['value'],
-)
-
-export const descriptor: fc.Arbitrary<DescriptorEntrySpec[]> = fc.array(fc.oneof(descriptorEntry, addressEntry), {
-  maxLength: 3,
-})
-
-/** Their names differ. */
-export const localRateLimits: fc.Arbitrary<LocalRateLimitSpec[]> = fc.uniqueArray(
-  fc
-    .record(
-      {
-        name: token.map((name) => `TrafficPolicy/default/${name}`),
-        tokenBucket: fc.record(
-          {
-            maxTokens: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
-            tokensPerFill: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
-            fillIntervalMs: milliseconds,
-          },
-          { noNullPrototype: true },
-        ),
-        descriptor,
-        enforcedShare: share,
-      },
-      { noNullPrototype: true },
-    )
-    .chain((limit) =>
-      limit.descriptor.length > 0
-        ? fc.constant<LocalRateLimitSpec>(limit)
-        : fc.constantFrom<LocalRateLimitSpec>(limit, { ...limit, shared: true }),
-    ),
-  { selector: ({ name }) => name, maxLength: 4 },
-)
-
-const action: fc.Arbitrary<DescriptorActionSpec> = fc.oneof(
-  fc.oneof(descriptorEntry, addressEntry).map(({ key, by }) => ({ key, by })),
-  fc.record({ key: token, constant: notEmpty }, { noNullPrototype: true }),
-)
-
-export const globalRateLimits: fc.Arbitrary<GlobalRateLimitSpec[]> = fc.array(
-  fc.record(
-    {
-      name: token,
-      domain: token,
-      server: fc.record(
-        {
-          cluster: host,
-          timeoutMs: milliseconds,
-          failureModeDeny: fc.boolean(),
-          statusOnError: fc.integer({ min: 400, max: 599 }),
-        },
-        { noNullPrototype: true },
-      ),
-      descriptors: fc.array(fc.array(action, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 3 }),
-    },
-    { noNullPrototype: true },
-  ),
-  { maxLength: 3 },
+  ['delay', 'abort', 'reset', 'responseRateLimit', 'maxActiveFaults', 'untilMs'],
 )
 
 const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
@@ -424,8 +392,9 @@ const backend: fc.Arbitrary<WeightedClusterSpec> = record<WeightedClusterSpec>(
     responseHeaders: headerModifier,
     authorization: egressFilters,
     faults,
+    subsetKeys,
   },
-  ['requestHeaders', 'responseHeaders', 'authorization', 'faults'],
+  ['requestHeaders', 'responseHeaders', 'authorization', 'faults', 'subsetKeys'],
 )
 
 /** At least one has a weight. */

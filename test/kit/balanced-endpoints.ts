@@ -6,6 +6,8 @@ export function balancedEndpoint(changes: Partial<LoadBalancedEndpoint> = {}): L
     address: '10.0.0.1:80',
     weight: 1,
     locality: undefined,
+    localityWeight: undefined,
+    labels: undefined,
     priority: 0,
     activeRequests: 0,
     available: true,
@@ -15,6 +17,9 @@ export function balancedEndpoint(changes: Partial<LoadBalancedEndpoint> = {}): L
     reportedWeight: 0,
     reportedSinceMs: -Infinity,
     reportedAtMs: -Infinity,
+    limitedShare: 1,
+    limitedAtMs: -Infinity,
+    limitedForMs: 0,
     ...changes,
   }
 }

@@ -173,6 +173,7 @@ export class MeshBuilder {
       services: new Map(this.#services),
       gateways: new Map(this.#gateways),
       secrets: new Map(this.#secrets),
+      experiments: new Map(),
     }
   }
 }

@@ -6,6 +6,7 @@ import { WatchableValue } from '../../src/core/watchable.ts'
 import type { ComparedAnswers } from '../../src/policies/mirror/mirror-comparison.runtime.ts'
 import { LimitBuckets } from '../../src/policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../../src/policies/request-authentication/jwks.runtime.ts'
+import { silentMeter } from '../../src/policies/typescript-filter/running-filter.runtime.ts'
 import { resolveBySystem } from '../../src/proxy/cluster/dns-resolver.ts'
 import type { ResolveHost } from '../../src/proxy/cluster/host-addresses.ts'
 import type { IoBackend, TlsCredentials } from '../../src/proxy/io/connection.ts'
@@ -101,10 +102,12 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
       endpointEjected() {},
       endpointAdmitted() {},
       healthChecked() {},
+      spansCounted() {},
       tcpOpened: () => tcp.opened++,
       tcpClosed: () => tcp.closed++,
       tcpFailed: () => tcp.failed++,
       rateLimitCounter: () => () => {},
+      filterMeter: () => silentMeter,
       tcpBytes(_, __, sentBytes, receivedBytes) {
         tcp.sentBytes += sentBytes
         tcp.receivedBytes += receivedBytes

@@ -26,6 +26,8 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     authorization: undefined,
     egressRefused: undefined,
     rateLimit: undefined,
+    filters: undefined,
+    metadata: undefined,
     routeConfiguration: 'reviews.default.svc.cluster.local:9080',
     virtualHost: 'reviews',
     route: {
@@ -44,6 +46,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     flags: [],
     detail: undefined,
     accessLog: { enabled: true, samplePercent: 100 },
+    traced: undefined,
     ...changes,
   }
 }

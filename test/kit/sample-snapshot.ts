@@ -71,6 +71,7 @@ export function sampleSnapshot(
     services: new Map(services.map((service) => [service.host, service])),
     gateways: new Map(),
     secrets: new Map(),
+    experiments: new Map(),
     ...changes,
   }
 }

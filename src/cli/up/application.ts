@@ -5,7 +5,7 @@ import type { Timer } from '../../core/clock.ts'
 import { RingBuffer } from '../../core/ring-buffer.ts'
 import { formatAge } from '../format.ts'
 import type { CliHost } from '../host.ts'
-import { applicationEnvironment } from './heddle-environment.ts'
+import { applicationEnvironment, withPropagation } from './heddle-environment.ts'
 import { PortWatch, type ConnectProbe, type WatchedPort } from './port-watch.ts'
 import type { ProcessGroups } from './process-groups.ts'
 import { SupervisedProcess, type ProcessEnd, type ProcessSpec } from './supervised-process.ts'
@@ -42,6 +42,8 @@ export class Application {
   #lines = new RingBuffer<string>(shownLines)
   #watch: PortWatch | undefined
   #deadline: Timer | undefined
+  /** Why it was made to end. */
+  #endedFor: string | undefined
   #status: ApplicationStatus = { state: 'starting', restarts: 0 }
 
   constructor(deps: ApplicationDeps, desired: DesiredApplication, ports: readonly WatchedPort[]) {
@@ -69,6 +71,14 @@ export class Application {
     return this.#process.pid
   }
 
+  /** It is drained as when it stops, and started again. */
+  restart(why: string): void {
+    this.#endWatch()
+    this.#endedFor = why
+    this.#fail(`${why}; it is being started again`)
+    this.#process.end(applicationGraceMs)
+  }
+
   async stop(): Promise<void> {
     this.#endWatch()
     this.#set({ state: 'stopping', restarts: this.#status.restarts })
@@ -85,7 +95,7 @@ export class Application {
     return {
       command: desired.command,
       workingDirectory: desired.workingDirectory,
-      env: { ...applicationEnvironment(this.#deps.host.env), ...desired.env },
+      env: withPropagation({ ...applicationEnvironment(this.#deps.host.env), ...desired.env }, desired),
       channel: false,
     }
   }
@@ -111,7 +121,9 @@ export class Application {
   #ended({ reason, cause, restartInMs }: ProcessEnd): void {
     this.#endWatch()
     const code = cause instanceof PortTakenError ? 'HDL011' : undefined
-    this.#fail(`${reason}; next try in ${formatAge(restartInMs)}`, this.#status.restarts + 1, code)
+    const why = this.#endedFor ?? reason
+    this.#endedFor = undefined
+    this.#fail(`${why}; next try in ${formatAge(restartInMs)}`, this.#status.restarts + 1, code)
   }
 
   #fail(message: string, restarts = this.#status.restarts, code?: ProblemCode): void {

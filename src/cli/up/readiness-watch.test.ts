@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
-import type { ReadinessSpec } from '../../contracts/health-check.ts'
+import type { ProbeSpec } from '../../contracts/health-check.ts'
 import { createRandom } from '../../core/random.ts'
 import { ReadinessWatch } from './readiness-watch.ts'
 
-const spec: ReadinessSpec = {
+const spec: ProbeSpec = {
   host: '127.0.0.1',
   port: 8080,
   initialDelayMs: 2_000,

@@ -1,5 +1,5 @@
 // Asks one application again and again whether it is ready, from when it listens.
-import type { HealthCheckSpec, ReadinessSpec } from '../../contracts/health-check.ts'
+import type { HealthCheckSpec, ProbeSpec } from '../../contracts/health-check.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
 import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
@@ -25,7 +25,7 @@ const failingAfterMs = 10_000
 
 export class ReadinessWatch {
   readonly #deps: ReadinessWatchDeps
-  readonly #spec: ReadinessSpec
+  readonly #spec: ProbeSpec
   readonly #state = new HealthState(false)
   readonly #sinceMs: number
   #failing = false
@@ -33,7 +33,7 @@ export class ReadinessWatch {
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(deps: ReadinessWatchDeps, spec: ReadinessSpec) {
+  constructor(deps: ReadinessWatchDeps, spec: ProbeSpec) {
     this.#deps = deps
     this.#spec = spec
     this.#sinceMs = deps.clock.monotonicMs()
@@ -69,15 +69,16 @@ export class ReadinessWatch {
     const late = clock.monotonicMs() - this.#sinceMs >= this.#spec.initialDelayMs + failingAfterMs
     this.#failing = !this.ready && (this.#state.wasHealthy || late)
     // what is said of one that is ready changes only with its state
-    this.#message = this.ready || failure === undefined ? undefined : `${describe(this.#spec)}: ${failure}`
+    this.#message =
+      this.ready || failure === undefined ? undefined : `${describeProbe('readinessProbe', this.#spec)}: ${failure}`
     this.#timer = clock.setTimer(this.#state.nextMs(check, random), () => void this.#ask())
     if (before !== `${this.ready} ${this.#failing} ${this.#message}`) changed()
   }
 }
 
-function describe({ host, port, check: { question } }: ReadinessSpec): string {
+export function describeProbe(name: string, { host, port, check: { question } }: ProbeSpec): string {
   const where = `${host}:${port}`
-  if (question.kind === 'http') return `readinessProbe GET http://${where}${question.path}`
-  if (question.kind === 'tcp') return `readinessProbe of ${where}`
-  return `readinessProbe grpc.health.v1 of ${where}${question.service === '' ? '' : ` (${question.service})`}`
+  if (question.kind === 'http') return `${name} GET http://${where}${question.path}`
+  if (question.kind === 'tcp') return `${name} of ${where}`
+  return `${name} grpc.health.v1 of ${where}${question.service === '' ? '' : ` (${question.service})`}`
 }

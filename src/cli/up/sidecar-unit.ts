@@ -4,6 +4,7 @@ import { nodeId } from '../../contracts/xds/names.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
 import { listenDeadlineMs, type Application } from './application.ts'
+import { LivenessWatch } from './liveness-watch.ts'
 import { PortWatch, type ConnectProbe } from './port-watch.ts'
 import { ReadinessWatch, type HealthProbe } from './readiness-watch.ts'
 
@@ -39,6 +40,8 @@ export class SidecarUnit {
   #listening = false
   /** While it listens, and has a readiness probe. */
   #readiness: ReadinessWatch | undefined
+  /** While it listens, and has a liveness probe. */
+  #liveness: LivenessWatch | undefined
   #retiring = false
   #blocked: Blocked | undefined
 
@@ -123,7 +126,9 @@ export class SidecarUnit {
     this.#desired = desired
     if (JSON.stringify(before.applicationPorts) !== JSON.stringify(desired.applicationPorts)) this.#watchForeign()
     if (JSON.stringify(before.readiness) !== JSON.stringify(desired.readiness)) this.#endReadiness()
+    if (JSON.stringify(before.liveness) !== JSON.stringify(desired.liveness)) this.#endLiveness()
     this.#followReadiness()
+    this.#followLiveness()
     this.#run()
   }
 
@@ -132,6 +137,7 @@ export class SidecarUnit {
     this.#retiring = true
     this.#watch?.stop()
     this.#endReadiness()
+    this.#endLiveness()
     this.#deps.changed()
     await this.#application?.stop()
     this.#application = undefined
@@ -179,6 +185,7 @@ export class SidecarUnit {
 
   #applicationChanged(): void {
     this.#followReadiness()
+    this.#followLiveness()
     this.#deps.changed()
   }
 
@@ -192,5 +199,22 @@ export class SidecarUnit {
   #endReadiness(): void {
     this.#readiness?.stop()
     this.#readiness = undefined
+  }
+
+  #followLiveness(): void {
+    const { liveness } = this.#desired
+    if (liveness === undefined || this.#retiring || this.#application?.status.state !== 'ready')
+      return this.#endLiveness()
+    const { clock, random, askHealth: ask } = this.#deps
+    const application = this.#application
+    this.#liveness ??= new LivenessWatch(
+      { clock, random, ask, failed: (message) => application.restart(message) },
+      liveness,
+    )
+  }
+
+  #endLiveness(): void {
+    this.#liveness?.stop()
+    this.#liveness = undefined
   }
 }

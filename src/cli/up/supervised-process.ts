@@ -91,6 +91,16 @@ export class SupervisedProcess {
     kill.cancel()
   }
 
+  /** As it would end by itself: it starts again. */
+  end(graceMs: number): void {
+    const child = this.#child
+    const pid = child?.pid
+    if (pid === undefined) return
+    this.#host.kill(-pid, 'SIGTERM')
+    const kill = this.#host.clock.setTimer(graceMs, () => this.#host.kill(-pid, 'SIGKILL'), true)
+    child?.once('exit', () => kill.cancel())
+  }
+
   async #start(): Promise<void> {
     let spec: ProcessSpec
     this.#startedAtMs = this.#host.clock.monotonicMs()

@@ -32,5 +32,7 @@ async function ofMesh(context: CliContext, options: AnalyzeOptions): Promise<rea
 async function ofFiles(context: CliContext, paths: readonly string[]): Promise<readonly Problem[]> {
   const files = await readDocumentFiles(context, paths)
   const { analyzeFiles } = await import('../../control/configuration.ts')
-  return analyzeFiles(files).problems
+  const { problems, documents } = analyzeFiles(files)
+  const { checkFilterTypes } = await import('./filter-types.ts')
+  return [...problems, ...(await checkFilterTypes(documents, context.host))]
 }

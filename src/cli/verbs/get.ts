@@ -70,12 +70,22 @@ const negativeConditions = new Set([
   'InsecureFrontendValidationMode',
 ])
 
-/** The conditions that are not as they should be; "ok" when all are, empty when the kind has none. */
+/** The conditions that are not as they should be; "ok" or the phase when all are, empty when the kind has none. */
 function summary({ document }: DocumentView): string {
+  const phase = phaseOf(document['status'])
   const conditions = collectConditions(document['status'])
-  if (conditions.length === 0) return ''
+  if (conditions.length === 0) return phase
   const bad = conditions.filter(({ type, status }) => status !== (negativeConditions.has(type) ? 'False' : 'True'))
-  return bad.length === 0 ? 'ok' : [...new Set(bad.map(({ type, reason }) => `${type}: ${reason}`))].join(', ')
+  if (bad.length === 0) return phase || 'ok'
+  // "Succeeded" says of an experiment how it ended
+  const told = bad.map(({ type, reason }) => `${type === 'Succeeded' ? phase : type}: ${reason}`)
+  return [...new Set(told)].join(', ')
+}
+
+/** Of what runs for a while; empty: none. */
+function phaseOf(status: unknown): string {
+  const phase = typeof status === 'object' && status !== null ? (status as Record<string, unknown>)['phase'] : undefined
+  return typeof phase === 'string' ? phase : ''
 }
 
 /** Of the resource itself, of each parent and of each listener. */

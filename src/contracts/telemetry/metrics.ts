@@ -70,7 +70,13 @@ export type ProxyMetric =
   | 'authorization'
   | 'egressRefused'
   | 'rateLimit'
+  | 'spans'
   | 'metricReports'
+  | 'filterDuration'
+  | 'filterFailures'
+  | 'filterBypassed'
+  | 'filterEvents'
+  | 'filterObservations'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -142,7 +148,7 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   overflows: {
     name: 'heddle_upstream_overflows_total',
     kind: 'counter',
-    help: 'Requests and connections that were refused because a limit of a circuit breaker or of adaptive concurrency was reached.',
+    help: 'Requests and connections that were refused because a limit of a circuit breaker, of one caller or of adaptive concurrency was reached.',
     labels: ['cluster', 'limit'],
   },
   concurrencyLimit: {
@@ -253,6 +259,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     help: 'Requests that a rate limit has counted. verdict: allowed, limited, dry_run (beyond the limit, and not refused for it), failed (nobody could be asked).',
     labels: ['limit', 'verdict'],
   },
+  spans: {
+    name: 'heddle_spans_total',
+    kind: 'counter',
+    help: 'Spans for the trace collector. result: exported, refused (by it), failed (it could not be reached), overflow (too many were waiting).',
+    labels: ['result'],
+  },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',
     kind: 'gauge',
@@ -270,6 +282,36 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Callers of the Workload API that are not registered. reason: the field that did not match, or caller: it is not known who it was.',
     labels: ['reason'],
+  },
+  filterDuration: {
+    name: 'heddle_filter_duration_seconds',
+    kind: 'histogram',
+    help: 'Time of one call of a TypeScript filter, from its begin to its result.',
+    labels: ['filter', 'phase'],
+  },
+  filterFailures: {
+    name: 'heddle_filter_failures_total',
+    kind: 'counter',
+    help: 'Calls of a TypeScript filter that did not count, by what went wrong; late ones did.',
+    labels: ['filter', 'phase', 'reason'],
+  },
+  filterBypassed: {
+    name: 'heddle_filter_bypassed',
+    kind: 'gauge',
+    help: '1 while requests pass without a TypeScript filter that failed again and again.',
+    labels: ['filter'],
+  },
+  filterEvents: {
+    name: 'heddle_filter_events_total',
+    kind: 'counter',
+    help: 'What TypeScript filters count themselves.',
+    labels: ['filter', 'event', 'value'],
+  },
+  filterObservations: {
+    name: 'heddle_filter_observations',
+    kind: 'histogram',
+    help: 'What TypeScript filters observe themselves, in the unit of the filter.',
+    labels: ['filter', 'name'],
   },
 }
 

@@ -52,6 +52,15 @@ export function rootsName(kind: 'configmap' | 'secret' | 'policy', namespace: st
   return `roots|${kind}|${namespace}/${name}`
 }
 
+const routeFilter = 'heddle.filter.'
+/** Key, in a route's typed_per_filter_config, of the filter that requests pass at that place among those of the route. Keys sort as text. */
+export function routeFilterKey(index: number): string {
+  return `${routeFilter}${String(index).padStart(2, '0')}`
+}
+export function isRouteFilterKey(key: string): boolean {
+  return key.startsWith(routeFilter)
+}
+
 /** Cluster name for a share of connections that nobody is to get: no cluster has it. */
 export const noCluster = 'none'
 

@@ -43,6 +43,7 @@ function workloadSidecar(
     ...(workload.locality === undefined ? {} : { locality: workload.locality }),
     applicationPorts: workload.ports.map(({ port }) => ({ host: workload.address, port })),
     ...(workload.readiness === undefined ? {} : { readiness: workload.readiness }),
+    ...(workload.liveness === undefined ? {} : { liveness: workload.liveness }),
     ...(application === undefined ? {} : { application }),
     ...(workload.unix === undefined ? {} : { unix: workload.unix }),
   }
@@ -69,6 +70,7 @@ function desiredApplication(
   const { file } = workload.source
   const workingDirectory =
     workload.workingDirectory ?? (file === undefined ? options.defaultWorkingDirectory : dirname(file))
+  const preloads = snapshot.settings.preloadsPropagation === true
   const asked = [
     workload.command,
     workingDirectory,
@@ -76,11 +78,13 @@ function desiredApplication(
       .toSorted()
       .map((name) => [name, workload.env[name]]),
     workload.ports,
+    ...(preloads ? ['preloadsPropagation'] : []),
   ]
   return {
     command: workload.command,
     workingDirectory,
     env: applicationEnvironment(workload, snapshot, ports),
+    ...(preloads ? { preloadsPropagation: preloads } : {}),
     fingerprint: createHash('sha256').update(JSON.stringify(asked)).digest('hex').slice(0, 16),
   }
 }

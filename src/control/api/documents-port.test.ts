@@ -31,7 +31,7 @@ async function newPort(): Promise<{ port: DocumentsPort; applied: AppliedDocumen
   const sources = [{ ...fromFile, start: () => Promise.resolve(), stop() {} }, fromStore]
   const configuration = createConfiguration({ sources, initialRevision: '1', clock, logger: silentLogger })
   const files = (): readonly SourceFile[] => sources.flatMap((source) => source.files.value)
-  return { port: createDocumentsPort({ configuration, files, applied }), applied }
+  return { port: createDocumentsPort({ configuration, files, applied, progressOf: () => undefined }), applied }
 }
 
 describe('documents of the API', () => {
@@ -100,6 +100,17 @@ describe('documents of the API', () => {
     )
     expect(applied.list()).toEqual([])
     const allowed = await port.apply(registers, { dryRun: false, mayRunPrograms: true })
+    expect(allowed.documents).toMatchObject([{ action: 'created' }])
+  })
+
+  it('bring code into proxies for administrators alone', async () => {
+    const { port, applied } = await newPort()
+    const code =
+      "apiVersion: heddle.dev/v1alpha1\nkind: Filter\nmetadata: {name: f}\nspec:\n  typescript: {code: 'export default {}'}\n"
+    const refused = await port.apply(code, { dryRun: false, mayRunPrograms: false })
+    expect(refused.problems).toMatchObject([{ code: 'HDL005', severity: 'error', path: 'spec.typescript' }])
+    expect(applied.list()).toEqual([])
+    const allowed = await port.apply(code, { dryRun: false, mayRunPrograms: true })
     expect(allowed.documents).toMatchObject([{ action: 'created' }])
   })
 

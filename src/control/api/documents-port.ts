@@ -10,6 +10,7 @@ import type { ModelDocument } from '../model/document.ts'
 import { parseFile } from '../model/parse-file.ts'
 import { formatPath } from '../model/schema-problems.ts'
 import { splitParts } from '../model/yaml-text.ts'
+import type { DocumentStatus } from '../snapshot/status.ts'
 import type { SourceFile } from '../sources/source.ts'
 import { appliedPrefix } from '../sources/store-source.ts'
 import type { AppliedDocuments } from '../store/applied-documents.ts'
@@ -19,11 +20,24 @@ export interface DocumentsPortOptions {
   readonly configuration: Configuration
   readonly files: () => readonly SourceFile[]
   readonly applied: Pick<AppliedDocuments, 'put' | 'delete'>
+  /** What is known of a document beside the configuration; undefined: nothing. */
+  readonly progressOf: (id: string) => DocumentStatus | undefined
 }
 
-export function createDocumentsPort({ configuration, files, applied }: DocumentsPortOptions): DocumentsPort {
+export function createDocumentsPort({
+  configuration,
+  files,
+  applied,
+  progressOf,
+}: DocumentsPortOptions): DocumentsPort {
   const find = (id: string): ModelDocument | undefined =>
     configuration.documents().find((document) => document.id === id)
+  const statusOf = (id: string): DocumentStatus | undefined => {
+    const status = configuration.statuses.get(id)
+    const progress = progressOf(id)
+    if (progress === undefined) return status
+    return { ...status, ...progress, conditions: [...(status?.conditions ?? []), ...(progress.conditions ?? [])] }
+  }
   const result = (documents: readonly AppliedDocument[], problems: readonly Problem[]): ApplyResult => ({
     revision: configuration.snapshot.value.revision,
     documents,
@@ -35,7 +49,7 @@ export function createDocumentsPort({ configuration, files, applied }: Documents
       configuration
         .documents()
         .filter((document) => fits(document, filter))
-        .map((document) => view(document, configuration)),
+        .map((document) => view(document, statusOf(document.id))),
 
     async apply(yaml, { dryRun, mayRunPrograms }) {
       const { written, problems: faults } = readApplied(yaml)
@@ -76,9 +90,8 @@ function isApplied(document: ModelDocument): boolean {
   return document.file.startsWith(appliedPrefix)
 }
 
-function view(document: ModelDocument, configuration: Configuration): DocumentView {
+function view(document: ModelDocument, status: DocumentStatus | undefined): DocumentView {
   const { apiVersion, kind, namespace, name } = document
-  const status = configuration.statuses.get(document.id)
   return {
     apiVersion,
     kind,
@@ -117,8 +130,12 @@ function writtenInFile(document: ModelDocument, present: ModelDocument | undefin
 
 /** The mesh's user, as whom programs run, may read the administrator's token; an identity is as good as the workload that has it. */
 function needsAdministrator(document: ModelDocument): Problem[] {
-  if (document.kind !== 'Workload') return []
   const hint = 'Let an administrator apply it, or write it in a file of the mesh.'
+  if (document.kind === 'Filter' && document.spec.typescript !== undefined) {
+    const message = '"typescript" needs the role admin: its code runs in the proxies, which hold the keys of workloads'
+    return [documentProblem(document, 'HDL005', 'error', ['spec', 'typescript'], message, hint)]
+  }
+  if (document.kind !== 'Workload') return []
   const reasons = {
     command: 'what it starts runs as the user of the mesh',
     unix: 'what it names gets the identity of the workload',

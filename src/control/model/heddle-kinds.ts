@@ -13,8 +13,8 @@ import { checkTrustDomains, federationSchema } from '../../policies/federation/f
 import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
-import { readinessProbeSchema } from '../../policies/health-checks/health-checks.schema.ts'
-import type { ReadinessProbe } from '../../policies/health-checks/health-checks.schema.ts'
+import { livenessProbeSchema, probeSchema } from '../../policies/health-checks/health-checks.schema.ts'
+import type { Probe } from '../../policies/health-checks/health-checks.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
 import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
 import {
@@ -32,13 +32,17 @@ import {
   ruleIssue,
   uniqueNames,
 } from '../../policies/scalars.schema.ts'
+import { tracingSchema } from '../../policies/tracing/tracing.schema.ts'
+import type { TracingSettings } from '../../policies/tracing/tracing.schema.ts'
 
 export interface WorkloadSpec {
   readonly serviceAccount: string
   readonly address: string
   readonly ports: readonly { readonly name?: string; readonly port: number; readonly appProtocol?: string }[]
   /** Asked by whoever supervises it. Absent: it is ready when its ports accept connections. */
-  readonly readinessProbe?: ReadinessProbe
+  readonly readinessProbe?: Probe
+  /** Asked by the same: what fails it is started again. */
+  readonly livenessProbe?: Probe
   readonly command?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Absent: the folder of the file. */
@@ -86,6 +90,8 @@ export interface MeshConfigSpec {
   readonly certificates: { readonly workloadLifetime: string }
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
   readonly accessLog: AccessLogSpec
+  /** Absent: no spans. */
+  readonly tracing?: TracingSettings
   readonly pathNormalization: PathNormalizationSettings
   readonly forwardedHeaders: ForwardedHeadersSettings
   /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
@@ -121,7 +127,8 @@ const workloadSpecSchema = z.strictObject({
           ctx.issues.push(ruleIssue(port, [index, 'port'], `port ${port} occurs twice`, 'HDL007'))
     })
     .default([]),
-  readinessProbe: readinessProbeSchema.exactOptional(),
+  readinessProbe: probeSchema.exactOptional(),
+  livenessProbe: livenessProbeSchema.exactOptional(),
   command: z.array(z.string()).min(1).exactOptional(),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'the name of an environment variable'), z.string())
@@ -280,6 +287,7 @@ const meshConfigSpecSchema = z
       .default({ workloadLifetime: '1h' }),
     h2UpgradePolicy: z.enum(['UPGRADE', 'DO_NOT_UPGRADE']).default('UPGRADE'),
     accessLog: accessLogSchema.default(accessLogSchema.parse({})),
+    tracing: tracingSchema.exactOptional(),
     pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
     forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
   })

@@ -3,6 +3,8 @@ import { z } from 'zod'
 
 import type { PeerAuthenticationDocumentSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { namespaceNameSchema, objectNameSchema } from '../../policies/scalars.schema.ts'
+import { chaosExperimentFields } from './chaos-experiment-kind.ts'
+import type { ChaosExperimentSpec } from './chaos-experiment-kind.ts'
 import {
   endpointSliceFields,
   labelsSchema,
@@ -11,14 +13,16 @@ import {
   serviceFields,
 } from './core-kinds.ts'
 import type { EndpointSliceSpec, ServiceSpec } from './core-kinds.ts'
+import { filterFields } from './filter-kind.ts'
+import type { FilterSpec } from './filter-kind.ts'
 import { controllerFields, gatewayFields, referenceGrantFields } from './gateway-kinds.ts'
 import type { ControllerSpec, GatewaySpec, ReferenceGrantSpec } from './gateway-kinds.ts'
 import { externalServiceFields, meshConfigFields, peerAuthenticationFields, workloadFields } from './heddle-kinds.ts'
 import type { ExternalServiceSpec, MeshConfigSpec, WorkloadSpec } from './heddle-kinds.ts'
 import { checkSecret, configMapFields, secretFields } from './key-kinds.ts'
 import type { ConfigMapSpec, SecretSpec } from './key-kinds.ts'
-import { backendTlsPolicyFields, trafficPolicyFields } from './policy-kinds.ts'
-import type { BackendTlsPolicySpec, TrafficPolicySpec } from './policy-kinds.ts'
+import { backendTlsPolicyFields, backendTrafficPolicyFields, trafficPolicyFields } from './policy-kinds.ts'
+import type { BackendTlsPolicySpec, BackendTrafficPolicySpec, TrafficPolicySpec } from './policy-kinds.ts'
 import { grpcRouteFields, httpRouteFields } from './route-kinds.ts'
 import type { GrpcRouteSpec, HttpRouteSpec } from './route-kinds.ts'
 import { scenarioFields } from './scenario-kind.ts'
@@ -44,15 +48,18 @@ export interface SpecOf {
   TCPRoute: TcpRouteSpec
   BackendTLSPolicy: BackendTlsPolicySpec
   ReferenceGrant: ReferenceGrantSpec
+  XBackendTrafficPolicy: BackendTrafficPolicySpec
   XMesh: ControllerSpec
   Workload: WorkloadSpec
   ExternalService: ExternalServiceSpec
   TrafficPolicy: TrafficPolicySpec
+  Filter: FilterSpec
   PeerAuthentication: PeerAuthenticationDocumentSpec
   MeshConfig: MeshConfigSpec
   AuthorizationPolicy: AuthorizationPolicyDocument
   RequestAuthentication: RequestAuthenticationDocument
   Scenario: ScenarioSpec
+  ChaosExperiment: ChaosExperimentSpec
 }
 export type KindName = keyof SpecOf
 
@@ -67,6 +74,8 @@ export interface KindDefinition {
 }
 
 export const gatewayGroup = 'gateway.networking.k8s.io'
+/** Of its experimental kinds. */
+const experimentalGroup = 'gateway.networking.x-k8s.io'
 export const heddleGroup = 'heddle.dev'
 
 export const kinds: Readonly<Record<KindName, KindDefinition>> = {
@@ -84,15 +93,18 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   TCPRoute: namespaced(gatewayGroup, ['v1', 'v1alpha2'], tcpRouteFields),
   BackendTLSPolicy: namespaced(gatewayGroup, ['v1', 'v1alpha3'], backendTlsPolicyFields),
   ReferenceGrant: namespaced(gatewayGroup, ['v1', 'v1beta1', 'v1alpha2'], referenceGrantFields),
-  XMesh: clusterScoped('gateway.networking.x-k8s.io', ['v1alpha1'], controllerFields),
+  XBackendTrafficPolicy: namespaced(experimentalGroup, ['v1alpha1'], backendTrafficPolicyFields),
+  XMesh: clusterScoped(experimentalGroup, ['v1alpha1'], controllerFields),
   Workload: namespaced(heddleGroup, ['v1alpha1'], workloadFields),
   ExternalService: namespaced(heddleGroup, ['v1alpha1'], externalServiceFields),
   TrafficPolicy: namespaced(heddleGroup, ['v1alpha1'], trafficPolicyFields),
+  Filter: namespaced(heddleGroup, ['v1alpha1'], filterFields),
   PeerAuthentication: namespaced(heddleGroup, ['v1alpha1'], peerAuthenticationFields),
   MeshConfig: clusterScoped(heddleGroup, ['v1alpha1'], meshConfigFields),
   AuthorizationPolicy: namespaced(heddleGroup, ['v1alpha1'], authorizationPolicyFields),
   RequestAuthentication: namespaced(heddleGroup, ['v1alpha1'], requestAuthenticationFields),
   Scenario: namespaced(heddleGroup, ['v1alpha1'], scenarioFields),
+  ChaosExperiment: namespaced(heddleGroup, ['v1alpha1'], chaosExperimentFields),
 }
 
 export const kindNames: readonly KindName[] = Object.keys(kinds) as KindName[]
@@ -111,7 +123,7 @@ export const ignoredKinds: ReadonlySet<string> = words(
 /** Kinds that configure traffic or security and are not built: leaving one out silently could open a door. */
 export const unsupportedKinds: ReadonlySet<string> = words(
   `
-    Filter Rollout Telemetry UDPRoute XBackendTrafficPolicy XListenerSet
+    Rollout Telemetry UDPRoute XListenerSet
   `,
 )
 

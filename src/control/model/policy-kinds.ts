@@ -1,4 +1,4 @@
-// Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy.
+// Policies that attach to Services and ExternalServices by targetRefs (GEP-713): BackendTLSPolicy, TrafficPolicy, XBackendTrafficPolicy.
 import { z } from 'zod'
 
 import { adaptiveConcurrencySchema } from '../../policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
@@ -27,8 +27,10 @@ import {
   preciseHostnameSchema,
   ruleIssue,
 } from '../../policies/scalars.schema.ts'
-import { timeoutsSchema } from '../../policies/timeouts/timeouts.schema.ts'
-import type { RouteTimeouts } from '../../policies/timeouts/timeouts.schema.ts'
+import { sessionPersistenceSchema } from '../../policies/session-persistence/session-persistence.schema.ts'
+import type { SessionPersistence } from '../../policies/session-persistence/session-persistence.schema.ts'
+import { destinationTimeoutsSchema } from '../../policies/timeouts/timeouts.schema.ts'
+import type { DestinationTimeouts } from '../../policies/timeouts/timeouts.schema.ts'
 import { trafficSplitSchema } from '../../policies/traffic-split/sticky-split.schema.ts'
 import type { TrafficSplitSettings } from '../../policies/traffic-split/sticky-split.schema.ts'
 
@@ -58,7 +60,15 @@ export interface TrafficPolicySpec {
   readonly adaptiveConcurrency?: AdaptiveConcurrencySettings
   /** For routes that have none of their own, as `timeouts`. */
   readonly retries?: DestinationRetries
-  readonly timeouts?: RouteTimeouts
+  readonly timeouts?: DestinationTimeouts
+}
+
+/** The Gateway API's (GEP-3388, GEP-1619). */
+export interface BackendTrafficPolicySpec {
+  readonly targetRefs: readonly PolicyTargetReference[]
+  readonly retryConstraint?: RetryConstraint
+  /** Of routes that have none of their own. */
+  readonly sessionPersistence?: SessionPersistence
 }
 
 export interface BackendTlsPolicySpec {
@@ -75,17 +85,20 @@ export interface BackendTlsPolicySpec {
   }
 }
 
-const targetRefsSchema = z
-  .array(
-    z.strictObject({
-      group: groupNameSchema.default(''),
-      kind: kindNameSchema,
-      name: objectNameSchema,
-      sectionName: objectNameSchema.exactOptional(),
-    }),
-  )
+const targetFields = { group: groupNameSchema.default(''), kind: kindNameSchema, name: objectNameSchema }
+
+export const targetRefsSchema: z.ZodType<readonly PolicyTargetReference[]> = z
+  .array(z.strictObject({ ...targetFields, sectionName: objectNameSchema.exactOptional() }))
   .min(1)
   .max(16)
+
+export const backendTrafficPolicyFields: z.ZodRawShape = {
+  spec: z.strictObject({
+    targetRefs: z.array(z.strictObject(targetFields)).min(1).max(16),
+    retryConstraint: retryConstraintSchema.exactOptional(),
+    sessionPersistence: sessionPersistenceSchema.exactOptional(),
+  }),
+}
 
 export const trafficPolicyFields: z.ZodRawShape = {
   spec: z.strictObject({
@@ -102,7 +115,7 @@ export const trafficPolicyFields: z.ZodRawShape = {
     trafficSplit: trafficSplitSchema.exactOptional(),
     adaptiveConcurrency: adaptiveConcurrencySchema.exactOptional(),
     retries: destinationRetriesSchema.exactOptional(),
-    timeouts: timeoutsSchema.exactOptional(),
+    timeouts: destinationTimeoutsSchema.exactOptional(),
   }),
 }
 

@@ -48,6 +48,13 @@ export interface ParentReference {
   readonly port?: number
 }
 
+/** Of the route's namespace. */
+export interface ExtensionReference {
+  readonly group: string
+  readonly kind: string
+  readonly name: string
+}
+
 export interface RouteFilter {
   readonly type: string
   readonly requestHeaderModifier?: HeaderModifierFilter
@@ -56,6 +63,7 @@ export interface RouteFilter {
   readonly requestRedirect?: RequestRedirectFilter
   readonly urlRewrite?: UrlRewriteFilter
   readonly cors?: CorsFilter
+  readonly extensionRef?: ExtensionReference
 }
 
 export interface BackendRef extends BackendReference {
@@ -104,7 +112,15 @@ const filterFields = {
 type FilterType = keyof typeof filterFields
 
 const grpcFilterTypes = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestMirror', 'ExtensionRef'] as const
-const unsupportedFilters: readonly string[] = ['ExtensionRef', 'ExternalAuth']
+const unsupportedFilters: readonly string[] = ['ExternalAuth']
+/** What one rule may have several of. */
+const repeatable: readonly string[] = ['RequestMirror', 'ExtensionRef']
+
+const extensionRefSchema: z.ZodType<ExtensionReference> = z.strictObject({
+  group: groupNameSchema,
+  kind: kindNameSchema,
+  name: objectNameSchema,
+})
 
 function filterSchema(types: readonly FilterType[]): z.ZodType<RouteFilter> {
   return z
@@ -116,7 +132,7 @@ function filterSchema(types: readonly FilterType[]): z.ZodType<RouteFilter> {
       requestRedirect: requestRedirectSchema.exactOptional(),
       urlRewrite: urlRewriteSchema.exactOptional(),
       cors: corsSchema.exactOptional(),
-      extensionRef: z.unknown().exactOptional(),
+      extensionRef: extensionRefSchema.exactOptional(),
       externalAuth: z.unknown().exactOptional(),
     })
     .check((ctx) => {
@@ -140,7 +156,7 @@ function filterSchema(types: readonly FilterType[]): z.ZodType<RouteFilter> {
 function checkFilters(ctx: z.core.ParsePayload<readonly RouteFilter[]>): void {
   const seen = new Set<string>()
   for (const [index, { type }] of ctx.value.entries()) {
-    if (seen.has(type) && type !== 'RequestMirror')
+    if (seen.has(type) && !repeatable.includes(type))
       ctx.issues.push(ruleIssue(type, [index, 'type'], `a ${type} filter must not be repeated`, 'HDL007'))
     seen.add(type)
   }

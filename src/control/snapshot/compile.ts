@@ -2,9 +2,13 @@
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { ModelDocument } from '../model/document.ts'
+import type { FilterCode } from '../sources/filter-code.ts'
 import { withOriginatedTls } from './backend-tls.ts'
+import { withBackendTrafficPolicies } from './backend-traffic-policies.ts'
 import { BackendResolver } from './backends.ts'
+import { compileExperiments } from './chaos-experiments.ts'
 import { DocumentIndex } from './document-index.ts'
+import { TargetedFilters } from './filters.ts'
 import { compileGateways } from './gateways.ts'
 import { compileMeshRoutes } from './mesh-routes.ts'
 import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot.ts'
@@ -30,8 +34,12 @@ export interface CompiledMesh {
   readonly statuses: ReadonlyMap<string, DocumentStatus>
 }
 
-export function compileMesh(documents: readonly ModelDocument[], revision: string): CompiledMesh {
-  const index = new DocumentIndex(documents)
+export function compileMesh(
+  documents: readonly ModelDocument[],
+  revision: string,
+  filterCode?: ReadonlyMap<string, FilterCode>,
+): CompiledMesh {
+  const index = new DocumentIndex(documents, filterCode)
   const problems = new ProblemList()
   const meshWide = compileSettings(index)
   problems.add(...meshWide.problems)
@@ -42,12 +50,15 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
   problems.add(...compiledWorkloads.problems)
   const peers = withPeerAuthentication(index, meshWide.settings, compiledWorkloads.workloads, problems)
   const resolver = new BackendResolver(index, drafts.services)
-  const attachment = new RouteAttachment(resolver, problems)
+  const attachment = new RouteAttachment(index, resolver, problems)
   const streamAttachment = new StreamAttachment(resolver, problems)
   const shelf = new SecretShelf(index)
   const secured = withOriginatedTls(index, drafts.services, shelf, problems)
   const treated = withTrafficPolicies(index, secured.services, meshWide.settings, problems)
-  const routed = compileMeshRoutes(index, withStreams(index, treated.services, streamAttachment), attachment)
+  const constrained = withBackendTrafficPolicies(index, treated.services, problems)
+  const chaos = compileExperiments(index, constrained.services, problems)
+  const targeted = new TargetedFilters(index, drafts.services, problems)
+  const routed = compileMeshRoutes(index, withStreams(index, constrained.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
   const services = withAuthorization(withGrpcPorts(routed, attachment.grpcPorts), security)
@@ -58,6 +69,9 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
       gatewayStatuses.get(document.id) ??
       policyStatuses.get(document.id) ??
       treated.statuses.get(document.id) ??
+      chaos.statuses.get(document.id) ??
+      constrained.statuses.get(document.id) ??
+      targeted.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
@@ -66,10 +80,11 @@ export function compileMesh(documents: readonly ModelDocument[], revision: strin
     snapshot: {
       revision,
       settings: peers.settings,
-      workloads: withRateLimits(peers.workloads, treated.services),
+      workloads: targeted.withWorkloads(withRateLimits(peers.workloads, treated.services)),
       services,
-      gateways,
+      gateways: targeted.withGateways(gateways),
       secrets: shelf.toMap(),
+      experiments: chaos.experiments,
     },
     problems: problems.toArray(),
     statuses,

@@ -3,13 +3,17 @@ import { documentId } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import type { LabelSelector } from '../model/gateway-kinds.ts'
 import type { KindName } from '../model/kinds.ts'
+import type { FilterCode } from '../sources/filter-code.ts'
 
 export class DocumentIndex {
+  /** Of TypeScript filters, by document id. */
+  readonly filterCode: ReadonlyMap<string, FilterCode>
   readonly #byId = new Map<string, ModelDocument>()
   /** By kind, and by kind and namespace. */
   readonly #groups = new Map<string, ModelDocument[]>()
 
-  constructor(documents: readonly ModelDocument[]) {
+  constructor(documents: readonly ModelDocument[], filterCode: ReadonlyMap<string, FilterCode> = new Map()) {
+    this.filterCode = filterCode
     for (const document of documents) {
       this.#byId.set(document.id, document)
       for (const key of [document.kind, `${document.kind}/${document.namespace}`]) {

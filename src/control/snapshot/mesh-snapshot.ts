@@ -1,21 +1,28 @@
 // The whole mesh at one revision, immutable, references resolved. What translate reads; built by compile.ts from the typed model.
 import type { SourceLocation } from '../../contracts/decision-record.ts'
-import type { HealthCheckSpec, ReadinessSpec } from '../../contracts/health-check.ts'
+import type { HealthCheckSpec, ProbeSpec } from '../../contracts/health-check.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
-import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CallerLimitsSpec, CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CompressionSpec } from '../../policies/compression/compression.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { FederationSpec } from '../../policies/federation/federation.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type {
+  HashPolicySpec,
+  LoadBalancingSpec,
+  LocalityWeightSpec,
+  SubsetKeySpec,
+} from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
@@ -30,6 +37,9 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
+import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
+import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 import type { MeshSecret } from './secrets.ts'
 import type { AppliedSecurity } from './security.ts'
 
@@ -43,6 +53,8 @@ export interface MeshSnapshot {
   readonly gateways: ReadonlyMap<string, MeshGateway>
   /** By the name under which proxies ask for them: those that something in this snapshot refers to. */
   readonly secrets: ReadonlyMap<string, MeshSecret>
+  /** By document id. */
+  readonly experiments: ReadonlyMap<string, MeshExperiment>
 }
 
 export interface MeshSettings {
@@ -65,6 +77,10 @@ export interface MeshSettings {
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
   readonly accessLog: AccessLogSpec
+  /** Absent: no spans. */
+  readonly tracing?: TracingSpec
+  /** Node applications carry traces on by themselves. */
+  readonly preloadsPropagation?: true
   readonly paths: PathNormalizationSpec
   /** By where a proxy stands. */
   readonly forwardedHeaders: { readonly gateway: ForwardedHeadersSpec; readonly sidecar: ForwardedHeadersSpec }
@@ -87,7 +103,9 @@ export interface MeshWorkload {
   /** Which processes its Workload API serves. */
   readonly unix?: UnixRegistration
   /** Absent: it is ready when its ports accept connections. */
-  readonly readiness?: ReadinessSpec
+  readonly readiness?: ProbeSpec
+  /** When `up` is to start it again. Absent: when it ends. */
+  readonly liveness?: ProbeSpec
   /** Hosts and ports of the Services with a loopback listener: those of its namespace and those that `spec.uses` names. */
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly security: AppliedSecurity
@@ -103,7 +121,16 @@ export interface MeshWorkloadPort {
   readonly peerAuthentication?: PeerAuthenticationMode
   /** Of all policies for Services that lead there, each in turn. */
   readonly rateLimits?: MeshRateLimits
+  /** Of Filters for Services that lead there, in the order in which requests pass them. */
+  readonly filters?: readonly MeshFilter[]
 }
+
+/** What a request passes on its way and its response on the way back. `name`: "Filter/default/tenant". */
+export type MeshFilter = { readonly name: string; readonly source: SourceLocation } & (
+  | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
+  | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
+  | { readonly kind: 'compression'; readonly spec: CompressionSpec }
+)
 
 /**
  * What is spoken on a port. `http`: HTTP/1.1. `grpc` is HTTP/2 too. `tcp`: bytes. `tls`: the application's own TLS, which passes through.
@@ -150,6 +177,10 @@ export interface MeshTraffic {
   readonly loadBalancing?: LoadBalancingSpec
   /** What of a request decides, with a load balancing that hashes. */
   readonly hashPolicies?: readonly HashPolicySpec[]
+  /** Of places, with locality `weighted`. */
+  readonly localityWeights?: readonly LocalityWeightSpec[]
+  /** What of a request decides, with subsets. */
+  readonly subsetKeys?: readonly SubsetKeySpec[]
   readonly circuitBreaker?: CircuitBreakerSpec
   readonly outlierDetection?: OutlierDetectionSpec
   readonly healthCheck?: HealthCheckSpec
@@ -159,10 +190,14 @@ export interface MeshTraffic {
   /** Of routes that have none of their own. */
   readonly retry?: RetrySpec
   readonly timeouts?: TimeoutsSpec
+  /** Of routes that have none of their own, and lead nowhere else. */
+  readonly sessionPersistence?: SessionPersistenceSpec
   /** What of a request decides, with a route that has it among several backends. */
   readonly stickySplit?: readonly HashPolicySpec[]
   /** In the sidecars of the workloads behind it. */
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
+  /** In the same. */
+  readonly callerLimits?: CallerLimitsSpec
   readonly faults?: MeshFaults
   /** At the proxies of its workloads. */
   readonly rateLimits?: MeshRateLimits
@@ -178,6 +213,31 @@ export interface MeshFaults {
   readonly spec: FaultsSpec
   /** Who suffers them; absent: every caller. */
   readonly callers?: readonly { readonly namespace: string; readonly serviceAccount?: string }[]
+}
+
+/** A ChaosExperiment, whether it is at work or not. */
+export interface MeshExperiment {
+  readonly namespace: string
+  readonly name: string
+  /** Of what the document says, but for `suspend`. */
+  readonly version: string
+  /** "host:port" of those whose callers suffer. Empty: the document is not accepted. */
+  readonly targets: readonly string[]
+  readonly faults: MeshFaults
+  /** The Service whose callers are to bear it. */
+  readonly judged: { readonly namespace: string; readonly name: string }
+  readonly hypothesis: {
+    /** At least. */
+    readonly successRatePercent?: number
+    /** At most. */
+    readonly p99Ms?: number
+    readonly windowMs: number
+    readonly minRequests: number
+  }
+  readonly steadyStateMs: number
+  readonly durationMs: number
+  readonly startTimeMs?: number
+  readonly suspend: boolean
 }
 
 /** What a connection is sent to, by SNI or whatever it carries. The first that fits serves. */
@@ -219,11 +279,14 @@ export interface MeshRoute {
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
   readonly cors?: CorsSpec
+  /** In the order in which requests pass them. */
+  readonly filters?: readonly MeshFilter[]
   readonly action: MeshRouteAction
 }
 
 export type MeshRouteAction =
   | { readonly kind: 'redirect'; readonly redirect: RedirectSpec }
+  | { readonly kind: 'respond'; readonly response: DirectResponseSpec }
   | {
       readonly kind: 'forward'
       readonly backends: readonly MeshBackend[]
@@ -240,7 +303,7 @@ export type MeshRouteAction =
       /** What the share of an invalid backend is answered with; absent: 500. */
       readonly invalidBackendStatus?: 503
     }
-  /** Every backend is invalid: the Gateway API asks for 500, and for UNAVAILABLE in a GRPCRoute. */
+  /** Every backend is invalid, or a filter: the Gateway API asks for 500, and for UNAVAILABLE in a GRPCRoute. */
   | { readonly kind: 'invalid'; readonly status: 500 | 503 }
 
 /** A backend without `host` is an invalid reference: its share of the requests is answered with `invalidBackendStatus`. */
@@ -259,6 +322,8 @@ export interface MeshGateway {
   readonly address: string
   readonly listeners: readonly MeshListener[]
   readonly security: AppliedSecurity
+  /** Of all its requests, in the order in which they pass them. */
+  readonly filters?: readonly MeshFilter[]
   readonly source: SourceLocation
 }
 

@@ -4,6 +4,7 @@ import { formatProblem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { ParentReference } from '../model/route-kinds.ts'
 import type { BackendResolver, RouteDocument } from './backends.ts'
+import type { DocumentIndex } from './document-index.ts'
 import type { RankedRoute } from './precedence.ts'
 import { compileRules } from './rules.ts'
 import type { CompiledRules } from './rules.ts'
@@ -36,12 +37,14 @@ export type RefusalReason =
 
 export class RouteAttachment {
   readonly problems: ProblemList
+  readonly #index: DocumentIndex
   readonly #resolver: BackendResolver
   readonly #parents = new Map<string, ParentStatus[]>()
   readonly #rules = new Map<string, CompiledRules>()
   readonly #grpcPorts = new Set<string>()
 
-  constructor(resolver: BackendResolver, problems: ProblemList) {
+  constructor(index: DocumentIndex, resolver: BackendResolver, problems: ProblemList) {
+    this.#index = index
     this.#resolver = resolver
     this.problems = problems
   }
@@ -84,7 +87,7 @@ export class RouteAttachment {
     const key = `${route.id} ${parentNamespace ?? ''}`
     let rules = this.#rules.get(key)
     if (rules === undefined) {
-      rules = compileRules(route, this.#resolver, parentNamespace)
+      rules = compileRules(route, this.#index, this.#resolver, parentNamespace)
       this.#rules.set(key, rules)
     }
     return rules

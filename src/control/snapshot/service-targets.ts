@@ -13,7 +13,9 @@ import type { PortDraft, ServiceDraft } from './services.ts'
 import { badCondition, goodCondition, meshControllerName } from './status.ts'
 import type { AncestorStatus, Condition } from './status.ts'
 
-export type TargetingPolicy = ModelDocument<'BackendTLSPolicy' | 'TrafficPolicy'>
+export type TargetingPolicy = ModelDocument<
+  'BackendTLSPolicy' | 'TrafficPolicy' | 'XBackendTrafficPolicy' | 'ChaosExperiment'
+>
 
 export interface Attachment {
   readonly accepted: Condition

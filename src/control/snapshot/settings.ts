@@ -12,6 +12,7 @@ import { toPathNormalizationSpec } from '../../policies/path-normalization/path-
 import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
+import { toTraceCollectorSpec, toTracingSpec } from '../../policies/tracing/tracing.schema.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { defaultMeshConfig } from '../model/heddle-kinds.ts'
@@ -71,6 +72,7 @@ export function compileSettings(index: DocumentIndex): CompiledSettings {
   }
   const settings = toSettings(config?.spec ?? defaultMeshConfig, config?.folder)
   if (config === undefined) return { settings, problems, statuses }
+  problems.push(...collectorProblems(config))
   const outboundTrafficPolicySource = sourceLocation(config, ['spec', 'outboundTrafficPolicy'])
   return { settings: { ...settings, outboundTrafficPolicySource }, problems, statuses }
 }
@@ -83,7 +85,7 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     ...(federation !== undefined && { federation }),
     authorizationServers: new Map(
       spec.extensionProviders
-        .filter(({ envoyRateLimitGrpc }) => envoyRateLimitGrpc === undefined)
+        .filter(({ envoyExtAuthzGrpc, envoyExtAuthzHttp }) => (envoyExtAuthzGrpc ?? envoyExtAuthzHttp) !== undefined)
         .map((provider) => [provider.name, toExternalAuthorizationSpec(provider, serverClusterOf(provider))]),
     ),
     rateLimitServers: new Map(
@@ -98,6 +100,7 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
     h2UpgradePolicy: spec.h2UpgradePolicy,
     accessLog: spec.accessLog,
+    ...tracingOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
     forwardedHeaders: {
       gateway: toForwardedHeadersSpec(spec.forwardedHeaders, 'gateway'),
@@ -116,9 +119,33 @@ function toFederation(spec: FederationSpec, folder: string | undefined): Federat
   return { ...spec, federatesWith: absolute }
 }
 
+function tracingOf({
+  tracing,
+  extensionProviders,
+}: MeshConfigSpec): Pick<MeshSettings, 'tracing' | 'preloadsPropagation'> {
+  const provider = extensionProviders.find(({ name }) => name === tracing?.provider.name)
+  if (tracing === undefined || provider?.opentelemetry === undefined) return {}
+  const collector = toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider))
+  const spec = toTracingSpec(tracing, collector)
+  return tracing.preloadPropagation ? { tracing: spec, preloadsPropagation: true } : { tracing: spec }
+}
+
+function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
+  const { tracing, extensionProviders } = config.spec
+  const collectors = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined)
+  const names = collectors.map(({ name }) => name)
+  if (tracing === undefined || names.includes(tracing.provider.name)) return []
+  const meant = nearest(tracing.provider.name, names)
+  const message = `no extension provider with "opentelemetry" is called "${tracing.provider.name}": there are no spans`
+  const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
+  return [documentProblem(config, 'HDL008', 'error', ['spec', 'tracing', 'provider', 'name'], message, hint)]
+}
+
 /** "namespace/" in front of the service says nothing that its whole name does not. */
-function serverClusterOf({ envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyRateLimitGrpc }: ExtensionProvider): string {
-  const { service, port } = (envoyExtAuthzGrpc ?? envoyExtAuthzHttp ?? envoyRateLimitGrpc) as ExtensionService
+function serverClusterOf(provider: ExtensionProvider): string {
+  const { envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyRateLimitGrpc, opentelemetry } = provider
+  const server = envoyExtAuthzGrpc ?? envoyExtAuthzHttp ?? envoyRateLimitGrpc ?? opentelemetry
+  const { service, port } = server as ExtensionService
   return hostPort(service.slice(service.indexOf('/') + 1), port)
 }
 

@@ -1,4 +1,5 @@
 // Status conditions as the Gateway API words them (GEP-1364, GEP-1426): per document, and per parent for routes.
+import type { ExperimentFigures, ExperimentPhase } from '../chaos/experiment-record.ts'
 import type { ParentReference } from '../model/route-kinds.ts'
 
 export const gatewayControllerName = 'heddle.dev/gateway-controller'
@@ -45,6 +46,13 @@ export interface DocumentStatus {
   readonly listeners?: readonly ListenerStatus[]
   /** GatewayClass and XMesh; sorted. */
   readonly supportedFeatures?: readonly { readonly name: string }[]
+  /** ChaosExperiments, as the fields below. */
+  readonly phase?: ExperimentPhase
+  /** RFC 3339: when its faults began, and when it ended. */
+  readonly startTime?: string
+  readonly endTime?: string
+  readonly before?: ExperimentFigures
+  readonly during?: ExperimentFigures
 }
 
 /** A condition that is as it should be: its reason is its type. */
@@ -58,7 +66,13 @@ export function badCondition(type: string, reason: string, message: string): Con
 
 /** First fault of a reference decides the reason of ResolvedRefs. */
 export interface ReferenceFault {
-  readonly reason: 'BackendNotFound' | 'RefNotPermitted' | 'InvalidKind' | 'UnsupportedProtocol'
+  readonly reason:
+    | 'BackendNotFound'
+    | 'FilterNotFound'
+    | 'IncompatibleFilters'
+    | 'RefNotPermitted'
+    | 'InvalidKind'
+    | 'UnsupportedProtocol'
   readonly message: string
 }
 

@@ -5,6 +5,7 @@ import { toFaultsSpec } from '../../policies/faults/faults.schema.ts'
 import { toHealthCheckSpec } from '../../policies/health-checks/health-checks.schema.ts'
 import { toHedgingSpec } from '../../policies/hedging/hedging.schema.ts'
 import { toHashPolicies, toLoadBalancingSpec } from '../../policies/load-balancing/load-balancing.schema.ts'
+import { toSubsetKeys } from '../../policies/load-balancing/subsets.schema.ts'
 import { toOutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { toGlobalRateLimits, toLocalRateLimits } from '../../policies/rate-limit/rate-limit.schema.ts'
 import { toDestinationRetrySpec, toRetryConstraintSpec } from '../../policies/retries/retries.schema.ts'
@@ -22,6 +23,7 @@ import type { ProblemList } from './route-attachment.ts'
 import { compareAge, ServiceTargets, targetStatus } from './service-targets.ts'
 import type { PortDraft, ServiceDraft } from './services.ts'
 import type { DocumentStatus } from './status.ts'
+import { explainSidecars, explainSubsets, explainWeights } from './traffic-problems.ts'
 
 /** The same services, with what the policies say. */
 export function withTrafficPolicies(
@@ -40,17 +42,12 @@ export function withTrafficPolicies(
       const { accepted, ports } = targets.attach(policy, position)
       for (const port of ports) byPort.set(port, traffic)
       reached.push(...ports)
-      if (
-        policy.spec.adaptiveConcurrency !== undefined &&
-        policy.spec.targetRefs[position]?.kind === 'ExternalService'
-      ) {
-        const message = 'adaptiveConcurrency does nothing for an ExternalService: there is no sidecar in front of it'
-        const path = ['spec', 'adaptiveConcurrency']
-        problems.add(documentProblem(policy, 'HDL010', 'warning', path, message))
-      }
+      if (policy.spec.targetRefs[position]?.kind === 'ExternalService') explainSidecars(policy, problems)
       return targetStatus(policy, position, [accepted])
     })
     statuses.set(policy.id, { ancestors })
+    explainSubsets(policy, reached, index, problems)
+    explainWeights(policy, reached, index, problems)
     if (traffic.rateLimits !== undefined && reached.length > 0 && !reached.some(isCounted)) {
       const message =
         'nobody enforces the rate limit: it needs a workload of the mesh behind a port that carries requests'
@@ -82,7 +79,10 @@ function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | un
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
     ...(loadBalancing === undefined ? {} : { loadBalancing: toLoadBalancingSpec(loadBalancing) }),
     ...(loadBalancing?.hash === undefined ? {} : { hashPolicies: toHashPolicies(loadBalancing.hash.on) }),
+    ...(loadBalancing?.locality.weights === undefined ? {} : { localityWeights: loadBalancing.locality.weights }),
+    ...(loadBalancing?.subsets === undefined ? {} : { subsetKeys: toSubsetKeys(loadBalancing.subsets) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
+    ...(circuitBreaker?.perCaller === undefined ? {} : { callerLimits: circuitBreaker.perCaller }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(healthCheck === undefined ? {} : { healthCheck: toHealthCheckSpec(healthCheck) }),
     ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),
@@ -98,7 +98,7 @@ function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | un
   }
 }
 
-function compileFaults(faults: NonNullable<TrafficPolicySpec['faults']>): MeshFaults {
+export function compileFaults(faults: NonNullable<TrafficPolicySpec['faults']>): MeshFaults {
   return { spec: toFaultsSpec(faults), ...(faults.callers === undefined ? {} : { callers: faults.callers }) }
 }
 

@@ -1,7 +1,7 @@
 // Workloads with the Services that each has a loopback listener for.
 import { resolve } from 'node:path'
 
-import type { ReadinessSpec } from '../../contracts/health-check.ts'
+import type { ProbeSpec } from '../../contracts/health-check.ts'
 import type { Problem } from '../../contracts/problem.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { toHealthCheckSpec } from '../../policies/health-checks/health-checks.schema.ts'
@@ -52,7 +52,9 @@ function meshWorkload(
     workingDirectory === undefined || folder === undefined
       ? (workingDirectory ?? folder)
       : resolve(folder, workingDirectory)
-  const readiness = readinessOf(workload, problems)
+  const readiness = probeOf('readinessProbe', workload, problems)
+  const liveness = probeOf('livenessProbe', workload, problems)
+  if (liveness !== undefined && command === undefined) problems.push(nobodyRestarts(workload))
   return {
     namespace,
     name,
@@ -65,6 +67,7 @@ function meshWorkload(
     ...(command === undefined ? {} : { command }),
     env: spec.env,
     ...(readiness === undefined ? {} : { readiness }),
+    ...(liveness === undefined || command === undefined ? {} : { liveness }),
     ...(directory === undefined ? {} : { workingDirectory: directory }),
     ...(unix === undefined ? {} : { unix }),
     uses: usesOf(workload, index, services, problems),
@@ -73,17 +76,21 @@ function meshWorkload(
   }
 }
 
-/** Undefined too where it cannot be asked: the application is ready when it listens, then. */
-function readinessOf(workload: Workload, problems: Problem[]): ReadinessSpec | undefined {
-  const { readinessProbe: probe, address, ports } = workload.spec
+/** Undefined too where it cannot be asked: the application is ready when it listens, and lives while it runs, then. */
+function probeOf(
+  name: 'readinessProbe' | 'livenessProbe',
+  workload: Workload,
+  problems: Problem[],
+): ProbeSpec | undefined {
+  const { [name]: probe, address, ports } = workload.spec
   if (probe === undefined) return undefined
-  const kind = (['httpGet', 'grpc', 'tcpSocket'] as const).find((name) => probe[name] !== undefined)
+  const kind = (['httpGet', 'grpc', 'tcpSocket'] as const).find((question) => probe[question] !== undefined)
   const asked = kind === undefined ? undefined : probe[kind]
   if (kind === undefined || asked === undefined) return undefined
-  const port = typeof asked.port === 'number' ? asked.port : ports.find(({ name }) => name === asked.port)?.port
+  const port = typeof asked.port === 'number' ? asked.port : ports.find((one) => one.name === asked.port)?.port
   if (port === undefined) {
-    const path = ['spec', 'readinessProbe', kind, 'port']
-    const meant = nearest(String(asked.port), new Set(ports.flatMap(({ name }) => name ?? [])))
+    const path = ['spec', name, kind, 'port']
+    const meant = nearest(String(asked.port), new Set(ports.flatMap((one) => one.name ?? [])))
     const hint = meant === undefined ? undefined : `Did you mean "${meant}"?`
     problems.push(documentProblem(workload, 'HDL008', 'error', path, `it has no port named "${asked.port}"`, hint))
     return undefined
@@ -94,6 +101,12 @@ function readinessOf(workload: Workload, problems: Problem[]): ReadinessSpec | u
     initialDelayMs: probe.initialDelaySeconds * 1_000,
     check: toHealthCheckSpec(probe),
   }
+}
+
+function nobodyRestarts(workload: Workload): Problem {
+  const message = 'the livenessProbe does nothing: something else starts the application, and has to start it again'
+  const hint = 'Give it a "command", or leave the probe to whoever starts it.'
+  return documentProblem(workload, 'HDL010', 'warning', ['spec', 'livenessProbe'], message, hint)
 }
 
 function workloadPort(

@@ -8,10 +8,10 @@ import { HealthStatus } from '../../contracts/xds/gen/envoy/config/core/v3/healt
 import type { LbEndpointSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
-import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import { encodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.xds.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
+import { encodeCallerLimits } from '../../policies/circuit-breaker/caller-limits.xds.ts'
 import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { encodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
 import { encodeHealthChecks, notAsked } from '../../policies/health-checks/health-checks.xds.ts'
@@ -21,6 +21,7 @@ import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.sp
 import { encodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { defaultLoadBalancing } from '../../policies/load-balancing/load-balancing.schema.ts'
 import { encodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
+import { encodeEndpointLabels } from '../../policies/load-balancing/subsets.xds.ts'
 import { defaultOutlierDetection } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { encodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { adsConfigSource, meshAlpn, plainAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
@@ -32,6 +33,8 @@ import { encodeDuration } from '../../policies/scalars.xds.ts'
 import type { MeshServicePort, MeshSettings, MeshTraffic, PortProtocol } from '../snapshot/mesh-snapshot.ts'
 import { socketAddress } from './addresses.ts'
 import type { SocketAddress } from './addresses.ts'
+import { weightsOfLocalities } from './locality-weights.ts'
+import type { WorkloadTraffic } from './workload-traffic.ts'
 
 export type ClusterInit = MessageInitShape<typeof ClusterSchema>
 export type LoadAssignmentInit = MessageInitShape<typeof ClusterLoadAssignmentSchema>
@@ -46,6 +49,8 @@ export interface ResolvedEndpoint extends SocketAddress {
   /** Only for what is bound to it. */
   readonly draining?: true
   readonly locality?: Locality
+  /** By which requests may choose it. */
+  readonly labels?: Readonly<Record<string, string>>
   readonly workload?: { readonly namespace: string; readonly name: string }
 }
 
@@ -70,7 +75,7 @@ export function serviceCluster(options: ServiceClusterOptions): ClusterInit {
   const discovery =
     dnsEndpoints === undefined
       ? { type: Discovery.EDS, edsClusterConfig: { edsConfig: adsConfigSource } }
-      : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints) }
+      : { type: Discovery.STRICT_DNS, loadAssignment: loadAssignment(name, dnsEndpoints, traffic) }
   const { type, ...details } = discovery
   const { hedging = defaultHedging, retryConstraint = defaultRetryConstraint } = traffic ?? {}
   return {
@@ -96,16 +101,19 @@ export function inboundCluster(
   name: string,
   application: SocketAddress,
   protocol: PortProtocol,
-  adaptiveConcurrency?: AdaptiveConcurrencySpec,
+  { adaptiveConcurrency, callerLimits, idleMs }: WorkloadTraffic = {},
 ): ClusterInit {
+  const typedFilterMetadata = {
+    ...(adaptiveConcurrency === undefined ? {} : encodeAdaptiveConcurrency(adaptiveConcurrency)),
+    ...(callerLimits === undefined ? {} : encodeCallerLimits(callerLimits)),
+    ...(idleMs === undefined ? {} : encodeRouteDefaults({ timeouts: { idleMs } })),
+  }
   return {
     // callers of a port that nobody has declared know what it speaks
     ...clusterBase(name, declared(protocol) ?? 'downstream'),
     clusterDiscoveryType: { case: 'type', value: Discovery.STATIC },
     loadAssignment: loadAssignment(name, [{ ...application, weight: 1, tls: false }]),
-    ...(adaptiveConcurrency === undefined
-      ? {}
-      : { metadata: { typedFilterMetadata: encodeAdaptiveConcurrency(adaptiveConcurrency) } }),
+    ...(Object.keys(typedFilterMetadata).length === 0 ? {} : { metadata: { typedFilterMetadata } }),
   }
 }
 
@@ -135,20 +143,30 @@ function clusterBase(name: string, protocol: HttpProtocol, traffic: MeshTraffic 
 }
 
 /** Endpoints of weight 0 get no traffic and are left out. */
-export function loadAssignment(name: string, endpoints: readonly ResolvedEndpoint[]): LoadAssignmentInit {
+export function loadAssignment(
+  name: string,
+  endpoints: readonly ResolvedEndpoint[],
+  { localityWeights }: MeshTraffic = {},
+): LoadAssignmentInit {
   const serving = endpoints.filter(({ weight }) => weight > 0)
-  const groups = Map.groupBy(serving, ({ locality }) => JSON.stringify(locality ?? noLocality))
+  const byLocality = Map.groupBy(serving, ({ locality }) => JSON.stringify(locality ?? noLocality))
+  const groups = [...byLocality].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, members]) => members)
+  const weights = localityWeights === undefined ? defaultWeights(groups) : weightsOfLocalities(groups, localityWeights)
   return {
     clusterName: name,
-    endpoints: [...groups]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, members]) => ({
-        locality: members[0]?.locality ?? {},
-        // gRPC clients pass over a locality that has no name or no weight, and spread by the weights of localities first
-        loadBalancingWeight: groups.size === 1 ? 1 : members.reduce((sum, { weight }) => sum + weight, 0),
-        lbEndpoints: members.map(lbEndpoint),
-      })),
+    endpoints: groups.map((members, i) => ({
+      locality: members[0]?.locality ?? {},
+      // Envoy knows no weight of 0, but none
+      ...(weights[i] === 0 ? {} : { loadBalancingWeight: weights[i] as number }),
+      lbEndpoints: members.map(lbEndpoint),
+    })),
   }
+}
+
+/** gRPC clients pass over a locality that has no name or no weight, and spread by the weights of localities first. */
+function defaultWeights(groups: readonly (readonly ResolvedEndpoint[])[]): number[] {
+  if (groups.length === 1) return [1]
+  return groups.map((members) => members.reduce((sum, { weight }) => sum + weight, 0))
 }
 
 const noLocality: Locality = { region: '', zone: '', subZone: '' }
@@ -162,8 +180,39 @@ function lbEndpoint(endpoint: ResolvedEndpoint): MessageInitShape<typeof LbEndpo
     hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint), ...check } },
     ...(endpoint.draining === undefined ? {} : { healthStatus: HealthStatus.DRAINING }),
     loadBalancingWeight: endpoint.weight,
-    metadata: { filterMetadata: { ...own, ...encodeEndpointTls(endpoint.tls) } },
+    metadata: {
+      filterMetadata: { ...own, ...encodeEndpointTls(endpoint.tls), ...encodeEndpointLabels(endpoint.labels) },
+    },
   }
+}
+
+/** Equal for endpoints of which the same is said. */
+export function endpointInputs(endpoints: readonly ResolvedEndpoint[]): unknown[] {
+  return endpoints.flatMap(({ host, port, weight, tls, asked, draining, locality, labels, workload }) => [
+    host,
+    port,
+    weight,
+    tls,
+    asked,
+    draining,
+    locality?.region,
+    locality?.zone,
+    locality?.subZone,
+    labels === undefined ? undefined : JSON.stringify(labels),
+    workload?.namespace,
+    workload?.name,
+  ])
+}
+
+/** Those of a workload by which the port's requests choose. */
+export function chosenLabels(
+  labels: Readonly<Record<string, string>>,
+  { loadBalancing }: MeshTraffic = {},
+): Pick<ResolvedEndpoint, 'labels'> {
+  const { selectors = [], defaultSubset = {} } = loadBalancing?.subsets ?? {}
+  const keys = new Set([...selectors.flatMap((selector) => selector.keys), ...Object.keys(defaultSubset)])
+  const chosen = Object.entries(labels).filter(([key]) => keys.has(key))
+  return chosen.length === 0 ? {} : { labels: Object.fromEntries(chosen.toSorted(([a], [b]) => (a < b ? -1 : 1))) }
 }
 
 /** Its endpoints are looked up by name. */

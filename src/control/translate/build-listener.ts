@@ -10,6 +10,7 @@ import type {
 import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { ConfigSchema as HeaderToMetadataSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata_pb.ts'
 import { RouterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { StatefulSessionSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { HttpInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
@@ -21,6 +22,7 @@ import { forwardProxyListener, opaqueAlpn } from '../../contracts/xds/names.ts'
 import { corsFilter } from '../../policies/cors/cors.xds.ts'
 import { faultFilter } from '../../policies/faults/faults.xds.ts'
 import { inFilterOrder } from '../../policies/filter-order.xds.ts'
+import { headerToMetadataFilter } from '../../policies/load-balancing/subsets.xds.ts'
 import { adsConfigSource, meshAlpn } from '../../policies/peer-authentication/own-secrets.xds.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import { encodePeerAuthentication } from '../../policies/peer-authentication/peer-authentication.xds.ts'
@@ -61,7 +63,18 @@ const fault: HttpFilterInit = {
   name: faultFilter,
   configType: { case: 'typedConfig', value: typedConfig(HTTPFaultSchema, {}) },
 }
-const routed = { fault: [fault], cors: [cors], statefulSession: [statefulSession], router: [router] }
+/** Does nothing where a route does not ask for it. */
+const headerToMetadata: HttpFilterInit = {
+  name: headerToMetadataFilter,
+  configType: { case: 'typedConfig', value: typedConfig(HeaderToMetadataSchema, {}) },
+}
+const routed = {
+  headerToMetadata: [headerToMetadata],
+  fault: [fault],
+  cors: [cors],
+  statefulSession: [statefulSession],
+  router: [router],
+}
 export const tlsInspector: MessageInitShape<typeof ListenerFilterSchema> = {
   name: 'envoy.filters.listener.tls_inspector',
   configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },

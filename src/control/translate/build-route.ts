@@ -1,4 +1,6 @@
 // MeshRoute → Envoy route, and the route configurations that hold them.
+import { isDeepStrictEqual } from 'node:util'
+
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type { SourceLocation } from '../../contracts/decision-record.ts'
@@ -13,16 +15,24 @@ import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_
 import { hostPort, metadataKey } from '../../contracts/xds/names.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
 import { encodeCors } from '../../policies/cors/cors.xds.ts'
+import {
+  defaultBodyBytes,
+  encodeDirectHeaders,
+  encodeDirectResponse,
+} from '../../policies/direct-response/direct-response.xds.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import { encodeFaults } from '../../policies/faults/faults.xds.ts'
 import { encodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { encodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
-import type { HashPolicySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { HashPolicySpec, SubsetKeySpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import { encodeSubsetKeys } from '../../policies/load-balancing/subsets.xds.ts'
 import { encodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { encodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { encodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
 import { encodeRewrite } from '../../policies/rewrite/rewrite.xds.ts'
+import type { RouteDefaults } from '../../policies/route-defaults.xds.ts'
 import { encodeRouteMatch } from '../../policies/route-match/route-match.xds.ts'
+import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import { encodeSessionPersistence } from '../../policies/session-persistence/session-persistence.xds.ts'
 import { encodeTimeouts } from '../../policies/timeouts/timeouts.xds.ts'
 import { encodeStickySplit } from '../../policies/traffic-split/sticky-split.xds.ts'
@@ -30,6 +40,7 @@ import { encodeTrafficSplit } from '../../policies/traffic-split/traffic-split.x
 import type { WeightedClusterSpec } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import type { MeshBackend, MeshRoute, MeshRouteAction } from '../snapshot/mesh-snapshot.ts'
+import { routeFilters } from './build-filters.ts'
 import type { CallerEgress } from './egress-security.ts'
 import type { RequestKeys } from './request-keys.ts'
 
@@ -51,6 +62,8 @@ interface DefaultRoutePolicies {
   readonly authorization?: readonly RbacFilterSpec[]
   readonly faults?: FaultsSpec | undefined
   readonly hashPolicies?: readonly HashPolicySpec[]
+  readonly subsetKeys?: readonly SubsetKeySpec[] | undefined
+  readonly session?: SessionPersistenceSpec | undefined
 }
 
 /** Route of a host that no route document speaks of: everything goes to `cluster`. */
@@ -62,7 +75,7 @@ export function anyHostRouteConfiguration(
   routes: RouteInit[],
   forAll: Pick<VirtualHostInit, 'rateLimits' | 'typedPerFilterConfig'> = {},
 ): RouteConfigurationInit {
-  return { name, virtualHosts: [{ name, domains: ['*'], routes, ...forAll }] }
+  return { name, ...bodyLimit(routes), virtualHosts: [{ name, domains: ['*'], routes, ...forAll }] }
 }
 
 export function gatewayRouteConfiguration(
@@ -76,20 +89,35 @@ export function gatewayRouteConfiguration(
     domains: [hostname],
     routes: routes.map((route) => buildRoute(route, destinations)),
   }))
-  return { name, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
+  const limit = bodyLimit(built.flatMap(({ routes = [] }) => routes as readonly RouteInit[]))
+  return { name, ...limit, ignorePortInHostMatching: true, virtualHosts: [...built, ...others] }
+}
+
+/** Envoy refuses longer bodies where it is not told of them. */
+function bodyLimit(routes: readonly RouteInit[]): Pick<RouteConfigurationInit, 'maxDirectResponseBodySizeBytes'> {
+  const bytes = routes.map(({ action }) => {
+    const specifier = action?.case === 'directResponse' ? action.value.body?.specifier : undefined
+    return specifier?.case === 'inlineString' ? Buffer.byteLength(specifier.value) : 0
+  })
+  const longest = Math.max(0, ...bytes)
+  return longest > defaultBodyBytes ? { maxDirectResponseBodySizeBytes: longest } : {}
 }
 
 export function defaultRoute(
   cluster: string,
   source: SourceLocation,
-  { authorization = [], faults, hashPolicies = [] }: DefaultRoutePolicies = {},
+  { authorization = [], faults, hashPolicies = [], subsetKeys, session }: DefaultRoutePolicies = {},
 ): RouteInit {
   const backends = [{ cluster, weight: 1, ...(authorization.length === 0 ? {} : { authorization }) }]
   return {
     name: defaultRouteName,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     metadata: encodeSource(source),
-    typedPerFilterConfig: encodeFaults(faults),
+    typedPerFilterConfig: {
+      ...encodeFaults(faults),
+      ...encodeSubsetKeys(subsetKeys),
+      ...encodeSessionPersistence(session),
+    },
     action: {
       case: 'route',
       value: {
@@ -104,6 +132,7 @@ export function defaultRoute(
 export function buildRoute(route: MeshRoute, destinations: DestinationPolicies): RouteInit {
   const request = encodeHeaderModifier(route.requestHeaders)
   const response = encodeHeaderModifier(route.responseHeaders)
+  const direct = route.action.kind === 'respond' ? encodeDirectHeaders(route.action.response) : []
   return {
     name: route.name,
     match: encodeRouteMatch(route.match),
@@ -111,12 +140,14 @@ export function buildRoute(route: MeshRoute, destinations: DestinationPolicies):
     action: buildAction(route, destinations),
     requestHeadersToAdd: request.add,
     requestHeadersToRemove: request.remove,
-    responseHeadersToAdd: response.add,
+    responseHeadersToAdd: [...direct, ...response.add],
     responseHeadersToRemove: response.remove,
     typedPerFilterConfig: {
       ...encodeCors(route.cors),
-      ...encodeFaults(loneFaults(route.action, destinations)),
-      ...encodeSessionPersistence(route.action.kind === 'forward' ? route.action.sessionPersistence : undefined),
+      ...routeFilters(route.filters),
+      ...encodeFaults(faultsOf(loneBackend(route.action), destinations)),
+      ...encodeSubsetKeys(subsetKeysOf(loneBackend(route.action), destinations)),
+      ...encodeSessionPersistence(sessionOf(route.action, destinations)),
     },
   }
 }
@@ -131,14 +162,30 @@ export function sourceInfo(source: SourceLocation): MessageInitShape<typeof Sour
   return { document, rule: rule ?? '', ...place }
 }
 
-/** Of a route to one backend; of several, each has its own. */
-function loneFaults(action: MeshRouteAction, { faultsTo }: DestinationPolicies): FaultsSpec | undefined {
-  if (action.kind !== 'forward' || action.backends.length !== 1) return undefined
-  return faultsOf(action.backends[0], faultsTo)
+/** What its destination says is said for the route; of several, for each. */
+function loneBackend(action: MeshRouteAction): MeshBackend | undefined {
+  return action.kind === 'forward' && action.backends.length === 1 ? action.backends[0] : undefined
 }
 
-function faultsOf(backend: MeshBackend | undefined, faultsTo: FaultsTo): FaultsSpec | undefined {
+function faultsOf(backend: MeshBackend | undefined, { faultsTo }: DestinationPolicies): FaultsSpec | undefined {
   return backend?.host === undefined ? undefined : faultsTo.get(hostPort(backend.host, backend.port))
+}
+
+/** Of a route to several, a session that all of them want: it stays with its backend too. */
+function sessionOf(action: MeshRouteAction, { keys }: DestinationPolicies): SessionPersistenceSpec | undefined {
+  if (action.kind !== 'forward') return undefined
+  if (action.sessionPersistence !== undefined) return action.sessionPersistence
+  const wanted = action.backends
+    .filter(({ weight }) => weight > 0)
+    .map(({ host, port }) => (host === undefined ? undefined : keys.session(hostPort(host, port))))
+  return wanted.includes(undefined) ? undefined : wanted[0]
+}
+
+function subsetKeysOf(
+  backend: MeshBackend | undefined,
+  { keys }: DestinationPolicies,
+): readonly SubsetKeySpec[] | undefined {
+  return backend?.host === undefined ? undefined : keys.toSubset(hostPort(backend.host, backend.port))
 }
 
 function buildAction(
@@ -146,6 +193,7 @@ function buildAction(
   destinations: DestinationPolicies,
 ): NonNullable<RouteInit['action']> {
   if (action.kind === 'redirect') return { case: 'redirect', value: encodeRedirect(action.redirect, match.path) }
+  if (action.kind === 'respond') return { case: 'directResponse', value: encodeDirectResponse(action.response) }
   if (action.kind === 'invalid') return { case: 'directResponse', value: { status: action.status } }
   // no weight above 0: Gateway API answers 500, and Envoy would refuse the split
   if (!action.backends.some(({ weight }) => weight > 0)) return { case: 'directResponse', value: { status: 500 } }
@@ -157,13 +205,20 @@ function buildForward(
   match: MeshRoute['match'],
   destinations: DestinationPolicies,
 ): MessageInitShape<typeof RouteActionSchema> {
-  const { timeout, perTryTimeout } = encodeTimeouts(action.timeouts)
-  const retryPolicy = encodeRetryPolicy(action.retry, perTryTimeout)
+  const defaults = defaultsOf(action, destinations)
+  const { perTryTimeout, ...bounds } = encodeTimeouts({ ...defaults?.timeouts, ...action.timeouts })
+  const retryPolicy = encodeRetryPolicy(action.retry ?? defaults?.retry, perTryTimeout)
   return {
     clusterSpecifier: encodeTrafficSplit(
       action.backends.map((backend) => {
-        const faults = action.backends.length === 1 ? undefined : faultsOf(backend, destinations.faultsTo)
-        return { ...toWeightedCluster(backend, destinations), ...(faults === undefined ? {} : { faults }) }
+        const own = action.backends.length === 1 ? undefined : backend
+        const faults = faultsOf(own, destinations)
+        const subsetKeys = subsetKeysOf(own, destinations)
+        return {
+          ...toWeightedCluster(backend, destinations),
+          ...(faults === undefined ? {} : { faults }),
+          ...(subsetKeys === undefined ? {} : { subsetKeys }),
+        }
       }),
     ),
     clusterNotFoundResponseCode:
@@ -177,9 +232,17 @@ function buildForward(
         encodeMirror({ cluster: hostPort(host, port), numerator, denominator }),
       ),
     hashPolicy: hashedPartsOf(action, (cluster) => destinations.keys.within(cluster)).map(encodeHashPolicy),
-    timeout,
+    ...bounds,
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
   }
+}
+
+/** A route has one of each for all its backends: said where they all say the same. Our proxies know those of the cluster that is chosen. */
+function defaultsOf({ backends }: ForwardAction, { keys }: DestinationPolicies): Partial<RouteDefaults> | undefined {
+  const [first, ...others] = backends
+    .filter(({ weight }) => weight > 0)
+    .map(({ host, port }) => (host === undefined ? undefined : keys.defaults(hostPort(host, port))))
+  return others.every((other) => isDeepStrictEqual(other, first)) ? first : undefined
 }
 
 /** A route has one list for all its backends. */

@@ -9,6 +9,7 @@ import { encodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
 import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 
 type ManagerFields =
@@ -17,6 +18,7 @@ type ManagerFields =
   | 'normalizePath'
   | 'pathWithEscapedSlashesAction'
   | 'skipXffAppend'
+  | 'tracing'
   | 'useRemoteAddress'
   | 'via'
   | 'xffNumTrustedHops'
@@ -30,14 +32,19 @@ export interface HttpSettings {
   readonly key: string
 }
 
-type Settings = Pick<MeshSettings, 'accessLog' | 'paths' | 'forwardedHeaders'>
+type Settings = Pick<MeshSettings, 'accessLog' | 'tracing' | 'paths' | 'forwardedHeaders'>
 
 export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): HttpSettings {
-  const { accessLog, paths, forwardedHeaders } = settings
+  const { accessLog, tracing, paths, forwardedHeaders } = settings
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
-    manager: { accessLog: encodeAccessLog(accessLog), ...encodePathNormalization(paths), ...forwarded.manager },
+    manager: {
+      accessLog: encodeAccessLog(accessLog),
+      ...(tracing === undefined ? {} : { tracing: encodeTracing(tracing) }),
+      ...encodePathNormalization(paths),
+      ...forwarded.manager,
+    },
     filters: { forwardedHeaders: forwarded.filters },
-    key: JSON.stringify([accessLog, paths, forwardedHeaders[place]]),
+    key: JSON.stringify([accessLog, tracing, paths, forwardedHeaders[place]]),
   }
 }

@@ -15,7 +15,6 @@ import {
   typeUrls,
 } from '../../contracts/xds/names.ts'
 import type { TypeUrl } from '../../contracts/xds/names.ts'
-import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
 import type {
   MeshEndpoint,
@@ -28,8 +27,16 @@ import type {
 import type { ListenerPurpose, PortAllocation } from '../snapshot/port-allocation.ts'
 import { mayCarryBytes } from '../snapshot/port-protocol.ts'
 import type { SocketAddress } from './addresses.ts'
-import { inboundCluster, loadAssignment, serviceCluster, usesDns } from './build-cluster.ts'
+import {
+  chosenLabels,
+  endpointInputs,
+  inboundCluster,
+  loadAssignment,
+  serviceCluster,
+  usesDns,
+} from './build-cluster.ts'
 import type { ResolvedEndpoint } from './build-cluster.ts'
+import { withFilters } from './build-filters.ts'
 import { gatewayStreamListener, httpsRouteConfiguration } from './build-gateway-listener.ts'
 import {
   apiListener,
@@ -53,14 +60,15 @@ import type { CallerEgress } from './egress-security.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
 import { httpSettings } from './http-settings.ts'
 import type { HttpSettings } from './http-settings.ts'
-import { listenerLimits } from './listener-limits.ts'
+import { inboundSettings } from './inbound-settings.ts'
 import { listenerSecurity, withReauthorize, withSecurity } from './listener-security.ts'
 import { requestKeys } from './request-keys.ts'
 import type { RequestKeys } from './request-keys.ts'
 import { ResourceCache } from './resource-cache.ts'
 import type { ResourceEntries } from './resource-cache.ts'
 import type { EncodedResource, ResourceView, XdsNode } from './resource-view.ts'
-import { adaptiveConcurrencyOf, workloadPort } from './workload-concurrency.ts'
+import { workloadPort, workloadTraffic } from './workload-traffic.ts'
+import type { WorkloadTraffic } from './workload-traffic.ts'
 
 /** By "namespace/name". `draining`: it goes on with what is bound to it, and is about to end. */
 export type ServingWorkloads = ReadonlyMap<string, 'ready' | 'draining'>
@@ -86,7 +94,7 @@ class MeshResourceView implements ResourceView {
   readonly #cache: ResourceCache
   readonly #egress: EgressSecurity
   readonly #keys: RequestKeys
-  readonly #adaptiveConcurrency: ReadonlyMap<string, AdaptiveConcurrencySpec>
+  readonly #ofWorkloads: ReadonlyMap<string, WorkloadTraffic>
   readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
 
   constructor(
@@ -101,7 +109,7 @@ class MeshResourceView implements ResourceView {
     this.#cache = new ResourceCache(previous)
     this.#egress = new EgressSecurity(snapshot)
     this.#keys = requestKeys(snapshot)
-    this.#adaptiveConcurrency = adaptiveConcurrencyOf(snapshot)
+    this.#ofWorkloads = workloadTraffic(snapshot)
     const { settings } = snapshot
     this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
   }
@@ -168,7 +176,8 @@ class MeshResourceView implements ResourceView {
     const recipe = { key: `listener ${name}`, name, schema: ListenerSchema }
     const { settings } = this.#snapshot
     const egressInputs = this.#egress.inputs(gatewayDestinations(gateway))
-    const http = egressInputs.length === 0 ? this.#http.gateway : withAnchors(this.#http.gateway)
+    const own = withFilters(this.#http.gateway, gateway.filters)
+    const http = egressInputs.length === 0 ? own : withAnchors(own)
     return this.#cache.get({
       ...recipe,
       inputs: [gateway, port, settings, http.key, ...egressInputs],
@@ -212,11 +221,10 @@ class MeshResourceView implements ResourceView {
         inputs: [address.host, address.port, mode, workload, settings, http.key],
         build: () => {
           const security = listenerSecurity(workload.security, settings, inbound.port)
-          const { filters, actions: rateLimits } = listenerLimits(inbound.rateLimits)
+          const { http: own, rateLimits } = inboundSettings(http, inbound)
           const routes = anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)], { rateLimits })
-          const limited = { ...http, filters: { ...http.filters, ...filters } }
           const { protocol } = inbound
-          const listener = inboundListener(name, address, mode, protocol, routes, workload.source, limited, security)
+          const listener = inboundListener(name, address, mode, protocol, routes, workload.source, own, security)
           return withReauthorize(listener, security)
         },
       })
@@ -271,6 +279,8 @@ class MeshResourceView implements ResourceView {
                     authorization: egress.filters(own),
                     faults: faultsTo.get(name),
                     hashPolicies: this.#keys.within(name),
+                    subsetKeys: this.#keys.toSubset(name),
+                    session: this.#keys.session(name),
                   }),
                 ]
               : routes.map((route) => buildRoute(route, policies))
@@ -351,13 +361,13 @@ class MeshResourceView implements ResourceView {
     const found = workload?.ports.find((candidate) => inboundName(candidate.port) === name)
     if (workload === undefined || found === undefined) return undefined
     const { port, protocol } = found
-    const adaptiveConcurrency = this.#adaptiveConcurrency.get(workloadPort(keyOf(node), port))
+    const traffic = this.#ofWorkloads.get(workloadPort(keyOf(node), port))
     return this.#cache.get({
       key: `cluster ${keyOf(node)} ${name}`,
       name,
       schema: ClusterSchema,
-      inputs: [workload.address, protocol, adaptiveConcurrency],
-      build: () => inboundCluster(name, { host: workload.address, port }, protocol, adaptiveConcurrency),
+      inputs: [workload.address, protocol, traffic === undefined ? '' : JSON.stringify(traffic)],
+      build: () => inboundCluster(name, { host: workload.address, port }, protocol, traffic),
     })
   }
 
@@ -384,20 +394,8 @@ class MeshResourceView implements ResourceView {
       key: `endpoints ${name}`,
       name,
       schema: ClusterLoadAssignmentSchema,
-      inputs: endpoints.flatMap(({ host, port: at, weight, tls, asked, draining, locality, workload }) => [
-        host,
-        at,
-        weight,
-        tls,
-        asked,
-        draining,
-        locality?.region,
-        locality?.zone,
-        locality?.subZone,
-        workload?.namespace,
-        workload?.name,
-      ]),
-      build: () => loadAssignment(name, endpoints),
+      inputs: [port.traffic?.localityWeights, ...endpointInputs(endpoints)],
+      build: () => loadAssignment(name, endpoints, port.traffic),
     })
   }
 
@@ -425,6 +423,7 @@ class MeshResourceView implements ResourceView {
           ...asked,
           ...draining,
           ...where,
+          ...chosenLabels(workload.labels, port.traffic),
           workload: { namespace, name },
         },
       ]

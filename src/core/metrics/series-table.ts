@@ -146,9 +146,17 @@ export class Gauge extends Counter {
   }
 }
 
+/** An observation by which to find the request that it is of. */
+export interface Exemplar {
+  readonly traceId: string
+  readonly value: number
+}
+
 export class Histogram extends Column {
   readonly bounds: readonly number[]
   readonly #stride: number
+  /** The newest of each bucket, by row and bucket. */
+  readonly #exemplars = new Map<number, Exemplar>()
 
   constructor(definition: MetricDefinition, table: SeriesTable, bounds: readonly number[]) {
     // One cell a bucket, the last for +Inf, then the sum.
@@ -158,13 +166,33 @@ export class Histogram extends Column {
   }
 
   observe(row: number, value: number): void {
-    const { bounds, cells } = this
-    let bucket = 0
-    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++
+    const { cells } = this
+    const bucket = this.#bucketOf(value)
     const base = row * this.#stride
     const sum = base + this.#stride - 1
     cells[base + bucket] = (cells[base + bucket] as number) + 1
     cells[sum] = (cells[sum] as number) + value
+  }
+
+  /** Beside `observe`, for its bucket. */
+  exemplify(row: number, exemplar: Exemplar): void {
+    this.#exemplars.set(row * this.#stride + this.#bucketOf(exemplar.value), exemplar)
+  }
+
+  exemplar(row: number, bucket: number): Exemplar | undefined {
+    return this.#exemplars.get(row * this.#stride + bucket)
+  }
+
+  override clear(): void {
+    super.clear()
+    this.#exemplars.clear()
+  }
+
+  #bucketOf(value: number): number {
+    const { bounds } = this
+    let bucket = 0
+    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++
+    return bucket
   }
 
   /** Observations in each bucket alone, +Inf last. */

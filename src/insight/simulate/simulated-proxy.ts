@@ -1,15 +1,18 @@
-// The proxy of a client, from the request that its application makes to the connection upstream: all of it is the code that a proxy runs.
+// A proxy, from a request that comes to the connection upstream: all of it is the code that a proxy runs.
 import type { Locality } from '../../contracts/locality.ts'
 import { DeadlineList } from '../../core/deadline-list.ts'
 import { silentLogger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
 import { WatchableValue } from '../../core/watchable.ts'
 import { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
+// The proxy of a client, from the request that its application makes to the connection upstream: all of it is the code that a proxy runs.
+import { silentMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import { ClusterSet } from '../../proxy/cluster/cluster-set.ts'
 import type { ServerStream } from '../../proxy/codec/http-stream.ts'
 import { HttpFilters } from '../../proxy/filter/http-filters.ts'
 import { RouteLookup } from '../../proxy/filter/route-lookup.ts'
 import { ServedRequest, type ServeDeps } from '../../proxy/filter/served-request.ts'
+import { TypescriptFilters } from '../../proxy/filter/typescript-filters.ts'
 import type { StreamOrigin } from '../../proxy/listener/downstream-connection.ts'
 import { ListenerState } from '../../proxy/listener/listener-state.ts'
 import type { ListenerConfig, RuntimeConfig } from '../../proxy/runtime/runtime-config.ts'
@@ -23,8 +26,10 @@ export interface SimulatedProxyOptions {
   readonly random: Random
   readonly locality: Locality | undefined
   readonly runtime: WatchableValue<RuntimeConfig>
-  /** That its application calls. */
+  /** That takes the requests. */
   readonly listener: ListenerConfig
+  /** Part of each shared limit that is this proxy's own: nobody deals out more. 1 */
+  readonly limitShare?: number
   readonly spiffeId: string
   finished(exchange: Exchange): void
   /** An endpoint of a cluster is passed over from now on, or is not any more. */
@@ -48,10 +53,10 @@ export class SimulatedProxy {
 
   constructor(options: SimulatedProxyOptions) {
     this.#options = options
-    const { network, random, locality, runtime, listener, spiffeId } = options
+    const { network, random, locality, runtime, listener, spiffeId, limitShare = 1 } = options
     const { clock } = network
     this.clusters = new ClusterSet({
-      io: simulatedIo(network, locality?.zone),
+      io: simulatedIo(network, locality?.zone, spiffeId),
       clock,
       random,
       credentials: new WatchableValue(credentials),
@@ -74,6 +79,7 @@ export class SimulatedProxy {
       demand: () => Promise.resolve(undefined),
       isOwnListener: () => false,
     })
+    const limits = new LimitBuckets(1)
     const filters = new HttpFilters({
       clock,
       random,
@@ -81,9 +87,18 @@ export class SimulatedProxy {
       deadlines,
       clusters: this.clusters,
       principal: spiffeId,
-      limits: new LimitBuckets(1),
+      limits,
+      scripts: new TypescriptFilters({
+        clock,
+        stopwatch: () => clock.monotonicMs(),
+        deadlines,
+        logger: silentLogger,
+        meterOf: () => silentMeter,
+      }),
       countRateLimit: () => nothing,
     })
+    filters.update(runtime.value.listeners)
+    for (const limit of limits.shared.value) limits.assign(limit, limitShare, limitShare, clock.monotonicMs())
     this.#deps = {
       clock,
       random,
@@ -118,9 +133,11 @@ export class SimulatedProxy {
     const changed = (cluster: string): void => this.#options.availabilityChanged(cluster)
     return {
       rateLimitCounter: () => nothing,
+      filterMeter: () => silentMeter,
       concurrencyLimited: nothing,
       mirrored: nothing,
       healthChecked: nothing,
+      spansCounted: nothing,
       downstreamOpened: nothing,
       downstreamClosed: nothing,
       downstreamRefused: nothing,

@@ -6,6 +6,8 @@ import type { ExtensionService } from '../extension-service.schema.ts'
 import { rateLimitServerSchema } from '../rate-limit/rate-limit-server.schema.ts'
 import type { RateLimitServer } from '../rate-limit/rate-limit-server.schema.ts'
 import { durationMs, foldCase, ruleIssue, uniqueNames } from '../scalars.schema.ts'
+import { traceCollectorSchema } from '../tracing/tracing.schema.ts'
+import type { TraceCollector } from '../tracing/tracing.schema.ts'
 import type { ExternalAuthorizationSpec, RequestBodyInCheck } from './external-authorization.spec.ts'
 
 export interface AuthorizationServer extends ExtensionService {
@@ -27,6 +29,7 @@ export interface ExtensionProvider {
   readonly envoyExtAuthzGrpc?: AuthorizationServer
   readonly envoyExtAuthzHttp?: HttpAuthorizationServer
   readonly envoyRateLimitGrpc?: RateLimitServer
+  readonly opentelemetry?: TraceCollector
 }
 
 /** Istio writes it as a text. */
@@ -83,12 +86,13 @@ const providerSchema = z
       })
       .exactOptional(),
     envoyRateLimitGrpc: rateLimitServerSchema.exactOptional(),
+    opentelemetry: traceCollectorSchema.exactOptional(),
   })
   .check((ctx) => {
-    const { envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyRateLimitGrpc } = ctx.value
-    const given = [envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyRateLimitGrpc].filter((one) => one !== undefined)
+    const { name: _, ...kinds } = ctx.value
+    const given = Object.values(kinds).filter((one) => one !== undefined)
     if (given.length !== 1) {
-      const message = 'Give either "envoyExtAuthzGrpc", "envoyExtAuthzHttp" or "envoyRateLimitGrpc"'
+      const message = 'Give either "envoyExtAuthzGrpc", "envoyExtAuthzHttp", "envoyRateLimitGrpc" or "opentelemetry"'
       ctx.issues.push(ruleIssue(ctx.value, [], message, 'HDL006'))
     }
   })

@@ -31,6 +31,7 @@ async function ask(
   const waitedFor: number[] = []
   let check: AuthorizationCheck | undefined
   const body: FilteredBody = {
+    replace() {},
     declaredBytes: declared,
     gather: async (wanted) => {
       waitedFor.push(wanted)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
+import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import { createRandom } from '../../core/random.ts'
@@ -19,12 +20,13 @@ function seen(drawn: DrawnFaults | undefined): Partial<DrawnFaults> | undefined 
 
 const nothing = { delayMs: 0, abort: undefined, reset: false, responseBytesPerSecond: Infinity }
 const random = createRandom(7)
+const clock = new ManualClock()
 const always = 1_000_000
 
 function draws(spec: Partial<FaultsSpec>, count = 100_000): (DrawnFaults | undefined)[] {
   const injector = new FaultInjector({ headers: [], ...spec })
   const seeded = createRandom(42)
-  return Array.from({ length: count }, () => injector.draw(request(), seeded))
+  return Array.from({ length: count }, () => injector.draw(request(), seeded, clock))
 }
 
 describe('faults', () => {
@@ -57,9 +59,9 @@ describe('faults', () => {
       ],
       delay: { share: always, by: { kind: 'fixed', delayMs: 5 } },
     })
-    expect(injector.draw(request(['X-Test', 'on']), random)).toBeUndefined()
-    expect(injector.draw(request(['x-test', 'on'], ['x-user', 'bob']), random)).toBeUndefined()
-    expect(seen(injector.draw(request(['X-Test', 'on'], ['x-user', 'alice']), random))).toEqual({
+    expect(injector.draw(request(['X-Test', 'on']), random, clock)).toBeUndefined()
+    expect(injector.draw(request(['x-test', 'on'], ['x-user', 'bob']), random, clock)).toBeUndefined()
+    expect(seen(injector.draw(request(['X-Test', 'on'], ['x-user', 'alice']), random, clock))).toEqual({
       ...nothing,
       delayMs: 5,
     })
@@ -71,17 +73,17 @@ describe('faults', () => {
       maxActiveFaults: 2,
       delay: { share: always, by: { kind: 'fixed', delayMs: 5 } },
     })
-    const first = injector.draw(request(), random)
-    expect(injector.draw(request(), random)).toBeDefined()
-    expect(injector.draw(request(), random)).toBeUndefined()
+    const first = injector.draw(request(), random, clock)
+    expect(injector.draw(request(), random, clock)).toBeDefined()
+    expect(injector.draw(request(), random, clock)).toBeUndefined()
     first?.release()
-    expect(injector.draw(request(), random)).toBeDefined()
-    expect(injector.draw(request(), random)).toBeUndefined()
+    expect(injector.draw(request(), random, clock)).toBeDefined()
+    expect(injector.draw(request(), random, clock)).toBeUndefined()
   })
 
   it('say a gRPC status to others as the HTTP status that stands for it', () => {
     const injector = new FaultInjector({ headers: [], abort: { share: always, by: { kind: 'grpc', status: 14 } } })
-    expect(injector.draw(request(), random)?.abort).toEqual({ status: 503, grpcStatus: 14 })
+    expect(injector.draw(request(), random, clock)?.abort).toEqual({ status: 503, grpcStatus: 14 })
   })
 
   it('leave it to the request where the policy says so, and no farther than it says', () => {
@@ -97,17 +99,17 @@ describe('faults', () => {
       ['x-envoy-fault-throughput-response', '1'],
       ['x-envoy-fault-throughput-response-percentage', '100'],
     ]
-    expect(seen(byHeader.draw(request(...asked), random))).toEqual({
+    expect(seen(byHeader.draw(request(...asked), random, clock))).toEqual({
       ...nothing,
       delayMs: 70,
       abort: { status: 429, grpcStatus: 8 },
     })
-    expect(byHeader.draw(request(), random)).toBeUndefined()
-    expect(byHeader.draw(request(['x-envoy-fault-delay-request', '-1']), random)).toBeUndefined()
+    expect(byHeader.draw(request(), random, clock)).toBeUndefined()
+    expect(byHeader.draw(request(['x-envoy-fault-delay-request', '-1']), random, clock)).toBeUndefined()
     const lowered = request(['x-envoy-fault-abort-request', '500'], ['x-envoy-fault-abort-request-percentage', '0'])
-    expect(byHeader.draw(lowered, random)).toBeUndefined()
+    expect(byHeader.draw(lowered, random, clock)).toBeUndefined()
     const fixed = new FaultInjector({ headers: [], delay: { share: 0, by: { kind: 'fixed', delayMs: 5 } } })
-    expect(fixed.draw(request(...asked), random)).toBeUndefined()
+    expect(fixed.draw(request(...asked), random, clock)).toBeUndefined()
   })
 
   it('slow the response down', () => {
@@ -115,6 +117,15 @@ describe('faults', () => {
       headers: [],
       responseRateLimit: { share: always, by: { kind: 'fixed', limitKbps: 64 } },
     })
-    expect(injector.draw(request(), random)?.responseBytesPerSecond).toBe(65_536)
+    expect(injector.draw(request(), random, clock)?.responseBytesPerSecond).toBe(65_536)
+  })
+
+  it('are over when nobody has renewed them in time', () => {
+    const untilMs = clock.nowMs() + 60_000
+    const injector = new FaultInjector({ headers: [], reset: { share: always }, untilMs })
+    clock.advance(59_999)
+    expect(injector.draw(request(), random, clock)).toBeDefined()
+    clock.advance(1)
+    expect(injector.draw(request(), random, clock)).toBeUndefined()
   })
 })

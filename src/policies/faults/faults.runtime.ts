@@ -1,5 +1,6 @@
 // Draws the faults of one request, as Envoy's HTTP fault filter does. Whoever forwards the request makes them happen.
 import type { RequestHead } from '../../contracts/http-message.ts'
+import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { compileRouteMatch, createMatchInput, type RouteMatcher } from '../route-match/route-match.runtime.ts'
@@ -31,6 +32,7 @@ export class FaultInjector {
   /** Undefined: all requests. */
   readonly #matches: RouteMatcher | undefined
   readonly #maxActive: number
+  readonly #untilMs: number
   #active = 0
   readonly #release = (): void => {
     this.#active--
@@ -45,10 +47,12 @@ export class FaultInjector {
         ? undefined
         : compileRouteMatch({ path: { kind: 'prefix', value: '/' }, headers, queryParams: [] })
     this.#maxActive = spec.maxActiveFaults ?? Infinity
+    this.#untilMs = spec.untilMs ?? Infinity
   }
 
   /** Undefined: the request goes unharmed. `request` is as the caller sent it. */
-  draw(request: RequestHead, random: Random): DrawnFaults | undefined {
+  draw(request: RequestHead, random: Random, clock: Clock): DrawnFaults | undefined {
+    if (this.#untilMs !== Infinity && clock.nowMs() >= this.#untilMs) return undefined
     if (this.#active >= this.#maxActive || this.#matches?.(createMatchInput(request)) === false) return undefined
     const { headers } = request
     const responseBytesPerSecond = this.#drawRate(headers, random)

@@ -15,6 +15,8 @@ export interface FaultsSpec {
   readonly responseRateLimit?: { readonly share: Share; readonly by: RateSource }
   /** While so many requests of a route suffer, no others do. Absent: no bound. */
   readonly maxActiveFaults?: number
+  /** Milliseconds since the Unix epoch: requests that begin later do not suffer. Absent: for ever. */
+  readonly untilMs?: number
 }
 
 /** `header`: the request itself says it, and so does the share that it may lower. */

@@ -1,6 +1,7 @@
-// Faults ↔ envoy.extensions.filters.http.fault.v3.HTTPFault and heddle.v1.ResetFault, per route or per weighted cluster. In FilterConfigs that
+// Faults ↔ envoy.extensions.filters.http.fault.v3.HTTPFault, heddle.v1.ResetFault and heddle.v1.FaultLease, per route or per weighted cluster. In FilterConfigs that
 // say they are optional: who does not know such a filter does not refuse the routes for it.
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt'
 import type { Any } from '@bufbuild/protobuf/wkt'
 
 import { FilterConfigSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
@@ -10,6 +11,7 @@ import type {
 } from '../../contracts/xds/gen/envoy/extensions/filters/common/fault/v3/fault_pb.ts'
 import { HTTPFaultSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import type { FaultAbort, HTTPFault } from '../../contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { FaultLeaseSchema } from '../../contracts/xds/gen/heddle/v1/fault_lease_pb.ts'
 import { ResetFaultSchema } from '../../contracts/xds/gen/heddle/v1/reset_fault_pb.ts'
 import { decodeHeaderMatch, encodeHeaderMatch } from '../route-match/route-match.xds.ts'
 import { decodeDuration, decodeShare, encodeDuration, encodeShare } from '../scalars.xds.ts'
@@ -18,12 +20,15 @@ import type { AbortSource, DelaySource, FaultsSpec, RateSource } from './faults.
 
 /** Name of the HTTP filter, and key of its configuration on a route. */
 export const faultFilter = 'envoy.filters.http.fault'
-/** Key of what Envoy's has no field for. */
-export const resetFaultFilter = 'heddle.reset_fault'
+/** Keys of what Envoy's has no field for. */
+const resetFaultFilter = 'heddle.reset_fault'
+const faultLeaseFilter = 'heddle.fault_lease'
+/** Keys of all that faults are made of. */
+export const faultFilterNames: readonly string[] = [faultFilter, resetFaultFilter, faultLeaseFilter]
 
 export function encodeFaults(spec: FaultsSpec | undefined): Record<string, Any> {
   if (spec === undefined) return {}
-  const { delay, abort, reset, responseRateLimit, maxActiveFaults } = spec
+  const { delay, abort, reset, responseRateLimit, maxActiveFaults, untilMs } = spec
   const fault: MessageInitShape<typeof HTTPFaultSchema> = {
     headers: spec.headers.map(encodeHeaderMatch),
     ...(delay === undefined ? {} : { delay: encodeDelay(delay) }),
@@ -36,6 +41,9 @@ export function encodeFaults(spec: FaultsSpec | undefined): Record<string, Any> 
     ...(reset === undefined
       ? {}
       : { [resetFaultFilter]: optional(typedConfig(ResetFaultSchema, { percentage: encodeShare(reset.share) })) }),
+    ...(untilMs === undefined
+      ? {}
+      : { [faultLeaseFilter]: optional(typedConfig(FaultLeaseSchema, { until: timestampFromMs(untilMs) })) }),
   }
 }
 
@@ -71,10 +79,23 @@ export function decodeFaults(typedPerFilterConfig: Readonly<Record<string, Any>>
   const resetConfig = unwrapped(typedPerFilterConfig[resetFaultFilter], resetFaultFilter)
   if (faultConfig === undefined && resetConfig === undefined) return undefined
   const fault = faultConfig === undefined ? undefined : readTypedConfig(faultConfig, HTTPFaultSchema, faultFilter)
-  const spec: FaultsSpec = fault === undefined ? { headers: [] } : decodeFault(fault)
-  if (resetConfig === undefined) return spec
-  const { percentage } = readTypedConfig(resetConfig, ResetFaultSchema, resetFaultFilter)
-  return { ...spec, reset: { share: decodeShare(percentage, 'reset_fault: percentage') } }
+  const leaseConfig = unwrapped(typedPerFilterConfig[faultLeaseFilter], faultLeaseFilter)
+  return {
+    ...(fault === undefined ? { headers: [] } : decodeFault(fault)),
+    ...(resetConfig === undefined ? {} : { reset: decodeReset(resetConfig) }),
+    ...(leaseConfig === undefined ? {} : { untilMs: decodeUntil(leaseConfig) }),
+  }
+}
+
+function decodeReset(config: Any): NonNullable<FaultsSpec['reset']> {
+  const { percentage } = readTypedConfig(config, ResetFaultSchema, resetFaultFilter)
+  return { share: decodeShare(percentage, 'reset_fault: percentage') }
+}
+
+/** Without a time it is over. */
+function decodeUntil(config: Any): number {
+  const { until } = readTypedConfig(config, FaultLeaseSchema, faultLeaseFilter)
+  return until === undefined ? 0 : timestampMs(until)
 }
 
 /** Undefined also of one that is switched off for the route. */

@@ -1,24 +1,9 @@
 // Changes header lines in place: removes, then sets, then adds, so that a name may be removed and added anew (the order Envoy documents).
+import { codecHeaders } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from './header-modifier.spec.ts'
 
 export type HeaderModifier = (headers: HeaderList) => void
-
-/**
- * Lines about framing, the connection or the authority belong to the codec; a modifier that names them has no effect on them, or it could
- * desynchronise the next hop. The authority is changed by a rewrite.
- */
-const reserved: ReadonlySet<string> = new Set([
-  'host',
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
 
 const namePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 // A field value: visible characters, blanks and obs-text, no blank at either end (RFC 9110 section 5.5).
@@ -39,8 +24,9 @@ export function compileHeaderModifier(spec: HeaderModifierSpec | undefined): Hea
   }
 }
 
+/** A modifier that names lines of the codec has no effect on them. The authority is changed by a rewrite. */
 function isOurs(name: string): boolean {
-  return !name.startsWith(':') && !reserved.has(name.toLowerCase())
+  return !name.startsWith(':') && !codecHeaders.has(name.toLowerCase())
 }
 
 function requireWritable({ name, value }: HeaderLineSpec): void {

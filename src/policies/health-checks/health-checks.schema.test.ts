@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 
-import { healthCheckSchema, readinessProbeSchema, toHealthCheckSpec } from './health-checks.schema.ts'
+import { healthCheckSchema, livenessProbeSchema, probeSchema, toHealthCheckSpec } from './health-checks.schema.ts'
 
-const problems = (schema: typeof healthCheckSchema | typeof readinessProbeSchema, value: object): string[] =>
+const problems = (schema: typeof healthCheckSchema | typeof probeSchema, value: object): string[] =>
   (schema.safeParse(value).error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`)
 
 describe('a health check as written', () => {
@@ -33,7 +33,10 @@ describe('a health check as written', () => {
 })
 
 it('asks a Workload at a port by number or name', () => {
-  expect(problems(readinessProbeSchema, { httpGet: { port: 8080 }, initialDelaySeconds: 2 })).toEqual([])
-  expect(problems(readinessProbeSchema, { grpc: { port: 'grpc', service: 'orders' } })).toEqual([])
-  expect(problems(readinessProbeSchema, { httpGet: {} }).join('\n')).toMatch(/httpGet.port: /)
+  expect(problems(probeSchema, { httpGet: { port: 8080 }, initialDelaySeconds: 2 })).toEqual([])
+  expect(problems(probeSchema, { grpc: { port: 'grpc', service: 'orders' } })).toEqual([])
+  expect(problems(livenessProbeSchema, { tcpSocket: { port: 80 }, successThreshold: 2 })).toEqual([
+    'successThreshold: the successThreshold of a livenessProbe is 1',
+  ])
+  expect(problems(probeSchema, { httpGet: {} }).join('\n')).toMatch(/httpGet.port: /)
 })

@@ -1,4 +1,4 @@
-// `readinessProbe` of a Workload and `healthCheck` of a TrafficPolicy, in the form of a Kubernetes probe, and their translation to the spec.
+// `readinessProbe` and `livenessProbe` of a Workload and `healthCheck` of a TrafficPolicy, in the form of a Kubernetes probe, and their translation to the spec.
 import { z } from 'zod'
 
 import type { HealthCheckSpec, HealthQuestion } from '../../contracts/health-check.ts'
@@ -25,7 +25,7 @@ export interface HealthCheckSettings extends Pace {
 }
 
 /** A port is a number, or the name of a port of the Workload. */
-export interface ReadinessProbe extends Pace {
+export interface Probe extends Pace {
   readonly httpGet?: HttpGet & { readonly port: number | string }
   readonly grpc?: { readonly service: string; readonly port: number | string }
   readonly tcpSocket?: { readonly port: number | string }
@@ -89,7 +89,7 @@ export const healthCheckSchema: z.ZodType<HealthCheckSettings> = z
   })
   .check(coherent)
 
-export const readinessProbeSchema: z.ZodType<ReadinessProbe> = z
+export const probeSchema: z.ZodType<Probe> = z
   .strictObject({
     httpGet: z.strictObject({ ...httpGet, port: namedPort }).exactOptional(),
     grpc: z.strictObject({ ...grpc, port: namedPort }).exactOptional(),
@@ -98,6 +98,12 @@ export const readinessProbeSchema: z.ZodType<ReadinessProbe> = z
     ...pace,
   })
   .check(coherent)
+
+/** Kubernetes: one that has failed is not asked again before it is another. */
+export const livenessProbeSchema: z.ZodType<Probe> = probeSchema.check((ctx) => {
+  if (ctx.value.successThreshold !== 1)
+    ctx.issues.push(ruleIssue(ctx.value, ['successThreshold'], 'the successThreshold of a livenessProbe is 1'))
+})
 
 export function toHealthCheckSpec(settings: HealthCheckSettings): HealthCheckSpec {
   return {

@@ -5,3 +5,9 @@
  * context.
  */
 export type HttpProtocol = 'http1' | 'http2' | 'downstream'
+
+/** Pings of HTTP/2 connections on which nothing is heard for `intervalMs`; without an answer within `timeoutMs` the peer is gone. */
+export interface KeepAliveSpec {
+  readonly intervalMs: number
+  readonly timeoutMs: number
+}

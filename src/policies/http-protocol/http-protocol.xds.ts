@@ -3,8 +3,10 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type { Cluster, ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../contracts/xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import type { HttpProtocolOptions } from '../../contracts/xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { decodeDuration } from '../scalars.xds.ts'
 import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { HttpProtocol } from './http-protocol.spec.ts'
+import type { HttpProtocol, KeepAliveSpec } from './http-protocol.spec.ts'
 
 type OptionsInit = NonNullable<MessageInitShape<typeof ClusterSchema>['typedExtensionProtocolOptions']>
 type UpstreamOptions = NonNullable<MessageInitShape<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']>
@@ -31,13 +33,8 @@ export function encodeHttpProtocol(protocol: HttpProtocol): OptionsInit {
 
 /** Throws an Error that says what cannot be served. */
 export function decodeHttpProtocol({ typedExtensionProtocolOptions }: Cluster): HttpProtocol {
-  const any = typedExtensionProtocolOptions[key]
-  if (any === undefined) return 'http1'
-  const { upstreamProtocolOptions: options } = readTypedConfig(
-    any,
-    HttpProtocolOptionsSchema,
-    'typed_extension_protocol_options',
-  )
+  const options = upstreamOptionsOf(typedExtensionProtocolOptions)
+  if (options === undefined) return 'http1'
   if (options.case === 'explicitHttpConfig') {
     const { protocolConfig } = options.value
     if (protocolConfig.case === 'http3ProtocolOptions') throw new Error('HTTP/3 towards endpoints is not supported')
@@ -46,4 +43,29 @@ export function decodeHttpProtocol({ typedExtensionProtocolOptions }: Cluster): 
   if (options.case !== 'useDownstreamProtocolConfig') return 'http1'
   // Envoy speaks HTTP/1.1 to them whatever the caller spoke, unless there are options for HTTP/2
   return options.value.http2ProtocolOptions === undefined ? 'http1' : 'downstream'
+}
+
+/** Envoy's `connection_keepalive`: its timeout is from the ping on. Undefined: the cluster says nothing. Throws an Error that says what is wrong. */
+export function decodeKeepAlive({ typedExtensionProtocolOptions }: Cluster): KeepAliveSpec | undefined {
+  const options = upstreamOptionsOf(typedExtensionProtocolOptions)
+  const config =
+    options?.case === 'explicitHttpConfig' && options.value.protocolConfig.case === 'http2ProtocolOptions'
+      ? options.value.protocolConfig.value
+      : options?.case === 'useDownstreamProtocolConfig'
+        ? options.value.http2ProtocolOptions
+        : undefined
+  const { interval, timeout } = config?.connectionKeepalive ?? {}
+  if (interval === undefined || timeout === undefined) return undefined
+  const intervalMs = decodeDuration(interval, 'connection_keepalive: interval')
+  const timeoutMs = decodeDuration(timeout, 'connection_keepalive: timeout')
+  if (intervalMs < 1 || timeoutMs < 1) throw new Error('connection_keepalive: interval and timeout are at least 1 ms')
+  return { intervalMs, timeoutMs }
+}
+
+function upstreamOptionsOf(
+  options: Cluster['typedExtensionProtocolOptions'],
+): HttpProtocolOptions['upstreamProtocolOptions'] | undefined {
+  const any = options[key]
+  if (any === undefined) return undefined
+  return readTypedConfig(any, HttpProtocolOptionsSchema, 'typed_extension_protocol_options').upstreamProtocolOptions
 }

@@ -12,9 +12,11 @@ import { compileShares } from './localities.runtime.ts'
 import { buildMaglev } from './maglev.runtime.ts'
 import { compilePeakEwma, observeLatency } from './peak-ewma.runtime.ts'
 import { compileRandom } from './random.runtime.ts'
+import { RateLimited } from './rate-limited.runtime.ts'
 import { buildRing } from './ring-hash.runtime.ts'
 import { compileRoundRobin } from './round-robin.runtime.ts'
 import { startSlowly } from './slow-start.runtime.ts'
+import { compileSubsets } from './subsets.runtime.ts'
 
 export interface LoadBalancerDeps {
   readonly clock: Clock
@@ -34,27 +36,52 @@ export function createLoadBalancer<E extends LoadBalancedEndpoint>(
   spec: LoadBalancingSpec,
   deps: LoadBalancerDeps,
 ): LoadBalancer<E> {
-  const { locality, panicThresholdPercent = defaultPanicThresholdPercent } = spec
   const weighted = endpoints.filter(({ weight }) => weight > 0)
-  const shares = compileShares(weighted, { locality, panicThresholdPercent, own: deps.locality })
+  const picked =
+    spec.subsets === undefined
+      ? { pick: compileSpread(weighted, spec, deps) }
+      : compileSubsets(weighted, spec.subsets, (some) => compileSpread(some, spec, deps))
+  // keys stay where they are
+  if (spec.kind === 'ring-hash' || spec.kind === 'maglev') return picked
+  const { clock } = deps
+  const limited = new RateLimited(weighted, deps)
+  const learning: LoadBalancer<E> = {
+    ...picked,
+    pick: (avoid, hash, subset) => limited.pick(picked.pick, avoid, hash, subset),
+    attemptOver: (endpoint, attempt) => limited.attemptOver(endpoint, attempt),
+  }
+  if (spec.kind === 'peak-ewma')
+    return {
+      ...learning,
+      attemptOver: (endpoint, attempt) => {
+        limited.attemptOver(endpoint, attempt)
+        observeLatency(endpoint, attempt, spec.decayMs, clock.monotonicMs())
+      },
+    }
+  if (spec.kind === 'client-side-weighted-round-robin')
+    return {
+      ...learning,
+      readsLoadReports: true,
+      attemptOver: (endpoint, attempt) => {
+        limited.attemptOver(endpoint, attempt)
+        observeLoad(endpoint, attempt, spec, clock.monotonicMs())
+      },
+    }
+  return learning
+}
+
+function compileSpread<E extends LoadBalancedEndpoint>(
+  endpoints: readonly E[],
+  spec: LoadBalancingSpec,
+  deps: LoadBalancerDeps,
+): LoadBalancer<E>['pick'] {
+  const { locality, panicThresholdPercent = defaultPanicThresholdPercent } = spec
+  const shares = compileShares(endpoints, { locality, panicThresholdPercent, own: deps.locality })
   const leaves = shares.map(({ share, endpoints: serving }): Leaf<E> => ({
     share,
     pick: compilePick(serving, spec, deps),
   }))
-  const pick = composePick(leaves, deps.random)
-  const { clock } = deps
-  if (spec.kind === 'peak-ewma')
-    return {
-      pick,
-      attemptOver: (endpoint, attempt) => observeLatency(endpoint, attempt, spec.decayMs, clock.monotonicMs()),
-    }
-  if (spec.kind === 'client-side-weighted-round-robin')
-    return {
-      pick,
-      readsLoadReports: true,
-      attemptOver: (endpoint, attempt) => observeLoad(endpoint, attempt, spec, clock.monotonicMs()),
-    }
-  return { pick }
+  return composePick(leaves, deps.random)
 }
 
 interface Leaf<E extends LoadBalancedEndpoint> {

@@ -2,7 +2,14 @@
 import { z } from 'zod'
 
 import { durationMs, durationSchema, headerNameSchema, ruleIssue } from '../scalars.schema.ts'
-import type { HashedPart, HashPolicySpec, LoadBalancingAlgorithm, LoadBalancingSpec } from './load-balancing.spec.ts'
+import type {
+  HashedPart,
+  HashPolicySpec,
+  LoadBalancingAlgorithm,
+  LoadBalancingSpec,
+  LocalityWeightSpec,
+} from './load-balancing.spec.ts'
+import { subsetsSchema, toSubsetsSpec, type SubsetSettings } from './subsets.schema.ts'
 
 const algorithms = [
   'LeastRequest',
@@ -14,7 +21,7 @@ const algorithms = [
   'Maglev',
 ] as const
 
-const localityModes = ['ZoneAware', 'Failover', 'Ignore'] as const
+const localityModes = ['ZoneAware', 'Failover', 'Weighted', 'Ignore'] as const
 
 export interface LoadBalancingSettings {
   readonly algorithm: (typeof algorithms)[number]
@@ -29,8 +36,13 @@ export interface LoadBalancingSettings {
   readonly ringHash?: { readonly minRingSize: number; readonly maxRingSize: number }
   readonly maglev?: { readonly tableSize: number }
   readonly hash?: HashSettings
+  readonly subsets?: SubsetSettings
   readonly slowStart?: { readonly window: string; readonly aggression: number; readonly minWeightPercent: number }
-  readonly locality: { readonly mode: (typeof localityModes)[number] }
+  readonly locality: {
+    readonly mode: (typeof localityModes)[number]
+    /** With mode Weighted. */
+    readonly weights?: readonly LocalityWeightSpec[]
+  }
   readonly panicThresholdPercent: number
 }
 
@@ -132,6 +144,56 @@ const slowStartSchema = z.strictObject({
   minWeightPercent: z.number().min(0).max(100).default(10),
 })
 
+const placeSchema = z.string().min(1).max(253)
+
+const localitySchema = z
+  .strictObject({
+    mode: z.enum(localityModes),
+    weights: z
+      .array(
+        z
+          .strictObject({
+            region: placeSchema,
+            zone: placeSchema.exactOptional(),
+            subZone: placeSchema.exactOptional(),
+            weight: z.int().min(0).max(10_000),
+          })
+          .check((ctx) => {
+            if (ctx.value.subZone !== undefined && ctx.value.zone === undefined)
+              ctx.issues.push(ruleIssue(ctx.value, ['zone'], '"zone" is missing: a sub-zone is in a zone', 'HDL006'))
+          }),
+      )
+      .min(1)
+      .max(64)
+      .check((ctx) => {
+        if (ctx.value.every(({ weight }) => weight === 0))
+          ctx.issues.push(ruleIssue(ctx.value, [], 'no weight is above 0: nobody would get anything'))
+        for (const [index, place] of ctx.value.entries()) {
+          const earlier = ctx.value.slice(0, index).find((other) => covers(other, place))
+          if (earlier === undefined) continue
+          const message = `an entry before it is for ${nameOf(earlier)} already: write the narrower place first`
+          ctx.issues.push(ruleIssue(ctx.value, [index], message, 'HDL007'))
+        }
+      })
+      .exactOptional(),
+  })
+  .check((ctx) => {
+    const { mode, weights } = ctx.value
+    if (mode === 'Weighted' && weights === undefined)
+      ctx.issues.push(ruleIssue(ctx.value, ['weights'], '"weights" is missing: the mode is Weighted', 'HDL006'))
+    if (mode !== 'Weighted' && weights !== undefined)
+      ctx.issues.push(ruleIssue(ctx.value, ['weights'], `"weights" does not go with mode ${mode}`))
+  })
+
+function covers(wide: LocalityWeightSpec, { region, zone, subZone }: LocalityWeightSpec): boolean {
+  if (wide.region !== region) return false
+  return wide.zone === undefined || (wide.zone === zone && (wide.subZone === undefined || wide.subZone === subZone))
+}
+
+function nameOf({ region, zone, subZone }: LocalityWeightSpec): string {
+  return [region, zone, subZone].filter((part) => part !== undefined).join('/')
+}
+
 /** The settings of the algorithm, and of no other. */
 const settingsOf = {
   LeastRequest: 'leastRequest',
@@ -159,8 +221,9 @@ export const loadBalancingSchema: z.ZodType<LoadBalancingSettings> = z
     ringHash: ringHashSchema.exactOptional(),
     maglev: maglevSchema.exactOptional(),
     hash: hashSchema.exactOptional(),
+    subsets: subsetsSchema.exactOptional(),
     slowStart: slowStartSchema.exactOptional(),
-    locality: z.strictObject({ mode: z.enum(localityModes) }).exactOptional(),
+    locality: localitySchema.exactOptional(),
     panicThresholdPercent: z.number().min(0).max(100).default(50),
   })
   .check((ctx) => {
@@ -202,13 +265,14 @@ function isUnzoned(algorithm: LoadBalancingSettings['algorithm']): boolean {
 }
 
 export function toLoadBalancingSpec(settings: LoadBalancingSettings): LoadBalancingSpec {
-  const { panicThresholdPercent } = settings
-  const locality = { ZoneAware: 'zone-aware', Failover: 'failover', Ignore: undefined } as const
+  const { panicThresholdPercent, subsets } = settings
+  const locality = { ZoneAware: 'zone-aware', Failover: 'failover', Weighted: 'weighted', Ignore: undefined } as const
   const mode = locality[settings.locality.mode]
   return {
     ...toAlgorithm(settings),
     ...toSlowStart(settings),
     ...(mode === undefined ? {} : { locality: mode }),
+    ...(subsets === undefined ? {} : { subsets: toSubsetsSpec(subsets) }),
     ...(panicThresholdPercent === 50 ? {} : { panicThresholdPercent }),
   }
 }

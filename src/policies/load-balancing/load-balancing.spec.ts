@@ -3,13 +3,50 @@
 export type LoadBalancingSpec = LoadBalancingAlgorithm & {
   /**
    * `zone-aware`: first those of the caller's region, and of them those of its zone as far as these can take it. `failover`: first those of its sub-zone, then of its
-   * zone, then of its region. Absent: wherever they are.
+   * zone, then of its region. `weighted`: by the weights of their localities, wherever the caller is. Absent: wherever they are.
    */
-  readonly locality?: 'zone-aware' | 'failover'
+  readonly locality?: 'zone-aware' | 'failover' | 'weighted'
   /** Of endpoints that come; not with the algorithms that hash. Absent: they get their share at once. */
   readonly slowStart?: SlowStartSpec
+  /** Absent: every endpoint may get any request. */
+  readonly subsets?: SubsetsSpec
   /** Below this share of available endpoints the others get requests too; 0: never. Absent: `defaultPanicThresholdPercent` of the runtime. */
   readonly panicThresholdPercent?: number
+}
+
+/** Endpoints by their labels (Envoy: subset load balancing). A request goes to those that have the values it chooses by. */
+export interface SubsetsSpec {
+  /** By which keys together there are subsets. */
+  readonly selectors: readonly SubsetSelectorSpec[]
+  /** Where requests go that choose nothing, or by keys that no selector has. */
+  readonly fallback: SubsetFallback
+  /** What endpoints have that serve with fallback `default`. */
+  readonly defaultSubset: Readonly<Record<string, string>>
+}
+
+export interface SubsetSelectorSpec {
+  readonly keys: readonly string[]
+  /** Where requests go whose values no endpoint has. Absent: as those that choose nothing. */
+  readonly fallback?: SubsetFallback
+}
+
+/** `none`: nobody serves. */
+export type SubsetFallback = 'none' | 'any' | 'default'
+
+/** The header that says which value of a label a request is for. */
+export interface SubsetKeySpec {
+  readonly label: string
+  readonly header: string
+}
+
+/** What a place gets of the requests, beside the weights of the others. */
+export interface LocalityWeightSpec {
+  readonly region: string
+  /** Absent: any in the region. */
+  readonly zone?: string
+  readonly subZone?: string
+  /** 0: nothing, as a place that is not named. */
+  readonly weight: number
 }
 
 export interface SlowStartSpec {

@@ -6,6 +6,7 @@ import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { ClusterSchema } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { RouteAction_HashPolicySchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { MaglevSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
+import { SubsetSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts'
 import { PeakEwmaSchema } from '../../contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { typedConfig } from '../typed-config.xds.ts'
 import { decodeHashPolicy, encodeHashPolicy } from './hash-policy.xds.ts'
@@ -40,6 +41,16 @@ describe('load balancing over xDS', () => {
   it.each([
     ['a table that is not of prime size', typedConfig(MaglevSchema, { tableSize: 65_536n }), 'prime'],
     ['a peak EWMA that never forgets', typedConfig(PeakEwmaSchema, {}), 'decay_time'],
+    [
+      'one endpoint a subset',
+      typedConfig(SubsetSchema, { subsetSelectors: [{ keys: ['a'], singleHostPerSubset: true }] }),
+      'single_host',
+    ],
+    [
+      'keys that a subset may lack',
+      typedConfig(SubsetSchema, { subsetSelectors: [{ keys: ['a'], fallbackPolicy: 4 }] }),
+      'KEYS_SUBSET',
+    ],
   ])('refuses %s', (_, config, message) => {
     const policies = [{ typedExtensionConfig: { name: 'one', typedConfig: config } }]
     const cluster = overTheWire(ClusterSchema, { loadBalancingPolicy: { policies } })

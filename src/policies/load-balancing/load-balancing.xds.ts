@@ -18,10 +18,13 @@ import { MaglevSchema } from '../../contracts/xds/gen/envoy/extensions/load_bala
 import { RandomSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
 import { RingHashSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
 import { RoundRobinSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import { SubsetSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts'
+import { WrrLocalitySchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.ts'
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
 import type { LoadBalancingAlgorithm, LoadBalancingSpec, SlowStartSpec } from './load-balancing.spec.ts'
+import { decodeSubsets, encodeSubsets } from './subsets.xds.ts'
 
 type PolicyInit = MessageInitShape<typeof LoadBalancingPolicy_PolicySchema>
 
@@ -29,9 +32,17 @@ type PolicyInit = MessageInitShape<typeof LoadBalancingPolicy_PolicySchema>
 export function encodeLoadBalancing(
   spec: LoadBalancingSpec,
 ): Pick<MessageInitShape<typeof ClusterSchema>, 'loadBalancingPolicy' | 'commonLbConfig'> {
-  const { panicThresholdPercent } = spec
+  const { panicThresholdPercent, subsets } = spec
+  const within = spec.locality === 'failover' ? encodeFailover(spec) : encodePolicies(spec)
+  const policies =
+    subsets === undefined
+      ? within
+      : [
+          envoyPolicy('subset', SubsetSchema, { ...encodeSubsets(subsets), subsetLbPolicy: { policies: within } }),
+          ...within,
+        ]
   return {
-    loadBalancingPolicy: { policies: spec.locality === 'failover' ? encodeFailover(spec) : encodePolicies(spec) },
+    loadBalancingPolicy: { policies },
     ...(panicThresholdPercent === undefined
       ? {}
       : { commonLbConfig: { healthyPanicThreshold: { value: panicThresholdPercent } } }),
@@ -45,7 +56,8 @@ function encodeFailover(spec: LoadBalancingSpec): PolicyInit[] {
 }
 
 function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
-  const zones = spec.locality === 'zone-aware' ? { localityLbConfig: zoneAware } : {}
+  const zones = encodeLocality(spec.locality)
+  const localityWeights = spec.locality === 'weighted' ? { localityWeightedLbConfig: {} } : {}
   const settings = { ...zones, ...encodeSlowStart(spec.slowStart) }
   const roundRobin = envoyPolicy('round_robin', RoundRobinSchema, settings)
   switch (spec.kind) {
@@ -59,7 +71,10 @@ function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
         weightUpdatePeriod: encodeDuration(weightUpdateMs),
         errorUtilizationPenalty,
       }
-      return [envoyPolicy('client_side_weighted_round_robin', ClientSideWeightedRoundRobinSchema, config), roundRobin]
+      const byReports = envoyPolicy('client_side_weighted_round_robin', ClientSideWeightedRoundRobinSchema, config)
+      if (spec.locality !== 'weighted') return [byReports, roundRobin]
+      const endpointPickingPolicy = { policies: [byReports] }
+      return [envoyPolicy('wrr_locality', WrrLocalitySchema, { endpointPickingPolicy }), roundRobin]
     }
     case 'random':
       return [envoyPolicy('random', RandomSchema, zones), roundRobin]
@@ -80,12 +95,13 @@ function encodePolicies(spec: LoadBalancingSpec): PolicyInit[] {
     case 'ring-hash': {
       const { minRingSize, maxRingSize, balanceFactorPercent } = spec
       const sizes = { minimumRingSize: BigInt(minRingSize), maximumRingSize: BigInt(maxRingSize) }
-      return [envoyPolicy('ring_hash', RingHashSchema, { ...sizes, ...encodeBound(balanceFactorPercent) }), roundRobin]
+      const init = { ...sizes, ...encodeBound(balanceFactorPercent), ...localityWeights }
+      return [envoyPolicy('ring_hash', RingHashSchema, init), roundRobin]
     }
     case 'maglev':
     default: {
       const { tableSize, balanceFactorPercent } = spec
-      const init = { tableSize: BigInt(tableSize), ...encodeBound(balanceFactorPercent) }
+      const init = { tableSize: BigInt(tableSize), ...encodeBound(balanceFactorPercent), ...localityWeights }
       return [envoyPolicy('maglev', MaglevSchema, init), roundRobin]
     }
   }
@@ -103,6 +119,12 @@ function encodeSlowStart(slowStart: SlowStartSpec | undefined) {
 }
 
 const zoneAware = { localityConfigSpecifier: { case: 'zoneAwareLbConfig' as const, value: {} } }
+const byWeight = { localityConfigSpecifier: { case: 'localityWeightedLbConfig' as const, value: {} } }
+
+function encodeLocality(locality: LoadBalancingSpec['locality']) {
+  if (locality === 'zone-aware') return { localityLbConfig: zoneAware }
+  return locality === 'weighted' ? { localityLbConfig: byWeight } : {}
+}
 
 function envoyPolicy<Desc extends DescMessage>(name: string, schema: Desc, init: MessageInitShape<Desc>): PolicyInit {
   return policy(`envoy.load_balancing_policies.${name}`, typedConfig(schema, init))
@@ -132,6 +154,14 @@ function decodePolicies(list: LoadBalancingPolicy | undefined): LoadBalancingSpe
       const { endpointPickingPolicy } = readTypedConfig(config, LocalityFailoverSchema, place)
       return { ...decodePolicies(endpointPickingPolicy), locality: 'failover' }
     }
+    if (isTypedConfig(config, WrrLocalitySchema)) {
+      const { endpointPickingPolicy } = readTypedConfig(config, WrrLocalitySchema, place)
+      return { ...decodePolicies(endpointPickingPolicy), locality: 'weighted' }
+    }
+    if (isTypedConfig(config, SubsetSchema)) {
+      const subset = readTypedConfig(config, SubsetSchema, place)
+      return { ...decodePolicies(subset.subsetLbPolicy), subsets: decodeSubsets(subset) }
+    }
     const known = decodePolicy(config)
     if (known !== undefined) return known
   }
@@ -143,12 +173,19 @@ function decodeSettings(message: {
   readonly slowStartConfig?: SlowStartConfig | undefined
 }): Pick<LoadBalancingSpec, 'locality' | 'slowStart'> {
   const { localityLbConfig, slowStartConfig } = message
-  const byZone = localityLbConfig?.localityConfigSpecifier.case === 'zoneAwareLbConfig'
+  const locality = localityOf[localityLbConfig?.localityConfigSpecifier.case ?? 'none']
   const slowStart = slowStartConfig === undefined ? undefined : decodeSlowStart(slowStartConfig)
   return {
-    ...(byZone ? { locality: 'zone-aware' } : {}),
+    ...(locality === undefined ? {} : { locality }),
     ...(slowStart === undefined ? {} : { slowStart }),
   }
+}
+
+const localityOf = { zoneAwareLbConfig: 'zone-aware', localityWeightedLbConfig: 'weighted', none: undefined } as const
+
+/** Of the policies that hash. */
+function decodeWeighted(config: object | undefined): Pick<LoadBalancingSpec, 'locality'> {
+  return config === undefined ? {} : { locality: 'weighted' }
 }
 
 /** Without a window there is none. Defaults are Envoy's. */
@@ -216,16 +253,19 @@ function decodePolicy(config: Any | undefined): LoadBalancingSpec | undefined {
       minRingSize: Number(minimumRingSize),
       maxRingSize: Number(maximumRingSize),
       ...decodeBound(bound),
+      ...decodeWeighted(message.localityWeightedLbConfig),
     }
   }
   if (isTypedConfig(config, MaglevSchema)) {
-    const { tableSize = defaultTableSize, consistentHashingLbConfig } = readTypedConfig(config, MaglevSchema, place)
+    const message = readTypedConfig(config, MaglevSchema, place)
+    const { tableSize = defaultTableSize, consistentHashingLbConfig } = message
     if (!isPrime(tableSize))
       throw new Error(`${place}: table_size ${tableSize} is not a prime number up to ${maxTableSize}`)
     return {
       kind: 'maglev',
       tableSize: Number(tableSize),
       ...decodeBound(consistentHashingLbConfig?.hashBalanceFactor),
+      ...decodeWeighted(message.localityWeightedLbConfig),
     }
   }
   return undefined

@@ -152,6 +152,36 @@ describe('failover', () => {
   })
 })
 
+/** Of each zone. */
+function weighted(list: readonly LoadBalancedEndpoint[], weights: Record<string, number>): LoadBalancedEndpoint[] {
+  return list.map((endpoint) => ({ ...endpoint, localityWeight: weights[endpoint.locality?.zone ?? ''] }))
+}
+
+describe('localities by weight', () => {
+  it('get what their weights say, wherever the caller is', () => {
+    const list = weighted(endpointsAt('eu/a 1', 'eu/b 4', 'us/x 5'), { a: 70, b: 30 })
+    const shares = measured(balance(list, 'us/x', { locality: 'weighted' }))
+    expect(shares['eu/a']).toBeCloseTo(0.7, 1)
+    expect(shares['eu/b']).toBeCloseTo(0.3, 1)
+    expect(shares['us/x']).toBeUndefined()
+  })
+
+  it('get less as fewer of their endpoints are available, and leave it to the others', () => {
+    const list = weighted(endpointsAt('eu/a 5/10', 'eu/b 10'), { a: 50, b: 50 })
+    const [a, b] = sharesOf(list, 'eu/a', 'weighted')
+    expect([a?.share, b?.share]).toEqual([0.7 / 1.7, 1 / 1.7].map((share) => expect.closeTo(share, 6)))
+    const gone = weighted(endpointsAt('eu/a 0/10', 'eu/b 10'), { a: 99, b: 1 })
+    expect(measured(balance(gone, 'eu/a', { locality: 'weighted' }), 100)).toEqual({
+      'eu/b': expect.closeTo(1, 6),
+    })
+  })
+
+  it('all serve when none has a weight', () => {
+    const list = endpointsAt('eu/a', 'eu/b')
+    expect(sharesOf(list, 'eu/a', 'weighted')).toEqual([{ share: 1, endpoints: list }])
+  })
+})
+
 it('retries go to where no request would go, rather than to an endpoint that has been tried', () => {
   for (const locality of ['zone-aware', 'failover'] as const) {
     const list = endpointsAt('eu/a', 'eu/b', 'us/x')

@@ -32,7 +32,7 @@ export function compileShares<E extends LoadBalancedEndpoint>(
     const available = tier.filter((endpoint) => endpoint.available)
     const few = available.length * 100 < tier.length * panicThresholdPercent
     const serving = available.length === 0 || (short && few) ? tier : available
-    return sharesOf(serving, loads.shares[i] as number, locality, own)
+    return sharesOf(tier, serving, loads.shares[i] as number, locality, own)
   })
 }
 
@@ -53,7 +53,7 @@ function tiersOf<E extends LoadBalancedEndpoint>(
 
 /** How far it is: below 4. */
 function distanceOf(theirs: Locality | undefined, own: Locality, mode: LoadBalancingSpec['locality']): number {
-  if (mode === undefined) return 0
+  if (mode === undefined || mode === 'weighted') return 0
   if (theirs?.region !== own.region) return 3
   if (mode === 'zone-aware') return 0
   if (theirs.zone !== own.zone) return 2
@@ -80,11 +80,13 @@ function loadsOf(tiers: readonly (readonly LoadBalancedEndpoint[])[]): { shares:
 }
 
 function sharesOf<E extends LoadBalancedEndpoint>(
+  tier: readonly E[],
   serving: readonly E[],
   share: number,
   mode: LoadBalancingSpec['locality'],
   own: Locality | undefined,
 ): Share<E>[] {
+  if (mode === 'weighted') return sharesByWeight(tier, serving, share)
   const zones = mode === 'zone-aware' && own !== undefined ? Map.groupBy(serving, zoneOf) : undefined
   const local = own === undefined ? undefined : zones?.get(zoneName(own))
   if (share === 0 || zones === undefined || local === undefined || zones.size === 1)
@@ -106,6 +108,31 @@ function sharesOf<E extends LoadBalancedEndpoint>(
     ),
     ...(rest.length === 0 ? [] : [{ share: 0, endpoints: rest }]),
   ]
+}
+
+/** A locality with fewer available endpoints gets less, as a tier does. Where no locality has a weight or anybody available, all serve alike. */
+function sharesByWeight<E extends LoadBalancedEndpoint>(
+  tier: readonly E[],
+  serving: readonly E[],
+  share: number,
+): Share<E>[] {
+  const all = Map.groupBy(tier, localityName)
+  const places = [...Map.groupBy(serving, localityName)].map(([name, endpoints]) => {
+    const members = all.get(name) ?? endpoints
+    const available = members.filter((one) => one.available).length
+    // in panic all that serve are equally good
+    const health = available === 0 ? 1 : Math.min(1, (overprovisioning * available) / members.length)
+    return { weight: (endpoints[0]?.localityWeight ?? 0) * health, endpoints }
+  })
+  const total = sum(places.map(({ weight }) => weight))
+  if (total === 0) return [{ share, endpoints: serving }]
+  return places.flatMap(({ weight, endpoints }) =>
+    weight === 0 ? [] : [{ share: (share * weight) / total, endpoints }],
+  )
+}
+
+function localityName({ locality }: LoadBalancedEndpoint): string {
+  return locality === undefined ? '' : `${locality.region}/${locality.zone}/${locality.subZone}`
 }
 
 function zoneOf({ locality }: LoadBalancedEndpoint): string {

@@ -74,6 +74,7 @@ export class OutlierDetector {
   #out = 0
   #compareAtMs: number | undefined
   #timer: Timer | undefined
+  #wakesAtMs = Infinity
 
   constructor(deps: OutlierDeps, spec: OutlierDetectionSpec) {
     this.#deps = deps
@@ -95,8 +96,7 @@ export class OutlierDetector {
 
   /** All take part again. */
   stop(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
+    this.#wakeAt(Infinity)
     for (const state of this.#states) state.phase = 'in'
     this.#states = []
   }
@@ -187,7 +187,7 @@ export class OutlierDetector {
     state.untilMs = clock.monotonicMs() + lastsMs * (1 + jitter * random.next())
     state.clearCounts()
     this.#deps.changed(state)
-    this.#wake()
+    if (state.untilMs < this.#wakesAtMs) this.#wakeAt(state.untilMs)
   }
 
   #admit(state: OutlierState): void {
@@ -200,12 +200,17 @@ export class OutlierDetector {
 
   /** One timer, for whichever comes back first. */
   #wake(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
     let firstMs = Infinity
     for (const { phase, untilMs } of this.#states) if (phase === 'out') firstMs = Math.min(firstMs, untilMs)
-    if (firstMs === Infinity) return
-    this.#timer = this.#deps.clock.setTimer(Math.max(0, firstMs - this.#deps.clock.monotonicMs()), () => this.#due())
+    this.#wakeAt(firstMs)
+  }
+
+  #wakeAt(atMs: number): void {
+    this.#timer?.cancel()
+    this.#wakesAtMs = atMs
+    const { clock } = this.#deps
+    this.#timer =
+      atMs === Infinity ? undefined : clock.setTimer(Math.max(0, atMs - clock.monotonicMs()), () => this.#due())
   }
 
   #due(): void {

@@ -100,6 +100,22 @@ describe('a local rate limit', () => {
     })
   })
 
+  it('tells those within it what is left, where it is to', () => {
+    const { clock, filter } = limited({
+      tokenBucket: { maxTokens: 3, tokensPerFill: 1, fillIntervalMs: 1_000 },
+      announced: true,
+    })
+    const told = (): readonly string[] | undefined => {
+      const one = request()
+      expect(filter.apply(one)).toBeUndefined()
+      return one.responseHeaders
+    }
+    expect(told()).toEqual(['ratelimit-policy', '"per-caller";q=3;w=3', 'ratelimit', '"per-caller";r=2'])
+    told()
+    clock.advance(1_500)
+    expect(told()?.at(-1)).toBe('"per-caller";r=1')
+  })
+
   it('counts by caller, and all without an identity together', () => {
     const { passes } = limited(by({ key: 'caller', by: { kind: 'caller' } }))
     expect([passes({ principal: 'a' }), passes({ principal: 'b' }), passes({ principal: 'a' })]).toEqual([

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
 import { compileEntry, type ReadValue } from './descriptor.runtime.ts'
 import type { LocalRateLimitSpec } from './rate-limit.spec.ts'
-import { limitedRefusal } from './refusal.runtime.ts'
+import { limitedRefusal, limitHeaders, type LimitPolicy } from './refusal.runtime.ts'
 import type { TokenBuckets } from './token-buckets.runtime.ts'
 
 export interface RateLimitDeps {
@@ -23,6 +23,11 @@ export function localRateLimitFilter(spec: LocalRateLimitSpec, deps: RateLimitDe
   const buckets = bucketsOf(spec)
   const count = countRateLimit(name)
   const keyOf = compileKey(spec.descriptor.map(compileEntry))
+  const policy = (): LimitPolicy => ({
+    name,
+    quota: Math.floor(buckets.maxTokens),
+    windowSeconds: secondsOf(buckets.fillMs),
+  })
   return {
     name: 'envoy.filters.http.local_ratelimit',
     apply(request) {
@@ -31,14 +36,14 @@ export function localRateLimitFilter(spec: LocalRateLimitSpec, deps: RateLimitDe
       const waitMs = buckets.take(key, clock.monotonicMs())
       if (waitMs === 0) {
         count('allowed')
+        if (spec.announced) (request.responseHeaders ??= []).push(...limitHeaders(policy(), buckets.left))
         return undefined
       }
       const enforced = enforcedShare >= all || (enforcedShare > 0 && random.int(all) < enforcedShare)
       count(enforced ? 'limited' : 'dry_run')
       request.rateLimit = { limit: name, enforced }
       if (!enforced) return undefined
-      const policy = { name, quota: Math.floor(buckets.maxTokens), windowSeconds: secondsOf(buckets.fillMs) }
-      return limitedRefusal(policy, secondsOf(waitMs))
+      return limitedRefusal(policy(), secondsOf(waitMs))
     },
   }
 }

@@ -6,6 +6,7 @@ import type {
   RateLimit as RouteRateLimit,
   RateLimitSchema as RouteRateLimitSchema,
 } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { XRateLimitHeadersRFCVersion } from '../../contracts/xds/gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts'
 import type { LocalRateLimitDescriptor } from '../../contracts/xds/gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts'
 import { LocalRateLimitSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import type { LocalRateLimit } from '../../contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
@@ -32,6 +33,7 @@ export function encodeLocalRateLimit(spec: LocalRateLimitSpec): MessageInitShape
     filterEnforced: { defaultValue: encodeShare(enforcedShare) },
     rateLimitedAsResourceExhausted: true,
     ...(spec.shared === true ? { localClusterRateLimit: {} } : {}),
+    ...(spec.announced === true ? { enableXRatelimitHeaders: XRateLimitHeadersRFCVersion.DRAFT_VERSION_03 } : {}),
     ...(descriptor.length === 0
       ? { tokenBucket }
       : { descriptors: [{ entries: [{ key: limitKey, value: name }, ...entries], tokenBucket }] }),
@@ -65,17 +67,24 @@ export function decodeLocalRateLimits(
   if (enabledShare === 0) return []
   if (enabledShare !== all) throw new Error('local_ratelimit: filter_enabled has to be 0 or 100 %')
   const enforcedShare = decodeShare(filterEnforced?.defaultValue, 'local_ratelimit: filter_enforced')
+  const announced =
+    message.enableXRatelimitHeaders === XRateLimitHeadersRFCVersion.OFF ? {} : { announced: true as const }
   const made = rateLimits.filter(({ stage }) => (stage ?? 0) === message.stage)
   const counted = descriptors.flatMap((descriptor) =>
     made.flatMap((one): LocalRateLimitSpec[] => {
       const entries = matchEntries(descriptor, one)
       if (entries === undefined) return []
-      return [{ name, tokenBucket: decodeBucket(descriptor.tokenBucket), descriptor: entries, enforcedShare }]
+      return [
+        { name, tokenBucket: decodeBucket(descriptor.tokenBucket), descriptor: entries, enforcedShare, ...announced },
+      ]
     }),
   )
   if (tokenBucket === undefined) return counted
   const shared = message.localClusterRateLimit === undefined ? {} : { shared: true as const }
-  return [...counted, { name, tokenBucket: decodeBucket(tokenBucket), descriptor: [], enforcedShare, ...shared }]
+  return [
+    ...counted,
+    { name, tokenBucket: decodeBucket(tokenBucket), descriptor: [], enforcedShare, ...shared, ...announced },
+  ]
 }
 
 function refuseUnsupported(message: LocalRateLimit): void {

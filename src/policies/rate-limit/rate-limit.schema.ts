@@ -13,6 +13,8 @@ import type {
 
 export interface RateLimitSettings {
   readonly local: readonly LocalLimit[]
+  /** Which responses say what is left of the local limits. */
+  readonly headers: 'OnRefusal' | 'Always'
   readonly global?: GlobalLimit
 }
 
@@ -139,6 +141,7 @@ const globalLimitSchema = z.strictObject({
 export const rateLimitSchema: z.ZodType<RateLimitSettings> = z
   .strictObject({
     local: z.array(localLimitSchema).max(16).check(uniqueNames()).default([]),
+    headers: z.enum(['OnRefusal', 'Always']).default('OnRefusal'),
     global: globalLimitSchema.exactOptional(),
   })
   .check((ctx) => {
@@ -147,7 +150,7 @@ export const rateLimitSchema: z.ZodType<RateLimitSettings> = z
   })
 
 /** `policy`: "TrafficPolicy/default/reviews". */
-export function toLocalRateLimits({ local }: RateLimitSettings, policy: string): LocalRateLimitSpec[] {
+export function toLocalRateLimits({ local, headers }: RateLimitSettings, policy: string): LocalRateLimitSpec[] {
   return local.map(({ name, tokenBucket, descriptor, dryRun, shared }) => ({
     name: `${policy}/${name}`,
     tokenBucket: {
@@ -158,6 +161,7 @@ export function toLocalRateLimits({ local }: RateLimitSettings, policy: string):
     descriptor: toDescriptor(descriptor),
     enforcedShare: dryRun ? 0 : 1_000_000,
     ...(shared ? { shared } : {}),
+    ...(headers === 'Always' ? { announced: true as const } : {}),
   }))
 }
 

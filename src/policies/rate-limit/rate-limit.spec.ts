@@ -39,6 +39,8 @@ export interface LocalRateLimitSpec {
   readonly enforcedShare: number
   /** All proxies of the destination together. Only without a descriptor. */
   readonly shared?: true
+  /** Responses to requests within the limit say how much of it is left, too. */
+  readonly announced?: true
 }
 
 export interface RateLimitServerSpec {

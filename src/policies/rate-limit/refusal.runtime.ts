@@ -1,4 +1,4 @@
-// How a request beyond a rate limit is refused: 429 with the fields of draft-ietf-httpapi-ratelimit-headers-10.
+// How a request beyond a rate limit is refused: 429 with the fields of draft-ietf-httpapi-ratelimit-headers-10, which others may get too.
 import type { FilterRefusal } from '../../contracts/http-filter.ts'
 
 /** gRPC: RESOURCE_EXHAUSTED. */
@@ -27,6 +27,12 @@ export function limitedRefusal(policy: LimitPolicy, waitSeconds: number | undefi
       ...(waitSeconds === undefined ? [] : ['retry-after', String(waitSeconds)]),
     ],
   }
+}
+
+/** For the response to a request within the limit: names and values in turn. `left`: so many more pass at once. */
+export function limitHeaders(policy: LimitPolicy, left: number): readonly string[] {
+  const name = plainName(policy.name)
+  return ['ratelimit-policy', policyField(name, policy), 'ratelimit', `"${name}";r=${left}`]
 }
 
 function policyField(name: string, { quota, windowSeconds }: LimitPolicy): string {

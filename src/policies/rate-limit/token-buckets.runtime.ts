@@ -19,6 +19,7 @@ export class TokenBuckets {
   #tokensPerMs = 0
   /** Since it was asked for last. */
   #demand = 0
+  #left = 0
   /** The one idle longest comes first. */
   readonly #buckets = new Map<string, Bucket>()
 
@@ -30,6 +31,11 @@ export class TokenBuckets {
 
   get maxTokens(): number {
     return this.#maxTokens
+  }
+
+  /** Whole tokens in the bucket that was taken from last. */
+  get left(): number {
+    return Math.floor(this.#left)
   }
 
   /** What has come in until now came in at the share before. */
@@ -65,6 +71,7 @@ export class TokenBuckets {
     // what was added up in fractions may miss a whole by a hair
     if (bucket.tokens >= 1 - 1e-9) {
       bucket.tokens = Math.max(0, bucket.tokens - 1)
+      this.#left = bucket.tokens
       return 0
     }
     return (1 - bucket.tokens) / this.#tokensPerMs

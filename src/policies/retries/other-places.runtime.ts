@@ -1,9 +1,9 @@
-// What a retry keeps away from once another endpoint of the same place has failed too: all endpoints of the places that were tried.
+// What a further attempt keeps away from: all endpoints of the places that were tried.
 import type { Avoided, LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 
-/** So many endpoints of a place have failed before it is the place that is avoided: the first retry stays near. */
-const failuresOfPlace = 2
+/** So many endpoints have failed before a retry avoids their places: the first retry stays near. */
+export const failuresOfPlace = 2
 
 export class OtherPlaces<E extends LoadBalancedEndpoint> implements Avoided<E> {
   readonly size: number
@@ -14,9 +14,9 @@ export class OtherPlaces<E extends LoadBalancedEndpoint> implements Avoided<E> {
     this.size = places.size
   }
 
-  /** Undefined: no place is to be avoided yet. */
-  static of<E extends LoadBalancedEndpoint>(tried: ReadonlySet<E>): OtherPlaces<E> | undefined {
-    if (tried.size < failuresOfPlace) return undefined
+  /** Undefined: fewer than `failures` were tried, and no place is to be avoided yet. */
+  static of<E extends LoadBalancedEndpoint>(tried: ReadonlySet<E>, failures: number): OtherPlaces<E> | undefined {
+    if (tried.size < failures) return undefined
     return new OtherPlaces(new Set(Array.from(tried, ({ locality }) => placeOf(locality))))
   }
 

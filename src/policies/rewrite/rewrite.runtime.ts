@@ -2,6 +2,7 @@
 import type { RequestHead } from '../../contracts/http-message.ts'
 import { withoutTrailingSlash } from '../route-match/route-match.runtime.ts'
 import type { PathMatchSpec } from '../route-match/route-match.spec.ts'
+import { compileRegexRewrite } from './regex-rewrite.runtime.ts'
 import type { PathModifierSpec, RewriteSpec } from './rewrite.spec.ts'
 
 export type RequestRewriter = (request: RequestHead) => void
@@ -11,12 +12,15 @@ export type PathModifier = (path: string) => string
 /** `match` is the path match of the rule: what a prefix rewrite replaces. Throws an Error when the host cannot be sent. */
 export function compileRewrite(spec: RewriteSpec, match: PathMatchSpec): RequestRewriter {
   const { hostname } = spec
+  const hostOf = spec.hostPattern === undefined ? undefined : compileRegexRewrite(spec.hostPattern)
   if (hostname !== undefined && !/^[\x21-\x7e]+$/.test(hostname)) {
     throw new Error(`not a host to rewrite to: ${JSON.stringify(hostname)}`)
   }
   const modifyPath = compilePathModifier(spec.path, match)
   return (request) => {
     if (hostname !== undefined) request.authority = hostname
+    const host = hostOf?.(withoutQuery(request.path))
+    if (host !== undefined && hostPattern.test(host)) request.authority = host
     if (modifyPath !== undefined) request.path = writable(modifyPath(request.path))
   }
 }
@@ -38,6 +42,13 @@ export function compilePathModifier(
 ): PathModifier | undefined {
   if (spec === undefined) return undefined
   if (spec.kind === 'full') return (path) => ensureSlash(spec.value) + queryOf(path)
+  if (spec.kind === 'regex') {
+    const rewrite = compileRegexRewrite(spec)
+    return (path) => {
+      const rewritten = rewrite(withoutQuery(path))
+      return rewritten === undefined ? path : ensureSlash(withQuery(rewritten, queryOf(path)))
+    }
+  }
   const replacement = withoutTrailingSlash(spec.value)
   const covered = match.kind === 'prefix' ? withoutTrailingSlash(match.value).length : undefined
   return (path) => {
@@ -45,6 +56,18 @@ export function compilePathModifier(
     const rest = covered === undefined ? '' : path.slice(covered, path.length - query.length)
     return ensureSlash(replacement + rest) + query
   }
+}
+
+/** What a rewrite may make of a path without anybody else's words in it. */
+const hostPattern = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?$/
+
+/** A rewritten path may bring a query of its own. */
+function withQuery(path: string, query: string): string {
+  return query.length > 1 && path.includes('?') ? `${path}&${query.slice(1)}` : path + query
+}
+
+function withoutQuery(path: string): string {
+  return path.slice(0, path.length - queryOf(path).length)
 }
 
 function queryOf(path: string): string {

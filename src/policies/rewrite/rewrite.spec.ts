@@ -2,11 +2,18 @@
 
 export interface RewriteSpec {
   readonly hostname?: string
+  /** Excludes `hostname`: of the path without query. */
+  readonly hostPattern?: RegexRewriteSpec
   readonly path?: PathModifierSpec
 }
 
-export interface PathModifierSpec {
-  /** `full` replaces the whole path, `prefix` the part that the rule's prefix match covered; the query stays. */
-  readonly kind: 'full' | 'prefix'
-  readonly value: string
+/** `full` replaces the whole path, `prefix` the part that the rule's prefix match covered, `regex` what it matches; the query stays. */
+export type PathModifierSpec =
+  | { readonly kind: 'full' | 'prefix'; readonly value: string }
+  | ({ readonly kind: 'regex' } & RegexRewriteSpec)
+
+/** RE2: in the substitution "\\1" is what the first group matched, "\\0" all. */
+export interface RegexRewriteSpec {
+  readonly pattern: string
+  readonly substitution: string
 }

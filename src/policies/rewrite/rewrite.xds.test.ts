@@ -42,8 +42,6 @@ describe('rewrite over xDS', () => {
   })
 
   it.each([
-    [{ regexRewrite: { pattern: { regex: '^/(a)' }, substitution: '/b' } }, 'regex_rewrite "^/(a)"'],
-    [{ regexRewrite: { pattern: { regex: '^/.*$' }, substitution: String.raw`/\0` } }, 'groups'],
     [{ pathRewritePolicy: {} }, 'path_rewrite_policy'],
     [{ hostRewriteSpecifier: { case: 'autoHostRewrite', value: { value: true } } }, 'autoHostRewrite'],
   ])('refuses %j by name', (init, reason) => {

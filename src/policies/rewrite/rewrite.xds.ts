@@ -8,15 +8,19 @@ import type {
 } from '../../contracts/xds/gen/envoy/type/matcher/v3/regex_pb.ts'
 import type { PathMatchSpec } from '../route-match/route-match.spec.ts'
 import { escapeRegex } from '../route-match/string-matcher.xds.ts'
-import type { PathModifierSpec, RewriteSpec } from './rewrite.spec.ts'
+import type { PathModifierSpec, RegexRewriteSpec, RewriteSpec } from './rewrite.spec.ts'
+
+type RegexInit = MessageInitShape<typeof RegexMatchAndSubstituteSchema>
 
 export interface PathRewriteInit {
   readonly prefixRewrite?: string
-  readonly regexRewrite?: MessageInitShape<typeof RegexMatchAndSubstituteSchema>
+  readonly regexRewrite?: RegexInit
 }
 
 export interface RewriteInit extends PathRewriteInit {
-  readonly hostRewriteSpecifier?: { readonly case: 'hostRewriteLiteral'; readonly value: string }
+  readonly hostRewriteSpecifier?:
+    | { readonly case: 'hostRewriteLiteral'; readonly value: string }
+    | { readonly case: 'hostRewritePathRegex'; readonly value: RegexInit }
 }
 
 export function encodeRewrite(spec: RewriteSpec | undefined, match: PathMatchSpec): RewriteInit {
@@ -25,7 +29,14 @@ export function encodeRewrite(spec: RewriteSpec | undefined, match: PathMatchSpe
     ...(spec?.hostname === undefined
       ? {}
       : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: spec.hostname } }),
+    ...(spec?.hostPattern === undefined
+      ? {}
+      : { hostRewriteSpecifier: { case: 'hostRewritePathRegex', value: encodeRegex(spec.hostPattern) } }),
   }
+}
+
+function encodeRegex({ pattern, substitution }: RegexRewriteSpec): RegexInit {
+  return { pattern: { regex: pattern }, substitution }
 }
 
 /** The whole path: what a `full` rewrite replaces. */
@@ -35,7 +46,9 @@ const wholePath = '^/.*$'
  * Envoy's prefix_rewrite exchanges characters, Gateway API's whole path elements: the replacement loses its trailing slash, gets one where
  * the prefix ends with one ("/"), and is a regex where nothing is to be left of the prefix.
  */
-export function encodePathRewrite({ kind, value }: PathModifierSpec, match: PathMatchSpec): PathRewriteInit {
+export function encodePathRewrite(spec: PathModifierSpec, match: PathMatchSpec): PathRewriteInit {
+  if (spec.kind === 'regex') return { regexRewrite: encodeRegex(spec) }
+  const { kind, value } = spec
   if (kind === 'full')
     return { regexRewrite: { pattern: { regex: wholePath }, substitution: escapeSubstitution(value) } }
   const elements = withoutTrailingSlash(value)
@@ -53,12 +66,14 @@ function prefixPattern(prefix: string): string {
 /** Throws an Error that says what cannot be served. */
 export function decodeRewrite(action: RouteAction, match: PathMatchSpec): RewriteSpec | undefined {
   const { hostRewriteSpecifier: host } = action
-  if (host.case !== undefined && host.case !== 'hostRewriteLiteral') throw new Error(`${host.case} is not supported`)
+  if (host.case !== undefined && host.case !== 'hostRewriteLiteral' && host.case !== 'hostRewritePathRegex')
+    throw new Error(`${host.case} is not supported`)
   if (action.pathRewritePolicy !== undefined) throw new Error('path_rewrite_policy is not supported')
   const path = decodePathRewrite(action.prefixRewrite, action.regexRewrite, match)
   if (host.case === undefined && path === undefined) return undefined
   return {
-    ...(host.case === undefined ? {} : { hostname: host.value }),
+    ...(host.case === 'hostRewriteLiteral' ? { hostname: host.value } : {}),
+    ...(host.case === 'hostRewritePathRegex' ? { hostPattern: decodeRegex(host.value) } : {}),
     ...(path === undefined ? {} : { path }),
   }
 }
@@ -70,11 +85,12 @@ export function decodePathRewrite(
   match: PathMatchSpec,
 ): PathModifierSpec | undefined {
   if (regexRewrite !== undefined) {
-    const pattern = regexRewrite.pattern?.regex ?? ''
-    if (pattern === wholePath) return { kind: 'full', value: unescapeSubstitution(regexRewrite.substitution) }
+    const { pattern, substitution } = decodeRegex(regexRewrite)
+    if (pattern === wholePath && !hasGroups(substitution))
+      return { kind: 'full', value: substitution.replaceAll('\\\\', '\\') }
     const takesPrefixAway = match.kind === 'prefix' && pattern === prefixPattern(match.value)
-    if (takesPrefixAway && regexRewrite.substitution === '/') return { kind: 'prefix', value: '/' }
-    throw new Error(`regex_rewrite "${pattern}" is not supported: only "${wholePath}" and the matched prefix are`)
+    if (takesPrefixAway && substitution === '/') return { kind: 'prefix', value: '/' }
+    return { kind: 'regex', pattern, substitution }
   }
   if (prefixRewrite === '') return undefined
   const elements = withoutTrailingSlash(prefixRewrite)
@@ -90,9 +106,10 @@ function escapeSubstitution(text: string): string {
   return text.replaceAll('\\', '\\\\')
 }
 
-function unescapeSubstitution(substitution: string): string {
-  if (/\\[0-9]/.test(substitution.replaceAll('\\\\', ''))) {
-    throw new Error(`regex_rewrite with groups is not supported: "${substitution}"`)
-  }
-  return substitution.replaceAll('\\\\', '\\')
+function hasGroups(substitution: string): boolean {
+  return /\\[0-9]/.test(substitution.replaceAll('\\\\', ''))
+}
+
+function decodeRegex({ pattern, substitution }: RegexMatchAndSubstitute): RegexRewriteSpec {
+  return { pattern: pattern?.regex ?? '', substitution }
 }

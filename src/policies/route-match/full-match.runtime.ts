@@ -22,19 +22,27 @@ export function compileSearch(expression: string): (text: string) => boolean {
   return compile(expression, (anywhere) => anywhere)
 }
 
+/** As `compileFullMatch`, for all that it matches in a text, one after the other. */
+export function compileMatches(expression: string): RegExp {
+  return new RegExp(checked(expression), 'g')
+}
+
 function compile(expression: string, anchored: (expression: string) => string): (text: string) => boolean {
+  const compiled = new RegExp(anchored(checked(expression)))
+  return (text) => compiled.test(text)
+}
+
+/** Alone, before anything is put around it: "a)(?:b" is an error that a group would hide. */
+function checked(expression: string): string {
   for (const [part, escaped] of expression.matchAll(parts)) {
     const foreign =
       escaped === undefined ? part.startsWith('(') || foreignClasses.test(part) : foreignEscapes.test(escaped)
     if (foreign) throw new Error(`not supported in a regular expression: ${part} in ${JSON.stringify(expression)}`)
   }
-  let compiled: RegExp
   try {
-    // Compiled alone first: "a)(?:b" is an error that the group around it would hide.
-    compiled = new RegExp(expression)
-    compiled = new RegExp(anchored(expression))
+    RegExp(expression)
   } catch (error) {
     throw new Error(`not a regular expression: ${JSON.stringify(expression)}`, { cause: error })
   }
-  return (text) => compiled.test(text)
+  return expression
 }

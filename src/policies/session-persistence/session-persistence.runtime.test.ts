@@ -34,7 +34,7 @@ class Client {
     const head = this.carried === undefined ? [] : ([[carrier === 'cookie' ? 'cookie' : name, this.carried]] as const)
     const found = keeper.find(request(...(head as [string, string][])), clock.nowMs())
     const response: ResponseHead = { status: 200, headers: new HeaderList() }
-    keeper.keep(response, found, cluster, endpoint, clock.nowMs())
+    keeper.keep(response, found, sessionKey(cluster), sessionKey(endpoint), clock.nowMs())
     this.told = response.headers.get(carrier === 'cookie' ? 'set-cookie' : name)
     this.carried = this.told?.split(';')[0] ?? this.carried
     return found?.endpoint

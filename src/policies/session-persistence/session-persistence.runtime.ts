@@ -15,7 +15,7 @@ export interface Session {
 export interface SessionKeeper {
   /** Undefined: there is none, or it is over. `nowMs`: wall time, as below. */
   find(request: RequestHead, nowMs: number): Session | undefined
-  /** Has the client carry on: marks the response of the endpoint that has answered. */
+  /** Has the client carry on: marks the response of the endpoint that has answered. Both by `sessionKey`. */
   keep(response: ResponseHead, session: Session | undefined, cluster: string, endpoint: string, nowMs: number): void
 }
 
@@ -39,9 +39,7 @@ export function compileSessionPersistence(spec: SessionPersistenceSpec): Session
         return undefined
       return { cluster, endpoint, beganSeconds, usedSeconds }
     },
-    keep({ headers }, session, clusterName, address, nowMs) {
-      const cluster = sessionKey(clusterName)
-      const endpoint = sessionKey(address)
+    keep({ headers }, session, cluster, endpoint, nowMs) {
       const nowSeconds = Math.floor(nowMs / 1_000)
       const same = session?.cluster === cluster && session.endpoint === endpoint
       const known = same && (idleTimeoutMs === Infinity || session.usedSeconds === nowSeconds)

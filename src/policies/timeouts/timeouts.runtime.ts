@@ -4,6 +4,11 @@ import type { TimeoutsSpec } from './timeouts.spec.ts'
 /** How long nothing of a request may move, either way, where nothing else is said (Envoy's default). */
 export const defaultStreamIdleTimeoutMs = 300_000
 
+/** What `idleMs` of a destination makes of it; Infinity: for ever. */
+export function idleTimeoutMs({ idleMs }: TimeoutsSpec, otherwiseMs: number): number {
+  return idleMs === undefined ? otherwiseMs : idleMs || Infinity
+}
+
 /** Milliseconds on the same clock as `startMs`; Infinity without a bound. `callerMs`: how long the caller will wait, as it says. */
 export function requestDeadlineMs(spec: TimeoutsSpec, startMs: number, callerMs: number = Infinity): number {
   return startMs + Math.min(bound(spec.requestMs), callerMs)

@@ -12,9 +12,9 @@ describe('timeouts over xDS', () => {
   it('decodes what it encodes', () => {
     fc.assert(
       fc.property(timeouts, (spec) => {
-        const { timeout, perTryTimeout } = encodeTimeouts(spec)
+        const { perTryTimeout, ...bounds } = encodeTimeouts(spec)
         const retryPolicy = encodeRetryPolicy(undefined, perTryTimeout)
-        const init = { timeout, ...(retryPolicy === undefined ? {} : { retryPolicy }) }
+        const init = { ...bounds, ...(retryPolicy === undefined ? {} : { retryPolicy }) }
         expect(decodeTimeouts(overTheWire(RouteActionSchema, init))).toEqual(spec)
       }),
     )

@@ -1,8 +1,11 @@
-// Timeouts ↔ envoy.config.route.v3.RouteAction.timeout and RetryPolicy.per_try_timeout, HttpConnectionManager.stream_idle_timeout.
+// Timeouts ↔ envoy.config.route.v3.RouteAction.timeout and .idle_timeout, RetryPolicy.per_try_timeout, HttpConnectionManager.stream_idle_timeout.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { DurationSchema } from '@bufbuild/protobuf/wkt'
 
-import type { RouteAction } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type {
+  RouteAction,
+  RouteAction_MaxStreamDurationSchema,
+} from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { HttpConnectionManager } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
 import type { TimeoutsSpec } from './timeouts.spec.ts'
@@ -14,13 +17,18 @@ const defaultRequestMs = 15_000
 
 export interface TimeoutsInit {
   readonly timeout: DurationInit
+  readonly idleTimeout?: DurationInit
+  /** The same as `timeout` for gRPC clients, which do not read that (gRFC A31); to Envoy, of calls that say how long they wait. */
+  readonly maxStreamDuration?: MessageInitShape<typeof RouteAction_MaxStreamDurationSchema>
   readonly perTryTimeout?: DurationInit
 }
 
 export function encodeTimeouts(spec: TimeoutsSpec): TimeoutsInit {
-  const { requestMs = 0, backendRequestMs = 0 } = spec
+  const { requestMs = 0, backendRequestMs = 0, idleMs } = spec
   return {
     timeout: encodeDuration(requestMs),
+    ...(requestMs === 0 ? {} : { maxStreamDuration: { grpcTimeoutHeaderMax: encodeDuration(requestMs) } }),
+    ...(idleMs === undefined ? {} : { idleTimeout: encodeDuration(idleMs) }),
     ...(backendRequestMs === 0 ? {} : { perTryTimeout: encodeDuration(backendRequestMs) }),
   }
 }
@@ -30,9 +38,11 @@ export function decodeTimeouts(action: RouteAction): TimeoutsSpec {
   const perTry = action.retryPolicy?.perTryTimeout
   const requestMs = action.timeout === undefined ? defaultRequestMs : decodeDuration(action.timeout, 'timeout')
   const backendRequestMs = perTry === undefined ? 0 : decodeDuration(perTry, 'retry_policy: per_try_timeout')
+  const { idleTimeout } = action
   return {
     ...(requestMs === 0 ? {} : { requestMs }),
     ...(backendRequestMs === 0 ? {} : { backendRequestMs }),
+    ...(idleTimeout === undefined ? {} : { idleMs: decodeDuration(idleTimeout, 'idle_timeout') }),
   }
 }
 

@@ -9,9 +9,11 @@ import type {
 import type { RbacFilterSpec } from '../authorization/authorization.spec.ts'
 import { decodeEgress, egressFilterNames, encodeEgress } from '../authorization/egress.xds.ts'
 import type { FaultsSpec } from '../faults/faults.spec.ts'
-import { decodeFaults, encodeFaults, faultFilter, resetFaultFilter } from '../faults/faults.xds.ts'
+import { decodeFaults, encodeFaults, faultFilterNames } from '../faults/faults.xds.ts'
 import type { HeaderModifierSpec } from '../header-modifier/header-modifier.spec.ts'
 import { decodeHeaderModifier, encodeHeaderModifier } from '../header-modifier/header-modifier.xds.ts'
+import type { SubsetKeySpec } from '../load-balancing/load-balancing.spec.ts'
+import { decodeSubsetKeys, encodeSubsetKeys, headerToMetadataFilter } from '../load-balancing/subsets.xds.ts'
 import type { WeightedSpec } from './traffic-split.spec.ts'
 
 /** A cluster with its share; '' is a backend that does not exist, whose share is answered with 500. */
@@ -22,6 +24,7 @@ export interface WeightedClusterSpec extends WeightedSpec {
   /** What is decided about each request that goes there. */
   readonly authorization?: readonly RbacFilterSpec[]
   readonly faults?: FaultsSpec
+  readonly subsetKeys?: readonly SubsetKeySpec[]
 }
 
 /** What stands for '' on the wire: no name may be empty there, and no service can have this one. */
@@ -45,16 +48,21 @@ export function encodeTrafficSplit(backends: readonly WeightedClusterSpec[]): Cl
       requestHeadersToRemove: request.remove,
       responseHeadersToAdd: response.add,
       responseHeadersToRemove: response.remove,
-      typedPerFilterConfig: { ...encodeEgress(backend.authorization ?? []), ...encodeFaults(backend.faults) },
+      typedPerFilterConfig: {
+        ...encodeEgress(backend.authorization ?? []),
+        ...encodeFaults(backend.faults),
+        ...encodeSubsetKeys(backend.subsetKeys),
+      },
     }
   })
   return { case: 'weightedClusters', value: { clusters } }
 }
 
-const knownFilters: readonly string[] = [...egressFilterNames, faultFilter, resetFaultFilter]
+const knownFilters: readonly string[] = [...egressFilterNames, ...faultFilterNames, headerToMetadataFilter]
 
-function isPlain({ weight, requestHeaders, responseHeaders, authorization, faults }: WeightedClusterSpec): boolean {
-  const says = requestHeaders ?? responseHeaders ?? authorization ?? faults
+function isPlain(backend: WeightedClusterSpec): boolean {
+  const { weight, requestHeaders, responseHeaders, authorization, faults, subsetKeys } = backend
+  const says = requestHeaders ?? responseHeaders ?? authorization ?? faults ?? subsetKeys
   return weight === 1 && says === undefined
 }
 
@@ -80,6 +88,7 @@ function decodeWeightedCluster(cluster: WeightedCluster_ClusterWeight): Weighted
   const requestHeaders = decodeHeaderModifier(cluster.requestHeadersToAdd, cluster.requestHeadersToRemove)
   const responseHeaders = decodeHeaderModifier(cluster.responseHeadersToAdd, cluster.responseHeadersToRemove)
   const faults = decodeFaults(cluster.typedPerFilterConfig)
+  const subsetKeys = decodeSubsetKeys(cluster.typedPerFilterConfig)
   return {
     cluster: decodeName(cluster.name),
     weight: cluster.weight ?? 0,
@@ -87,6 +96,7 @@ function decodeWeightedCluster(cluster: WeightedCluster_ClusterWeight): Weighted
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
     ...(authorization === undefined ? {} : { authorization }),
     ...(faults === undefined ? {} : { faults }),
+    ...(subsetKeys === undefined ? {} : { subsetKeys }),
   }
 }
 

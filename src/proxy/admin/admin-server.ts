@@ -4,11 +4,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { X509Svid } from '../../contracts/identity/svid.ts'
 import type { Clock } from '../../core/clock.ts'
 import { FailureLimit } from '../../core/failure-limit.ts'
-import { prometheusContentType } from '../../core/metrics/prometheus.ts'
+import { metricsContentType, wantedFormat } from '../../core/metrics/prometheus.ts'
 import { sameDigest, secretDigest } from '../../core/secret-digest.ts'
 import type { ListeningHandle } from '../io/connection.ts'
 import type { ListeningState } from '../listener/listener-set.ts'
 import type { RuntimeConfig } from '../runtime/runtime-config.ts'
+import type { MetricsPages } from '../telemetry/metrics-pages.ts'
 import type { PlaintextCallersOfListener } from '../telemetry/plaintext-callers.ts'
 import { refuseAtDoor } from './admin-door.ts'
 import { describeCertificates } from './certificate-report.ts'
@@ -42,8 +43,8 @@ export interface AdminServerOptions {
 export interface MetricsServerOptions {
   readonly address: string
   readonly handle?: ListeningHandle | undefined
-  /** Prometheus text exposition format 0.0.4. */
-  readonly render: () => string
+  /** Metrics, by path. */
+  readonly pages: MetricsPages
 }
 
 export interface HttpEndpoint {
@@ -86,11 +87,13 @@ export function createAdminServer(options: AdminServerOptions): Promise<HttpEndp
 
 /** Rejects as createAdminServer does. */
 export function createMetricsServer(options: MetricsServerOptions): Promise<HttpEndpoint> {
-  return serve(options, (_, response, url) => {
-    if (url.pathname === '/metrics') {
-      response.writeHead(200, { 'content-type': prometheusContentType }).end(options.render())
+  return serve(options, (request, response, url) => {
+    const page = options.pages[url.pathname]
+    if (page !== undefined) {
+      const format = wantedFormat(request.headers.accept)
+      response.writeHead(200, { 'content-type': metricsContentType[format] }).end(page(format))
     } else if (url.pathname === '/healthz') sendJson(response, { status: 'ok' })
-    else sendJson(response, { message: 'not found', paths: ['/metrics', '/healthz'] }, 404)
+    else sendJson(response, { message: 'not found', paths: [...Object.keys(options.pages), '/healthz'] }, 404)
   })
 }
 

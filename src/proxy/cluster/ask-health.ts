@@ -48,7 +48,7 @@ export function askHealth(clock: Clock, spec: HealthCheckSpec, place: AskedPlace
   }
   const ask = (opened: Connection): void => {
     const events = { onIdle() {}, onCapacity() {}, onClosed: () => answered('the connection was closed') }
-    const client = createClientConnection(clock, opened, protocol, events, { streams: 1 })
+    const client = createClientConnection(clock, opened, protocol, events, { streams: 1, calm: 1 })
     const body = question.kind === 'grpc' ? grpcHealthRequest(question.service) : undefined
     const stream = client.send(
       { head: headOf(spec, place), length: body?.length ?? 0, upgrade: undefined },

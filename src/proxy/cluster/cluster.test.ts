@@ -5,6 +5,7 @@ import { MemoryConnection } from '../../../test/kit/memory-connection.ts'
 import { clusterOf } from '../../../test/kit/request-line.ts'
 import { createRandom } from '../../core/random.ts'
 import { WatchableValue } from '../../core/watchable.ts'
+import { defaultOutlierDetection } from '../../policies/outlier-detection/outlier-detection.schema.ts'
 import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import type { ConnectOptions, IoBackend } from '../io/connection.ts'
 import type { ClusterConfig, EndpointConfig, SecretConfig } from '../runtime/runtime-config.ts'
@@ -15,7 +16,11 @@ import type { Endpoint } from './endpoint.ts'
 const svid = { certificateChainPem: 'chain', privateKeyPem: 'key', rootsPem: 'roots' }
 const roots: SecretConfig = { kind: 'roots', rootsPem: 'other roots' }
 
-function createCluster(config: ClusterConfig, dialled: ConnectOptions[] = []): Cluster {
+function createCluster(
+  config: ClusterConfig,
+  dialled: ConnectOptions[] = [],
+  clock: ManualClock = new ManualClock(),
+): Cluster {
   const io = {
     connect(options: ConnectOptions) {
       dialled.push(options)
@@ -24,10 +29,10 @@ function createCluster(config: ClusterConfig, dialled: ConnectOptions[] = []): C
   } as Partial<IoBackend> as IoBackend
   const deps = {
     io,
-    clock: new ManualClock(),
+    clock,
     random: createRandom(1),
     credentials: new WatchableValue(svid),
-    connections: {} as ConnectionSink,
+    connections: { endpointEjected() {}, endpointAdmitted() {} } as Partial<ConnectionSink> as ConnectionSink,
     secret: (name: string) => (name === 'roots' ? roots : undefined),
     resolveHost: () => Promise.reject(new Error('nobody asks')),
   }
@@ -95,6 +100,16 @@ describe('a retry', () => {
   })
 })
 
+describe('a hedge', () => {
+  it('leaves the zone of the attempt that is slow, while there is another', () => {
+    const cluster = createCluster(clusterOf('app', [...inZone('a', 1, 2, 3), ...inZone('b', 4, 5)]))
+    const ports = Array.from({ length: 40 }, () => cluster.pickBeside(tried(cluster, 1))?.config.port)
+    expect(new Set(ports)).toEqual(new Set([4, 5]))
+    const alone = createCluster(clusterOf('app', inZone('a', 1, 2)))
+    expect(alone.pickBeside(tried(alone, 1))?.config.port).toBe(2)
+  })
+})
+
 describe('a connection for opaque bytes', () => {
   it('goes to a workload of the mesh by mutual TLS, and says that it is opaque', async () => {
     const peerSpiffeIds = ['spiffe://mesh.local/ns/default/sa/database']
@@ -153,5 +168,28 @@ describe('endpoints', () => {
     const cluster = createCluster(clusterOf('one', [{ port: 1 }]))
     cluster.update(clusterOf('one', [{ port: 1 }, { port: 2 }]))
     expect(cluster.endpoints.map(({ sinceMs }) => sinceMs)).toEqual([-Infinity, new ManualClock().monotonicMs()])
+  })
+
+  it('are new when they come back after an ejection, and after they were unhealthy', () => {
+    const clock = new ManualClock()
+    const outlierDetection = { ...defaultOutlierDetection, consecutiveGatewayErrors: 1 }
+    const config = clusterOf('one', [{ port: 1 }, { port: 2 }], { outlierDetection })
+    const cluster = createCluster(config, [], clock)
+    const [first, second] = cluster.endpoints as [Endpoint, Endpoint]
+    const attempt = { outcome: 'response', grpcStatus: undefined, startMs: 0, respondedMs: 1 } as const
+    cluster.pick()
+    cluster.attemptOver(first, { ...attempt, status: 503 })
+    expect(first.available).toBe(false)
+    clock.advance(outlierDetection.baseEjectionMs * 1.2)
+    while (cluster.pick() !== first) clock.advance(1)
+    clock.advance(5)
+    cluster.attemptOver(first, { ...attempt, status: 200 })
+    expect(first.sinceMs).toBe(clock.monotonicMs())
+    expect(second.sinceMs).toBe(-Infinity)
+    const [one, two] = config.endpoints as [EndpointConfig, EndpointConfig]
+    cluster.update({ ...config, endpoints: [one, { ...two, health: 'unhealthy' }] })
+    clock.advance(1_000)
+    cluster.update({ ...config, endpoints: [one, two] })
+    expect(second.sinceMs).toBe(clock.monotonicMs())
   })
 })

@@ -1,14 +1,13 @@
 // A cluster at work: its endpoints with their pools and counts outlive every change of configuration that keeps them.
-import { isIP } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 
 import type { HealthCheckSpec } from '../../contracts/health-check.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
-import type { FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
+import type { Avoided, FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
-import type { Watchable } from '../../core/watchable.ts'
 import { AdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.runtime.ts'
+import { CallerLimits } from '../../policies/circuit-breaker/caller-limits.runtime.ts'
 import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
 import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
@@ -16,60 +15,57 @@ import { createLoadBalancer } from '../../policies/load-balancing/load-balancing
 import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import { OutlierDetector, outlierOutcome } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
 import type { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
-import { OtherPlaces } from '../../policies/retries/other-places.runtime.ts'
+import { failuresOfPlace, OtherPlaces } from '../../policies/retries/other-places.runtime.ts'
 import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
-import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
+import type { Connection } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
-import type { ClusterConfig, EndpointConfig, ForwardAction, SecretConfig } from '../runtime/runtime-config.ts'
+import { keepAliveOf } from '../pool/keep-alive.ts'
+import type { ClusterConfig, EndpointConfig, ForwardAction } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { askHealth } from './ask-health.ts'
+import { DepartedEndpoints } from './departed-endpoints.ts'
+import {
+  dialEndpoint,
+  httpProtocols,
+  tcpProtocols,
+  type DialEndpointDeps,
+  type OfferedProtocols,
+} from './dial-endpoint.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
 import { HealthChecker } from './health-checker.ts'
-import { HostAddresses, type HostAddressesDeps } from './host-addresses.ts'
-import { endpointOfRecord, isServiceName } from './service-records.ts'
+import type { HostAddressesDeps } from './host-addresses.ts'
+import { ResolvedEndpoints } from './resolved-endpoints.ts'
 
-export interface ClusterDeps extends HostAddressesDeps {
-  readonly io: IoBackend
-  readonly credentials: Watchable<TlsCredentials | undefined>
+export interface ClusterDeps extends HostAddressesDeps, DialEndpointDeps {
   readonly connections: ConnectionSink
   /** Of this proxy; undefined: not told. */
   readonly locality?: Locality | undefined
-  /** Of the running configuration. */
-  secret(name: string): SecretConfig | undefined
   /** Absent: the codecs. A simulation has connections that carry no bytes. */
   readonly createClient?: typeof createClientConnection
 }
 
 type RouteSettings = Pick<ForwardAction, 'timeouts' | 'retry'>
 
-/** By ALPN, most wanted first. */
-interface OfferedProtocols {
-  readonly inMesh: readonly string[]
-  readonly outside: readonly string[]
-}
-
-const httpProtocols: Readonly<Record<UpstreamProtocol, OfferedProtocols>> = {
-  http1: { inMesh: ['http/1.1'], outside: ['http/1.1'] },
-  http2: { inMesh: ['h2', 'http/1.1'], outside: ['h2', 'http/1.1'] },
-}
-/** What is inside is nobody's business but the two ends': towards a server outside nothing is claimed. */
-const tcpProtocols: OfferedProtocols = { inMesh: ['heddle-tcp'], outside: [] }
-
 export class Cluster {
+  /** What sessions call it. */
+  readonly sessionKey: string
   readonly #deps: ClusterDeps
   readonly #endpoints = new Map<string, Endpoint>()
-  /** Names that are resolved while in use, with discovery `dns`. */
-  readonly #hosts = new Map<string, HostAddresses>()
+  readonly #resolved: ResolvedEndpoints
   #config: ClusterConfig
   #balancer: LoadBalancer<Endpoint>
   #outliers: OutlierDetector | undefined
+  readonly #departed: DepartedEndpoints
   #health: HealthChecker | undefined
   readonly #breaker: CircuitBreaker
+  #callerLimits: CallerLimits | undefined
   #concurrency: AdaptiveConcurrency | undefined
   #hedgeDelay: HedgeDelay | undefined
+  /** By what the route itself says: merged once, not with each request. */
+  #routeSettings = new WeakMap<RouteSettings, RouteSettings>()
   /** Made when a session is looked for. */
   #bySession: ReadonlyMap<string, Endpoint> | undefined
   #budget: RetryBudget
@@ -78,9 +74,13 @@ export class Cluster {
   #upgrades: boolean
 
   constructor(deps: ClusterDeps, config: ClusterConfig) {
+    this.sessionKey = sessionKey(config.name)
     this.#deps = deps
     this.#config = config
+    this.#resolved = new ResolvedEndpoints(deps, () => void (this.#balancer = this.#balance()))
+    this.#departed = new DepartedEndpoints(deps.clock, () => void (this.#balancer = this.#spread()))
     this.#breaker = new CircuitBreaker(config.circuitBreaker)
+    this.#limitCallers(config)
     this.#concurrency = this.#adaptiveConcurrency()
     this.#budget = new RetryBudget(config.retryConstraint)
     this.#hedgeDelay = hedgeDelayOf(config)
@@ -111,8 +111,9 @@ export class Cluster {
     return this.#balancer.readsLoadReports === true
   }
 
-  get endpointCount(): number {
-    return this.#endpoints.size
+  /** How many endpoints a request may go to that chooses by `subset`. */
+  countOf(subset: string | undefined): number {
+    return this.#balancer.countOf?.(subset) ?? this.#endpoints.size
   }
 
   /** How long a request waits before another endpoint is asked as well, in milliseconds; Infinity: none is. */
@@ -122,10 +123,12 @@ export class Cluster {
 
   /** What holds for a route here: what it leaves open is as the destination's policy says. */
   settingsOf(route: RouteSettings): RouteSettings {
-    const { routeDefaults } = this.#config
-    if (routeDefaults === undefined) return route
-    const { timeouts, retry = routeDefaults.retry } = route
-    return { timeouts: { ...routeDefaults.timeouts, ...timeouts }, ...(retry === undefined ? {} : { retry }) }
+    if (this.#config.routeDefaults === undefined) return route
+    const known = this.#routeSettings.get(route)
+    if (known !== undefined) return known
+    const settings = mergedSettings(route, this.#config.routeDefaults)
+    this.#routeSettings.set(route, settings)
+    return settings
   }
 
   /** False: so many requests are under way that no more may be. */
@@ -133,6 +136,15 @@ export class Cluster {
     if (!this.#breaker.requestsFull) return true
     this.#deps.connections.upstreamOverflow(this.#config.name, 'max_requests')
     return false
+  }
+
+  /** Of the application behind a sidecar; undefined: no bound. */
+  get callerLimits(): CallerLimits | undefined {
+    return this.#callerLimits
+  }
+
+  callerRefused(): void {
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'max_requests_per_caller')
   }
 
   /** Whether the endpoints have so much to do that this request would only wait there. */
@@ -143,13 +155,17 @@ export class Cluster {
   }
 
   /** As of a LoadBalancer. `session`: `sessionKey` of the endpoint that is wanted, if it may be had. */
-  pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string): Endpoint | undefined {
-    if (this.#hosts.size > 0) for (const host of this.#hosts.values()) host.use()
+  pick(avoid?: ReadonlySet<Endpoint>, hash?: number, session?: string, subset?: string): Endpoint | undefined {
+    this.#resolved.use()
     const endpoint =
-      (session === undefined ? undefined : this.#inSession(session, avoid)) ?? this.#pickElsewhere(avoid, hash)
-    if (endpoint !== undefined) this.#breaker.requests++
-    if (endpoint?.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
-    return endpoint
+      (session === undefined ? undefined : this.#inSession(session, avoid)) ??
+      this.#pickElsewhere(avoid, hash, subset, failuresOfPlace)
+    return this.#taken(endpoint)
+  }
+
+  /** As `pick`, beside an attempt that is slow: where it is may be what is wrong. */
+  pickBeside(tried: ReadonlySet<Endpoint>, hash?: number, subset?: string): Endpoint | undefined {
+    return this.#taken(this.#pickElsewhere(tried, hash, subset, 1))
   }
 
   /** An attempt at a request begins. */
@@ -193,6 +209,8 @@ export class Cluster {
     const before = this.#config
     this.#config = config
     this.#breaker.limits = config.circuitBreaker
+    this.#routeSettings = new WeakMap()
+    this.#limitCallers(config)
     if (!isDeepStrictEqual(before.adaptiveConcurrency, config.adaptiveConcurrency))
       this.#concurrency = this.#adaptiveConcurrency()
     if (!isDeepStrictEqual(before.hedging, config.hedging)) this.#hedgeDelay = hedgeDelayOf(config)
@@ -231,9 +249,17 @@ export class Cluster {
 
   drain(): void {
     this.#outliers?.stop()
+    this.#departed.clear()
     this.#health?.stop()
-    for (const host of this.#hosts.values()) host.stop()
+    this.#resolved.stop()
     this.#drop([...this.#endpoints.keys()])
+  }
+
+  /** What is under way goes on to count. */
+  #limitCallers({ callerLimits: limits }: ClusterConfig): void {
+    if (limits === undefined) this.#callerLimits = undefined
+    else if (this.#callerLimits === undefined) this.#callerLimits = new CallerLimits(limits)
+    else this.#callerLimits.limits = limits
   }
 
   #adaptiveConcurrency(): AdaptiveConcurrency | undefined {
@@ -249,7 +275,7 @@ export class Cluster {
   }
 
   #balance(): LoadBalancer<Endpoint> {
-    const wanted = new Map(this.#resolved().map((endpoint) => [keyOf(endpoint), endpoint]))
+    const wanted = new Map(this.#resolved.of(this.#config).map((endpoint) => [keyOf(endpoint), endpoint]))
     this.#drop([...this.#endpoints.keys()].filter((key) => !wanted.has(key)))
     this.#bySession = undefined
     // Those of a cluster that is new have been there before it.
@@ -264,17 +290,37 @@ export class Cluster {
     return this.#spread()
   }
 
-  #pickElsewhere(avoid: ReadonlySet<Endpoint> | undefined, hash: number | undefined): Endpoint | undefined {
-    const places = avoid === undefined ? undefined : OtherPlaces.of(avoid)
+  #pickElsewhere(
+    avoid: ReadonlySet<Endpoint> | undefined,
+    hash: number | undefined,
+    subset: string | undefined,
+    failures: number,
+  ): Endpoint | undefined {
+    const places = avoid === undefined ? undefined : OtherPlaces.of(avoid, failures)
     if (places !== undefined) {
-      const endpoint = this.#balancer.pick(places, hash)
+      const endpoint = this.#pickAvoiding(places, hash, subset)
       if (endpoint !== undefined && !places.has(endpoint)) return endpoint
     }
-    return this.#balancer.pick(avoid, hash)
+    return this.#pickAvoiding(avoid, hash, subset)
+  }
+
+  #pickAvoiding(
+    avoid: Avoided<Endpoint> | undefined,
+    hash: number | undefined,
+    subset: string | undefined,
+  ): Endpoint | undefined {
+    return this.#balancer.pick(this.#departed.size === 0 ? avoid : this.#departed.and(avoid), hash, subset)
+  }
+
+  #taken(endpoint: Endpoint | undefined): Endpoint | undefined {
+    if (endpoint === undefined) return undefined
+    this.#breaker.requests++
+    if (endpoint.outlier.phase === 'half-open') this.#outliers?.started(endpoint.outlier)
+    return endpoint
   }
 
   #inSession(session: string, avoid: ReadonlySet<Endpoint> | undefined): Endpoint | undefined {
-    this.#bySession ??= new Map(this.endpoints.map((endpoint) => [sessionKey(endpoint.address), endpoint]))
+    this.#bySession ??= new Map(this.endpoints.map((endpoint) => [endpoint.sessionKey, endpoint]))
     const endpoint = this.#bySession.get(session)
     const usable = endpoint?.bound === true && endpoint.weight > 0 && avoid?.has(endpoint) !== true
     return usable ? endpoint : undefined
@@ -282,6 +328,9 @@ export class Cluster {
 
   #spread(): LoadBalancer<Endpoint> {
     const { endpoints } = this
+    this.#departed.clear()
+    const nowMs = this.#deps.clock.monotonicMs()
+    for (const endpoint of endpoints) endpoint.noticeAt(nowMs)
     // those that are about to end are no help against panic, but better than nobody
     const staying = endpoints.filter(({ draining }) => !draining)
     const spread = staying.some(({ available }) => available) ? staying : endpoints
@@ -306,13 +355,14 @@ export class Cluster {
     )
   }
 
-  #availabilityChanged({ phase, reason }: OutlierState): void {
+  #availabilityChanged(state: OutlierState): void {
+    const { phase, reason } = state
     const { connections } = this.#deps
     const { name } = this.#config
     const ejected = this.#outliers?.ejected ?? 0
     if (phase === 'out' && reason !== undefined) connections.endpointEjected(name, reason, ejected)
     else if (phase === 'in') connections.endpointAdmitted(name, ejected)
-    this.#balancer = this.#spread()
+    this.#departed.changed(state, this.#endpoints.size)
   }
 
   #checkHealth(): void {
@@ -353,44 +403,6 @@ export class Cluster {
     if (changed) this.#balancer = this.#spread()
   }
 
-  /** A host that is yet to be resolved is dialled by its name, as is a service, which fails: the retry finds more. */
-  #resolved(): readonly EndpointConfig[] {
-    const { discovery, endpoints } = this.#config
-    const inUse = new Set<string>()
-    const answerTo = (name: string): readonly string[] | undefined => {
-      inUse.add(name)
-      return this.#host(name).addresses
-    }
-    const resolved =
-      discovery === 'dns'
-        ? endpoints
-            .flatMap((endpoint) => {
-              const records = isServiceName(endpoint.host) ? answerTo(endpoint.host) : undefined
-              return records === undefined ? endpoint : records.map((record) => endpointOfRecord(endpoint, record))
-            })
-            .flatMap((endpoint) => {
-              if (isIP(endpoint.host) !== 0) return endpoint
-              const addresses = isServiceName(endpoint.host) ? undefined : answerTo(endpoint.host)
-              return addresses === undefined ? endpoint : addresses.map((host) => ({ ...endpoint, host }))
-            })
-        : endpoints
-    for (const [name, host] of this.#hosts) {
-      if (inUse.has(name)) continue
-      host.stop()
-      this.#hosts.delete(name)
-    }
-    return resolved
-  }
-
-  #host(name: string): HostAddresses {
-    const known = this.#hosts.get(name)
-    if (known !== undefined) return known
-    const changed = (): void => void (this.#balancer = this.#balance())
-    const host = new HostAddresses(this.#deps, name, changed)
-    this.#hosts.set(name, host)
-    return host
-  }
-
   #drop(keys: readonly string[]): void {
     for (const key of keys) {
       for (const pool of this.#endpoints.get(key)?.pools ?? []) pool.drain()
@@ -403,13 +415,14 @@ export class Cluster {
   }
 
   #createPool(config: EndpointConfig, protocol: UpstreamProtocol): EndpointPool {
-    const { clock, connections, createClient = createClientConnection } = this.#deps
+    const { clock, random, connections, createClient = createClientConnection } = this.#deps
     const { name } = this.#config
-    const limit = { streams: 100 }
+    const limit = { streams: 100, calm: 1 }
     return new EndpointPool({
       clock,
       connect: () => this.#connect(config, httpProtocols[protocol]),
-      createClient: (connection, events) => createClient(clock, connection, protocol, events, limit),
+      createClient: (connection, events) =>
+        createClient(clock, connection, protocol, events, limit, keepAliveOf(this.#config, config, limit, random)),
       multiplexed: protocol === 'http2',
       breaker: this.#breaker,
       observer: {
@@ -421,29 +434,14 @@ export class Cluster {
     })
   }
 
-  async #connect({ host, port, tls }: EndpointConfig, protocols: OfferedProtocols): Promise<Connection> {
-    const { io, credentials } = this.#deps
-    const { connectTimeoutMs, peerSpiffeIds, originateTls } = this.#config
-    const target = { host, port, timeoutMs: connectTimeoutMs }
-    if (tls) {
-      const own = credentials.value
-      if (own === undefined) throw new Error('this proxy has no certificate yet')
-      return io.connect({ ...target, tls: { kind: 'mesh', credentials: own, peerSpiffeIds, alpn: protocols.inMesh } })
-    }
-    if (originateTls === undefined) return io.connect(target)
-    const { serverName, subjectAltNames, rootsSecret } = originateTls
-    const rootsPem = rootsSecret === undefined ? undefined : this.#roots(rootsSecret)
-    return io.connect({
-      ...target,
-      tls: { kind: 'originate', serverName, subjectAltNames, rootsPem, alpn: protocols.outside },
-    })
+  #connect(endpoint: EndpointConfig, protocols: OfferedProtocols): Promise<Connection> {
+    return dialEndpoint(this.#deps, this.#config, endpoint, protocols)
   }
+}
 
-  #roots(name: string): string {
-    const secret = this.#deps.secret(name)
-    if (secret?.kind !== 'roots') throw new Error(`the roots ${name} are not here`)
-    return secret.rootsPem
-  }
+function mergedSettings(route: RouteSettings, defaults: RouteSettings): RouteSettings {
+  const { timeouts, retry = defaults.retry } = route
+  return { timeouts: { ...defaults.timeouts, ...timeouts }, ...(retry === undefined ? {} : { retry }) }
 }
 
 function hedgeDelayOf({ hedging }: ClusterConfig): HedgeDelay | undefined {

@@ -3,6 +3,7 @@ import type { LoadBalancedEndpoint } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
 import { OutlierState } from '../../policies/outlier-detection/outlier-detection.runtime.ts'
+import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import type { EndpointPool } from '../pool/endpoint-pool.ts'
 import type { EndpointConfig } from '../runtime/runtime-config.ts'
 
@@ -12,18 +13,23 @@ export type UpstreamProtocol = 'http1' | 'http2'
 export class Endpoint implements LoadBalancedEndpoint {
   readonly address: string
   activeRequests = 0
-  readonly sinceMs: number
+  sinceMs: number
   latencyMs = 0
   latencyAtMs = 0
   reportedWeight = 0
   reportedSinceMs: number = -Infinity
   reportedAtMs: number = -Infinity
+  limitedShare = 1
+  limitedAtMs: number = -Infinity
+  limitedForMs = 0
   readonly outlier: OutlierState = new OutlierState()
   health: HealthState = new HealthState(true)
   readonly #createPool: (protocol: UpstreamProtocol) => EndpointPool
+  #served = true
   #pools: Partial<Record<UpstreamProtocol, EndpointPool>> = {}
   #config: EndpointConfig
   #workload: string | undefined
+  #sessionKey: string | undefined
 
   constructor(config: EndpointConfig, sinceMs: number, createPool: (protocol: UpstreamProtocol) => EndpointPool) {
     this.address = `${config.host}:${config.port}`
@@ -50,12 +56,27 @@ export class Endpoint implements LoadBalancedEndpoint {
     return this.#config.locality
   }
 
+  get localityWeight(): number | undefined {
+    return this.#config.localityWeight
+  }
+
+  get labels(): Readonly<Record<string, string>> | undefined {
+    return this.#config.labels
+  }
+
   get priority(): number {
     return this.#config.priority ?? 0
   }
 
   get available(): boolean {
     return this.bound && this.#config.health === undefined
+  }
+
+  /** To be told when it may have become available: it starts slowly then. */
+  noticeAt(nowMs: number): void {
+    const { available } = this
+    if (available && !this.#served) this.sinceMs = nowMs
+    this.#served = available
   }
 
   /** What is bound to it may go to it. */
@@ -71,6 +92,11 @@ export class Endpoint implements LoadBalancedEndpoint {
   /** "namespace/name". */
   get workload(): string | undefined {
     return this.#workload
+  }
+
+  /** What sessions call it. */
+  get sessionKey(): string {
+    return (this.#sessionKey ??= sessionKey(this.address))
   }
 
   /** Opened when first asked for. */

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 
 import type { FilteredRequest, FilterRefusal, HttpFilter } from '../../contracts/http-filter.ts'
 import { HeaderList } from '../../core/header-list.ts'
-import { runFilters } from './http-filters.ts'
+import type { DocumentFilterConfig } from '../runtime/runtime-config.ts'
+import { type HttpFilterDeps, HttpFilters, runFilters } from './http-filters.ts'
 
 const peer = {
   principal: undefined,
@@ -14,6 +15,17 @@ const peer = {
   sni: undefined,
 }
 const refusal: FilterRefusal = { status: 401, flags: [], detail: 'no' }
+
+const nothing = { set: [], add: [], remove: [] }
+const compression: DocumentFilterConfig = {
+  kind: 'compression',
+  spec: { codings: [{ coding: 'gzip', level: 1 }], contentTypes: ['text/plain'], minContentLengthBytes: 1 },
+}
+
+function setting(value: string): DocumentFilterConfig {
+  const response = { ...nothing, set: [{ name: 'x-by', value }] }
+  return { kind: 'transformation', spec: { request: nothing, response } }
+}
 
 function request(): FilteredRequest {
   const head = { method: 'GET', scheme: 'http', authority: 'a', path: '/', headers: new HeaderList() } as const
@@ -37,6 +49,17 @@ function run(filters: readonly HttpFilter[], errors: unknown[] = []): ReturnType
 const pass = (): undefined => undefined
 
 describe('HTTP filters', () => {
+  it('of a route are built once, and see a response in the other order', () => {
+    const filters = new HttpFilters({} as HttpFilterDeps)
+    const configs = [setting('first, %RESP(x-by)%'), setting('second'), compression]
+    const built = filters.ofRoute(configs)
+    expect(filters.ofRoute(configs)).toBe(built)
+    const response = { status: 200, headers: new HeaderList() }
+    for (const { respond } of built.responders) respond?.(request(), response)
+    expect([...response.headers]).toEqual([['x-by', 'first, second']])
+    expect([built.filters.length, built.compressors.length]).toEqual([2, 1])
+  })
+
   it('are passed in order, without a promise where none waits', () => {
     const passed: string[] = []
     expect(run([filter('a', pass, passed), filter('b', pass, passed)])).toBeUndefined()

@@ -4,6 +4,7 @@ import type { FilteredRequest, FilterRefusal, FilterResult, HttpFilter } from '.
 import { authorizationFilter, createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
+import { compileCompression, type Compressor } from '../../policies/compression/compression.runtime.ts'
 import { externalAuthorizationFilter } from '../../policies/external-authorization/external-authorization.runtime.ts'
 import { globalRateLimitFilter } from '../../policies/rate-limit/global-rate-limit.runtime.ts'
 import type { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
@@ -12,28 +13,39 @@ import type { RateLimitDeps } from '../../policies/rate-limit/local-rate-limit.r
 import type { LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { requestAuthenticationFilter } from '../../policies/request-authentication/request-authentication.runtime.ts'
 import type { RequestAuthenticationDeps } from '../../policies/request-authentication/request-authentication.runtime.ts'
+import { transformationFilter } from '../../policies/transformation/transformation.runtime.ts'
 import type {
+  DocumentFilterConfig,
   HttpConnectionManagerConfig,
   HttpFilterConfig,
   ListenerConfig,
+  RouteConfiguration,
   TcpProxyConfig,
 } from '../runtime/runtime-config.ts'
 import type { AskDeps } from '../upstream/ask-grpc.ts'
+import { CompressionSlots } from '../upstream/compressed-stream.ts'
 import { createAskAuthorization } from './ask-authorization.ts'
 import { createAskRateLimit } from './ask-rate-limit.ts'
+import type { TypescriptFilters } from './typescript-filters.ts'
 
 export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit<RateLimitDeps, 'bucketsOf'> {
   /** SPIFFE ID of the workload or gateway that the requests are for. */
   readonly principal: string
   readonly limits: LimitBuckets
+  readonly scripts: TypescriptFilters
 }
 
 type BuildDeps = HttpFilterDeps & RateLimitDeps
 
+/** Responses that are compressed at once. */
+const mostCompressions = 128
+
 export class HttpFilters {
   readonly #deps: BuildDeps
+  readonly compressionSlots: CompressionSlots = new CompressionSlots(mostCompressions)
   /** As long as somebody has the configuration, be it a connection that came before the newest one. */
   readonly #managers = new WeakMap<HttpConnectionManagerConfig, BuiltFilters>()
+  readonly #routes = new WeakMap<readonly DocumentFilterConfig[], BuiltFilters>()
   readonly #streams = new WeakMap<TcpProxyConfig, Authorizer>()
 
   constructor(deps: HttpFilterDeps) {
@@ -56,8 +68,21 @@ export class HttpFilters {
     return reauthorizes
   }
 
-  of(manager: HttpConnectionManagerConfig): readonly HttpFilter[] {
-    return this.#built(manager).filters
+  /** The same for routes. */
+  updateRoutes(routeConfigurations: ReadonlyMap<string, RouteConfiguration>): void {
+    for (const { virtualHosts } of routeConfigurations.values())
+      for (const { routes } of virtualHosts)
+        for (const { filters } of routes) if (filters !== undefined) this.ofRoute(filters)
+  }
+
+  of(manager: HttpConnectionManagerConfig): BuiltFilters {
+    return this.#built(manager)
+  }
+
+  ofRoute(configs: readonly DocumentFilterConfig[]): BuiltFilters {
+    let built = this.#routes.get(configs)
+    if (built === undefined) this.#routes.set(configs, (built = buildFilters(configs, this.#deps)))
+    return built
   }
 
   #built(manager: HttpConnectionManagerConfig): BuiltFilters {
@@ -90,16 +115,20 @@ export class HttpFilters {
   }
 }
 
-interface BuiltFilters {
+export interface BuiltFilters {
   readonly filters: readonly HttpFilter[]
+  /** Those that see responses, in the order in which they do. */
+  readonly responders: readonly HttpFilter[]
   /** Those among them. */
   readonly authorizers: readonly Authorizer[]
+  readonly compressors: readonly Compressor[]
 }
 
 /** Filters of one kind that follow each other decide together. */
 function buildFilters(configs: readonly HttpFilterConfig[], deps: BuildDeps): BuiltFilters {
   const filters: HttpFilter[] = []
   const authorizers: Authorizer[] = []
+  const compressors: Compressor[] = []
   let rules: RbacFilterSpec[] = []
   const endRules = (): void => {
     if (rules.length === 0) return
@@ -110,23 +139,36 @@ function buildFilters(configs: readonly HttpFilterConfig[], deps: BuildDeps): Bu
   }
   for (const config of configs) {
     if (config.kind === 'authorization') rules.push(config.spec)
+    else if (config.kind === 'compression') compressors.push(compileCompression(config.spec))
     else {
       endRules()
       filters.push(buildFilter(config, deps))
     }
   }
   endRules()
-  return { filters, authorizers }
+  return {
+    filters,
+    responders: filters.filter(({ respond }) => respond !== undefined).toReversed(),
+    authorizers,
+    compressors,
+  }
 }
 
-function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }>, deps: BuildDeps): HttpFilter {
+function buildFilter(
+  config: Exclude<HttpFilterConfig, { kind: 'authorization' | 'compression' }>,
+  deps: BuildDeps,
+): HttpFilter {
   switch (config.kind) {
     case 'request-authentication':
       return requestAuthenticationFilter(config.spec, deps)
+    case 'typescript':
+      return deps.scripts.of(config.spec)
     case 'local-rate-limit':
       return localRateLimitFilter(config.spec, deps)
     case 'global-rate-limit':
       return globalRateLimitFilter(config.spec, { ...deps, ask: createAskRateLimit(config.spec.server.cluster, deps) })
+    case 'transformation':
+      return transformationFilter(config.spec)
     case 'external-authorization':
     default:
       return externalAuthorization(config, deps)

@@ -1,27 +1,26 @@
 // What one request passes before it is routed: the filters of its chain. What they saw of it is kept for policies that ask later.
-import type {
-  FilteredBody,
-  FilteredRequest,
-  FilterResult,
-  GatheredBody,
-  HttpFilter,
-} from '../../contracts/http-filter.ts'
-import type { ResponseHead } from '../../contracts/http-message.ts'
+import type { FilteredBody, FilteredRequest, FilterResult, GatheredBody } from '../../contracts/http-filter.ts'
+import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ServerStream } from '../codec/http-stream.ts'
-import type { HttpConnectionManagerConfig } from '../runtime/runtime-config.ts'
+import type { DocumentFilterConfig, HttpConnectionManagerConfig } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
+import type { ResponseCompression } from '../upstream/compressed-stream.ts'
+import type { ExchangeKeeper } from '../upstream/proxied-request.ts'
 import type { RequestBody } from '../upstream/request-body.ts'
+import { FilteredResponse } from './filtered-response.ts'
 import { guardTrailers } from './guarded-trailers.ts'
-import { type HttpFilters, runFilters } from './http-filters.ts'
+import { type BuiltFilters, type HttpFilters, runFilters } from './http-filters.ts'
 import { filteredRequest } from './peer-facts.ts'
 
 export interface RequestFiltersDeps {
   readonly filters: HttpFilters
   readonly logger: Logger
 }
+
+const none: readonly never[] = []
 
 export class RequestFilters implements FilteredBody {
   readonly #deps: RequestFiltersDeps
@@ -30,7 +29,9 @@ export class RequestFilters implements FilteredBody {
   readonly #exchange: Exchange
   #facts: FilteredRequest | undefined
   /** Those that it passes. */
-  #passed: readonly HttpFilter[] | undefined
+  #passed: BuiltFilters | undefined
+  /** Those of its route, and the request as they see it. */
+  #routed: { readonly filters: BuiltFilters; readonly facts: FilteredRequest } | undefined
   #ended = false
 
   constructor(deps: RequestFiltersDeps, stream: ServerStream, body: RequestBody, exchange: Exchange) {
@@ -46,13 +47,9 @@ export class RequestFilters implements FilteredBody {
   }
 
   run(manager: HttpConnectionManagerConfig, remoteAddress: string): FilterResult | Promise<FilterResult> {
-    const { upgrade, request } = this.#stream
-    const body = this.#body.complete || upgrade !== undefined || request.method === 'CONNECT' ? undefined : this
-    const facts = (this.#facts = filteredRequest(this.#stream, remoteAddress, body))
-    const filters = (this.#passed = this.#deps.filters.of(manager))
-    const result = runFilters(filters, facts, (error) => {
-      if (!this.#ended) this.#deps.logger.error('filter failed', { error: errorMessage(error) })
-    })
+    const facts = (this.#facts = filteredRequest(this.#stream, remoteAddress, this.#waitedFor))
+    const { filters } = (this.#passed = this.#deps.filters.of(manager))
+    const result = runFilters(filters, facts, this.#failed)
     const noted = (refusal: FilterResult): FilterResult => {
       this.guardTrailers()
       this.#exchange.authorization = facts.authorization
@@ -62,21 +59,79 @@ export class RequestFilters implements FilteredBody {
     return result instanceof Promise ? result.then(noted) : noted(result)
   }
 
+  /** Has it pass those of its route. `head`: theirs to change. */
+  runRouted(
+    configs: readonly DocumentFilterConfig[],
+    head: RequestHead,
+    remoteAddress: () => string,
+  ): FilterResult | Promise<FilterResult> {
+    const filters = this.#deps.filters.ofRoute(configs)
+    const facts = { ...this.facts(remoteAddress), head, body: this.#waitedFor, responseHeaders: undefined }
+    this.#routed = { filters, facts }
+    return runFilters(filters.filters, facts, this.#failed)
+  }
+
+  get #waitedFor(): FilteredBody | undefined {
+    const { upgrade, request } = this.#stream
+    return this.#body.length === 0 || upgrade !== undefined || request.method === 'CONNECT' ? undefined : this
+  }
+
+  readonly #failed = (error: unknown): void => {
+    if (!this.#ended) this.#deps.logger.error('filter failed', { error: errorMessage(error) })
+  }
+
   /** Once they are here, and again when the filters have decided: before they go on. */
   guardTrailers(): void {
     const { trailers } = this.#body
     if (trailers === undefined || this.#passed === undefined || this.#facts === undefined) return
-    guardTrailers(trailers, this.#passed, this.#facts)
+    guardTrailers(trailers, this.#passed.filters, this.#facts)
   }
 
   /** With what filters add to the response. */
   modifying(modify: (response: ResponseHead) => void): (response: ResponseHead) => void {
-    const headers = this.#facts?.responseHeaders
-    if (headers === undefined) return modify
+    const headers = this.#facts?.responseHeaders ?? []
+    if (headers.length === 0 && !this.#hasResponders) return modify
     return (response) => {
       modify(response)
       for (let i = 0; i < headers.length; i += 2) response.headers.add(headers[i] as string, headers[i + 1] as string)
+      this.respond(response)
     }
+  }
+
+  /** Undefined: bodies of responses go as they are. */
+  get compression(): ResponseCompression | undefined {
+    const [ofRoute, ofListener] = [this.#routed?.filters.compressors ?? none, this.#passed?.compressors ?? none]
+    if (ofRoute.length + ofListener.length === 0) return undefined
+    return { compressors: [...ofRoute, ...ofListener], slots: this.#deps.filters.compressionSlots }
+  }
+
+  get #hasResponders(): boolean {
+    return (this.#passed?.responders.length ?? 0) + (this.#routed?.filters.responders.length ?? 0) > 0
+  }
+
+  /** Filters change the head that goes to the caller: to be called once. */
+  respond(response: ResponseHead): void {
+    if (this.#routed !== undefined) this.#respond(this.#routed.filters, this.#routed.facts, response)
+    if (this.#passed !== undefined && this.#facts !== undefined) this.#respond(this.#passed, this.#facts, response)
+  }
+
+  #respond({ responders }: BuiltFilters, facts: FilteredRequest, response: ResponseHead): void {
+    for (const filter of responders)
+      try {
+        filter.respond?.(facts, response)
+      } catch (error) {
+        this.#failed(error)
+      }
+  }
+
+  /** Undefined: no filter looks at more of the response than changes its head at once. */
+  wayBack(keeper: ExchangeKeeper): FilteredResponse | undefined {
+    const pass = (this.#routed?.facts ?? this.#facts)?.responsePass
+    return pass === undefined ? undefined : new FilteredResponse(pass, this.#stream, this.#exchange, keeper)
+  }
+
+  replace(bytes: Uint8Array): void {
+    this.#body.replace(bytes)
   }
 
   /** The request is over. */

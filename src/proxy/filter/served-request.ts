@@ -3,7 +3,7 @@ import type { AuthorizationRecord, ResponseFlag } from '../../contracts/decision
 import type { FilterRefusal, FilterResult } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
-import { HeaderList } from '../../core/header-list.ts'
+import type { HeaderList } from '../../core/header-list.ts'
 import type { Logger } from '../../core/logger.ts'
 import { authorizationRefusal, type Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { joinVerdicts } from '../../policies/authorization/egress-verdict.runtime.ts'
@@ -13,26 +13,34 @@ import {
   normalizePath,
   pathRefusal,
 } from '../../policies/path-normalization/path-normalization.runtime.ts'
-import { defaultStreamIdleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
+import { defaultStreamIdleTimeoutMs, idleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { ClusterSet } from '../cluster/cluster-set.ts'
 import type { HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
 import { HttpParseError } from '../codec/http1/parse-error.ts'
 import type { StreamOrigin } from '../listener/downstream-connection.ts'
-import { decide, type ForwardDecision, type RespondDecision } from '../runtime/decide.ts'
+import {
+  decide,
+  type FilterDecision,
+  type ForwardDecision,
+  type RespondDecision,
+  type RoutedDecision,
+} from '../runtime/decide.ts'
 import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
+import { beginTraced } from '../telemetry/begin-exchange.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
-import { sendReply, textResponse } from '../upstream/local-reply.ts'
+import { refusalResponse, sendReply, textResponse } from '../upstream/local-reply.ts'
 import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
-import { type Authority, formatAuthority, splitAuthority } from './authority.ts'
+import { type Authority, formatAuthority } from './authority.ts'
+import type { FilteredResponse } from './filtered-response.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
 import { hashedRequest } from './hashed-request.ts'
 import type { HttpFilters } from './http-filters.ts'
-import { peerFacts } from './peer-facts.ts'
 import { RequestFilters } from './request-filters.ts'
 import { RequestMirrors } from './request-mirrors.ts'
 import type { RouteLookup, RouteLookupResult } from './route-lookup.ts'
+import { serveConnect } from './served-connect.ts'
 import { takeSpoken } from './spoken-protocol.ts'
 import { WatchedRequest } from './watched-request.ts'
 
@@ -61,6 +69,10 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** Made when first needed: most listeners have no filters. */
   #filters: RequestFilters | undefined
   #filtering = false
+  /** By the destination: how long nothing may move. */
+  #idleSaid = false
+  /** Where filters look at the response. */
+  #filtered: FilteredResponse | undefined
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {
@@ -83,7 +95,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs } = chain.filter
+    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs, tracing } = chain.filter
     this.#exchange.accessLog = accessLog
     if (tls?.kind === 'terminate') {
       request.scheme = 'https'
@@ -108,6 +120,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       request.path = path
       const caller = this.#caller()
       prepareRequest(request, caller, direction, forwarding, this.#deps.random)
+      if (tracing !== undefined) this.#exchange.traced = beginTraced(request.headers, tracing, this.#deps.random)
       if (chain.filter.filters !== undefined)
         remoteAddress = remoteAddressOf(request, caller, direction, forwarding, this.#exchange.mtls)
     }
@@ -163,13 +176,9 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     return remoteAddressOf(request, caller, direction, filter.forwarding, this.#exchange.mtls)
   }
 
-  #refuseFiltered({ status, grpcStatus, flags, detail, headers = [] }: FilterRefusal): void {
-    const { head, body } = textResponse(status, detail)
-    // of a body that is somebody else's
-    if (headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type'))
-      head.headers.delete('content-type')
-    for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
-    this.#answer(head, body, flags, detail, grpcStatus)
+  #refuseFiltered(refusal: FilterRefusal): void {
+    const { head, body } = refusalResponse(refusal)
+    this.#answer(head, body, refusal.flags, refusal.detail, refusal.grpcStatus)
   }
 
   #route(routes: RouteSource): void {
@@ -235,7 +244,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const exchange = this.#exchange
     const { status } = exchange
     // A protocol that was changed to may be as silent as opaque bytes.
-    if (status === 101 && timeoutMs < tcpIdleTimeoutMs) {
+    if (status === 101 && !this.#idleSaid && timeoutMs < tcpIdleTimeoutMs) {
       this.watch(this.#deps.clock, this.#deps.deadlines, tcpIdleTimeoutMs)
       return
     }
@@ -264,16 +273,26 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     try {
       this.#act(result)
     } catch (error) {
-      this.#deps.logger.error('request not served', { error: errorMessage(error) })
-      if (this.#proxied === undefined)
-        this.#refuse(500, [], 'heddle could not decide on this request: its log says why')
-      else this.#stream.abort(new Error('request not served'))
+      this.#undecided(error)
     }
+  }
+
+  #undecided(error: unknown): void {
+    this.#deps.logger.error('request not served', { error: errorMessage(error) })
+    if (this.#proxied === undefined) this.#refuse(500, [], 'heddle could not decide on this request: its log says why')
+    else this.#stream.abort(new Error('request not served'))
   }
 
   #act(result: RouteLookupResult): void {
     if (this.#stream.request.method === 'CONNECT' && result.kind !== 'refused') {
-      this.#connect(result.kind === 'routes' ? result.routes.config.name : undefined)
+      const service = result.kind === 'routes' ? result.routes.config.name : undefined
+      serveConnect(this.#deps, this.#stream, this.#origin, this.#exchange, service, {
+        finished: () => this.#finished,
+        refuse: (refusal) => this.#refuseFiltered(refusal),
+        remoteAddress: () => this.#remoteAddress(),
+        refusalNow: () => this.#refusalNow(),
+        finish: () => this.finish(),
+      })
       return
     }
     switch (result.kind) {
@@ -290,10 +309,38 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
         exchange.routeConfiguration = decision.routeConfiguration
         exchange.virtualHost = decision.virtualHost
         exchange.route = decision.route
-        if (decision.kind === 'respond') this.#respond(decision)
-        else this.#forward(decision)
+        if (decision.kind === 'filter') this.#filterRouted(decision)
+        else this.#follow(decision)
       }
     }
+  }
+
+  #follow(decision: RoutedDecision): void {
+    if (decision.kind === 'respond') this.#respond(decision)
+    else this.#forward(decision)
+  }
+
+  #filterRouted({ filters, request, proceed }: FilterDecision): void {
+    const result = this.#requestFilters().runRouted(filters, request, () => this.#remoteAddress())
+    if (!(result instanceof Promise)) {
+      if (result === undefined) this.#follow(proceed())
+      else this.#refuseFiltered(result)
+      return
+    }
+    if (!this.#body.awaited) this.#stream.pause()
+    void this.#awaitRouted(result, proceed)
+  }
+
+  async #awaitRouted(pending: Promise<FilterResult>, proceed: FilterDecision['proceed']): Promise<void> {
+    const refusal = await pending
+    if (this.#finished) return
+    try {
+      if (refusal === undefined) this.#follow(proceed())
+      else this.#refuseFiltered(refusal)
+    } catch (error) {
+      this.#undecided(error)
+    }
+    this.#stream.resume()
   }
 
   #respond(decision: RespondDecision): void {
@@ -319,6 +366,8 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     exchange.destinationService = cluster.serviceHost
     if (decision.authorizer !== undefined && !this.#mayLeave(decision, decision.authorizer)) return
     const { timeouts, retry } = cluster.settingsOf(decision.action)
+    this.#idleSaid = timeouts.idleMs !== undefined
+    if (this.#idleSaid) this.watch(this.#deps.clock, this.#deps.deadlines, idleTimeoutMs(timeouts, Infinity))
     const { request } = decision
     const modifyResponse = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
     if (decision.mirrors.length > 0) this.#mirrors = new RequestMirrors(this.#deps, decision)
@@ -330,9 +379,11 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       timeouts,
       retry,
       hash: undefined,
+      subset: decision.subset,
       session: decision.session,
       modifyResponse,
       faults: decision.faults,
+      compression: this.#filters?.compression,
     }
     if (decision.hasher === undefined) {
       this.#proxy(plan)
@@ -342,7 +393,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const outbound = this.#origin.listener.config.direction === 'outbound'
     const spiffeId = outbound ? this.#deps.spiffeId : exchange.sourcePrincipal
     const caller = { address: this.#remoteAddress(), spiffeId }
-    const hashed = hashedRequest(decision.hasher, this.#stream.request, caller, this.#deps.random, modifyResponse)
+    const hashed = hashedRequest(decision.hasher, decision.routed, caller, this.#deps.random, modifyResponse)
     this.#proxy({ ...plan, ...hashed })
   }
 
@@ -372,6 +423,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       timeouts: {},
       retry: undefined,
       hash: undefined,
+      subset: undefined,
       session: undefined,
       modifyResponse: () => {},
       faults: undefined,
@@ -379,8 +431,14 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   #proxy(plan: ForwardPlan): void {
-    this.#proxied = new ProxiedRequest(this.#deps, this.#stream, this.#exchange, this.#body, plan, this)
+    const way = this.#wayBack()
+    this.#proxied = new ProxiedRequest(this.#deps, way ?? this.#stream, this.#exchange, this.#body, plan, way ?? this)
     this.#proxied.start()
+  }
+
+  /** Undefined: no filter looks at the response. */
+  #wayBack(): FilteredResponse | undefined {
+    return (this.#filtered ??= this.#filters?.wayBack(this))
   }
 
   /** Once the body is whole. */
@@ -390,73 +448,28 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     if (this.#finished) this.#mirrors.compare(this.#exchange)
   }
 
-  /** Where nothing of a CONNECT will be looked into, it is decided now: its caller is told in words. */
-  #bytesVerdict(service: string): AuthorizationRecord | undefined {
-    const chain = this.#origin.opaqueChain(service)
-    const authorizer = chain === undefined ? undefined : this.#deps.filters.authorizerOf(chain)
-    return authorizer?.authorizeConnection(peerFacts(this.#stream.connection, this.#remoteAddress()))
-  }
-
-  #connect(service: string | undefined): void {
-    const verdict = service === undefined ? undefined : this.#bytesVerdict(service)
-    if (verdict?.allowed === false) {
-      this.#exchange.authorization = verdict
-      this.#exchange.egressRefused = 'policy'
-      this.#exchange.destinationService = this.#deps.clusters.get(service as string)?.serviceHost
-      this.#refuseFiltered(authorizationRefusal)
-      return
-    }
-    const authority = splitAuthority(this.#stream.request.authority)
-    // Not now: the connection is in the middle of reading.
-    queueMicrotask(() => {
-      if (this.#finished) return
-      const { connection, head } = this.#stream.takeOver({ status: 200, headers: new HeaderList() })
-      this.#origin.continueConnect(connection, head, {
-        authority,
-        service,
-        reauthorize: () => this.#reauthorizeTunnel(service),
-        onTunnelClosed: ({ sentBytes, receivedBytes }, error) => {
-          const exchange = this.#exchange
-          exchange.cluster = 'passthrough'
-          exchange.destinationAddress = formatAuthority(authority)
-          exchange.requestBytes = sentBytes
-          exchange.responseBytes = receivedBytes
-          exchange.status = 200
-          exchange.detail ??= error?.message
-          if (error !== undefined) exchange.flags.push('UF')
-          this.finish()
-        },
-      })
-    })
-  }
-
-  /** As `reauthorize`, of what follows an accepted CONNECT: with an error it is to be ended. */
-  #reauthorizeTunnel(service: string | undefined): Error | undefined {
-    const verdict = this.#finished ? undefined : this.#refusalNow()
-    if (verdict === undefined) return undefined
-    const exchange = this.#exchange
-    exchange.authorization = verdict
-    exchange.flags.push('UAEX')
-    exchange.detail = `no longer allowed: ${verdict.reason}`
-    exchange.status = 200
-    // of what goes to a service nobody tells the end
-    if (service !== undefined) this.finish()
-    return new Error(exchange.detail)
-  }
-
   #refuse(status: number, flags: readonly ResponseFlag[], detail: string): void {
     const { head, body } = textResponse(status, detail)
     this.#answer(head, body, flags, detail)
   }
 
-  #answer(head: ResponseHead, body: Buffer, flags: readonly ResponseFlag[], detail: string, grpcStatus?: number): void {
+  #answer(
+    head: ResponseHead,
+    body: Uint8Array,
+    flags: readonly ResponseFlag[],
+    detail: string,
+    grpcStatus?: number,
+  ): void {
     const exchange = this.#exchange
+    this.#filters?.respond(head)
     exchange.flags.push(...flags)
     exchange.detail = detail
     const { bodyLength, expectsContinue } = this.#stream
+    const way = this.#wayBack()
     const send = (): void => {
-      sendReply(this.#stream, exchange, head, body, detail, grpcStatus)
-      this.finish()
+      sendReply(way ?? this.#stream, exchange, head, body, detail, grpcStatus)
+      if (way === undefined) this.finish()
+      else way.finish()
     }
     // A short body is taken in first: the connection can then go on.
     if (!this.#body.complete && typeof bodyLength === 'number' && bodyLength <= replayBytes && !expectsContinue) {
@@ -472,6 +485,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     if (this.#finished) return
     this.#finished = true
     this.#filters?.end()
+    this.#filtered?.cut()
     this.#body.abandon()
     this.#deps.deadlines.remove(this)
     const exchange = this.#exchange

@@ -13,8 +13,9 @@ export abstract class WatchedRequest extends Deadlined {
 
   abstract stalled(timeoutMs: number): void
 
-  /** `timeoutMs`: how long nothing may move; Infinity: for ever. Until it is removed from `deadlines`. */
+  /** `timeoutMs`: how long nothing may move from now on; Infinity: for ever. Until it is removed from `deadlines`. */
   watch(clock: Clock, deadlines: DeadlineList, timeoutMs: number): void {
+    deadlines.remove(this)
     if (timeoutMs === Infinity) return
     const nowMs = clock.monotonicMs()
     this.#watch = { clock, deadlines, timeoutMs, progress: this.progress, sinceMs: nowMs }

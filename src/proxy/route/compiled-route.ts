@@ -7,6 +7,7 @@ import { compileCors, type Cors } from '../../policies/cors/cors.runtime.ts'
 import { FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import { compileHeaderModifier, type HeaderModifier } from '../../policies/header-modifier/header-modifier.runtime.ts'
 import { compileHashPolicies, type RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
+import { compileSubsetChoice, type SubsetChoice } from '../../policies/load-balancing/subsets.runtime.ts'
 import { compileMirrors } from '../../policies/mirror/mirror.runtime.ts'
 import { compileRedirect } from '../../policies/redirect/redirect.runtime.ts'
 import { compileRewrite, type RequestRewriter } from '../../policies/rewrite/rewrite.runtime.ts'
@@ -61,6 +62,8 @@ export interface CompiledBackend {
   /** Undefined: every request goes there. */
   readonly authorizer: Authorizer | undefined
   readonly faults: FaultInjector | undefined
+  /** Undefined: nothing chooses among its endpoints. */
+  readonly subset: SubsetChoice | undefined
 }
 
 /** Throws an Error when some part cannot be compiled: a regular expression, a header line. */
@@ -118,6 +121,7 @@ function compileBackend(backend: Backend, routeModifier: HeaderModifier | undefi
     modifyResponse: inTurn(compileHeaderModifier(backend.responseHeaders), routeModifier),
     authorizer: backend.authorization === undefined ? undefined : createAuthorizer(backend.authorization),
     faults: backend.faults === undefined ? undefined : new FaultInjector(backend.faults),
+    subset: backend.subsetKeys === undefined ? undefined : compileSubsetChoice(backend.subsetKeys),
   }
 }
 

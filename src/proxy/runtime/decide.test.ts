@@ -36,13 +36,13 @@ function configuration(...routes: Route[]): RouteConfiguration {
 
 function forwarded(request: RequestHead, config: RouteConfiguration): ForwardDecision {
   const decision = decide(request, compileRouteConfiguration(config), random, new ManualClock())
-  if (decision.kind !== 'forward') throw new Error(`answered ${decision.status}: ${decision.detail}`)
+  if (decision.kind !== 'forward') throw new Error(`no forward: ${decision.kind}`)
   return decision
 }
 
 function answered(request: RequestHead, config: RouteConfiguration): RespondDecision {
   const decision = decide(request, compileRouteConfiguration(config), random, new ManualClock())
-  if (decision.kind !== 'respond') throw new Error(`forwarded to ${decision.cluster}`)
+  if (decision.kind !== 'respond') throw new Error(`no answer: ${decision.kind}`)
   return decision
 }
 
@@ -123,6 +123,23 @@ describe('decide', () => {
     expect(answered(get('/'), configuration(routeTo('a', '/', { action }))).status).toBe(503)
   })
 
+  it('has a request pass the filters of its route before it goes on with what they made of it', () => {
+    const spec = { request: { ...noChanges, set: [{ name: 'x-by', value: 'filter' }] }, response: noChanges }
+    const filters = [{ kind: 'transformation' as const, spec }]
+    const action = forwardTo('v1', { rewrite: { path: { kind: 'full', value: '/whole' } } })
+    const received = get('/v1/x')
+    const routes = compileRouteConfiguration(configuration(routeTo('v1', '/', { action, filters })))
+    const decision = decide(received, routes, random, new ManualClock())
+    if (decision.kind !== 'filter') throw new Error(`not filtered: ${decision.kind}`)
+    expect(decision).toMatchObject({ filters, request: { path: '/v1/x' }, route: { name: 'to-v1' } })
+    decision.request.headers.set('x-by', 'filter')
+    const next = decision.proceed()
+    if (next.kind !== 'forward') throw new Error(`no forward: ${next.kind}`)
+    expect(next).toMatchObject({ cluster: 'v1', request: { path: '/whole' }, routed: { path: '/v1/x' } })
+    expect(next.request.headers.get('x-by')).toBe('filter')
+    expect(received.headers.has('x-by')).toBe(false)
+  })
+
   it('draws backends by weight, the invalid share answering 500', () => {
     const backends = [
       { cluster: 'v1', weight: 70 },
@@ -134,7 +151,12 @@ describe('decide', () => {
     const seen: Record<string, number> = {}
     for (let i = 0; i < 10_000; i++) {
       const decision = decide(get('/'), routes, random, new ManualClock())
-      const key = decision.kind === 'forward' ? decision.cluster : String(decision.status)
+      const key =
+        decision.kind === 'forward'
+          ? decision.cluster
+          : decision.kind === 'respond'
+            ? String(decision.status)
+            : decision.kind
       seen[key] = (seen[key] ?? 0) + 1
       if (decision.kind === 'forward') {
         expect(decision.split).toMatchObject({ total: 100, cluster: decision.cluster })

@@ -13,7 +13,7 @@ import type { Session, SessionKeeper } from '../../policies/session-persistence/
 import type { SplitDraw } from '../../policies/traffic-split/traffic-split.runtime.ts'
 import type { CompiledRouteConfiguration } from '../route/compiled-route-configuration.ts'
 import type { CompiledBackend, CompiledForward, CompiledRoute, RouteSessions } from '../route/compiled-route.ts'
-import type { Backend, ForwardAction, Route } from './runtime-config.ts'
+import type { Backend, DocumentFilterConfig, ForwardAction, Route } from './runtime-config.ts'
 
 export interface ForwardDecision {
   readonly kind: 'forward'
@@ -27,14 +27,18 @@ export interface ForwardDecision {
   readonly authorizer: Authorizer | undefined
   /** Absent when there was only one backend to choose. */
   readonly split: { readonly drawn: number; readonly total: number; readonly cluster: string } | undefined
+  /** As the route found it: received, or what its filters made of that. */
+  readonly routed: RequestHead
   /** The head to send upstream: a modified clone, the received one stays as it was. */
   readonly request: RequestHead
   /** What the request may suffer before it is sent, to be drawn when it is acted upon. */
   readonly faults: FaultInjector | undefined
   /** Clusters that get a copy of `request`. */
   readonly mirrors: readonly string[]
-  /** What tells requests apart within a cluster that hashes; to be asked about the received head. */
+  /** What tells requests apart within a cluster that hashes; to be asked about `routed`. */
   readonly hasher: RequestHasher | undefined
+  /** What the request chooses by among the labels of the endpoints; undefined: nothing. */
+  readonly subset: string | undefined
   /** Absent: sessions are not kept. */
   readonly session: KeptSession | undefined
   /** To be called once on the head that goes downstream, be it the upstream's or the proxy's own after a failure. */
@@ -61,7 +65,21 @@ export interface RespondDecision {
   readonly route?: Route
 }
 
-export type Decision = ForwardDecision | RespondDecision
+/** The route is found, and has filters that the request is to pass first. */
+export interface FilterDecision {
+  readonly kind: 'filter'
+  readonly routeConfiguration: string
+  readonly virtualHost: string
+  readonly route: Route
+  readonly filters: readonly DocumentFilterConfig[]
+  /** Theirs to change: a clone of the received head. */
+  readonly request: RequestHead
+  /** With what they made of it. */
+  readonly proceed: () => RoutedDecision
+}
+
+export type RoutedDecision = ForwardDecision | RespondDecision
+export type Decision = FilterDecision | RoutedDecision
 
 export function decide(
   request: RequestHead,
@@ -89,6 +107,20 @@ export function decide(
   if (preflight !== undefined) {
     return { ...answer(204, 'CORS preflight', place, []), headers: preflight, body: '' }
   }
+  const { filters } = compiled.route
+  if (filters === undefined) return follow(request, compiled, place, random, clock)
+  const changed = cloneHead(request)
+  const proceed = (): RoutedDecision => follow(changed, compiled, place, random, clock)
+  return { kind: 'filter', ...place, filters, request: changed, proceed }
+}
+
+function follow(
+  request: RequestHead,
+  compiled: CompiledRoute,
+  place: RoutePlace,
+  random: Random,
+  clock: Clock,
+): RoutedDecision {
   const { action } = compiled
   if (action.kind === 'forward') return forward(request, compiled, action, place, random, clock)
   if (action.kind === 'direct-response') {
@@ -112,7 +144,7 @@ function forward(
   place: RoutePlace,
   random: Random,
   clock: Clock,
-): Decision {
+): RoutedDecision {
   const session = action.sessions === undefined ? undefined : findSession(received, action.sessions, clock)
   const sticky = session?.draw === undefined ? action.stickySplit?.(received, random) : undefined
   const draw = session?.draw ?? (sticky === undefined ? action.split(random) : notDrawn(sticky.item))
@@ -121,18 +153,12 @@ function forward(
     const detail = `route "${place.route.name}" has no backend with a weight above 0`
     return finish(answer(500, detail, place, []), received, compiled)
   }
-  const { backend, modifyRequest, modifyResponse, authorizer, faults } = draw.item
+  const { backend, modifyRequest, modifyResponse, authorizer, faults, subset } = draw.item
   if (backend.cluster === '') {
     const detail = `route "${place.route.name}" drew a backend that does not exist or may not be referred to`
     return finish(answer(action.action.invalidBackendStatus ?? 500, detail, place, []), received, compiled)
   }
-  const request: RequestHead = {
-    method: received.method,
-    scheme: received.scheme,
-    authority: received.authority,
-    path: received.path,
-    headers: received.headers.clone(),
-  }
+  const request = cloneHead(received)
   action.rewrite?.(request)
   compiled.modifyRequest?.(request.headers)
   modifyRequest?.(request.headers)
@@ -147,13 +173,19 @@ function forward(
     backend,
     authorizer,
     split: single ? undefined : { drawn: draw.drawn, total: draw.total, cluster: backend.cluster },
+    routed: received,
     request,
     faults,
     mirrors: action.mirrors(random),
     hasher: action.hasher,
+    subset: subset?.(received.headers),
     session: session?.kept,
     modifyResponse: withCookies(sticky?.setCookies, responseModifier(received, compiled, modifyResponse)),
   }
+}
+
+function cloneHead({ method, scheme, authority, path, headers }: RequestHead): RequestHead {
+  return { method, scheme, authority, path, headers: headers.clone() }
 }
 
 /** A session stays with its backend, whatever is drawn. */

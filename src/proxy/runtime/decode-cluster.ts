@@ -6,10 +6,11 @@ import {
 import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { decodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.xds.ts'
+import { decodeCallerLimits } from '../../policies/circuit-breaker/caller-limits.xds.ts'
 import { decodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
 import { decodeHealthChecks } from '../../policies/health-checks/health-checks.xds.ts'
 import { decodeHedging } from '../../policies/hedging/hedging.xds.ts'
-import { decodeHttpProtocol } from '../../policies/http-protocol/http-protocol.xds.ts'
+import { decodeHttpProtocol, decodeKeepAlive } from '../../policies/http-protocol/http-protocol.xds.ts'
 import { decodeLoadBalancing } from '../../policies/load-balancing/load-balancing.xds.ts'
 import { decodeOutlierDetection } from '../../policies/outlier-detection/outlier-detection.xds.ts'
 import { decodeUpstreamTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
@@ -33,7 +34,9 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const healthCheck = decodeHealthChecks(cluster.healthChecks)
   const routeDefaults = decodeRouteDefaults(cluster.metadata)
   const hedging = decodeHedging(cluster.metadata)
+  const keepAlive = decodeKeepAlive(cluster)
   const adaptiveConcurrency = decodeAdaptiveConcurrency(cluster.metadata)
+  const callerLimits = decodeCallerLimits(cluster.metadata)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['name']
@@ -48,6 +51,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
     circuitBreaker: decodeCircuitBreaker(cluster.circuitBreakers),
+    ...(callerLimits === undefined ? {} : { callerLimits }),
     ...(adaptiveConcurrency === undefined ? {} : { adaptiveConcurrency }),
     ...(outlierDetection === undefined ? {} : { outlierDetection }),
     ...(healthCheck === undefined ? {} : { healthCheck }),
@@ -55,6 +59,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
     ...(hedging === undefined ? {} : { hedging }),
     ...(routeDefaults === undefined ? {} : { routeDefaults }),
     httpProtocol: decodeHttpProtocol(cluster),
+    ...(keepAlive === undefined ? {} : { keepAlive }),
     ...decodeOriginateTls(cluster),
     peerSpiffeIds: tls.peerSpiffeIds,
     peerAlpn: tls.alpn,

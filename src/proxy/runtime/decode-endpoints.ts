@@ -7,6 +7,7 @@ import { ClusterLoadAssignmentSchema } from '../../contracts/xds/gen/envoy/confi
 import type { ClusterLoadAssignment } from '../../contracts/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { isAsked } from '../../policies/health-checks/health-checks.xds.ts'
+import { decodeEndpointLabels } from '../../policies/load-balancing/subsets.xds.ts'
 import { decodeEndpointTls } from '../../policies/peer-authentication/upstream-tls.xds.ts'
 import { parseResource } from './parse-resource.ts'
 import type { EndpointConfig } from './runtime-config.ts'
@@ -18,15 +19,20 @@ export function decodeLoadAssignmentResource(body: Uint8Array): readonly Endpoin
 
 /** Endpoints of all priorities and localities. */
 export function decodeLoadAssignment(assignment: ClusterLoadAssignment): readonly EndpointConfig[] {
-  return assignment.endpoints.flatMap(({ lbEndpoints, locality, priority }) => {
-    const place = { ...decodeLocality(locality), ...(priority === 0 ? {} : { priority }) }
+  return assignment.endpoints.flatMap(({ lbEndpoints, locality, loadBalancingWeight: weight, priority }) => {
+    const place = { ...decodeLocality(locality, weight), ...(priority === 0 ? {} : { priority }) }
     return lbEndpoints.map((endpoint): EndpointConfig => ({ ...decodeEndpoint(endpoint), ...place }))
   })
 }
 
-function decodeLocality(message: LocalityMessage | undefined): Pick<EndpointConfig, 'locality'> {
+/** What has no place has no weight beside others. */
+function decodeLocality(
+  message: LocalityMessage | undefined,
+  localityWeight: number | undefined,
+): Pick<EndpointConfig, 'locality' | 'localityWeight'> {
   const { region = '', zone = '', subZone = '' } = message ?? {}
-  return region === '' && zone === '' && subZone === '' ? {} : { locality: { region, zone, subZone } }
+  if (region === '' && zone === '' && subZone === '') return {}
+  return { locality: { region, zone, subZone }, ...(localityWeight === undefined ? {} : { localityWeight }) }
 }
 
 /** Envoy takes one that is degraded after the others; here it is one of them. */
@@ -44,11 +50,13 @@ function decodeEndpoint({ hostIdentifier, healthStatus, loadBalancingWeight, met
   const own = filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['workload']
+  const labels = decodeEndpointLabels(filterMetadata)
   return {
     host,
     port,
     weight: loadBalancingWeight ?? 1,
     tls: decodeEndpointTls(filterMetadata),
+    ...(labels === undefined ? {} : { labels }),
     ...(told === undefined ? {} : { health: told }),
     ...(isAsked(hostIdentifier.value) ? {} : { asked: false }),
     ...(typeof namespace === 'string' && typeof name === 'string' ? { workload: { namespace, name } } : {}),

@@ -9,6 +9,7 @@ import type { RateLimit } from '../../contracts/xds/gen/envoy/config/route/v3/ro
 import { CorsSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { ExtAuthzSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import { HTTPFaultSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { ConfigSchema as HeaderToMetadataSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata_pb.ts'
 import { JwtAuthenticationSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { LocalRateLimitSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RateLimitSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
@@ -42,8 +43,10 @@ import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limi
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
+import { decodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
+import { decodeDocumentFilter, withJoinedCompressions } from './decode-filters.ts'
 import { decodeRouteConfiguration, sourceLocation } from './decode-route.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { decodeChainTransport } from './decode-transport.ts'
@@ -174,6 +177,7 @@ function decodeConnectionManager(
   authorization: readonly RbacFilterSpec[],
 ): HttpConnectionManagerConfig {
   const { routes, filters } = decodeHttpFilters(manager)
+  const tracing = decodeTracing(manager.tracing)
   const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',
@@ -183,6 +187,7 @@ function decodeConnectionManager(
     forwarding: decodeForwardedHeaders(manager),
     streamIdleTimeoutMs: decodeStreamIdleTimeout(manager),
     accessLog: decodeAccessLog(manager.accessLog),
+    ...(tracing === undefined ? {} : { tracing }),
   }
 }
 
@@ -200,7 +205,9 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
   for (const filter of manager.httpFilters) {
     const { name, configType, isOptional } = filter
     const config = configType.case === 'typedConfig' ? configType.value : undefined
-    if (isTypedConfig(config, ForwardProxySchema)) {
+    const ofDocument = within(`HTTP filter "${name}"`, () => decodeDocumentFilter(config, name))
+    if (ofDocument !== undefined) filters.push(ofDocument)
+    else if (isTypedConfig(config, ForwardProxySchema)) {
       const { searchDomains, allowAny, source } = readTypedConfig(config, ForwardProxySchema, name)
       const written = source === undefined ? {} : { source: sourceLocation(source) }
       forwardProxy = { kind: 'forward-proxy', searchDomains, allowAny, ...written }
@@ -242,6 +249,10 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
       const { delay, abort, responseRateLimit } = readTypedConfig(config, HTTPFaultSchema, name)
       if (delay !== undefined || abort !== undefined || responseRateLimit !== undefined)
         throw new Error(`HTTP filter "${name}": faults are served where a route says them`)
+    } else if (isTypedConfig(config, HeaderToMetadataSchema)) {
+      const { requestRules, responseRules } = readTypedConfig(config, HeaderToMetadataSchema, name)
+      if (requestRules.length + responseRules.length > 0)
+        throw new Error(`HTTP filter "${name}": rules are served where a route says them`)
     } else if (!harmless.some((schema) => isTypedConfig(config, schema)) && !isOptional) {
       // ignoring one that authorises requests would let everything in
       throw new Error(`HTTP filter "${name}" (${config?.typeUrl ?? 'no typed_config'}) is not supported`)
@@ -249,7 +260,7 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
   }
   // a name of its own, and nobody who is asked by it: a dry run
   for (const shadow of questions.values()) filters.push({ kind: 'authorization', spec: { shadow } })
-  return { routes: forwardProxy ?? decodeRoutes(manager), filters }
+  return { routes: forwardProxy ?? decodeRoutes(manager), filters: withJoinedCompressions(filters) }
 }
 
 function refuseNamedRoutes({ routeSpecifier }: HttpConnectionManager, filter: string): void {

@@ -7,7 +7,6 @@ import {
   RouteAction_ClusterNotFoundResponseCode as ClusterNotFound,
 } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type {
-  DirectResponseAction,
   Route as RouteMessage,
   RouteAction as RouteActionMessage,
   VirtualHost as VirtualHostMessage,
@@ -16,14 +15,15 @@ import { RouteConfigurationSchema } from '../../contracts/xds/gen/envoy/config/r
 import type { RouteConfiguration as RouteConfigurationMessage } from '../../contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SourceInfoSchema } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import type { SourceInfo } from '../../contracts/xds/gen/heddle/v1/source_info_pb.ts'
-import { metadataKey } from '../../contracts/xds/names.ts'
+import { isRouteFilterKey, metadataKey } from '../../contracts/xds/names.ts'
 import { createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import { connectionFilterNames, decodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
 import { corsFilter, decodeCors } from '../../policies/cors/cors.xds.ts'
-import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
-import { decodeFaults, faultFilter, resetFaultFilter } from '../../policies/faults/faults.xds.ts'
+import { decodeDirectResponse } from '../../policies/direct-response/direct-response.xds.ts'
+import { decodeFaults, faultFilterNames } from '../../policies/faults/faults.xds.ts'
 import { decodeHeaderModifier } from '../../policies/header-modifier/header-modifier.xds.ts'
 import { decodeHashPolicy } from '../../policies/load-balancing/hash-policy.xds.ts'
+import { decodeSubsetKeys, headerToMetadataFilter } from '../../policies/load-balancing/subsets.xds.ts'
 import { decodeMirror } from '../../policies/mirror/mirror.xds.ts'
 import { decodeRedirect } from '../../policies/redirect/redirect.xds.ts'
 import { decodeRetryPolicy } from '../../policies/retries/retries.xds.ts'
@@ -40,6 +40,7 @@ import { decodeStickySplit } from '../../policies/traffic-split/sticky-split.xds
 import { decodeTrafficSplit } from '../../policies/traffic-split/traffic-split.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { compileRouteConfiguration } from '../route/compiled-route-configuration.ts'
+import { decodeRouteFilters } from './decode-filters.ts'
 import { parseResource, refuseFields, within } from './parse-resource.ts'
 import type { ForwardAction, Route, RouteAction, RouteConfiguration, VirtualHost } from './runtime-config.ts'
 
@@ -92,8 +93,8 @@ function withoutPort(domain: string): string {
 
 const knownFilters: readonly string[] = [
   corsFilter,
-  faultFilter,
-  resetFaultFilter,
+  ...faultFilterNames,
+  headerToMetadataFilter,
   statefulSessionFilter,
   sessionTimeoutsFilter,
 ]
@@ -105,6 +106,7 @@ function decodeRoute(message: RouteMessage): Route {
   const requestHeaders = decodeHeaderModifier(message.requestHeadersToAdd, message.requestHeadersToRemove)
   const responseHeaders = decodeHeaderModifier(message.responseHeadersToAdd, message.responseHeadersToRemove)
   const cors = decodeCors(message.typedPerFilterConfig)
+  const filters = decodeRouteFilters(message.typedPerFilterConfig)
   return {
     name: message.name,
     ...(source === undefined ? {} : { source }),
@@ -113,6 +115,7 @@ function decodeRoute(message: RouteMessage): Route {
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
     ...(cors === undefined ? {} : { cors }),
+    ...(filters.length === 0 ? {} : { filters }),
   }
 }
 
@@ -121,13 +124,13 @@ function decodeAction({ action, typedPerFilterConfig, metadata }: RouteMessage, 
     const sessionPersistence = decodeSessionPersistence(typedPerFilterConfig)
     const stickySplit = decodeStickySplit(metadata)
     return {
-      ...decodeForward(action.value, match, decodeFaults(typedPerFilterConfig)),
+      ...decodeForward(action.value, match, typedPerFilterConfig),
       ...(sessionPersistence === undefined ? {} : { sessionPersistence }),
       ...(stickySplit.length === 0 ? {} : { stickySplit }),
     }
   }
   if (action.case === 'redirect') return { kind: 'redirect', redirect: decodeRedirect(action.value, match) }
-  if (action.case === 'directResponse') return decodeDirectResponse(action.value)
+  if (action.case === 'directResponse') return { kind: 'direct-response', ...decodeDirectResponse(action.value) }
   throw new Error(`expected route, redirect or direct_response, got ${action.case ?? 'none'}`)
 }
 
@@ -138,19 +141,23 @@ function refuseFilterConfigs(
 ): void {
   for (const [name, any] of Object.entries(typedPerFilterConfig)) {
     const optional = isTypedConfig(any, FilterConfigSchema) && readTypedConfig(any, FilterConfigSchema, name).isOptional
-    if (!known.includes(name) && !optional) throw new Error(`typed_per_filter_config "${name}" is not supported`)
+    if (!known.includes(name) && !isRouteFilterKey(name) && !optional)
+      throw new Error(`typed_per_filter_config "${name}" is not supported`)
   }
 }
 
 function decodeForward(
   action: RouteActionMessage,
   match: PathMatchSpec,
-  faults: FaultsSpec | undefined,
+  typedPerFilterConfig: RouteMessage['typedPerFilterConfig'],
 ): ForwardAction {
   const rewrite = decodeRewrite(action, match)
   const retry = decodeRetryPolicy(action.retryPolicy)
   // what a backend says for itself holds
-  const backends = decodeTrafficSplit(action).map((one) => (faults === undefined ? one : { faults, ...one }))
+  const faults = decodeFaults(typedPerFilterConfig)
+  const subsetKeys = decodeSubsetKeys(typedPerFilterConfig)
+  const forAll = { ...(faults === undefined ? {} : { faults }), ...(subsetKeys === undefined ? {} : { subsetKeys }) }
+  const backends = decodeTrafficSplit(action).map((one) => ({ ...forAll, ...one }))
   const invalid = backends.some(({ cluster }) => cluster === '')
   const { clusterNotFoundResponseCode: notFound } = action
   return {
@@ -163,13 +170,6 @@ function decodeForward(
     ...(action.hashPolicy.length === 0 ? {} : { hashPolicies: action.hashPolicy.map(decodeHashPolicy) }),
     ...(invalid && notFound === ClusterNotFound.SERVICE_UNAVAILABLE ? { invalidBackendStatus: 503 } : {}),
   }
-}
-
-function decodeDirectResponse({ status, body }: DirectResponseAction): RouteAction {
-  if (status < 200 || status > 599) throw new Error(`direct_response: ${status} is not a status`)
-  if (body === undefined) return { kind: 'direct-response', status }
-  if (body.specifier.case !== 'inlineString') throw new Error('direct_response: only an inline_string is supported')
-  return { kind: 'direct-response', status, body: body.specifier.value }
 }
 
 export function decodeSource(any: Any | undefined): SourceLocation | undefined {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 
 import { typeUrls } from '../../contracts/xds/names.ts'
 import { errorMessage } from '../../core/errors.ts'
+import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 import type { RejectedResource, ResourceUpdate } from '../xds-client/resource-update.ts'
 import { decodeClusterResource } from './decode-cluster.ts'
 import type { DecodedCluster } from './decode-cluster.ts'
@@ -10,6 +11,7 @@ import { decodeLoadAssignmentResource } from './decode-endpoints.ts'
 import { decodeListenerResource } from './decode-listener.ts'
 import { decodeRouteConfigurationResource } from './decode-route.ts'
 import { decodeSecretResource } from './decode-secret.ts'
+import { filtersOfListener, filtersOfRoutes, loadFault } from './filter-module.ts'
 import type { EndpointConfig, ListenerConfig, RouteConfiguration, SecretConfig } from './runtime-config.ts'
 
 /** A name that was asked for and does not exist. A name that is not in the map: the answer is still to come. */
@@ -36,18 +38,28 @@ export interface WantedNames {
 interface Slot<T> {
   readonly byName: Map<string, Known<T>>
   readonly decode: (body: Uint8Array) => T
+  /** Whose code is loaded before it comes into force. */
+  readonly filtersOf: (decoded: T) => readonly TypescriptFilterSpec[]
   /** What an unusable first version counts as: it exists, but there is nothing good of it to keep. */
   readonly unusable: (name: string) => Known<T>
 }
 
-function createSlot<T>(decode: Slot<T>['decode'], unusable: Slot<T>['unusable']): Slot<T> {
-  return { byName: new Map(), decode, unusable }
+function createSlot<T>(
+  decode: Slot<T>['decode'],
+  unusable: Slot<T>['unusable'],
+  filtersOf: Slot<T>['filtersOf'] = () => [],
+): Slot<T> {
+  return { byName: new Map(), decode, unusable, filtersOf }
 }
 
 export class ResourceInbox implements ReceivedResources {
-  readonly #listeners = createSlot(decodeListenerResource, () => absent)
+  readonly #listeners = createSlot(decodeListenerResource, () => absent, filtersOfListener)
   /** Not absent when unusable: a host of the mesh must not pass for one that the mesh does not know. */
-  readonly #routeConfigurations = createSlot(decodeRouteConfigurationResource, (name) => ({ name, virtualHosts: [] }))
+  readonly #routeConfigurations = createSlot(
+    decodeRouteConfigurationResource,
+    (name) => ({ name, virtualHosts: [] }),
+    filtersOfRoutes,
+  )
   readonly #clusters = createSlot(decodeClusterResource, () => absent)
   readonly #endpoints = createSlot(decodeLoadAssignmentResource, () => absent)
   readonly #secrets = createSlot(decodeSecretResource, () => absent)
@@ -95,6 +107,13 @@ function applyTo<T>(slot: Slot<T>, update: ResourceUpdate): RejectedResource[] {
   for (const { name, body } of update.changed) {
     try {
       const decoded = slot.decode(body)
+      const unloadable = slot.filtersOf(decoded).flatMap(loadFault)
+      if (unloadable.length > 0) {
+        rejected.push({ name, reason: unloadable.join('; ') })
+        // nothing good to keep: the rest of it serves, and such a filter fails as its onError says
+        if (!isKnown(slot, name)) slot.byName.set(name, decoded)
+        continue
+      }
       // the same again, after a reconnection for example: the object stays, and with it what was built from it
       if (!isDeepStrictEqual(decoded, slot.byName.get(name))) slot.byName.set(name, decoded)
     } catch (error) {
@@ -104,6 +123,10 @@ function applyTo<T>(slot: Slot<T>, update: ResourceUpdate): RejectedResource[] {
   }
   for (const name of update.removed) slot.byName.set(name, absent)
   return rejected
+}
+
+function isKnown<T>({ byName }: Slot<T>, name: string): boolean {
+  return (byName.get(name) ?? absent) !== absent
 }
 
 function forgetOthers<T>({ byName }: Slot<T>, wanted: ReadonlySet<string>): boolean {

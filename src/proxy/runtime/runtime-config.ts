@@ -5,15 +5,21 @@ import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
-import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CallerLimitsSpec, CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CompressionSpec } from '../../policies/compression/compression.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
+import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
 import type { FaultsSpec } from '../../policies/faults/faults.spec.ts'
 import type { ForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.spec.ts'
 import type { HeaderModifierSpec } from '../../policies/header-modifier/header-modifier.spec.ts'
 import type { HedgingSpec } from '../../policies/hedging/hedging.spec.ts'
-import type { HttpProtocol } from '../../policies/http-protocol/http-protocol.spec.ts'
-import type { HashPolicySpec, LoadBalancingSpec } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { HttpProtocol, KeepAliveSpec } from '../../policies/http-protocol/http-protocol.spec.ts'
+import type {
+  HashPolicySpec,
+  LoadBalancingSpec,
+  SubsetKeySpec,
+} from '../../policies/load-balancing/load-balancing.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
@@ -25,6 +31,9 @@ import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
+import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
+import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
+import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 
 export interface RuntimeConfig {
   /** Revision of the snapshot that the newest resource came from. */
@@ -90,6 +99,8 @@ export interface HttpConnectionManagerConfig {
   readonly forwarding?: ForwardedHeadersSpec
   /** Absent: no line. */
   readonly accessLog?: AccessLogSpec
+  /** Absent: its requests leave no spans. */
+  readonly tracing?: TracingSpec
   /** What a request passes before it is routed, in this order. */
   readonly filters?: readonly HttpFilterConfig[]
   /** Once these filters are in force, what is open is asked again. */
@@ -97,6 +108,7 @@ export interface HttpConnectionManagerConfig {
 }
 
 export type HttpFilterConfig =
+  | DocumentFilterConfig
   | { readonly kind: 'request-authentication'; readonly spec: RequestAuthenticationSpec }
   | { readonly kind: 'authorization'; readonly spec: RbacFilterSpec }
   | { readonly kind: 'local-rate-limit'; readonly spec: LocalRateLimitSpec }
@@ -107,6 +119,13 @@ export type HttpFilterConfig =
       readonly spec: ExternalAuthorizationSpec
       readonly asked?: RbacRules
     }
+
+/** What Filter documents say, for a listener or a route. */
+export type DocumentFilterConfig =
+  | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
+  | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
+  /** Comes last on the way back, wherever it stands. */
+  | { readonly kind: 'compression'; readonly spec: CompressionSpec }
 
 /** Bytes both ways to one of the backends. */
 export interface TcpProxyConfig {
@@ -157,12 +176,14 @@ export interface Route {
   readonly requestHeaders?: HeaderModifierSpec
   readonly responseHeaders?: HeaderModifierSpec
   readonly cors?: CorsSpec
+  /** What its requests pass, in this order. */
+  readonly filters?: readonly DocumentFilterConfig[]
 }
 
 export type RouteAction =
   | ForwardAction
   | { readonly kind: 'redirect'; readonly redirect: RedirectSpec }
-  | { readonly kind: 'direct-response'; readonly status: number; readonly body?: string }
+  | ({ readonly kind: 'direct-response' } & Pick<DirectResponseSpec, 'status' | 'body'>)
 
 export interface ForwardAction {
   readonly kind: 'forward'
@@ -188,6 +209,8 @@ export interface Backend {
   /** What is decided about each request that goes there. */
   readonly authorization?: readonly RbacFilterSpec[]
   readonly faults?: FaultsSpec
+  /** What decides which of its endpoints serve; absent: nothing. */
+  readonly subsetKeys?: readonly SubsetKeySpec[]
 }
 
 export interface ClusterConfig {
@@ -199,6 +222,8 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
   readonly circuitBreaker: CircuitBreakerSpec
+  /** Of each caller of the application behind a sidecar. Absent: none. */
+  readonly callerLimits?: CallerLimitsSpec
   /** Of the application behind a sidecar. Absent: none. */
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
   /** Absent: none. */
@@ -211,6 +236,8 @@ export interface ClusterConfig {
   /** Of routes here that have none of their own. Absent: nothing. */
   readonly routeDefaults?: Pick<ForwardAction, 'timeouts' | 'retry'>
   readonly httpProtocol: HttpProtocol
+  /** Of HTTP/2 connections on which nothing is heard. Absent: as is usual for the peer. */
+  readonly keepAlive?: KeepAliveSpec
   /** TLS towards endpoints outside the mesh. */
   readonly originateTls?: {
     readonly serverName: string
@@ -233,6 +260,10 @@ export interface EndpointConfig {
   readonly weight: number
   readonly tls: boolean
   readonly locality?: Locality
+  /** Of the locality among others, for those who spread by it. Absent: not told. */
+  readonly localityWeight?: number
+  /** By which requests may choose it. Absent: none. */
+  readonly labels?: Readonly<Record<string, string>>
   /** 0, the most wanted, when absent. */
   readonly priority?: number
   /** As the control plane says it. `draining`: it goes on only with what is bound to it. Absent: as is found out here. */

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
@@ -5,6 +7,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { MeshBuilder, forward, route, sequentialPorts, serviceName } from '../../../test/kit/mesh-builder.ts'
 import { ViewFeed } from '../../../test/kit/view-feed.ts'
 import { typeUrls } from '../../contracts/xds/names.ts'
+import type { MeshFilter } from '../../control/snapshot/mesh-snapshot.ts'
 import { createResourceView } from '../../control/translate/mesh-resource-view.ts'
 import type { ResourceView, XdsNode } from '../../control/translate/resource-view.ts'
 import { silentLogger } from '../../core/logger.ts'
@@ -20,6 +23,13 @@ function shop(): MeshBuilder {
     .workload('default', 'reviews')
     .service('default', 'web')
     .service('default', 'reviews')
+}
+
+function meshFilter(name: string, code: string): MeshFilter {
+  const place = { name, source: { document: name } }
+  const sha256 = createHash('sha256').update(code).digest('hex')
+  const bounds = { timeBudgetMs: 5, onError: 'Continue', maxBodyBytes: 10 } as const
+  return { ...place, kind: 'typescript', spec: { ...place, code, sha256, config: {}, ...bounds } }
 }
 
 function started(mesh: MeshBuilder = shop()) {
@@ -80,6 +90,32 @@ describe('runtime store', () => {
     expect(store.runtime.value.clusters.get(serviceName('v2'))?.endpoints).toHaveLength(1)
     expect(store.wanted.value.clusters).not.toContain(name)
     expect(store.settled.value).toBe(true)
+  })
+
+  it('keeps the last good version of routes whose filter cannot be loaded; the first serves without one', () => {
+    const withFilter = (code: string, revision: string): ResourceView => {
+      const filters = [meshFilter('Filter/default/tried', code)]
+      const routes = [route(`filtered ${revision}`, forward(['reviews']), { filters })]
+      return createResourceView(shop().service('default', 'reviews', { routes }).build(revision), ports)
+    }
+    const { clock, ports, store, feed } = started()
+    const inForce = (): string | undefined =>
+      store.runtime.value.routeConfigurations.get(serviceName('reviews'))?.virtualHosts[0]?.routes[0]?.name
+    feed.push(withFilter('export default { onRequest() {} }', '2'))
+    clock.advance(100)
+    expect(inForce()).toBe('filtered 2')
+    feed.push(withFilter('throw new Error("no such luck")', '3'))
+    clock.advance(100)
+    expect(inForce()).toBe('filtered 2')
+    expect(feed.rejected).toEqual([{ name: serviceName('reviews'), reason: 'Filter/default/tried: no such luck' }])
+
+    const late = createRuntimeStore({ clock, logger: silentLogger })
+    const lateFeed = new ViewFeed(late, web, withFilter('throw new Error("no such luck")', '3'))
+    lateFeed.push()
+    clock.advance(100)
+    expect(lateFeed.rejected).toHaveLength(1)
+    const { routes } = late.runtime.value.routeConfigurations.get(serviceName('reviews'))?.virtualHosts[0] ?? {}
+    expect(routes?.map(({ name }) => name)).toEqual(['filtered 3'])
   })
 
   it('keeps a cluster that no longer exists for as long as the routes in force need it', () => {

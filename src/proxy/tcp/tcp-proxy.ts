@@ -3,6 +3,7 @@ import type { PeerFacts } from '../../contracts/http-filter.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
+import { idleTimeoutMs } from '../../policies/timeouts/timeouts.runtime.ts'
 import type { ConnectionFacts } from '../detect/detector.ts'
 import type { HttpFilters } from '../filter/http-filters.ts'
 import { peerFacts } from '../filter/peer-facts.ts'
@@ -160,7 +161,7 @@ export class TcpProxy {
     connections.tcpOpened(listener, this.#cluster)
     this.#relay = new Relay(caller, connection, {
       clock,
-      idleTimeoutMs: tcpIdleTimeoutMs,
+      idleTimeoutMs: idleTimeoutMs(dialled.cluster?.config.routeDefaults?.timeouts ?? {}, tcpIdleTimeoutMs),
       onBytes: (sent, received) => connections.tcpBytes(listener, this.#cluster, sent, received),
       onClosed: (end) => {
         dialled.release()

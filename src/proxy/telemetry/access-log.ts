@@ -52,6 +52,7 @@ export function formatAccessLogLine(record: DecisionRecord): string {
     route_source: placeOf(record.routeSource),
     cluster: record.cluster,
     attempts: attempts.length,
+    metadata: record.metadata,
     mtls: record.mtls,
     revision: record.revision,
     request_id: request.headers['x-request-id'],

@@ -1,9 +1,13 @@
 // A new exchange with what is known at its beginning; the rest is filled in on its way.
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { HeaderList } from '../../core/header-list.ts'
+import type { Random } from '../../core/random.ts'
+import { beginTrace, markTrace } from '../../policies/tracing/trace-context.runtime.ts'
+import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { Connection } from '../io/connection.ts'
 import type { ListenerConfig } from '../runtime/runtime-config.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, TracedExchange } from './exchange.ts'
 
 const reporters = { inbound: 'destination', outbound: 'source', gateway: 'gateway' } as const
 
@@ -33,6 +37,8 @@ export function beginExchange(
     authorization: undefined,
     egressRefused: undefined,
     rateLimit: undefined,
+    filters: undefined,
+    metadata: undefined,
     routeConfiguration: undefined,
     virtualHost: undefined,
     route: undefined,
@@ -48,5 +54,17 @@ export function beginExchange(
     flags: [],
     detail: undefined,
     accessLog: undefined,
+    traced: undefined,
   }
+}
+
+/** The next hop is told of this one. */
+export function beginTraced(
+  headers: HeaderList,
+  { collector, randomSamplingPercent }: TracingSpec,
+  random: Random,
+): TracedExchange {
+  const context = beginTrace(headers, randomSamplingPercent / 100, random)
+  markTrace(headers, context, context.spanId)
+  return { context, collector }
 }

@@ -76,6 +76,8 @@ export function toDecisionRecord(
     listener: exchange.listener,
     authorization: exchange.authorization,
     rateLimit: exchange.rateLimit,
+    filters: exchange.filters,
+    metadata: exchange.metadata,
     routeConfiguration: exchange.routeConfiguration,
     virtualHost: exchange.virtualHost,
     route: route?.name,

@@ -3,6 +3,8 @@
 import type {
   AttemptRecord,
   AuthorizationRecord,
+  DecisionRecord,
+  FilterRecord,
   RateLimitRecord,
   ResponseFlag,
 } from '../../contracts/decision-record.ts'
@@ -10,10 +12,15 @@ import type { RateLimitCounter } from '../../contracts/http-filter.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { AdaptiveConcurrencyLimit } from '../../policies/adaptive-concurrency/adaptive-concurrency.runtime.ts'
+import type { CallerLimit } from '../../policies/circuit-breaker/caller-limits.runtime.ts'
 import type { CircuitBreakerLimit } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
+import type { TraceContext } from '../../policies/tracing/trace-context.runtime.ts'
+import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
+import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { Route } from '../runtime/runtime-config.ts'
+import type { SpanResult } from './trace-exporter.ts'
 
 export interface Exchange {
   startMonotonicMs: number
@@ -33,6 +40,9 @@ export interface Exchange {
   /** Why it was not let out to where it was meant to go. */
   egressRefused: 'policy' | 'not_registered' | undefined
   rateLimit: RateLimitRecord | undefined
+  /** Where a TypeScript filter did something. */
+  filters: readonly FilterRecord[] | undefined
+  metadata: DecisionRecord['metadata']
   routeConfiguration: string | undefined
   virtualHost: string | undefined
   route: Pick<Route, 'name' | 'source'> | undefined
@@ -52,6 +62,13 @@ export interface Exchange {
   detail: string | undefined
   /** Of the filter chain that serves it; undefined: no line. */
   accessLog: AccessLogSpec | undefined
+  /** Undefined: it leaves no spans. */
+  traced: TracedExchange | undefined
+}
+
+export interface TracedExchange {
+  readonly context: TraceContext
+  readonly collector: TraceCollectorSpec
 }
 
 /** Who the proxy speaks for in telemetry. */
@@ -69,6 +86,8 @@ export interface ExchangeSink {
 export interface ConnectionSink {
   /** For one limit, for as long as it is configured. */
   rateLimitCounter(limit: string): RateLimitCounter
+  /** For one TypeScript filter. */
+  filterMeter(filter: string): FilterMeter
   downstreamOpened(listener: string): void
   downstreamClosed(listener: string): void
   /**
@@ -80,7 +99,7 @@ export interface ConnectionSink {
   upstreamClosed(cluster: string): void
   upstreamConnectFailed(cluster: string): void
   /** Something was refused because a limit of a circuit breaker or of adaptive concurrency is reached. */
-  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit | AdaptiveConcurrencyLimit): void
+  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit | CallerLimit | AdaptiveConcurrencyLimit): void
   /** Adaptive concurrency has found a limit. */
   concurrencyLimited(cluster: string, limit: number): void
   /** A request to `cluster` was to be copied to `mirror`, and both are over. */
@@ -88,6 +107,8 @@ export interface ConnectionSink {
   /** Outlier detection has ejected an endpoint; `ejected`: those of the cluster that are ejected now. */
   endpointEjected(cluster: string, reason: EjectionReason, ejected: number): void
   endpointAdmitted(cluster: string, ejected: number): void
+  /** Of requests that are traced. */
+  spansCounted(result: SpanResult, spans: number): void
   /** An endpoint has been asked by a health check; `unhealthy`: those of the cluster that are now. */
   healthChecked(cluster: string, failed: boolean, unhealthy: number): void
   /** A caller has been joined to an endpoint, for opaque bytes. */

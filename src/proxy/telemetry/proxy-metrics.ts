@@ -11,7 +11,10 @@ import {
 import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
 import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
+import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
+import { FilterMetrics } from './filter-metrics.ts'
+import type { SpanResult } from './trace-exporter.ts'
 
 const namedMethods: ReadonlySet<string> = new Set([
   'GET',
@@ -79,8 +82,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   #verdictRows: readonly number[] = []
   readonly #rateLimitTable: SeriesTable
   readonly #rateLimit: Counter
+  readonly #spanTable: SeriesTable
+  readonly #spans: Counter
   readonly #reportTable: SeriesTable
   readonly #reports: Counter
+  readonly #filters: FilterMetrics
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -132,8 +138,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#egressRefused = this.#egressTable.counter(proxyMetrics.egressRefused)
     this.#rateLimitTable = registry.table(proxyMetrics.rateLimit.labels)
     this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
+    this.#spanTable = registry.table(proxyMetrics.spans.labels)
+    this.#spans = this.#spanTable.counter(proxyMetrics.spans)
     this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
     this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
+    this.#filters = new FilterMetrics(registry)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -146,6 +155,9 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     const row = this.#requestRow(exchange)
     this.#requests.add(row, 1)
     this.#duration.observe(row, exchange.durationMs / 1000)
+    const trace = exchange.traced?.context
+    if (trace?.sampled === true)
+      this.#duration.exemplify(row, { traceId: trace.traceId, value: exchange.durationMs / 1000 })
     this.#requestBytes.add(row, exchange.requestBytes)
     this.#responseBytes.add(row, exchange.responseBytes)
     if (exchange.attempts.length > 1) this.#countRetries(exchange)
@@ -232,6 +244,14 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     const row = (verdict: string): number => this.#rateLimitTable.row(limit, verdict)
     const allowed = row('allowed')
     return (verdict) => this.#rateLimit.add(verdict === 'allowed' ? allowed : row(verdict), 1)
+  }
+
+  spansCounted(result: SpanResult, spans: number): void {
+    this.#spans.add(this.#spanTable.row(result), spans)
+  }
+
+  filterMeter(filter: string): FilterMeter {
+    return this.#filters.of(filter)
   }
 
   configApplied(revision: string): void {

@@ -5,6 +5,7 @@ import type { FinishedAttempt } from '../../contracts/load-balancer.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Deadlined, type DeadlineList } from '../../core/deadline-list.ts'
 import type { HeaderList } from '../../core/header-list.ts'
+import { askedPauseMs } from '../../policies/retries/retry-after.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type {
@@ -35,7 +36,7 @@ export interface AttemptFailure {
 /** Whoever has the request answered. Not called once the attempt is over. */
 export interface AttemptOwner {
   /** There is a connection: the head is sent next. */
-  attemptReady(): void
+  attemptReady(attempt: Attempt): void
   /** It has been waited for as long as was said, and no response has begun. Once. */
   attemptSlow(): void
   attemptConnected(stream: ClientStream): void
@@ -60,6 +61,8 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
   readonly startMs: number
   respondedMs = 0
   loadReport: string | undefined
+  /** Set by whoever has it traced apart. */
+  spanId: string | undefined
   readonly #clock: Clock
   readonly #deadlines: DeadlineList
   readonly #cluster: Cluster
@@ -71,6 +74,8 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
   #waitsToBeSlow = false
   /** With which the response has ended: its trailers, or its head when there are none. */
   #ending: HeaderList | undefined
+  /** Of a response that says that the endpoint is asked too much. */
+  #limited: HeaderList | undefined
   #length: BodyLength = 'unknown'
   #over = false
 
@@ -100,6 +105,11 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     return grpcStatusOf(this.#ending)
   }
 
+  get retryAfterMs(): number | undefined {
+    const told = this.#limited ?? this.#ending
+    return told === undefined ? undefined : askedPauseMs(told, this.#clock.nowMs())
+  }
+
   /**
    * `timeoutMs` bounds it to the end of the response; Infinity: no bound. `fresh`: not on a connection that has been idle. `slowMs`: the owner
    * is told after so long.
@@ -112,14 +122,17 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.#pool.acquire(this, fresh)
   }
 
-  record(outcome: AttemptRecord['outcome'], retriedBecause?: string): AttemptRecord {
+  /** `requestStartMs`: monotonic. */
+  record(outcome: AttemptRecord['outcome'], requestStartMs: number, retriedBecause?: string): AttemptRecord {
     const { workload, address } = this.endpoint
     return {
       endpoint: address,
       workload,
       outcome,
       status: this.status === 0 ? undefined : this.status,
+      startMs: this.startMs - requestStartMs,
       durationMs: this.#clock.monotonicMs() - this.startMs,
+      spanId: this.spanId,
       retriedBecause,
     }
   }
@@ -143,7 +156,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.peerSpiffeId = connection.connection.tls?.peerSpiffeId
     if (connection.protocol === 'HTTP/2' && this.peerSpiffeId !== undefined)
       markSpoken(this.#request.head, this.#spoken)
-    this.#owner?.attemptReady()
+    this.#owner?.attemptReady(this)
     this.stream = connection.send(this.#request, this)
     this.#owner?.attemptConnected(this.stream)
   }
@@ -178,6 +191,7 @@ export class Attempt extends Deadlined implements Waiter, ClientStreamHandler, F
     this.status = head.status
     this.respondedMs = this.#clock.monotonicMs()
     this.#length = length
+    if (head.status === 429) this.#limited = head.headers
     this.#cluster.attemptResponded(this)
     if (length === 0) this.#ending = head.headers
     if (this.#cluster.readsLoadReports) this.loadReport = loadReportOf(head.headers)

@@ -33,8 +33,8 @@ export class Hedge implements AttemptOwner {
     this.#racing = false
   }
 
-  attemptReady(): void {
-    this.#request.attemptReady()
+  attemptReady(attempt: Attempt): void {
+    this.#request.attemptReady(attempt)
   }
 
   attemptSlow(): void {}

@@ -1,5 +1,6 @@
 // Answers that the proxy gives itself.
 import type { ResponseFlag } from '../../contracts/decision-record.ts'
+import type { FilterRefusal } from '../../contracts/http-filter.ts'
 import type { ResponseHead } from '../../contracts/http-message.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { ServerStream } from '../codec/http-stream.ts'
@@ -20,6 +21,18 @@ export function isTurnedAway({ headers }: ResponseHead): boolean {
 export function textResponse(status: number, detail: string): { head: ResponseHead; body: Buffer } {
   const headers = HeaderList.of(['content-type', 'text/plain; charset=utf-8'], ['server', 'heddle'])
   return { head: { status, headers }, body: Buffer.from(`${detail}\n`) }
+}
+
+export function refusalResponse({ status, detail, body, headers = [] }: FilterRefusal): {
+  head: ResponseHead
+  body: Uint8Array
+} {
+  const { head, body: text } = textResponse(status, detail)
+  // of a body that is somebody else's
+  if (body !== undefined || headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type'))
+    head.headers.delete('content-type')
+  for (let i = 0; i < headers.length; i += 2) head.headers.add(headers[i] as string, headers[i + 1] as string)
+  return { head, body: body ?? text }
 }
 
 /**
@@ -61,4 +74,11 @@ export const failureAnswers: Readonly<Record<AttemptFailure['kind'], FailureAnsw
   'protocol-error': { status: 502, flag: 'UPE', what: 'got an unreadable response from' },
   timeout: { status: 504, flag: 'UT', what: 'waited too long for' },
   overflow: { status: 503, flag: 'UO', what: 'has too many requests waiting for' },
+}
+
+/** The peer's proxy says that its application did not see the request. Nobody behind this proxy hears of it, nor believes an application that says so. */
+export function takeUnprocessed({ headers }: ResponseHead, peerSpiffeId: string | undefined): boolean {
+  if (!headers.has(unprocessedHeader)) return false
+  headers.delete(unprocessedHeader)
+  return peerSpiffeId !== undefined
 }

@@ -4,12 +4,14 @@ import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import type { CallerLimits } from '../../policies/circuit-breaker/caller-limits.runtime.ts'
 import type { DrawnFaults, FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import { mayBeHedged } from '../../policies/hedging/hedging.runtime.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
 import { parseRetryAfter } from '../../policies/retries/retry-after.runtime.ts'
 import type { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { attemptDeadlineMs, requestDeadlineMs } from '../../policies/timeouts/timeouts.runtime.ts'
+import { markTrace, newSpanId } from '../../policies/tracing/trace-context.runtime.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type { BodyLength, ClientStream, HttpProtocol, ServerStream } from '../codec/http-stream.ts'
@@ -19,9 +21,10 @@ import type { Exchange } from '../telemetry/exchange.ts'
 import { tooManyRequests } from './ask-cluster.ts'
 import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { callerTimeoutMs, markTimeout } from './caller-timeout.ts'
+import { CompressedStream, type ResponseCompression } from './compressed-stream.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { Hedge, type HedgedRequest } from './hedge.ts'
-import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
+import { failureAnswers, sendReply, takeUnprocessed, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { Unprocessed } from './local-reply.ts'
 import { PacedStream } from './paced-stream.ts'
 import type { RequestBody } from './request-body.ts'
@@ -42,10 +45,14 @@ export interface ForwardPlan {
   readonly retry: ForwardAction['retry']
   /** Of a LoadBalancer. */
   readonly hash: number | undefined
+  /** What it chooses by among the endpoints' labels. */
+  readonly subset: string | undefined
   readonly session: KeptSession | undefined
   readonly modifyResponse: (response: ResponseHead) => void
   /** What it may suffer on its way. */
   readonly faults: FaultInjector | undefined
+  /** What may be done to its response's body; absent: nothing. */
+  readonly compression?: ResponseCompression | undefined
 }
 
 export interface ForwardDeps extends AttemptDeps {
@@ -65,12 +72,15 @@ export class ProxiedRequest implements HedgedRequest {
   readonly #plan: ForwardPlan
   /** Undefined: it goes unharmed. */
   readonly #faults: DrawnFaults | undefined
-  /** Between the two, where a fault slows the response down. */
+  /** Between the two, the nearer to the caller first: where a body may be compressed, and where a fault slows the response down. */
+  readonly #compressed: CompressedStream | undefined
   readonly #paced: PacedStream | undefined
   readonly #budget: RetryBudget
   readonly #grpc: boolean
   readonly #deadlineMs: number
   readonly #keeper: ExchangeKeeper
+  /** Which its caller's requests are counted by. */
+  #entered: CallerLimits | undefined
   /** Of the attempt under way. */
   #attemptDeadlineMs = Infinity
   #attempt: Attempt | undefined
@@ -94,18 +104,24 @@ export class ProxiedRequest implements HedgedRequest {
     keeper: ExchangeKeeper,
   ) {
     this.#deps = deps
-    this.#faults = plan.faults?.draw(stream.request, deps.random)
-    const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
-    if (bytesPerSecond !== Infinity)
-      this.#paced = new PacedStream(stream, bytesPerSecond, deps.clock, {
+    this.#faults = plan.faults?.draw(stream.request, deps.random, deps.clock)
+    if (plan.compression !== undefined)
+      this.#compressed = new CompressedStream(stream, plan.compression, {
         finish: () => keeper.finish(),
+        compressedDrained: () => this.#drained(),
+      })
+    const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
+    const outward = this.#compressed ?? stream
+    if (bytesPerSecond !== Infinity)
+      this.#paced = new PacedStream(outward, bytesPerSecond, deps.clock, {
+        finish: () => (this.#compressed ?? keeper).finish(),
         pacedDrained: () => this.#upstream?.resume(),
       })
-    this.#stream = this.#paced ?? stream
+    this.#stream = this.#paced ?? outward
     this.#exchange = exchange
     this.#body = body
     this.#plan = plan
-    this.#keeper = this.#paced ?? keeper
+    this.#keeper = this.#paced ?? this.#compressed ?? keeper
     this.#budget = plan.cluster.budget
     this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
     const callerMs = callerTimeoutMs(plan.request, this.#grpc)
@@ -113,9 +129,26 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   start(): void {
+    const { cluster } = this.#plan
+    if (cluster.callerLimits !== undefined && !this.#enters(cluster.callerLimits)) {
+      cluster.callerRefused()
+      const detail = `${this.#caller} has as many requests under way as one caller may have`
+      this.#answer(503, 'UO', detail, 'overloaded')
+      return
+    }
     this.#budget.requestStarted(this.#exchange.startMonotonicMs)
     if (this.#faults === undefined) this.#try()
     else this.#suffer(this.#faults)
+  }
+
+  get #caller(): string {
+    return this.#exchange.sourcePrincipal ?? this.#exchange.source.remoteAddress
+  }
+
+  #enters(limits: CallerLimits): boolean {
+    if (!limits.enters(this.#caller)) return false
+    this.#entered = limits
+    return true
   }
 
   // What the caller does.
@@ -131,12 +164,18 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   callerDrained(): void {
+    if (this.#compressed === undefined) this.#drained()
+    else this.#compressed.callerDrained()
+  }
+
+  #drained(): void {
     if (this.#paced === undefined) this.#upstream?.resume()
     else this.#paced.callerDrained()
   }
 
   callerGone(): void {
     this.#paced?.cancel()
+    this.#compressed?.cancel()
     this.#attempt?.cancel()
     this.#hedge?.attempt.cancel()
     this.#finish()
@@ -159,7 +198,10 @@ export class ProxiedRequest implements HedgedRequest {
 
   // What the endpoint does.
 
-  attemptReady(): void {
+  attemptReady(attempt: Attempt): void {
+    const { traced } = this.#exchange
+    if (traced !== undefined && attempt.spanId !== undefined)
+      markTrace(this.#plan.request.headers, traced.context, attempt.spanId)
     if (this.#retriesDone > 0 && this.#plan.cluster.serviceHost !== undefined)
       this.#plan.request.headers.set(attemptCountHeader, String(this.#retriesDone + 1))
     if (this.#attemptDeadlineMs === Infinity) return
@@ -167,12 +209,12 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   attemptSlow(): void {
-    const { cluster, request } = this.#plan
+    const { cluster, request, hash, subset } = this.#plan
     const replayable = this.#body.complete && this.#body.replayable && this.#stream.upgrade === undefined
     if (!replayable || !mayBeHedged(request) || !cluster.allowsRequest()) return
     const tried = new Set(this.#tried).add((this.#attempt as Attempt).endpoint)
-    if (cluster.endpointCount <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
-    const endpoint = cluster.pick(tried, this.#plan.hash)
+    if (cluster.countOf(subset) <= tried.size || !this.#budget.tryRetry(this.#deps.clock.monotonicMs())) return
+    const endpoint = cluster.pickBeside(tried, hash, subset)
     if (endpoint === undefined) return
     this.#tried = tried
     this.#hedge = new Hedge(this, (owner) => this.#createAttempt(endpoint, owner))
@@ -186,7 +228,7 @@ export class ProxiedRequest implements HedgedRequest {
 
   hedgeLost({ attempt }: Hedge): void {
     this.#hedge = undefined
-    this.#exchange.attempts.push(attempt.record(attempt.outcome === 'overflow' ? 'cancelled' : attempt.outcome))
+    this.#record(attempt, attempt.outcome === 'overflow' ? 'cancelled' : attempt.outcome)
   }
 
   attemptConnected(stream: ClientStream): void {
@@ -211,7 +253,7 @@ export class ProxiedRequest implements HedgedRequest {
   attemptHead(head: ResponseHead, length: BodyLength): void {
     const attempt = this.#attempt as Attempt
     const grpcStatus = this.#grpc ? statusWithoutBody(head, length) : undefined
-    const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt)
+    const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt.peerSpiffeId)
     if (
       refused
         ? this.#retry(attempt.outcome === 'refused' ? 'overloaded' : 'unprocessed', head.status, false)
@@ -220,7 +262,7 @@ export class ProxiedRequest implements HedgedRequest {
       attempt.discard(this.#body.complete)
       return
     }
-    this.#exchange.attempts.push(attempt.record('response', this.#hedge === undefined ? undefined : slow))
+    this.#record(attempt, 'response', this.#hedge === undefined ? undefined : slow)
     this.#dropHedge()
     this.#exchange.status = head.status
     this.#exchange.grpcStatus = grpcStatus
@@ -229,7 +271,7 @@ export class ProxiedRequest implements HedgedRequest {
     const { session, cluster } = this.#plan
     if (session !== undefined) {
       const nowMs = this.#deps.clock.nowMs()
-      session.keeper.keep(head, session.found, cluster.config.name, attempt.endpoint.address, nowMs)
+      session.keeper.keep(head, session.found, cluster.sessionKey, attempt.endpoint.sessionKey, nowMs)
     }
     this.#plan.modifyResponse(head)
     this.#stream.sendHead(head, length)
@@ -258,7 +300,7 @@ export class ProxiedRequest implements HedgedRequest {
     }
     if (failure.kind !== 'overflow') {
       if (this.#retry(failure.kind, answer.status, failure.responseBegun)) return
-      this.#exchange.attempts.push(attempt.record(failure.kind))
+      this.#record(attempt, failure.kind)
     }
     const place = this.#destination(attempt.endpoint)
     const unprocessed = failure.kind === 'connect-failure' ? 'unreachable' : undefined
@@ -296,7 +338,7 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   #try(): void {
-    const { cluster, hash, session } = this.#plan
+    const { cluster, hash, subset, session } = this.#plan
     if (!cluster.allowsRequest()) {
       this.#answer(503, 'UO', `${cluster.config.name} ${tooManyRequests}`)
       return
@@ -306,7 +348,7 @@ export class ProxiedRequest implements HedgedRequest {
       this.#answer(503, 'UO', detail, this.#retriesDone === 0 ? 'overloaded' : undefined)
       return
     }
-    const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint)
+    const endpoint = cluster.pick(this.#tried, hash, session?.found?.endpoint, subset)
     if (endpoint === undefined) {
       const detail = `no endpoint behind ${cluster.config.name}: start a workload that its Service selects`
       this.#answer(503, 'UH', detail)
@@ -321,7 +363,12 @@ export class ProxiedRequest implements HedgedRequest {
   #createAttempt(endpoint: Endpoint, owner: AttemptOwner): Attempt {
     const { cluster, request, spoken } = this.#plan
     const outgoing = { head: request, length: this.#body.length, upgrade: this.#stream.upgrade }
-    return new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, owner)
+    const attempt = new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, owner)
+    // the span of a sidecar's hop is that of its first attempt too
+    const { traced, reporter } = this.#exchange
+    if (traced !== undefined && (reporter === 'gateway' || this.#attempt !== undefined || this.#retriesDone > 0))
+      attempt.spanId = newSpanId(this.#deps.random)
+    return attempt
   }
 
   #start(attempt: Attempt, slowMs: number): void {
@@ -332,9 +379,14 @@ export class ProxiedRequest implements HedgedRequest {
     attempt.start(this.#attemptDeadlineMs - nowMs, this.#fresh, slowMs)
   }
 
+  #record(attempt: Attempt, outcome: AttemptRecord['outcome'], retriedBecause?: string): void {
+    const { attempts, startMonotonicMs } = this.#exchange
+    attempts.push(attempt.record(outcome, startMonotonicMs, retriedBecause))
+  }
+
   /** The first attempt is over, or given up: the other is the attempt of the request. */
   #takeHedge(hedge: Hedge, outcome: AttemptRecord['outcome']): void {
-    this.#exchange.attempts.push((this.#attempt as Attempt).record(outcome, slow))
+    this.#record(this.#attempt as Attempt, outcome, slow)
     const { attempt } = hedge
     hedge.take()
     this.#hedge = undefined
@@ -350,7 +402,7 @@ export class ProxiedRequest implements HedgedRequest {
     const { attempt } = this.#hedge
     this.#hedge = undefined
     attempt.cancel()
-    this.#exchange.attempts.push(attempt.record('cancelled'))
+    this.#record(attempt, 'cancelled')
   }
 
   /** True: another attempt follows. */
@@ -367,7 +419,7 @@ export class ProxiedRequest implements HedgedRequest {
       this.#takeHedge(this.#hedge, recordedAs(kind))
       return true
     }
-    const elsewhere = this.#plan.cluster.endpointCount > (this.#tried?.size ?? 0) + 1
+    const elsewhere = this.#plan.cluster.countOf(this.#plan.subset) > (this.#tried?.size ?? 0) + 1
     const sentBytes = attempt.stream === undefined ? 0 : 1 + this.#body.receivedBytes
     const decision = decideRetry(
       this.#plan.retry,
@@ -393,7 +445,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (clock.monotonicMs() + decision.delayMs >= this.#deadlineMs) return false
     this.#fresh = decision.free
     if (!decision.free && !this.#budget.tryRetry(clock.monotonicMs())) return false
-    this.#exchange.attempts.push(attempt.record(recordedAs(kind), decision.because))
+    this.#record(attempt, recordedAs(kind), decision.because)
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint)
     this.#retriesDone++
     this.#attempt = undefined
@@ -433,6 +485,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (this.#over) return
     this.#over = true
     this.#pause?.cancel()
+    this.#entered?.left(this.#caller)
     this.#faults?.release()
     this.#hedge?.attempt.cancel()
     this.#keeper.finish()
@@ -442,11 +495,4 @@ export class ProxiedRequest implements HedgedRequest {
 function recordedAs(kind: AttemptOutcome['kind']): AttemptRecord['outcome'] {
   if (kind === 'overloaded') return 'refused'
   return kind === 'unprocessed' ? 'response' : kind
-}
-
-/** The peer's proxy says that its application did not see the request. Nobody behind this proxy hears of it, nor believes an application that says so. */
-function takeUnprocessed({ headers }: ResponseHead, { peerSpiffeId }: Attempt): boolean {
-  if (!headers.has(unprocessedHeader)) return false
-  headers.delete(unprocessedHeader)
-  return peerSpiffeId !== undefined
 }

@@ -14,7 +14,7 @@ interface Gathering {
 }
 
 export class RequestBody {
-  readonly length: BodyLength
+  length: BodyLength
   receivedBytes = 0
   complete = false
   trailers: HeaderList | undefined
@@ -84,6 +84,18 @@ export class RequestBody {
     this.complete = true
     this.trailers = trailers
     if (this.#gathering !== undefined) this.#gathered(this.#gathering)
+  }
+
+  /** What has come so far, while all of it is here. */
+  get kept(): Buffer {
+    return Buffer.concat(this.#kept ?? [])
+  }
+
+  /** Another goes in its place. Only once it is complete, and before any of it goes on. */
+  replace(bytes: Uint8Array): void {
+    this.#kept = [Buffer.from(bytes)]
+    this.#keptBytes = bytes.length
+    this.length = bytes.length
   }
 
   /** Sends what has come so far, from the beginning. False: the stream asks to wait. */

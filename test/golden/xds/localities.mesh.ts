@@ -15,6 +15,18 @@ export const golden: GoldenCase = {
     .service('default', 'carts', {
       workloads: ['reviews-a', 'reviews-b'],
       servicePort: { traffic: { loadBalancing: { kind: 'random', locality: 'failover' } } },
+    })
+    .service('default', 'stock', {
+      workloads: ['reviews-a', 'reviews-b', 'reviews-nowhere'],
+      servicePort: {
+        traffic: {
+          loadBalancing: { kind: 'least-request', choiceCount: 2, locality: 'weighted' },
+          localityWeights: [
+            { region: 'eu', zone: 'b', weight: 20 },
+            { region: 'eu', weight: 80 },
+          ],
+        },
+      },
     }),
   node: node('sidecar', 'default', 'web'),
 }

@@ -7,6 +7,7 @@ export const golden: GoldenCase = {
   mesh: new MeshBuilder()
     .settings({
       accessLog: { enabled: true, samplePercent: 100 },
+      tracing: { collector: { cluster: 'otel.example:4318', path: '/v1/traces', timeoutMs: 5_000 }, randomSamplingPercent: 5 },
       paths: { normalize: true, mergeSlashes: true, escapedSlashes: 'decode' },
       forwardedHeaders: {
         gateway: { appendForwardedFor: false, forwardedHeader: true, via: 'heddle', trustedHops: 2 },

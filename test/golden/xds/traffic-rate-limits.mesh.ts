@@ -38,6 +38,7 @@ export const golden: GoldenCase = {
                 descriptor: [],
                 enforcedShare: 1_000_000,
                 shared: true,
+                announced: true,
               },
             ],
             global: [

@@ -4,7 +4,7 @@ import {
   toAdaptiveConcurrencySpec,
 } from '../../../src/policies/adaptive-concurrency/adaptive-concurrency.schema.ts'
 import { defaultOutlierDetection } from '../../../src/policies/outlier-detection/outlier-detection.schema.ts'
-import { MeshBuilder } from '../../kit/mesh-builder.ts'
+import { forward, MeshBuilder, route } from '../../kit/mesh-builder.ts'
 import { node } from './golden-case.ts'
 import type { GoldenCase } from './golden-case.ts'
 
@@ -20,9 +20,10 @@ export const golden: GoldenCase = {
           circuitBreaker: { maxConnections: 10, maxPendingRequests: Infinity, maxRequests: 100 },
           outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
           adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrencySchema.parse({ maxConcurrencyLimit: 200 })),
+          callerLimits: { maxRequests: 20 },
           hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
           retry: { attempts: 3, statusCodes: [503], grpcStatuses: [14], backoffMs: 25 },
-          timeouts: { requestMs: 10_000, backendRequestMs: 2_000 },
+          timeouts: { requestMs: 10_000, backendRequestMs: 2_000, idleMs: 0 },
           retryConstraint: { percent: 10, intervalMs: 5_000, minRetries: 1, minIntervalMs: 1_000 },
         },
       },
@@ -53,9 +54,22 @@ export const golden: GoldenCase = {
         },
       },
     })
+    .service('default', 'front', {
+      workloads: ['web'],
+      routes: [
+        route('as the destination', forward(['reviews'])),
+        route('its own', forward(['reviews'], { timeouts: { requestMs: 1_000 }, retry: { attempts: 1, statusCodes: [500], backoffMs: 5 } })),
+        route('not the same', forward(['reviews=1', 'carts=1'])),
+      ],
+    })
     .service('default', 'prices', {
       workloads: ['web'],
-      servicePort: { traffic: { loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 } } },
+      servicePort: {
+        traffic: {
+          loadBalancing: { kind: 'peak-ewma', choiceCount: 2, decayMs: 10_000 },
+          sessionPersistence: { carrier: 'header', name: 'x-place', idleTimeoutMs: 60_000 },
+        },
+      },
     })
     .service('default', 'tickets', {
       workloads: ['web'],

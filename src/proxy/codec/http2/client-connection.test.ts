@@ -292,3 +292,60 @@ describe('upgrades', () => {
     expect(connection.of(0, 1).map(({ flags }) => flags)).toEqual([1])
   })
 })
+
+describe('pings', () => {
+  test('find a peer that is gone, while a request waits', async () => {
+    const connection = new FrameConnection('server')
+    const clock = new ManualClock()
+    const events: string[] = []
+    const limit = { streams: 100, calm: 1 }
+    const client = new Http2ClientConnection(connection, {
+      clock,
+      limit,
+      keepAlive: { intervalMs: 30_000, timeoutMs: 20_000 },
+      onIdle() {},
+      onCapacity() {},
+      onClosed: () => events.push('closed'),
+    })
+    connection.push(settings(ordinary))
+    const request: OutgoingRequest = {
+      head: { method: 'GET', scheme: 'http', authority: 'app', path: '/', headers: new HeaderList() },
+      length: 0,
+      upgrade: undefined,
+    }
+    client.send(request, {
+      onInformational() {},
+      onHead() {},
+      onData() {},
+      onEnd() {},
+      onDrain() {},
+      onFailed: ({ kind }) => events.push(kind),
+    })
+    clock.advance(30_000)
+    await turn()
+    expect(connection.of(6)).toHaveLength(0)
+    clock.advance(30_000)
+    await turn()
+    const [ping] = connection.of(6)
+    expect(ping).toBeDefined()
+    connection.push(frame(6, 1, 0, ping?.payload))
+    clock.advance(60_000)
+    await turn()
+    expect(events).toEqual([])
+    clock.advance(30_000)
+    await turn()
+    expect(events).toEqual(['reset', 'closed'])
+  })
+
+  test('are remembered as too many when the peer says so', () => {
+    const connection = new FrameConnection('server')
+    const limit = { streams: 100, calm: 1 }
+    const keepAlive = { intervalMs: 1_000, timeoutMs: 500 }
+    const events = { onIdle() {}, onCapacity() {}, onClosed() {} }
+    const client = new Http2ClientConnection(connection, { clock: new ManualClock(), limit, keepAlive, ...events })
+    connection.push(settings(ordinary))
+    connection.push(frame(7, 0, 0, Buffer.concat([uint32(0), uint32(11)])))
+    expect(client.capacity).toBe(0)
+    expect(limit.calm).toBe(2)
+  })
+})

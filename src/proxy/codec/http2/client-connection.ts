@@ -14,12 +14,15 @@ import { limits } from './limits.ts'
 import { Http2Session, type SessionOptions, settingIds } from './session.ts'
 import { addWebSocketAccept } from './websocket-handshake.ts'
 
-/** How many streams at once one peer has let other connections have: what a new one may begin with before it hears (RFC 9113 section 3.4). */
-export interface StreamLimit {
+/** What one peer has said on other connections. */
+export interface PeerLimits {
+  /** So many streams at once: what a new one may begin with before it hears (RFC 9113 section 3.4). */
   streams: number
+  /** It is pinged so many times less often: it has complained. */
+  calm: number
 }
 
-export type Http2ClientOptions = SessionOptions & ClientConnectionEvents & { readonly limit?: StreamLimit }
+export type Http2ClientOptions = SessionOptions & ClientConnectionEvents & { readonly limit?: PeerLimits }
 
 export class Http2ClientConnection extends Http2Session<Http2ClientStream> implements ClientConnection {
   readonly protocol = 'HTTP/2'
@@ -221,6 +224,8 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
 
   goaway(lastStreamId: number, code: number, reason: string): void {
     const began = !this.#draining
+    const { limit, keepAlive } = this.#events
+    if (code === errorCodes.enhanceYourCalm && limit !== undefined && keepAlive !== undefined) limit.calm *= 2
     this.#draining = true
     const why = reason === '' ? `error ${code}` : `error ${code}: ${reason}`
     for (const stream of this.streams.list())

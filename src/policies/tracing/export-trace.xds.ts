@@ -1,0 +1,77 @@
+// Spans → ExportTraceServiceRequest of OTLP, the message of both OTLP/gRPC and OTLP/HTTP.
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+
+import {
+  ExportTraceServiceRequestSchema,
+  ExportTraceServiceResponseSchema,
+  type KeyValueSchema,
+  Span_SpanKind as Kind,
+  type SpanSchema,
+  Status_StatusCode as Code,
+  TraceService,
+} from '../../contracts/xds/gen/opentelemetry/trace_export_pb.ts'
+import type { AttributeValue, SpanRecord } from './tracing.spec.ts'
+
+type Attributes = Readonly<Record<string, AttributeValue | undefined>>
+
+export const exportTracePath: string = `/${TraceService.typeName}/${TraceService.method.export.name}`
+
+/** `resource`: what all of them are about. */
+export function encodeTraceExport(resource: Attributes, spans: readonly SpanRecord[]): Uint8Array {
+  return toBinary(
+    ExportTraceServiceRequestSchema,
+    create(ExportTraceServiceRequestSchema, {
+      resourceSpans: [
+        {
+          resource: { attributes: encodeAttributes(resource) },
+          scopeSpans: [{ scope: { name: 'heddle' }, spans: spans.map(encodeSpan) }],
+        },
+      ],
+    }),
+  )
+}
+
+/** How many spans the collector has refused. Throws an Error where it is no such message. */
+export function decodeRejectedSpans(bytes: Uint8Array): number {
+  return Number(fromBinary(ExportTraceServiceResponseSchema, bytes).partialSuccess?.rejectedSpans ?? 0n)
+}
+
+function encodeSpan(span: SpanRecord): MessageInitShape<typeof SpanSchema> {
+  const { parentSpanId, traceState = '', status } = span
+  return {
+    traceId: bytesOf(span.traceId),
+    spanId: bytesOf(span.spanId),
+    ...(parentSpanId === undefined ? {} : { parentSpanId: bytesOf(parentSpanId) }),
+    traceState,
+    name: span.name,
+    kind: span.kind === 'server' ? Kind.SERVER : Kind.CLIENT,
+    startTimeUnixNano: nanoseconds(span.startMs),
+    endTimeUnixNano: nanoseconds(span.endMs),
+    attributes: encodeAttributes(span.attributes),
+    status: status.error ? { code: Code.ERROR, message: status.message ?? '' } : {},
+    flags: span.sampled ? 1 : 0,
+  }
+}
+
+function encodeAttributes(attributes: Attributes): MessageInitShape<typeof KeyValueSchema>[] {
+  return Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ key, value: { value: encodeValue(value) } }],
+  )
+}
+
+function encodeValue(
+  value: AttributeValue,
+): NonNullable<NonNullable<MessageInitShape<typeof KeyValueSchema>['value']>['value']> {
+  if (typeof value === 'string') return { case: 'stringValue', value }
+  if (typeof value === 'boolean') return { case: 'boolValue', value }
+  return Number.isInteger(value) ? { case: 'intValue', value: BigInt(value) } : { case: 'doubleValue', value }
+}
+
+function bytesOf(hexadecimal: string): Buffer {
+  return Buffer.from(hexadecimal, 'hex')
+}
+
+/** Whole microseconds: a double has no more digits. */
+function nanoseconds(milliseconds: number): bigint {
+  return BigInt(Math.round(milliseconds * 1_000)) * 1_000n
+}

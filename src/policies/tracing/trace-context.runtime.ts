@@ -1,0 +1,113 @@
+// The context of a trace as it travels in headers: W3C Trace Context (traceparent, tracestate) and B3, single and in parts.
+import type { HeaderList } from '../../core/header-list.ts'
+import type { Random } from '../../core/random.ts'
+
+/** Of one hop. Ids in lower-case hexadecimal digits. */
+export interface TraceContext {
+  readonly traceId: string
+  /** Of the hop itself: the parent of what comes behind it. */
+  readonly spanId: string
+  readonly parentSpanId: string | undefined
+  readonly sampled: boolean
+  /** What the caller speaks besides, and is told on to the next. */
+  readonly b3: 'single' | 'multi' | undefined
+  readonly traceState: string | undefined
+}
+
+interface Received {
+  /** Undefined: only whether it is sampled was said. */
+  readonly traceId: string | undefined
+  readonly parentSpanId: string | undefined
+  /** Undefined: it was left to us. */
+  readonly sampled: boolean | undefined
+  readonly b3: TraceContext['b3']
+}
+
+const traceparentFormat = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+const traceIdFormat = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/
+const spanIdFormat = /^[0-9a-f]{16}$/
+const zeroTrace = '0'.repeat(32)
+const zeroSpan = '0'.repeat(16)
+
+/** The trace that the request belongs to, or a new one, which is sampled at `samplingShare` (0 to 1). */
+export function beginTrace(headers: HeaderList, samplingShare: number, random: Random): TraceContext {
+  const caller = fromTraceparent(headers) ?? fromB3(headers) ?? fromB3Parts(headers)
+  // a state belongs to the traceparent that it came with
+  const traceState = caller !== undefined && caller.b3 === undefined ? headers.get('tracestate') : undefined
+  return {
+    traceId: caller?.traceId ?? hexadecimal(random, 4),
+    spanId: newSpanId(random),
+    parentSpanId: caller?.parentSpanId,
+    sampled: caller?.sampled ?? random.next() < samplingShare,
+    b3: caller?.b3,
+    traceState,
+  }
+}
+
+export function newSpanId(random: Random): string {
+  return hexadecimal(random, 2)
+}
+
+/** Tells the next hop, whose parent is `spanId`. */
+export function markTrace(headers: HeaderList, context: TraceContext, spanId: string): void {
+  const { traceId, sampled, b3, traceState } = context
+  headers.set('traceparent', `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`)
+  if (traceState === undefined && headers.has('tracestate')) headers.delete('tracestate')
+  if (b3 === 'single') headers.set('b3', `${traceId}-${spanId}-${sampled ? '1' : '0'}`)
+  if (b3 !== 'multi') return
+  headers.set('x-b3-traceid', traceId)
+  headers.set('x-b3-spanid', spanId)
+  headers.delete('x-b3-parentspanid')
+  headers.set('x-b3-sampled', sampled ? '1' : '0')
+}
+
+/** W3C Trace Context §3.2: what is not understood is as if it were not there. */
+function fromTraceparent(headers: HeaderList): Received | undefined {
+  const text = headers.get('traceparent')
+  const parts = text === undefined ? null : traceparentFormat.exec(text)
+  if (parts === null) return undefined
+  const [, version = '', traceId = '', parentSpanId = '', flags = '', more] = parts
+  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined
+  if (traceId === zeroTrace || parentSpanId === zeroSpan) return undefined
+  return { traceId, parentSpanId, sampled: (Number.parseInt(flags, 16) & 1) === 1, b3: undefined }
+}
+
+/** "{trace}-{span}[-{sampled}[-{parent}]]", or a decision alone. */
+function fromB3(headers: HeaderList): Received | undefined {
+  const text = headers.get('b3')
+  if (text === undefined) return undefined
+  const [traceId = '', spanId = '', sampled] = text.split('-')
+  const decided = b3Decision(text)
+  if (decided !== undefined) return { traceId: undefined, parentSpanId: undefined, sampled: decided, b3: 'single' }
+  return received(traceId, spanId, b3Decision(sampled), 'single')
+}
+
+function fromB3Parts(headers: HeaderList): Received | undefined {
+  const sampled = headers.get('x-b3-flags') === '1' ? true : b3Decision(headers.get('x-b3-sampled'))
+  const traceId = headers.get('x-b3-traceid')
+  if (traceId !== undefined) return received(traceId, headers.get('x-b3-spanid') ?? '', sampled, 'multi')
+  return sampled === undefined ? undefined : { traceId: undefined, parentSpanId: undefined, sampled, b3: 'multi' }
+}
+
+function received(
+  traceId: string,
+  parentSpanId: string,
+  sampled: boolean | undefined,
+  b3: 'single' | 'multi',
+): Received | undefined {
+  if (!traceIdFormat.test(traceId) || !spanIdFormat.test(parentSpanId)) return undefined
+  const whole = traceId.padStart(32, '0')
+  if (whole === zeroTrace || parentSpanId === zeroSpan) return undefined
+  return { traceId: whole, parentSpanId, sampled, b3 }
+}
+
+function b3Decision(text: string | undefined): boolean | undefined {
+  if (text === '1' || text === 'd' || text === 'true') return true
+  return text === '0' || text === 'false' ? false : undefined
+}
+
+function hexadecimal(random: Random, words: number): string {
+  let text = ''
+  for (let i = 0; i < words; i++) text += random.int(0x1_0000_0000).toString(16).padStart(8, '0')
+  return text
+}

@@ -1,0 +1,170 @@
+// Debian's prometheus scrapes a running mesh, under Heddle's names and under Istio's, and counts what was sent.
+import assert from 'node:assert/strict'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, it } from 'node:test'
+
+import { freePorts } from '../kit/free-ports.ts'
+import { listenOn } from '../kit/greeting-server.ts'
+import { send } from '../kit/http-client.ts'
+import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+
+const missing = spawnSync('prometheus', ['--version']).status !== 0
+if (missing) console.error('\n!! SKIPPED: prometheus is not installed here (apt-get install prometheus)\n')
+const skip = missing ? 'prometheus is not installed' : false
+
+let mesh: RunningMesh
+let file = ''
+let folder = ''
+let prometheus: ChildProcess | undefined
+let api = ''
+let server: Server | undefined
+const sent = { ok: 230, missing: 17 }
+
+before(async () => {
+  if (missing) return
+  const [app, port] = (await freePorts(2)) as [number, number]
+  server = await listenOn(
+    app,
+    createServer((request, response) => {
+      response.statusCode = request.url === '/missing' ? 404 : 200
+      response.end('x'.repeat(10))
+    }),
+  )
+  file = await meshFile(`
+apiVersion: heddle.dev/v1alpha1
+kind: Workload
+metadata: { name: client }
+spec: { serviceAccount: client }
+---
+apiVersion: heddle.dev/v1alpha1
+kind: Workload
+metadata: { name: app, labels: { app: app } }
+spec: { serviceAccount: app, address: 127.0.0.1, ports: [{ name: http, port: ${app} }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: app }
+spec: { selector: { app: app }, ports: [{ name: http, port: 80, targetPort: http }] }
+---
+apiVersion: heddle.dev/v1alpha1
+kind: ExternalService
+metadata: { name: otel }
+spec: { hosts: [otel.example], ports: [{ port: 4317, protocol: grpc }], resolution: static, endpoints: [{ address: 127.0.0.1 }] }
+---
+apiVersion: heddle.dev/v1alpha1
+kind: MeshConfig
+metadata: { name: mesh }
+spec:
+  extensionProviders: [{ name: otlp, opentelemetry: { service: otel.example, port: 4317 } }]
+  tracing: { provider: { name: otlp }, randomSamplingPercentage: 100 }
+`)
+  mesh = await startMesh({ files: [file] })
+  folder = await mkdtemp(join(tmpdir(), 'heddle-prometheus-'))
+  const targets = ['client', 'app'].map((name) => new URL(mesh.workload(name).metricsUrl).host)
+  await writeFile(
+    join(folder, 'prometheus.yml'),
+    JSON.stringify({
+      global: { scrape_interval: '500ms', scrape_timeout: '500ms' },
+      scrape_configs: [
+        { job_name: 'heddle', static_configs: [{ targets }] },
+        { job_name: 'istio', metrics_path: '/stats/prometheus', static_configs: [{ targets }] },
+      ],
+    }),
+  )
+  api = `127.0.0.1:${port}`
+  prometheus = spawn(
+    'prometheus',
+    [
+      `--config.file=${join(folder, 'prometheus.yml')}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=${api}`,
+      '--enable-feature=exemplar-storage',
+      '--log.level=error',
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  await eventually(async () => assert.equal((await send({ address: api, target: '/-/ready' })).status, 200), 20_000)
+  const { address } = mesh.workload('client').services.find((one) => one.name === 'app') ?? { address: '' }
+  for (let i = 0; i < sent.ok; i++) await send({ address, target: '/' })
+  for (let i = 0; i < sent.missing; i++) await send({ address, target: '/missing' })
+})
+
+after(async () => {
+  prometheus?.kill()
+  await mesh?.stop()
+  server?.close()
+  for (const one of [folder, file === '' ? '' : dirname(file)])
+    if (one !== '') await rm(one, { recursive: true, force: true })
+})
+
+interface Answer {
+  readonly data: { readonly result: readonly { readonly value: readonly [number, string] }[] }
+}
+
+async function query(expression: string): Promise<number> {
+  const { body } = await send({ address: api, target: `/api/v1/query?query=${encodeURIComponent(expression)}` })
+  return Number((JSON.parse(body) as Answer).data.result[0]?.value[1] ?? Number.NaN)
+}
+
+function untilCounted(expression: string, expected: number): Promise<void> {
+  return eventually(async () => assert.equal(await query(expression), expected, expression), 15_000)
+}
+
+it('counts every request once for each side', { skip }, async () => {
+  for (const reporter of ['source', 'destination']) {
+    await untilCounted(`sum(heddle_requests_total{reporter="${reporter}",code="200"})`, sent.ok)
+    await untilCounted(`sum(heddle_requests_total{reporter="${reporter}",code="404"})`, sent.missing)
+    await untilCounted(`sum(heddle_request_duration_seconds_count{reporter="${reporter}"})`, sent.ok + sent.missing)
+  }
+  assert.ok((await query('histogram_quantile(0.99, sum by (le) (heddle_request_duration_seconds_bucket))')) < 10)
+})
+
+it("answers the queries of Istio's dashboards", { skip }, async () => {
+  const service = 'destination_service="app.default.svc.cluster.local"'
+  await untilCounted(`sum(istio_requests_total{reporter="source",${service},response_code!~"5.*"})`, 247)
+  await untilCounted(
+    'sum(istio_requests_total{reporter="destination",connection_security_policy="mutual_tls",source_workload="client"})',
+    247,
+  )
+  await untilCounted('sum(istio_response_bytes_sum{reporter="source"})', 2_470)
+  assert.ok(
+    (await query(
+      `histogram_quantile(0.5, sum by (le) (istio_request_duration_milliseconds_bucket{reporter="source",${service}}))`,
+    )) > 0,
+  )
+})
+
+it('has exemplars that name traces', { skip }, async () => {
+  await eventually(async () => {
+    const now = Date.now() / 1_000
+    const target = `/api/v1/query_exemplars?query=heddle_request_duration_seconds_bucket&start=${now - 600}&end=${now + 60}`
+    const { body } = await send({ address: api, target })
+    assert.match(body, /"trace_id":"[0-9a-f]{32}"/)
+  }, 15_000)
+})
+
+it('has alerts that fire when they should', { skip }, () => {
+  const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'alerts.test.yaml'], {
+    cwd: join(import.meta.dirname, '../../docs/observability'),
+    encoding: 'utf8',
+  })
+  assert.equal(status, 0, stdout + stderr)
+})
+
+async function complaints(target: string): Promise<string[]> {
+  const { body } = await send({ address: new URL(mesh.workload('client').metricsUrl).host, target })
+  const { stderr } = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' })
+  return stderr.split('\n').filter((line) => line !== '')
+}
+
+it('serves what promtool has nothing against, but for the unit that Istio has chosen', { skip }, async () => {
+  assert.deepEqual(await complaints('/metrics'), [])
+  assert.deepEqual(await complaints('/stats/prometheus'), [
+    'istio_request_duration_milliseconds use base unit "seconds" instead of "milliseconds"',
+  ])
+})

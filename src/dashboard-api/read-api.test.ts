@@ -11,6 +11,7 @@ import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
+import { MeshViews } from './mesh-views.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { readRoutes, registerReadApi } from './read-api.ts'
 
@@ -137,7 +138,7 @@ describe('the read API', () => {
       const read = reading()
       prepare(read)
       const { paths } = await read.ask<{ paths: Record<string, unknown> }>('/v1/openapi.json')
-      const routes = readRoutes(read.deps)
+      const routes = readRoutes(read.deps, new MeshViews(read.deps))
       expect(Object.keys(paths)).toHaveLength(routes.length)
       for (const { path, answer } of routes) {
         const url = path.replace(':namespace', 'default').replace(':name', 'web')
@@ -242,7 +243,8 @@ describe('the read API', () => {
   })
 
   it('is for viewers', () => {
-    for (const { path } of readRoutes(reading().deps)) expect(requiredRole('GET', path)).toBe('viewer')
+    const { deps } = reading()
+    for (const { path } of readRoutes(deps, new MeshViews(deps))) expect(requiredRole('GET', path)).toBe('viewer')
     expect(requiredRole('GET', '/v1/live')).toBe('viewer')
     expect(requiredRole('GET', '/v1/openapi.json')).toBe('viewer')
   })

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
+import { byNamespace } from '../dashboard/src/topology/by-namespace.ts'
 import { layOut } from '../dashboard/src/topology/layout.ts'
 
 describe('where the nodes of the topology stand', () => {
@@ -43,5 +44,51 @@ describe('where the nodes of the topology stand', () => {
       to: nodes[(index * 13 + Math.floor(index / 1_000)) % 1_000] as string,
     }))
     expect(layOut(nodes, links).size).toBe(1_000)
+  })
+})
+
+describe('a mesh by namespaces', () => {
+  it('adds up what is inside, keeps what goes across, and shows the worst', () => {
+    const signals = { requests: 10, failed: 0, health: 'healthy' } as const
+    const node = (namespace: string, name: string, changes: object = {}) => ({
+      ...({ id: `service/${namespace}/${name}`, kind: 'service', namespace, name, ready: 1 } as const),
+      ...{ ...signals, workloads: [`${namespace}/${name}-1`], ...changes },
+    })
+    const edge = (from: string, to: string, changes: object = {}) => ({
+      ...({
+        from: `service/${from}`,
+        to: `service/${to}`,
+        protocols: ['http'],
+        mtls: 'all',
+        codes: { '200': 10 },
+      } as const),
+      ...{ ...signals, durationMs: { p50: 1, p90: 2, p95: 3, p99: 4 }, ...changes },
+    })
+    const { nodes, edges } = byNamespace({
+      atMs: 0,
+      windowMs: 60_000,
+      revision: '1',
+      nodes: [node('a', 'web'), node('a', 'cart', { health: 'failing', failed: 5 }), node('b', 'store')],
+      edges: [
+        edge('a/web', 'a/cart'),
+        edge('a/web', 'b/store', { durationMs: { p50: 1, p90: 2, p95: 3, p99: 400 } }),
+        edge('a/cart', 'b/store', { mtls: 'none', health: 'degraded', failed: 1, codes: { '200': 9, '503': 1 } }),
+      ],
+    })
+    expect(nodes).toMatchObject([
+      { id: 'namespace/a', kind: 'namespace', name: 'a', requests: 20, failed: 5, ready: 2, health: 'failing' },
+      { id: 'namespace/b', requests: 10, health: 'healthy' },
+    ])
+    expect(edges).toHaveLength(1)
+    expect(edges[0]).toMatchObject({
+      from: 'namespace/a',
+      to: 'namespace/b',
+      requests: 20,
+      failed: 1,
+      mtls: 'some',
+      health: 'degraded',
+      codes: { '200': 19, '503': 1 },
+    })
+    expect(edges[0]?.durationMs?.p99).toBe(400)
   })
 })

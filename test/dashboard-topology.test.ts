@@ -43,7 +43,15 @@ describe('where the nodes of the topology stand', () => {
       from: nodes[(index * 7) % 1_000] as string,
       to: nodes[(index * 13 + Math.floor(index / 1_000)) % 1_000] as string,
     }))
-    expect(layOut(nodes, links).size).toBe(1_000)
+    const places = layOut(nodes, links)
+    expect(places.size).toBe(1_000)
+    // no long line, wherever everybody calls everybody
+    const [width, height] = [
+      new Set([...places.values()].map(({ x }) => x)),
+      new Set([...places.values()].map(({ y }) => y)),
+    ]
+    expect(width.size).toBeLessThan(150)
+    expect(height.size).toBeGreaterThan(5)
   })
 })
 

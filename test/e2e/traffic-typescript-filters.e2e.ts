@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, request, type IncomingMessage, type Server } from 'node:http'
 import { dirname, join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { after, before, it } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
@@ -166,10 +168,12 @@ spec: { selector: { app: application }, ports: [{ name: http, port: 80, targetPo
       routed('strict', ['strict']),
       routed('bodies', ['bodies']),
       routed('bounded', ['bounded']),
+      routed('compressed', ['compressed', 'bodies']),
       filter('versioned', '{ typescript: { file: filters/versioned.ts } }'),
       filter('loaded', '{ typescript: { file: filters/loaded.ts } }'),
       filter('lenient', '{ typescript: { file: filters/failing.ts, timeBudget: 50ms } }'),
       filter('strict', '{ typescript: { file: filters/failing.ts, timeBudget: 50ms, onError: Refuse } }'),
+      filter('compressed', '{ compression: { minContentLength: 10, contentTypes: [text/plain] } }'),
       filter('bodies', '{ typescript: { file: filters/bodies.ts, timeBudget: 1s } }'),
       filter(
         'bounded',
@@ -269,6 +273,19 @@ it('changes bodies both ways, and answers in the place of the application', asyn
   assert.deepEqual([again.status, again.body], [304, ''])
   const refused = await ask('bodies', '/forbidden')
   assert.deepEqual([refused.status, refused.body], [403, 'not here'])
+})
+
+it('sees bodies before they are compressed', async () => {
+  const { url, host } = { url: mesh.workload('caller').outboundProxy, host: 'compressed' }
+  const options = { method: 'POST', headers: { host, 'accept-encoding': 'gzip' } }
+  const [response, body] = await new Promise<[IncomingMessage, Buffer]>((resolve, reject) => {
+    const sent = request(url, options, (incoming) => {
+      buffer(incoming).then((bytes) => resolve([incoming, bytes]), reject)
+    })
+    sent.on('error', reject).end('word '.repeat(1000))
+  })
+  assert.equal(response.headers['content-encoding'], 'gzip')
+  assert.equal(gunzipSync(body).toString(), `<${'WORD '.repeat(1000)} AND MORE>`)
 })
 
 it('passes bodies that are too long unseen, or refuses them', async () => {

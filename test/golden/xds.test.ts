@@ -17,7 +17,11 @@ import {
 import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { OpenTelemetryConfigSchema } from '../../src/contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import { FileAccessLogSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
+import { BrotliSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/brotli/compressor/v3/brotli_pb.ts'
+import { GzipSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/gzip/compressor/v3/gzip_pb.ts'
+import { ZstdSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
+import { CompressorSchema } from '../../src/contracts/xds/gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.ts'
 import {
   CorsPolicySchema,
   CorsSchema,
@@ -66,6 +70,7 @@ import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/ret
 import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { StickySplitSchema } from '../../src/contracts/xds/gen/heddle/v1/sticky_split_pb.ts'
+import { TypescriptFilterSchema } from '../../src/contracts/xds/gen/heddle/v1/typescript_filter_pb.ts'
 import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
 import type { TypeUrl } from '../../src/contracts/xds/names.ts'
 import type { MeshSnapshot } from '../../src/control/snapshot/mesh-snapshot.ts'
@@ -100,6 +105,10 @@ const registry: Registry = createRegistry(
   SessionTimeoutsSchema,
   StatefulSessionPerRouteSchema,
   StatefulSessionSchema,
+  BrotliSchema,
+  CompressorSchema,
+  GzipSchema,
+  ZstdSchema,
   CorsPolicySchema,
   CorsSchema,
   DescriptorSchema,
@@ -132,6 +141,7 @@ const registry: Registry = createRegistry(
   LatencyMonitorSchema,
   RetryConstraintSchema,
   SourceInfoSchema,
+  TypescriptFilterSchema,
   TcpProxySchema,
   TlsInspectorSchema,
   UpstreamTlsContextSchema,

@@ -1,6 +1,7 @@
 // Arbitrary Filters, in the form the model gives them.
 import * as fc from 'fast-check'
 
+import type { CompressionSpec, ContentCoding } from '../../src/policies/compression/compression.spec.ts'
 import type { HeaderLineSpec, HeaderModifierSpec } from '../../src/policies/header-modifier/header-modifier.spec.ts'
 import type { TransformationSpec } from '../../src/policies/transformation/transformation.spec.ts'
 import { headerLines, token } from './arbitrary-specs.ts'
@@ -26,5 +27,26 @@ function readable({ name, value }: HeaderLineSpec): HeaderLineSpec {
 
 export const transformation: fc.Arbitrary<TransformationSpec> = fc.record(
   { request: changes, response: changes },
+  { noNullPrototype: true },
+)
+
+const codings: Record<ContentCoding, number> = { br: 11, zstd: 19, gzip: 9 }
+
+export const compression: fc.Arbitrary<CompressionSpec> = fc.record(
+  {
+    codings: fc
+      .subarray(Object.keys(codings) as ContentCoding[], { minLength: 1 })
+      .chain((chosen) =>
+        fc.tuple(
+          ...chosen.map((coding) =>
+            fc
+              .integer({ min: 1, max: codings[coding] })
+              .map((level): { coding: ContentCoding; level: number } => ({ coding, level })),
+          ),
+        ),
+      ),
+    contentTypes: fc.array(fc.constantFrom('text/html', 'application/json', 'image/svg+xml'), { minLength: 1 }),
+    minContentLengthBytes: fc.integer({ min: 0, max: 1_048_576 }),
+  },
   { noNullPrototype: true },
 )

@@ -1,6 +1,8 @@
 // Filter: what requests pass, or are answered by, where a route names it or its targetRefs say so.
 import { z } from 'zod'
 
+import { compressionSchema } from '../../policies/compression/compression.schema.ts'
+import type { Compression } from '../../policies/compression/compression.schema.ts'
 import { directResponseSchema } from '../../policies/direct-response/direct-response.schema.ts'
 import type { DirectResponse } from '../../policies/direct-response/direct-response.schema.ts'
 import { templateRewriteSchema } from '../../policies/rewrite/url-rewrite.schema.ts'
@@ -23,6 +25,7 @@ export interface FilterForms {
   readonly directResponse?: DirectResponse
   readonly urlRewrite?: TemplateRewrite
   readonly transformation?: Transformation
+  readonly compression?: Compression
 }
 
 export interface FilterSpec extends FilterForms {
@@ -35,6 +38,7 @@ const forms = {
   directResponse: directResponseSchema.exactOptional(),
   urlRewrite: templateRewriteSchema.exactOptional(),
   transformation: transformationSchema.exactOptional(),
+  compression: compressionSchema.exactOptional(),
 }
 
 /** What becomes of a request is said where its route is: a listener has none. */

@@ -1,6 +1,7 @@
 // Filter documents → what routes that name them, workloads behind Services and Gateways have requests pass, in order.
 import type { Problem } from '../../contracts/problem.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
+import { toCompressionSpec } from '../../policies/compression/compression.schema.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import { toTransformationSpec } from '../../policies/transformation/transformation.schema.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
@@ -61,6 +62,8 @@ export function meshFilter(filter: Filter, index: DocumentIndex): MeshFilter | u
   const place = { name: id, source: sourceLocation(filter) }
   if (spec.transformation !== undefined)
     return { ...place, kind: 'transformation', spec: toTransformationSpec(spec.transformation) }
+  if (spec.compression !== undefined)
+    return { ...place, kind: 'compression', spec: toCompressionSpec(spec.compression) }
   if (spec.typescript === undefined) return undefined
   const { config, timeBudget, onError, maxBodyBytes } = spec.typescript
   const { code, sha256 } = index.filterCode.get(id) ?? noCode

@@ -8,6 +8,7 @@ import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrenc
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CompressionSpec } from '../../policies/compression/compression.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
@@ -126,6 +127,7 @@ export interface MeshWorkloadPort {
 export type MeshFilter = { readonly name: string; readonly source: SourceLocation } & (
   | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
   | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
+  | { readonly kind: 'compression'; readonly spec: CompressionSpec }
 )
 
 /**

@@ -5,6 +5,7 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import { FilterConfigSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { routeFilterKey } from '../../contracts/xds/names.ts'
+import { encodeCompression } from '../../policies/compression/compression.xds.ts'
 import { encodeTransformation } from '../../policies/transformation/transformation.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import { encodeTypescriptFilter } from '../../policies/typescript-filter/typescript-filter.xds.ts'
@@ -12,10 +13,12 @@ import type { MeshFilter } from '../snapshot/mesh-snapshot.ts'
 import type { HttpSettings } from './http-settings.ts'
 
 function listenerFilters(filters: readonly MeshFilter[]): MessageInitShape<typeof HttpFilterSchema>[] {
-  return filters.map((filter) => ({
-    name: filter.name,
-    configType: { case: 'typedConfig', value: encodeFilter(filter) },
-  }))
+  return filters.flatMap((filter) =>
+    encodeFilter(filter).map((value, index) => ({
+      name: index === 0 ? filter.name : `${filter.name}/${index}`,
+      configType: { case: 'typedConfig' as const, value },
+    })),
+  )
 }
 
 export function withFilters(http: HttpSettings, filters: readonly MeshFilter[] | undefined): HttpSettings {
@@ -24,11 +27,11 @@ export function withFilters(http: HttpSettings, filters: readonly MeshFilter[] |
 
 /** Other data planes may pass them by, but for those without which no request may pass. */
 export function routeFilters(filters: readonly MeshFilter[] = []): Record<string, Any> {
+  const configs = filters.flatMap((filter) =>
+    encodeFilter(filter).map((config) => ({ isOptional: mayBeIgnored(filter), config })),
+  )
   return Object.fromEntries(
-    filters.map((filter, index) => [
-      routeFilterKey(index),
-      typedConfig(FilterConfigSchema, { isOptional: mayBeIgnored(filter), config: encodeFilter(filter) }),
-    ]),
+    configs.map((config, index) => [routeFilterKey(index), typedConfig(FilterConfigSchema, config)]),
   )
 }
 
@@ -36,6 +39,14 @@ function mayBeIgnored(filter: MeshFilter): boolean {
   return filter.kind !== 'typescript' || filter.spec.onError === 'Continue'
 }
 
-function encodeFilter(filter: MeshFilter): Any {
-  return filter.kind === 'transformation' ? encodeTransformation(filter.spec) : encodeTypescriptFilter(filter.spec)
+function encodeFilter(filter: MeshFilter): readonly Any[] {
+  switch (filter.kind) {
+    case 'transformation':
+      return [encodeTransformation(filter.spec)]
+    case 'compression':
+      return encodeCompression(filter.spec)
+    case 'typescript':
+    default:
+      return [encodeTypescriptFilter(filter.spec)]
+  }
 }

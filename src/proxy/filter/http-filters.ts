@@ -4,6 +4,7 @@ import type { FilteredRequest, FilterRefusal, FilterResult, HttpFilter } from '.
 import { authorizationFilter, createAuthorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'
 import type { RbacFilterSpec } from '../../policies/authorization/authorization.spec.ts'
+import { compileCompression, type Compressor } from '../../policies/compression/compression.runtime.ts'
 import { externalAuthorizationFilter } from '../../policies/external-authorization/external-authorization.runtime.ts'
 import { globalRateLimitFilter } from '../../policies/rate-limit/global-rate-limit.runtime.ts'
 import type { LimitBuckets } from '../../policies/rate-limit/limit-buckets.runtime.ts'
@@ -22,6 +23,7 @@ import type {
   TcpProxyConfig,
 } from '../runtime/runtime-config.ts'
 import type { AskDeps } from '../upstream/ask-grpc.ts'
+import { CompressionSlots } from '../upstream/compressed-stream.ts'
 import { createAskAuthorization } from './ask-authorization.ts'
 import { createAskRateLimit } from './ask-rate-limit.ts'
 import type { TypescriptFilters } from './typescript-filters.ts'
@@ -35,8 +37,12 @@ export interface HttpFilterDeps extends RequestAuthenticationDeps, AskDeps, Omit
 
 type BuildDeps = HttpFilterDeps & RateLimitDeps
 
+/** Responses that are compressed at once. */
+const mostCompressions = 128
+
 export class HttpFilters {
   readonly #deps: BuildDeps
+  readonly compressionSlots: CompressionSlots = new CompressionSlots(mostCompressions)
   /** As long as somebody has the configuration, be it a connection that came before the newest one. */
   readonly #managers = new WeakMap<HttpConnectionManagerConfig, BuiltFilters>()
   readonly #routes = new WeakMap<readonly DocumentFilterConfig[], BuiltFilters>()
@@ -115,12 +121,14 @@ export interface BuiltFilters {
   readonly responders: readonly HttpFilter[]
   /** Those among them. */
   readonly authorizers: readonly Authorizer[]
+  readonly compressors: readonly Compressor[]
 }
 
 /** Filters of one kind that follow each other decide together. */
 function buildFilters(configs: readonly HttpFilterConfig[], deps: BuildDeps): BuiltFilters {
   const filters: HttpFilter[] = []
   const authorizers: Authorizer[] = []
+  const compressors: Compressor[] = []
   let rules: RbacFilterSpec[] = []
   const endRules = (): void => {
     if (rules.length === 0) return
@@ -131,16 +139,25 @@ function buildFilters(configs: readonly HttpFilterConfig[], deps: BuildDeps): Bu
   }
   for (const config of configs) {
     if (config.kind === 'authorization') rules.push(config.spec)
+    else if (config.kind === 'compression') compressors.push(compileCompression(config.spec))
     else {
       endRules()
       filters.push(buildFilter(config, deps))
     }
   }
   endRules()
-  return { filters, responders: filters.filter(({ respond }) => respond !== undefined).toReversed(), authorizers }
+  return {
+    filters,
+    responders: filters.filter(({ respond }) => respond !== undefined).toReversed(),
+    authorizers,
+    compressors,
+  }
 }
 
-function buildFilter(config: Exclude<HttpFilterConfig, { kind: 'authorization' }>, deps: BuildDeps): HttpFilter {
+function buildFilter(
+  config: Exclude<HttpFilterConfig, { kind: 'authorization' | 'compression' }>,
+  deps: BuildDeps,
+): HttpFilter {
   switch (config.kind) {
     case 'request-authentication':
       return requestAuthenticationFilter(config.spec, deps)

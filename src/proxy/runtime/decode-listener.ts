@@ -46,7 +46,7 @@ import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts
 import { decodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
-import { decodeDocumentFilter } from './decode-filters.ts'
+import { decodeDocumentFilter, withJoinedCompressions } from './decode-filters.ts'
 import { decodeRouteConfiguration, sourceLocation } from './decode-route.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { decodeChainTransport } from './decode-transport.ts'
@@ -260,7 +260,7 @@ function decodeHttpFilters(manager: HttpConnectionManager): {
   }
   // a name of its own, and nobody who is asked by it: a dry run
   for (const shadow of questions.values()) filters.push({ kind: 'authorization', spec: { shadow } })
-  return { routes: forwardProxy ?? decodeRoutes(manager), filters }
+  return { routes: forwardProxy ?? decodeRoutes(manager), filters: withJoinedCompressions(filters) }
 }
 
 function refuseNamedRoutes({ routeSpecifier }: HttpConnectionManager, filter: string): void {

@@ -6,6 +6,7 @@ import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
 import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CompressionSpec } from '../../policies/compression/compression.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
 import type { ExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.spec.ts'
@@ -123,6 +124,8 @@ export type HttpFilterConfig =
 export type DocumentFilterConfig =
   | { readonly kind: 'transformation'; readonly spec: TransformationSpec }
   | { readonly kind: 'typescript'; readonly spec: TypescriptFilterSpec }
+  /** Comes last on the way back, wherever it stands. */
+  | { readonly kind: 'compression'; readonly spec: CompressionSpec }
 
 /** Bytes both ways to one of the backends. */
 export interface TcpProxyConfig {

@@ -1,9 +1,8 @@
 // A request's way back to the caller on which the response's body comes no faster than it may: for a fault of a slow destination.
-import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
-import type { BodyLength, HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
-import type { Connection } from '../io/connection.ts'
+import type { ServerStream } from '../codec/http-stream.ts'
+import { OuterStream } from './outer-stream.ts'
 
 /** Bytes go in portions, so often (as Envoy's do). */
 const portionMs = 50
@@ -16,8 +15,7 @@ export interface PacedOwner {
   pacedDrained(): void
 }
 
-export class PacedStream implements ServerStream {
-  readonly #inner: ServerStream
+export class PacedStream extends OuterStream {
   readonly #bytesPerMs: number
   readonly #clock: Clock
   readonly #owner: PacedOwner
@@ -34,60 +32,12 @@ export class PacedStream implements ServerStream {
   #finishing = false
 
   constructor(inner: ServerStream, bytesPerSecond: number, clock: Clock, owner: PacedOwner) {
-    this.#inner = inner
+    super(inner)
     this.#bytesPerMs = bytesPerSecond / 1000
     this.#clock = clock
     this.#owner = owner
     this.#creditMs = clock.monotonicMs()
     this.#credit = this.#bytesPerMs * portionMs
-  }
-
-  get request(): RequestHead {
-    return this.#inner.request
-  }
-
-  get protocol(): HttpProtocol {
-    return this.#inner.protocol
-  }
-
-  get bodyLength(): BodyLength {
-    return this.#inner.bodyLength
-  }
-
-  get expectsContinue(): boolean {
-    return this.#inner.expectsContinue
-  }
-
-  get upgrade(): string | undefined {
-    return this.#inner.upgrade
-  }
-
-  get connection(): Connection {
-    return this.#inner.connection
-  }
-
-  get handler(): ServerStreamHandler {
-    return this.#inner.handler
-  }
-
-  set handler(handler: ServerStreamHandler) {
-    this.#inner.handler = handler
-  }
-
-  pause(): void {
-    this.#inner.pause()
-  }
-
-  resume(): void {
-    this.#inner.resume()
-  }
-
-  sendInformational(head: ResponseHead): void {
-    this.#inner.sendInformational(head)
-  }
-
-  sendHead(head: ResponseHead, length: BodyLength): void {
-    this.#inner.sendHead(head, length)
   }
 
   sendData(bytes: Uint8Array): boolean {
@@ -100,17 +50,13 @@ export class PacedStream implements ServerStream {
 
   sendEnd(trailers?: HeaderList): void {
     // not held back by a caller who takes no more: the exchange may be over before it does
-    if (this.#waitingBytes === 0) this.#inner.sendEnd(trailers)
+    if (this.#waitingBytes === 0) this.inner.sendEnd(trailers)
     else this.#end = { trailers }
   }
 
   abort(error: Error): void {
     this.cancel()
-    this.#inner.abort(error)
-  }
-
-  takeOver(head: ResponseHead): ReturnType<ServerStream['takeOver']> {
-    return this.#inner.takeOver(head)
+    this.inner.abort(error)
   }
 
   callerDrained(): void {
@@ -145,7 +91,7 @@ export class PacedStream implements ServerStream {
     } else if (this.#end !== undefined) {
       const { trailers } = this.#end
       this.#end = undefined
-      this.#inner.sendEnd(trailers)
+      this.inner.sendEnd(trailers)
       if (this.#finishing) this.#owner.finish()
     }
     if (this.#full && this.#waitingBytes <= mostWaitingBytes) {
@@ -166,6 +112,6 @@ export class PacedStream implements ServerStream {
     else this.#waiting[0] = first.subarray(portion.length)
     this.#waitingBytes -= portion.length
     this.#credit -= portion.length
-    this.#callerFull = !this.#inner.sendData(portion)
+    this.#callerFull = !this.inner.sendData(portion)
   }
 }

@@ -20,6 +20,7 @@ import type { Exchange } from '../telemetry/exchange.ts'
 import { tooManyRequests } from './ask-cluster.ts'
 import { Attempt, type AttemptDeps, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { callerTimeoutMs, markTimeout } from './caller-timeout.ts'
+import { CompressedStream, type ResponseCompression } from './compressed-stream.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { Hedge, type HedgedRequest } from './hedge.ts'
 import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
@@ -49,6 +50,8 @@ export interface ForwardPlan {
   readonly modifyResponse: (response: ResponseHead) => void
   /** What it may suffer on its way. */
   readonly faults: FaultInjector | undefined
+  /** What may be done to its response's body; absent: nothing. */
+  readonly compression?: ResponseCompression | undefined
 }
 
 export interface ForwardDeps extends AttemptDeps {
@@ -68,7 +71,8 @@ export class ProxiedRequest implements HedgedRequest {
   readonly #plan: ForwardPlan
   /** Undefined: it goes unharmed. */
   readonly #faults: DrawnFaults | undefined
-  /** Between the two, where a fault slows the response down. */
+  /** Between the two, the nearer to the caller first: where a body may be compressed, and where a fault slows the response down. */
+  readonly #compressed: CompressedStream | undefined
   readonly #paced: PacedStream | undefined
   readonly #budget: RetryBudget
   readonly #grpc: boolean
@@ -98,17 +102,23 @@ export class ProxiedRequest implements HedgedRequest {
   ) {
     this.#deps = deps
     this.#faults = plan.faults?.draw(stream.request, deps.random, deps.clock)
-    const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
-    if (bytesPerSecond !== Infinity)
-      this.#paced = new PacedStream(stream, bytesPerSecond, deps.clock, {
+    if (plan.compression !== undefined)
+      this.#compressed = new CompressedStream(stream, plan.compression, {
         finish: () => keeper.finish(),
+        compressedDrained: () => this.#drained(),
+      })
+    const bytesPerSecond = this.#faults?.responseBytesPerSecond ?? Infinity
+    const outward = this.#compressed ?? stream
+    if (bytesPerSecond !== Infinity)
+      this.#paced = new PacedStream(outward, bytesPerSecond, deps.clock, {
+        finish: () => (this.#compressed ?? keeper).finish(),
         pacedDrained: () => this.#upstream?.resume(),
       })
-    this.#stream = this.#paced ?? stream
+    this.#stream = this.#paced ?? outward
     this.#exchange = exchange
     this.#body = body
     this.#plan = plan
-    this.#keeper = this.#paced ?? keeper
+    this.#keeper = this.#paced ?? this.#compressed ?? keeper
     this.#budget = plan.cluster.budget
     this.#grpc = plan.spoken === 'HTTP/2' && isGrpc(plan.request)
     const callerMs = callerTimeoutMs(plan.request, this.#grpc)
@@ -134,12 +144,18 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   callerDrained(): void {
+    if (this.#compressed === undefined) this.#drained()
+    else this.#compressed.callerDrained()
+  }
+
+  #drained(): void {
     if (this.#paced === undefined) this.#upstream?.resume()
     else this.#paced.callerDrained()
   }
 
   callerGone(): void {
     this.#paced?.cancel()
+    this.#compressed?.cancel()
     this.#attempt?.cancel()
     this.#hedge?.attempt.cancel()
     this.#finish()

@@ -18,6 +18,21 @@ const identity: MeshFilter = {
   },
 }
 
+const smaller: MeshFilter = {
+  name: 'Filter/default/smaller',
+  source: { document: 'Filter/default/smaller', file: 'mesh.yaml', line: 9, column: 1 },
+  kind: 'compression',
+  spec: {
+    codings: [
+      { coding: 'zstd', level: 3 },
+      { coding: 'br', level: 4 },
+      { coding: 'gzip', level: 6 },
+    ],
+    contentTypes: ['application/json'],
+    minContentLengthBytes: 1_024,
+  },
+}
+
 /** Longer than Envoy takes unless it is told to. */
 const body = 'x'.repeat(5_000)
 
@@ -25,11 +40,11 @@ const orders = { pattern: '^/v1/([^/]+)/orders/(.*)$', substitution: String.raw`
 
 export const golden: GoldenCase = {
   mesh: new MeshBuilder()
-    .workload('default', 'web', { ports: [{ name: 'http', port: 9080, protocol: 'http', filters: [identity] }] })
+    .workload('default', 'web', { ports: [{ name: 'http', port: 9080, protocol: 'http', filters: [identity, smaller] }] })
     .service('default', 'web', {
       workloads: ['web'],
       routes: [
-        route('transformed', forward(['web']), { filters: [identity, identity] }),
+        route('transformed', forward(['web']), { filters: [identity, smaller, identity] }),
         route(
           'answered',
           { kind: 'respond', response: { status: 503, headers: [{ name: 'content-type', value: 'text/html' }], body } },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
-import { createServer, request, type IncomingMessage, type Server } from 'node:http'
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http'
 import { dirname, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { after, before, it } from 'node:test'
@@ -279,7 +279,7 @@ it('sees bodies before they are compressed', async () => {
   const { url, host } = { url: mesh.workload('caller').outboundProxy, host: 'compressed' }
   const options = { method: 'POST', headers: { host, 'accept-encoding': 'gzip' } }
   const [response, body] = await new Promise<[IncomingMessage, Buffer]>((resolve, reject) => {
-    const sent = request(url, options, (incoming) => {
+    const sent = httpRequest(url, options, (incoming) => {
       buffer(incoming).then((bytes) => resolve([incoming, bytes]), reject)
     })
     sent.on('error', reject).end('word '.repeat(1000))

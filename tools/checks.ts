@@ -7,6 +7,7 @@ export const checks: readonly Stage[] = [
   { name: 'format', command: [`${bin}/oxfmt`, '--check'], counts: false },
   { name: 'lint', command: [`${bin}/oxlint`], counts: false },
   { name: 'types', command: [`${bin}/tsc`, '-b'], counts: false },
+  { name: 'types of the page', command: [`${bin}/tsc`, '-p', 'dashboard'], counts: false },
   // floors, lint and format are shown to fail on planted violations
   { name: 'floors and gates', command: nodeTest(['test/gates/gates.ts']), counts: true },
   { name: 'unit and golden', command: [`${bin}/vitest`, 'run'], counts: true },

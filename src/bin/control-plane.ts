@@ -73,7 +73,8 @@ import { WatchableValue } from '../core/watchable.ts'
 import type { ReadApiDeps } from '../dashboard-api/read-api-deps.ts'
 import { registerReadApi } from '../dashboard-api/read-api.ts'
 import { durationMs } from '../policies/scalars.schema.ts'
-import { listenGrpc } from './listen-grpc.ts'
+import { type Dashboard, startDashboard } from './dashboard.ts'
+import { listenGrpc, peerAddress } from './listen-grpc.ts'
 import { ObservedMesh } from './observed-mesh.ts'
 
 const recordDelayMs = 50
@@ -181,7 +182,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   })
   const prepare = async (snapshot: MeshSnapshot): Promise<void> => {
     const needed = neededAddresses(snapshot)
-    needed.set(self, ['api', 'xds', 'xds-tls'])
+    needed.set(self, ['api', 'xds', 'xds-tls', ...(options.dashboard === undefined ? [] : (['dashboard'] as const))])
     await addresses.reserve(needed, claimedPorts(snapshot))
   }
   await prepare(snapshotNow())
@@ -240,7 +241,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(() => nodeSecrets.stop())
   const xds = createXdsServer({ view: nodeSecrets.view, clock, logger, debounceMs: 1 })
   lifecycle.onStop(() => xds.stop())
-  const addressOf = (purpose: 'api' | 'xds' | 'xds-tls'): { host: string; port: number } =>
+  const addressOf = (purpose: 'api' | 'xds' | 'xds-tls' | 'dashboard'): { host: string; port: number } =>
     addresses.address(self, purpose)
   const plaintext = new Server(xdsServerChannelOptions)
   const plaintextXds = xds.service(identifyByNodeId)
@@ -374,15 +375,18 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
 
   // 5. People and the supervisor.
   const token = readOrCreateAdminToken(options.stateDir)
+  const apiAddress = addressOf('api')
   const documents = createDocumentsPort({
     configuration,
     files,
     applied,
     progressOf: (id) => chaos.statusOf(id),
   })
+  let dashboard: Dashboard | undefined
   const allProblems = (): readonly Problem[] => [
     ...configuration.problems.value,
     ...authorityProblems(authority.certificates(), clock.nowMs()),
+    ...(dashboard?.problems ?? []),
   ]
   const readApi: ReadApiDeps = {
     clock,
@@ -397,13 +401,19 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     documents: () => documents.list({}),
     revisions: () => revisions.list(),
   }
-  const apiAddress = addressOf('api')
+  const apiTokens = await createApiTokens({ store, clock, adminToken: token })
+  if (options.dashboard !== undefined) {
+    const { host, port } = options.dashboard.port === undefined ? addressOf('dashboard') : apiAddress
+    const address = { host, port: options.dashboard.port ?? port }
+    dashboard = await startDashboard(options.stateDir, address, { readApi, tokens: apiTokens, audit, logger })
+    lifecycle.onStop(() => dashboard?.stop())
+  }
   const apiUrl = `http://${hostPort(apiAddress.host, apiAddress.port)}`
   const api = await startControlApi(
     {
       clock,
       logger,
-      tokens: await createApiTokens({ store, clock, adminToken: token }),
+      tokens: apiTokens,
       audit,
       revision: () => snapshotNow().revision,
       desired,
@@ -411,6 +421,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
         buildMeshState(snapshotNow(), addresses, {
           adminUrl: apiUrl,
           adminToken: token,
+          ...(dashboard?.url !== undefined && { dashboardUrl: dashboard.url }),
           xdsAddress,
           xdsTlsAddress,
           isReady: (workload) => workloadStatuses.isReady(workload),
@@ -482,8 +493,3 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
 
 /** Owner of the control plane's own ports in the allocation. */
 const self = 'control-plane'
-
-/** grpc-js says "127.0.0.1:40123". */
-function peerAddress(peer: string): string {
-  return peer.replace(/:\d+$/, '')
-}

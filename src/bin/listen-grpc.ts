@@ -1,10 +1,15 @@
-// Has a gRPC server listen for as long as its process lives.
+// Opens a gRPC server's port, to be closed with the rest. Part of the control plane's composition root.
 import type { Server, ServerCredentials } from '@grpc/grpc-js'
 
 import { hostPort } from '../contracts/xds/names.ts'
 import type { Lifecycle } from '../core/lifecycle.ts'
 
-/** Resolves with the address. Rejects when it cannot be had. */
+/** grpc-js says "127.0.0.1:40123". */
+export function peerAddress(peer: string): string {
+  return peer.replace(/:\d+$/, '')
+}
+
+/** Resolves with "127.0.0.1:15012". */
 export function listenGrpc(
   server: Server,
   address: { readonly host: string; readonly port: number },

@@ -82,6 +82,7 @@ const declareRunning: Declare = (program, context, run) => {
     .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
     .addOption(stateDirOption())
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
+    .option('--dashboard', 'serve the dashboard', false)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
     .option(
       '--ca-cert <file>',

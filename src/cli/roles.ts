@@ -6,13 +6,18 @@ export interface ControlPlaneOptions {
   /** Files and folders with documents, absolute. */
   readonly files: readonly string[]
   readonly portBase: number
-  /** The dashboard's port; absent: none is served. */
-  readonly dashboardPort?: number
+  /** Absent: none is served. */
+  readonly dashboard?: DashboardOptions
   /** The user's own certificate authority, absolute; absent: the embedded one. */
   readonly certificateAuthority?: CertificateAuthorityFiles
   /** Stop when the channel to the process that started this one closes. */
   readonly parentWatch: boolean
   readonly verbose: boolean
+}
+
+export interface DashboardOptions {
+  /** Absent: one from the port base on. */
+  readonly port?: number
 }
 
 export interface ProxyOptions {

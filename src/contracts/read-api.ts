@@ -51,7 +51,7 @@ export interface TopologyEdge extends Signals {
 
 export interface Topology {
   readonly atMs: number
-  /** The signals are of so long before `atMs`. */
+  /** The signals are of so long before `atMs`: as asked, or since the control plane started. */
   readonly windowMs: number
   readonly revision: string
   readonly nodes: readonly TopologyNode[]
@@ -77,6 +77,7 @@ export interface WorkloadView extends Signals {
 }
 
 export interface WorkloadList {
+  readonly windowMs: number
   readonly workloads: readonly WorkloadView[]
 }
 

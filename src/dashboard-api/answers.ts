@@ -97,7 +97,10 @@ const workload: z.ZodType<WorkloadView> = z.strictObject({
   ...signals,
 })
 
-export const workloadsAnswer: z.ZodType<WorkloadList> = z.strictObject({ workloads: z.array(workload) })
+export const workloadsAnswer: z.ZodType<WorkloadList> = z.strictObject({
+  windowMs: z.number(),
+  workloads: z.array(workload),
+})
 
 export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
   id: z.string(),

@@ -6,6 +6,7 @@ import type {
   ServiceView,
   Topology,
   TopologyEdge,
+  WorkloadList,
   WorkloadView,
 } from '../contracts/read-api.ts'
 import { nodeId } from '../contracts/xds/names.ts'
@@ -23,19 +24,22 @@ export class MeshViews {
     this.#deps = deps
   }
 
-  topology(windowMs: number): Topology {
+  topology(askedMs: number): Topology {
+    const windowMs = this.#known(askedMs)
     const { snapshot, traffic, statuses, clock } = this.#deps
     const isReady = (workload: string): boolean => statuses.isReady(workload)
     const isSupervised = statuses.list().length > 0
     return buildTopology({ snapshot: snapshot(), traffic, isReady, isSupervised }, clock.nowMs(), windowMs)
   }
 
-  workloads(windowMs: number): WorkloadView[] {
-    return this.#workloads([...this.#deps.snapshot().workloads.values()], windowMs)
+  workloads(askedMs: number): WorkloadList {
+    const windowMs = this.#known(askedMs)
+    return { windowMs, workloads: this.#workloads([...this.#deps.snapshot().workloads.values()], windowMs) }
   }
 
   /** Undefined: there is none. */
-  service(namespace: string, name: string, windowMs: number): ServiceView | undefined {
+  service(namespace: string, name: string, askedMs: number): ServiceView | undefined {
+    const windowMs = this.#known(askedMs)
     const snapshot = this.#deps.snapshot()
     const service = [...snapshot.services.values()].find((one) => one.namespace === namespace && one.name === name)
     if (service === undefined) return undefined
@@ -70,9 +74,9 @@ export class MeshViews {
     return this.#deps.documents().map(placeOfDocument)
   }
 
-  security(windowMs: number): SecurityView {
+  security(askedMs: number): SecurityView {
     const { proxyCertificates, authorityCertificates, snapshot } = this.#deps
-    const { edges } = this.topology(windowMs)
+    const { edges, windowMs } = this.topology(askedMs)
     const authority = authorityCertificates().map(({ role, notAfterMs }) => ({ holder: role, notAfterMs }))
     const { workloads, gateways } = snapshot()
     const of = (kind: NodeKind, holders: Iterable<string>): SecurityView['certificates'] =>
@@ -91,6 +95,12 @@ export class MeshViews {
         (a, b) => a.notAfterMs - b.notAfterMs,
       ),
     }
+  }
+
+  /** Rates would be too low in a time of which only a part is known. */
+  #known(askedMs: number): number {
+    const { clock, traffic } = this.#deps
+    return Math.max(1_000, Math.min(askedMs, clock.nowMs() - traffic.sinceMs))
   }
 
   /** `service`: only what callers asked of it counts. */

@@ -64,9 +64,7 @@ export function readRoutes(deps: ReadApiDeps): readonly ReadRoute[] {
       serviceAnswer,
       (query, { namespace = '', name = '' }) => views.service(namespace, name, query.windowMs),
     ),
-    route('/v1/workloads', 'All workloads.', ofWindow, workloadsAnswer, (query) => ({
-      workloads: views.workloads(query.windowMs),
-    })),
+    route('/v1/workloads', 'All workloads.', ofWindow, workloadsAnswer, (query) => views.workloads(query.windowMs)),
     route(
       '/v1/series',
       'Signals over time: of all traffic, a Service or a workload.',

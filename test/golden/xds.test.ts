@@ -60,6 +60,7 @@ import {
   UpstreamTlsContextSchema,
 } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../src/contracts/xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { CallerLimitsSchema } from '../../src/contracts/xds/gen/heddle/v1/caller_limits_pb.ts'
 import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
@@ -118,9 +119,10 @@ const registry: Registry = createRegistry(
   ForwardProxySchema,
   ForwardedHeaderSchema,
   HTTPFaultSchema,
-  HeaderMutationSchema,
   HeaderToMetadataSchema,
   SubsetSchema,
+  HeaderMutationSchema,
+  CallerLimitsSchema,
   HttpConnectionManagerSchema,
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,

@@ -26,6 +26,8 @@ export interface MeshOptions {
   /** Files or folders given to `up -f`. */
   readonly files: readonly string[]
   readonly args?: readonly string[]
+  /** Absent: without. */
+  readonly dashboard?: boolean
   readonly readyWithinMs?: number
   /** Besides this process's own. */
   readonly env?: Readonly<Record<string, string>>
@@ -38,7 +40,7 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
     ...options.files.flatMap((file) => ['-f', file]),
     '--state-dir',
     stateDir,
-    '--no-dashboard',
+    ...(options.dashboard === true ? [] : ['--no-dashboard']),
     ...(options.args ?? []),
   ]
   const child = spawn(heddle, args, {

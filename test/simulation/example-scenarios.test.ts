@@ -88,4 +88,15 @@ describe('the example scenarios', () => {
     },
     timeout,
   )
+
+  it(
+    'overload: adaptive concurrency serves as many, five times as fast',
+    async () => {
+      const [defaults, guarded] = [await play('overload'), await play('overload', 'guarded.yaml')]
+      expectMet(guarded)
+      expect(guarded.succeeded).toBeGreaterThan(defaults.succeeded)
+      expect(guarded.latencyMs?.p99).toBeLessThan((defaults.latencyMs?.p99 ?? 0) / 5)
+    },
+    timeout,
+  )
 })

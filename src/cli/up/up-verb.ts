@@ -72,8 +72,7 @@ export async function up(context: CliContext, options: UpOptions): Promise<ExitC
 
 function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOptions): SupervisorOptions {
   const files = options.file.flatMap((file) => ['--file', resolve(host.workingDirectory, file)])
-  const dashboard =
-    options.dashboard && options.dashboardPort !== undefined ? ['--dashboard-port', String(options.dashboardPort)] : []
+  const dashboardPort = options.dashboardPort === undefined ? [] : ['--dashboard-port', String(options.dashboardPort)]
   return {
     stateDir,
     controlPlaneCommand: [
@@ -83,7 +82,7 @@ function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOp
       stateDir,
       '--port-base',
       String(options.portBase),
-      ...dashboard,
+      ...(options.dashboard ? ['--dashboard', ...dashboardPort] : []),
       ...certificateAuthorityArguments(options, host.workingDirectory),
       ...files,
     ],

@@ -10,6 +10,7 @@ export interface ControlPlaneVerbOptions extends CertificateAuthorityOptions {
   readonly file: readonly string[]
   readonly stateDir: string
   readonly portBase: number
+  readonly dashboard: boolean
   readonly dashboardPort?: number
   readonly parentWatch: boolean
   readonly verbose: boolean
@@ -21,7 +22,9 @@ export async function controlPlane({ host, roles }: CliContext, options: Control
     stateDir: resolve(host.workingDirectory, options.stateDir),
     files: options.file.map((file) => resolve(host.workingDirectory, file)),
     portBase: options.portBase,
-    ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
+    ...(options.dashboard && {
+      dashboard: options.dashboardPort === undefined ? {} : { port: options.dashboardPort },
+    }),
     ...(certificateAuthority && { certificateAuthority }),
     parentWatch: options.parentWatch,
     verbose: options.verbose,

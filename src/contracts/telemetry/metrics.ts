@@ -70,13 +70,13 @@ export type ProxyMetric =
   | 'authorization'
   | 'egressRefused'
   | 'rateLimit'
+  | 'spans'
+  | 'metricReports'
   | 'filterDuration'
   | 'filterFailures'
   | 'filterBypassed'
   | 'filterEvents'
   | 'filterObservations'
-  | 'spans'
-  | 'metricReports'
 
 export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   requests: {
@@ -148,7 +148,7 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   overflows: {
     name: 'heddle_upstream_overflows_total',
     kind: 'counter',
-    help: 'Requests and connections that were refused because a limit of a circuit breaker or of adaptive concurrency was reached.',
+    help: 'Requests and connections that were refused because a limit of a circuit breaker, of one caller or of adaptive concurrency was reached.',
     labels: ['cluster', 'limit'],
   },
   concurrencyLimit: {

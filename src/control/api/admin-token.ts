@@ -1,4 +1,4 @@
-// The bearer token of the control-plane API and the sidecars' admin APIs: made once for a state directory, 0600.
+// Bearer tokens that are made once for a state directory, 0600: of the control-plane API and the sidecars' admin APIs, and of the dashboard.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -8,7 +8,15 @@ import { randomToken } from '../../core/random.ts'
 
 /** Throws what the file system says when the folder cannot be written. */
 export function readOrCreateAdminToken(stateDir: string): string {
-  const file = join(stateDir, 'admin-token')
+  return readOrCreateToken(join(stateDir, 'admin-token'))
+}
+
+/** It only reads, by the dashboard's port. */
+export function readOrCreateDashboardToken(stateDir: string): string {
+  return readOrCreateToken(join(stateDir, 'dashboard-token'))
+}
+
+function readOrCreateToken(file: string): string {
   try {
     const token = readFileSync(file, 'utf8').trim()
     if (token !== '') return token

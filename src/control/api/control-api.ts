@@ -1,9 +1,9 @@
 // The control plane's HTTP API on loopback: how the CLI, the supervisor and the dashboard ask and tell. fastify.
-import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { fastify, type FastifyInstance } from 'fastify'
 
-import type { ApiError, RoutesView } from '../../contracts/control-api.ts'
-import { errorMessage } from '../../core/errors.ts'
+import type { RoutesView } from '../../contracts/control-api.ts'
 import { prometheusContentType } from '../../core/metrics/prometheus.ts'
+import { answerFailures } from './answer-failures.ts'
 import { ApiFailure } from './api-failure.ts'
 import { guardApi, yamlTypes } from './api-guard.ts'
 import { registerAuthorityRoutes } from './authority-routes.ts'
@@ -33,10 +33,7 @@ export async function startControlApi(deps: ControlApiDeps, host: string, port: 
 export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: jsonBodyBytes, forceCloseConnections: true })
   guardApi(app, deps)
-  app.setErrorHandler((error: FastifyError | ApiFailure, request, reply) => answerError(deps, error, request, reply))
-  app.setNotFoundHandler((request) => {
-    throw new ApiFailure(404, { code: 'not-found', message: `nothing at ${request.method} ${request.url}` })
-  })
+  answerFailures(app, deps.logger)
   app.addContentTypeParser([...yamlTypes], { parseAs: 'string', bodyLimit: yamlBodyBytes }, (_, body, done) =>
     done(null, body),
   )
@@ -44,7 +41,9 @@ export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
   app.get('/metrics', (_, reply) => reply.type(prometheusContentType).send(deps.renderMetrics()))
   app.get('/v1/mesh', ({ caller }) => {
     const mesh = deps.mesh()
-    return caller?.role === 'admin' ? mesh : { ...mesh, adminToken: '' }
+    if (caller?.role === 'admin') return mesh
+    const [dashboardUrl] = mesh.dashboardUrl?.split('#') ?? []
+    return { ...mesh, adminToken: '', ...(dashboardUrl !== undefined && { dashboardUrl }) }
   })
   app.get('/v1/problems', () => ({ problems: [...deps.problems(), ...deps.workloadStatuses.problems()] }))
   app.get('/v1/proxies', () => ({ revision: deps.desired.value.revision, proxies: deps.proxies() }))
@@ -63,21 +62,4 @@ export function buildControlApi(deps: ControlApiDeps): FastifyInstance {
   registerJoinTokenRoutes(app, deps.joinTokens)
   deps.registerReadApi(app)
   return app
-}
-
-async function answerError(
-  deps: ControlApiDeps,
-  error: FastifyError | ApiFailure,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<ApiError> {
-  if (error instanceof ApiFailure) {
-    reply.code(error.status)
-    return error.body
-  }
-  const status = error.statusCode ?? 500
-  reply.code(status)
-  if (status < 500) return { code: 'bad-request', message: error.message }
-  deps.logger.error('API request failed', { method: request.method, url: request.url, error: errorMessage(error) })
-  return { code: 'internal', message: errorMessage(error), hint: "see the control plane's log" }
 }

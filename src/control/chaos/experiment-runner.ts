@@ -1,5 +1,5 @@
-import { serviceHost } from '../../contracts/xds/names.ts'
 // Runs the ChaosExperiments of the configuration: looks at what callers see each second, and says which faults are at work.
+import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'

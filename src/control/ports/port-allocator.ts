@@ -11,7 +11,7 @@ const host = '127.0.0.1'
 const lastPort = 65535
 const probesAtOnce = 64
 
-export type PortPurpose = ListenerPurpose | 'api' | 'xds' | 'xds-tls'
+export type PortPurpose = ListenerPurpose | 'api' | 'xds' | 'xds-tls' | 'dashboard'
 
 export interface PortAllocatorOptions {
   /** Small JSON file; made when missing. Written for another port base, it counts for nothing. */

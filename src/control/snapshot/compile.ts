@@ -69,9 +69,9 @@ export function compileMesh(
       gatewayStatuses.get(document.id) ??
       policyStatuses.get(document.id) ??
       treated.statuses.get(document.id) ??
-      targeted.statuses.get(document.id) ??
       chaos.statuses.get(document.id) ??
       constrained.statuses.get(document.id) ??
+      targeted.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)

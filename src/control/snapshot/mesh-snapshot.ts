@@ -7,7 +7,7 @@ import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
-import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CallerLimitsSpec, CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CompressionSpec } from '../../policies/compression/compression.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
@@ -194,6 +194,8 @@ export interface MeshTraffic {
   readonly stickySplit?: readonly HashPolicySpec[]
   /** In the sidecars of the workloads behind it. */
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
+  /** In the same. */
+  readonly callerLimits?: CallerLimitsSpec
   readonly faults?: MeshFaults
   /** At the proxies of its workloads. */
   readonly rateLimits?: MeshRateLimits

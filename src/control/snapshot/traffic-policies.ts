@@ -23,7 +23,7 @@ import type { ProblemList } from './route-attachment.ts'
 import { compareAge, ServiceTargets, targetStatus } from './service-targets.ts'
 import type { PortDraft, ServiceDraft } from './services.ts'
 import type { DocumentStatus } from './status.ts'
-import { explainSubsets, explainWeights } from './traffic-problems.ts'
+import { explainSidecars, explainSubsets, explainWeights } from './traffic-problems.ts'
 
 /** The same services, with what the policies say. */
 export function withTrafficPolicies(
@@ -42,14 +42,7 @@ export function withTrafficPolicies(
       const { accepted, ports } = targets.attach(policy, position)
       for (const port of ports) byPort.set(port, traffic)
       reached.push(...ports)
-      if (
-        policy.spec.adaptiveConcurrency !== undefined &&
-        policy.spec.targetRefs[position]?.kind === 'ExternalService'
-      ) {
-        const message = 'adaptiveConcurrency does nothing for an ExternalService: there is no sidecar in front of it'
-        const path = ['spec', 'adaptiveConcurrency']
-        problems.add(documentProblem(policy, 'HDL010', 'warning', path, message))
-      }
+      if (policy.spec.targetRefs[position]?.kind === 'ExternalService') explainSidecars(policy, problems)
       return targetStatus(policy, position, [accepted])
     })
     statuses.set(policy.id, { ancestors })
@@ -89,6 +82,7 @@ function compileTraffic(spec: TrafficPolicySpec, rateLimits: MeshRateLimits | un
     ...(loadBalancing?.locality.weights === undefined ? {} : { localityWeights: loadBalancing.locality.weights }),
     ...(loadBalancing?.subsets === undefined ? {} : { subsetKeys: toSubsetKeys(loadBalancing.subsets) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: toCircuitBreakerSpec(circuitBreaker) }),
+    ...(circuitBreaker?.perCaller === undefined ? {} : { callerLimits: circuitBreaker.perCaller }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: toOutlierDetectionSpec(outlierDetection) }),
     ...(healthCheck === undefined ? {} : { healthCheck: toHealthCheckSpec(healthCheck) }),
     ...(retryConstraint === undefined ? {} : { retryConstraint: toRetryConstraintSpec(retryConstraint) }),

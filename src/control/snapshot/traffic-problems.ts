@@ -6,6 +6,17 @@ import type { DocumentIndex } from './document-index.ts'
 import type { ProblemList } from './route-attachment.ts'
 import type { PortDraft } from './services.ts'
 
+/** What the sidecars of its workloads would do, of one that has none. */
+export function explainSidecars(policy: ModelDocument<'TrafficPolicy'>, problems: ProblemList): void {
+  const { adaptiveConcurrency, circuitBreaker } = policy.spec
+  const explain = (...path: string[]): void => {
+    const message = `${path.join('.')} does nothing for an ExternalService: there is no sidecar in front of it`
+    problems.add(documentProblem(policy, 'HDL010', 'warning', ['spec', ...path], message))
+  }
+  if (adaptiveConcurrency !== undefined) explain('adaptiveConcurrency')
+  if (circuitBreaker?.perCaller !== undefined) explain('circuitBreaker', 'perCaller')
+}
+
 /** `ports`: those that the policy applies to. */
 export function explainSubsets(
   policy: ModelDocument<'TrafficPolicy'>,

@@ -97,6 +97,8 @@ interface Known {
 }
 
 export class ObservedTraffic {
+  /** Nothing is known of what was before. */
+  readonly sinceMs: number
   readonly #clock: Clock
   readonly #maxSeries: number
   /** By the number that the rings know it by. */
@@ -111,7 +113,8 @@ export class ObservedTraffic {
   constructor({ clock, maxSeries = 10_000 }: ObservedTrafficOptions) {
     this.#clock = clock
     this.#maxSeries = maxSeries
-    this.#foldedMs = floorTo(clock.nowMs(), coarseMs)
+    this.sinceMs = clock.nowMs()
+    this.#foldedMs = floorTo(this.sinceMs, coarseMs)
     this.#number(overflow)
   }
 

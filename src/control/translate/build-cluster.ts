@@ -11,6 +11,7 @@ import { metadataKey } from '../../contracts/xds/names.ts'
 import { encodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.xds.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
 import { encodeBackendTls } from '../../policies/backend-tls/backend-tls.xds.ts'
+import { encodeCallerLimits } from '../../policies/circuit-breaker/caller-limits.xds.ts'
 import { defaultCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.schema.ts'
 import { encodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
 import { encodeHealthChecks, notAsked } from '../../policies/health-checks/health-checks.xds.ts'
@@ -100,10 +101,11 @@ export function inboundCluster(
   name: string,
   application: SocketAddress,
   protocol: PortProtocol,
-  { adaptiveConcurrency, idleMs }: WorkloadTraffic = {},
+  { adaptiveConcurrency, callerLimits, idleMs }: WorkloadTraffic = {},
 ): ClusterInit {
   const typedFilterMetadata = {
     ...(adaptiveConcurrency === undefined ? {} : encodeAdaptiveConcurrency(adaptiveConcurrency)),
+    ...(callerLimits === undefined ? {} : encodeCallerLimits(callerLimits)),
     ...(idleMs === undefined ? {} : encodeRouteDefaults({ timeouts: { idleMs } })),
   }
   return {

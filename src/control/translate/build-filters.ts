@@ -40,13 +40,6 @@ function mayBeIgnored(filter: MeshFilter): boolean {
 }
 
 function encodeFilter(filter: MeshFilter): readonly Any[] {
-  switch (filter.kind) {
-    case 'transformation':
-      return [encodeTransformation(filter.spec)]
-    case 'compression':
-      return encodeCompression(filter.spec)
-    case 'typescript':
-    default:
-      return [encodeTypescriptFilter(filter.spec)]
-  }
+  if (filter.kind === 'transformation') return [encodeTransformation(filter.spec)]
+  return filter.kind === 'compression' ? encodeCompression(filter.spec) : [encodeTypescriptFilter(filter.spec)]
 }

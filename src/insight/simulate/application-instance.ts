@@ -1,15 +1,10 @@
 // One instance of an application: it works on a few requests at once, lets others wait, and may be in trouble.
+import type { ResponseHead } from '../../contracts/http-message.ts'
 import type { Clock } from '../../core/clock.ts'
+import { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import type { Draw } from './service-time.ts'
-import type { SimulatedConnection } from './simulated-connection.ts'
-
-/** A request that an instance has. */
-export interface Job {
-  /** At once: to be answered, but not within the call that brought it. */
-  refused(status: number): void
-  done(status: number): void
-}
+import type { Job, SimulatedConnection, SimulatedServer } from './simulated-connection.ts'
 
 export interface InstanceDeps {
   readonly clock: Clock
@@ -24,14 +19,27 @@ export interface InstanceModel {
   readonly queue: number
 }
 
+/** Where its own proxy has something to do with what comes. */
+export interface InboundProxy {
+  serve(job: Job): void
+  /** Its process has died. */
+  kill(): void
+}
+
 const overloaded = 503
 
-export class ApplicationInstance {
+function answer(status: number): ResponseHead {
+  return { status, headers: new HeaderList() }
+}
+
+export class ApplicationInstance implements SimulatedServer {
   /** "host:port" of its sidecar. */
   readonly address: string
   readonly model: InstanceModel
   /** Nobody listens. */
   down = false
+  /** Its processes are not there. */
+  dead = false
   hung = false
   /** What is sent to it or by it is lost. */
   unreachable = false
@@ -41,6 +49,8 @@ export class ApplicationInstance {
   /** Requests that came, of those that are counted. */
   received = 0
   readonly connections: Set<SimulatedConnection> = new Set()
+  /** Undefined: it does nothing but pass everything on. */
+  sidecar: InboundProxy | undefined
   readonly #deps: InstanceDeps
   #busy = 0
   #waiting: Job[] = []
@@ -54,22 +64,35 @@ export class ApplicationInstance {
     this.model = model
   }
 
+  get zone(): string | undefined {
+    return this.model.zone
+  }
+
+  /** A request has arrived at its sidecar. */
+  take(job: Job): void {
+    this.received++
+    if (this.sidecar === undefined) this.receive(job)
+    else this.sidecar.serve(job)
+  }
+
   /** An application does not notice that a caller has gone: what has come is worked on. */
   receive(job: Job): void {
     if (this.hung) return
-    if (this.failPercent > 0 && this.#deps.random.next() * 100 < this.failPercent) job.refused(this.failStatus)
+    if (this.failPercent > 0 && this.#deps.random.next() * 100 < this.failPercent) job.refused(answer(this.failStatus))
     else if (this.#busy < this.model.concurrency) this.#work(job)
     else if (this.#waiting.length - this.#firstWaiting < this.model.queue) this.#waiting.push(job)
-    else job.refused(overloaded)
+    else job.refused(answer(overloaded))
   }
 
   /** The process dies. */
   kill(): void {
     this.down = true
+    this.dead = true
     this.#waiting = []
     this.#firstWaiting = 0
     this.#busy = 0
     this.#generation++
+    this.sidecar?.kill()
     for (const connection of this.connections) connection.reset('the upstream closed the connection')
   }
 
@@ -81,6 +104,7 @@ export class ApplicationInstance {
 
   restart(): void {
     this.down = false
+    this.dead = false
   }
 
   #work(job: Job): void {
@@ -90,7 +114,7 @@ export class ApplicationInstance {
     clock.setTimer(this.model.serviceMs(random) * this.slowness, () => {
       if (generation !== this.#generation) return
       this.#busy--
-      if (!this.hung) job.done(200)
+      if (!this.hung) job.done(answer(200))
       this.#next()
     })
   }

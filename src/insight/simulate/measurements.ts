@@ -17,6 +17,9 @@ export interface Interval {
 /** Parts that a run is shown in. */
 export const intervals = 60
 
+/** It may come again later, but was not served. */
+const tooManyRequests = 429
+
 export class Measurements {
   readonly series: readonly Interval[]
   requests = 0
@@ -61,7 +64,7 @@ export class Measurements {
   answered(call: SimulatedCall, gaveUp: boolean): void {
     const { status, startMs } = call
     const latencyMs = this.#clock.monotonicMs() - startMs
-    const failed = status === 0 || status >= 500
+    const failed = status === 0 || status >= 500 || status === tooManyRequests
     call.interval.waiting--
     const interval = this.#interval
     if (failed) interval.failed++

@@ -12,7 +12,7 @@ export interface CallOwner {
 }
 
 /** Between an application and its proxy: nothing happens to it. */
-const loopback: Connection = {
+export const loopback: Connection = {
   handler: { onData() {}, onEnd() {}, onClose() {}, onDrain() {} },
   remoteAddress: '127.0.0.1',
   remotePort: 1,

@@ -1,6 +1,6 @@
 // Connections between a proxy and an instance: in place of sockets and codecs, everything above them is the proxy's own.
+import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Clock } from '../../core/clock.ts'
-import { HeaderList } from '../../core/header-list.ts'
 import type {
   ClientConnection,
   ClientConnectionEvents,
@@ -9,7 +9,6 @@ import type {
   OutgoingRequest,
 } from '../../proxy/codec/http-stream.ts'
 import type { Connection, ConnectionHandler, TlsInfo } from '../../proxy/io/connection.ts'
-import type { ApplicationInstance, Job } from './application-instance.ts'
 
 /** As pools have them: `EndpointPool` asks for so many streams at most. */
 const streamsPerConnection = 100
@@ -20,6 +19,33 @@ export interface Carrier {
   sent(): void
 }
 
+/** A request that has arrived somewhere. */
+export interface Job {
+  readonly request: RequestHead
+  /** SPIFFE ID of who sent it; undefined: not known. */
+  readonly caller: string | undefined
+  /** Called when nobody waits for the answer any more; most do not mind. */
+  abandoned: (() => void) | undefined
+  /** At once: to be answered, but not within the call that brought it. */
+  refused(head: ResponseHead): void
+  done(head: ResponseHead): void
+  /** There will be no answer. */
+  broken(): void
+}
+
+/** What a connection leads to. */
+export interface SimulatedServer {
+  /** "host:port". */
+  readonly address: string
+  readonly zone: string | undefined
+  /** Nobody listens. */
+  readonly down: boolean
+  /** What is sent to it or by it is lost. */
+  readonly unreachable: boolean
+  readonly connections: Set<SimulatedConnection>
+  take(job: Job): void
+}
+
 /** Of the pool's view of a connection only its ends: nothing is ever written. */
 export class SimulatedConnection implements Connection {
   declare handler: ConnectionHandler
@@ -28,20 +54,29 @@ export class SimulatedConnection implements Connection {
   readonly localAddress = '127.0.0.1'
   readonly localPort = 0
   readonly tls: TlsInfo | undefined
+  /** SPIFFE ID of the proxy that opened it. */
+  readonly caller: string | undefined
   readonly carrier: Carrier
-  readonly instance: ApplicationInstance
+  readonly server: SimulatedServer
   /** One way. */
   readonly delayMs: number
   closed = false
   client: SimulatedClient | undefined
 
-  constructor(carrier: Carrier, instance: ApplicationInstance, delayMs: number, tls: TlsInfo | undefined) {
+  constructor(
+    carrier: Carrier,
+    server: SimulatedServer,
+    delayMs: number,
+    tls: TlsInfo | undefined,
+    caller: string | undefined,
+  ) {
     this.carrier = carrier
-    this.instance = instance
-    this.remoteAddress = instance.address
+    this.server = server
+    this.remoteAddress = server.address
     this.delayMs = delayMs
     this.tls = tls
-    instance.connections.add(this)
+    this.caller = caller
+    server.connections.add(this)
   }
 
   write(): boolean {
@@ -62,7 +97,7 @@ export class SimulatedConnection implements Connection {
 
   destroy(): void {
     this.closed = true
-    this.instance.connections.delete(this)
+    this.server.connections.delete(this)
   }
 
   pause(): void {}
@@ -110,10 +145,10 @@ export class SimulatedClient implements ClientConnection {
     return this.closed || this.#draining ? 0 : this.#most - this.#open
   }
 
-  send(_request: OutgoingRequest, handler: ClientStreamHandler): ClientStream {
+  send({ head }: OutgoingRequest, handler: ClientStreamHandler): ClientStream {
     this.requestsSent++
     this.connection.carrier.sent()
-    const stream = new SimulatedStream(this, handler, this.#open)
+    const stream = new SimulatedStream(this, head, handler, this.#open)
     this.#streams[this.#open++] = stream
     stream.travel()
     return stream
@@ -167,11 +202,14 @@ export class SimulatedClient implements ClientConnection {
 class SimulatedStream implements ClientStream, Job {
   /** Among those of its connection; -1: it is none of them any more. */
   place: number
+  readonly request: RequestHead
+  abandoned: (() => void) | undefined = undefined
   readonly #client: SimulatedClient
   #handler: ClientStreamHandler | undefined
 
-  constructor(client: SimulatedClient, handler: ClientStreamHandler, place: number) {
+  constructor(client: SimulatedClient, request: RequestHead, handler: ClientStreamHandler, place: number) {
     this.place = place
+    this.request = request
     this.#client = client
     this.#handler = handler
   }
@@ -182,14 +220,27 @@ class SimulatedStream implements ClientStream, Job {
     else carrier.clock.setTimer(delayMs, () => this.#arrive())
   }
 
-  refused(status: number): void {
-    const { carrier, delayMs } = this.#client.connection
-    carrier.clock.setTimer(delayMs, () => this.#answer(status))
+  get caller(): string | undefined {
+    return this.#client.connection.caller
   }
 
-  done(status: number): void {
-    if (this.#client.connection.delayMs === 0) this.#answer(status)
-    else this.refused(status)
+  refused(head: ResponseHead): void {
+    const { carrier, delayMs } = this.#client.connection
+    carrier.clock.setTimer(delayMs, () => this.#answer(head))
+  }
+
+  done(head: ResponseHead): void {
+    if (this.#client.connection.delayMs === 0) this.#answer(head)
+    else this.refused(head)
+  }
+
+  broken(): void {
+    const { carrier, delayMs } = this.#client.connection
+    carrier.clock.setTimer(delayMs, () => {
+      if (this.#handler === undefined) return
+      this.#client.over(this, true)
+      this.failed('the stream was reset')
+    })
   }
 
   failed(message: string): void {
@@ -201,6 +252,9 @@ class SimulatedStream implements ClientStream, Job {
   abort(): void {
     this.#handler = undefined
     this.#client.over(this, true)
+    const { abandoned } = this
+    const { carrier, delayMs } = this.#client.connection
+    if (abandoned !== undefined) carrier.clock.setTimer(delayMs, abandoned)
   }
 
   pause(): void {}
@@ -214,16 +268,15 @@ class SimulatedStream implements ClientStream, Job {
   sendEnd(): void {}
 
   #arrive(): void {
-    const { instance } = this.#client.connection
-    if (this.#handler === undefined || instance.unreachable || this.#client.closed) return
-    instance.received++
-    instance.receive(this)
+    const { server } = this.#client.connection
+    if (this.#handler === undefined || server.unreachable || this.#client.closed) return
+    server.take(this)
   }
 
-  #answer(status: number): void {
+  #answer(head: ResponseHead): void {
     const handler = this.#handler
-    if (handler === undefined || this.#client.connection.instance.unreachable) return
-    handler.onHead({ status, headers: new HeaderList() }, 0)
+    if (handler === undefined || this.#client.connection.server.unreachable) return
+    handler.onHead(head, 0)
     if (this.#handler === undefined) return
     this.#handler = undefined
     this.#client.over(this, false)

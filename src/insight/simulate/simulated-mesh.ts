@@ -1,17 +1,18 @@
 // Documents and a scenario → what each client's proxy runs: snapshot → view → resources → runtime, as the real planes do it.
 import type { Problem } from '../../contracts/problem.ts'
-import { nodeId, serviceHost, serviceListener, typeUrls } from '../../contracts/xds/names.ts'
+import { inboundName, nodeId, serviceHost, serviceListener, typeUrls } from '../../contracts/xds/names.ts'
+import type { TypeUrl } from '../../contracts/xds/names.ts'
 import { documentProblem, type ModelDocument } from '../../control/model/document.ts'
 import { nearest } from '../../control/model/nearest.ts'
 import type { ScenarioApplication, ScenarioClient } from '../../control/model/scenario-kind.ts'
 import type { MeshService, MeshServicePort, MeshSnapshot, MeshWorkload } from '../../control/snapshot/mesh-snapshot.ts'
 import { createResourceView } from '../../control/translate/mesh-resource-view.ts'
-import type { XdsNode } from '../../control/translate/resource-view.ts'
+import type { ResourceView, XdsNode } from '../../control/translate/resource-view.ts'
 import { decodeClusterResource } from '../../proxy/runtime/decode-cluster.ts'
 import { decodeLoadAssignmentResource } from '../../proxy/runtime/decode-endpoints.ts'
 import { decodeListenerResource } from '../../proxy/runtime/decode-listener.ts'
 import { decodeRouteConfigurationResource } from '../../proxy/runtime/decode-route.ts'
-import { clusterNames, routeConfigurationNames } from '../../proxy/runtime/references.ts'
+import { clusterNames, inlineClusterNames, routeConfigurationNames } from '../../proxy/runtime/references.ts'
 import type { ClusterConfig, ListenerConfig, RuntimeConfig } from '../../proxy/runtime/runtime-config.ts'
 
 /** Where each instance is, by "namespace/name" of the workload that was made for it. */
@@ -22,10 +23,9 @@ export interface PlacedInstance {
   readonly zone: string | undefined
 }
 
-/** What the proxies of a client have. */
-export interface ClientConfig {
+/** What a proxy has for one of its listeners. */
+export interface ProxyConfig {
   readonly config: RuntimeConfig
-  /** That its application calls. */
   readonly listener: ListenerConfig
 }
 
@@ -115,6 +115,7 @@ export class SimulatedMesh {
   readonly instances: ReadonlyMap<string, readonly PlacedInstance[]>
   readonly #hosts = new Map<string, string>()
   readonly #namespace: string
+  readonly #view: ResourceView
   #made = 0
 
   constructor(snapshot: MeshSnapshot, scenario: ModelDocument<'Scenario'>) {
@@ -137,6 +138,12 @@ export class SimulatedMesh {
         made.map((one) => ({ workload: keyOf(one), host: this.#hostOf(keyOf(one)), zone: one.locality?.zone })),
       ]),
     )
+    this.#view = createResourceView(this.snapshot, {
+      address: (proxy, purpose) => ({
+        host: this.#hostOf(proxy),
+        port: purpose.startsWith('inbound|') ? sidecarPort : 15_001,
+      }),
+    })
   }
 
   /** An address that nobody has had. */
@@ -145,35 +152,50 @@ export class SimulatedMesh {
     return `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`
   }
 
-  clientConfig({ workload, service, port }: ScenarioClient): ClientConfig {
+  /** Of its proxies, for what its application calls. */
+  clientConfig({ workload, service, port }: ScenarioClient): ProxyConfig {
+    const found = this.#configOf(workload, serviceListener(serviceHost(service, this.#namespace), port))
+    if (found === undefined) throw new Error(`${workload} cannot call ${service}: its Workload has to use it`)
+    return found
+  }
+
+  /** Of the sidecar of an instance, for what comes to its application; undefined: it has nothing to do but to pass it on. */
+  inboundConfig({ workload }: PlacedInstance): ProxyConfig | undefined {
+    const ports = this.snapshot.workloads.get(workload)?.ports ?? []
+    const name = workload.slice(workload.indexOf('/') + 1)
+    return ports
+      .map(({ port }) => this.#configOf(name, inboundName(port), limitsAlone))
+      .find((one) => one && limits(one))
+  }
+
+  #configOf(
+    workload: string,
+    listenerName: string,
+    simplified = (listener: ListenerConfig): ListenerConfig => listener,
+  ): ProxyConfig | undefined {
     const node: XdsNode = {
       kind: 'sidecar',
       id: nodeId('sidecar', this.#namespace, workload),
       namespace: this.#namespace,
       name: workload,
     }
-    const view = createResourceView(this.snapshot, {
-      address: (proxy, purpose) => ({
-        host: this.#hostOf(proxy),
-        port: purpose.startsWith('inbound|') ? sidecarPort : 15_001,
-      }),
-    })
-    const body = (type: Parameters<typeof view.get>[0], name: string): Uint8Array => {
-      const resource = view.get(type, name, node)
-      if (resource === undefined)
-        throw new Error(`${workload} does not get ${name}: its Workload has to use ${service}`)
+    const body = (type: TypeUrl, name: string): Uint8Array => {
+      const resource = this.#view.get(type, name, node)
+      if (resource === undefined) throw new Error(`${workload} does not get ${name}`)
       return resource.body
     }
-    const name = serviceListener(serviceHost(service, this.#namespace), port)
-    const listener = decodeListenerResource(body(typeUrls.listener, name))
+    const resource = this.#view.get(typeUrls.listener, listenerName, node)
+    if (resource === undefined) return undefined
+    const listener = simplified(decodeListenerResource(resource.body))
     const routeConfigurations = new Map(
       routeConfigurationNames(listener).map((one) => [
         one,
         decodeRouteConfigurationResource(body(typeUrls.routeConfiguration, one)),
       ]),
     )
+    const routed = [...routeConfigurations.values()].flatMap(clusterNames)
     const clusters = new Map<string, ClusterConfig>()
-    for (const one of new Set([...routeConfigurations.values()].flatMap(clusterNames))) {
+    for (const one of new Set([...routed, ...inlineClusterNames(listener)])) {
       const { config, endpointsName } = decodeClusterResource(body(typeUrls.cluster, one))
       const endpoints =
         endpointsName === undefined
@@ -181,7 +203,7 @@ export class SimulatedMesh {
           : decodeLoadAssignmentResource(body(typeUrls.clusterLoadAssignment, endpointsName))
       clusters.set(one, { ...config, endpoints })
     }
-    const listeners = new Map([[name, listener]])
+    const listeners = new Map([[listenerName, listener]])
     return { listener, config: { revision: '1', listeners, routeConfigurations, clusters, secrets: new Map() } }
   }
 
@@ -193,6 +215,25 @@ export class SimulatedMesh {
     }
     return host
   }
+}
+
+/** Other filters ask a server, need a key, or depend on one that does. */
+function limitsAlone(listener: ListenerConfig): ListenerConfig {
+  const filterChains = listener.filterChains.map((chain) => {
+    const { filter } = chain
+    if (filter.kind !== 'http' || filter.filters === undefined) return chain
+    const { filters, ...rest } = filter
+    const kept = filters.filter(({ kind }) => kind === 'local-rate-limit')
+    return { ...chain, filter: kept.length === 0 ? rest : { ...rest, filters: kept } }
+  })
+  return { ...listener, filterChains }
+}
+
+function limits({ listener, config }: ProxyConfig): boolean {
+  return (
+    listener.filterChains.some(({ filter }) => filter.kind === 'http' && filter.filters !== undefined) ||
+    [...config.clusters.values()].some(({ adaptiveConcurrency }) => adaptiveConcurrency !== undefined)
+  )
 }
 
 function instancesOf(workload: MeshWorkload, { instances, zones }: ScenarioApplication): readonly MeshWorkload[] {

@@ -1,13 +1,12 @@
 // What lies between proxies and instances: who is where, how long a message takes, and which connections come about.
 import type { IoBackend, TlsInfo } from '../../proxy/io/connection.ts'
-import type { ApplicationInstance } from './application-instance.ts'
-import { SimulatedConnection } from './simulated-connection.ts'
+import { SimulatedConnection, type SimulatedServer } from './simulated-connection.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 export interface SimulatedNetwork {
   readonly clock: VirtualClock
   /** By "host:port". */
-  readonly instances: ReadonlyMap<string, ApplicationInstance>
+  readonly servers: ReadonlyMap<string, SimulatedServer>
   /** One way. */
   readonly sameZoneMs: number
   readonly otherZoneMs: number
@@ -19,25 +18,28 @@ export interface SimulatedNetwork {
 const tcpTrips = 1
 const tlsTrips = 2
 
-/** As a proxy in `zone` has it. */
-export function simulatedIo(network: SimulatedNetwork, zone: string | undefined): IoBackend {
-  const { clock, instances, sameZoneMs, otherZoneMs } = network
+/** As a proxy in `zone` has it. `spiffeId`: its own. */
+export function simulatedIo(network: SimulatedNetwork, zone: string | undefined, spiffeId: string): IoBackend {
+  const { clock, servers, sameZoneMs, otherZoneMs } = network
   return {
     name: 'simulated',
     listen: () => Promise.reject(new Error('a simulation has no listeners')),
     secure: () => Promise.reject(new Error('a simulation has no listeners')),
     connect({ host, port, timeoutMs, tls }) {
-      const instance = instances.get(`${host}:${port}`)
-      if (instance === undefined) return Promise.reject(new Error(`${host}:${port} is not part of the simulation`))
+      const server = servers.get(`${host}:${port}`)
+      if (server === undefined) return Promise.reject(new Error(`${host}:${port} is not part of the simulation`))
       const { promise, resolve, reject } = Promise.withResolvers<SimulatedConnection>()
-      const delayMs = instance.model.zone === zone ? sameZoneMs : otherZoneMs
+      const delayMs = server.zone === zone ? sameZoneMs : otherZoneMs
       const trips = tls === undefined ? tcpTrips : tlsTrips
-      const lost = instance.unreachable
+      const lost = server.unreachable
       clock.setTimer(lost ? timeoutMs : 2 * trips * delayMs, () => {
         clock.settling()
-        if (lost || instance.unreachable) reject(new Error(`no connection within ${timeoutMs} ms`))
-        else if (instance.down) reject(new Error('connection refused'))
-        else resolve(new SimulatedConnection(network, instance, delayMs, tlsInfo(tls?.alpn, peersOf(tls))))
+        if (lost || server.unreachable) reject(new Error(`no connection within ${timeoutMs} ms`))
+        else if (server.down) reject(new Error('connection refused'))
+        else {
+          const caller = tls?.kind === 'mesh' ? spiffeId : undefined
+          resolve(new SimulatedConnection(network, server, delayMs, tlsInfo(tls?.alpn, peersOf(tls)), caller))
+        }
       })
       return promise
     },

@@ -1,3 +1,4 @@
+// A proxy, from a request that comes to the connection upstream: all of it is the code that a proxy runs.
 import type { Locality } from '../../contracts/locality.ts'
 import { DeadlineList } from '../../core/deadline-list.ts'
 import { silentLogger } from '../../core/logger.ts'
@@ -25,8 +26,10 @@ export interface SimulatedProxyOptions {
   readonly random: Random
   readonly locality: Locality | undefined
   readonly runtime: WatchableValue<RuntimeConfig>
-  /** That its application calls. */
+  /** That takes the requests. */
   readonly listener: ListenerConfig
+  /** Part of each shared limit that is this proxy's own: nobody deals out more. 1 */
+  readonly limitShare?: number
   readonly spiffeId: string
   finished(exchange: Exchange): void
   /** An endpoint of a cluster is passed over from now on, or is not any more. */
@@ -50,10 +53,10 @@ export class SimulatedProxy {
 
   constructor(options: SimulatedProxyOptions) {
     this.#options = options
-    const { network, random, locality, runtime, listener, spiffeId } = options
+    const { network, random, locality, runtime, listener, spiffeId, limitShare = 1 } = options
     const { clock } = network
     this.clusters = new ClusterSet({
-      io: simulatedIo(network, locality?.zone),
+      io: simulatedIo(network, locality?.zone, spiffeId),
       clock,
       random,
       credentials: new WatchableValue(credentials),
@@ -76,6 +79,7 @@ export class SimulatedProxy {
       demand: () => Promise.resolve(undefined),
       isOwnListener: () => false,
     })
+    const limits = new LimitBuckets(1)
     const filters = new HttpFilters({
       clock,
       random,
@@ -83,7 +87,7 @@ export class SimulatedProxy {
       deadlines,
       clusters: this.clusters,
       principal: spiffeId,
-      limits: new LimitBuckets(1),
+      limits,
       scripts: new TypescriptFilters({
         clock,
         stopwatch: () => clock.monotonicMs(),
@@ -93,6 +97,8 @@ export class SimulatedProxy {
       }),
       countRateLimit: () => nothing,
     })
+    filters.update(runtime.value.listeners)
+    for (const limit of limits.shared.value) limits.assign(limit, limitShare, limitShare, clock.monotonicMs())
     this.#deps = {
       clock,
       random,

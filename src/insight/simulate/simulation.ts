@@ -14,6 +14,7 @@ import { SimulatedCallers } from './simulated-callers.ts'
 import { SimulatedMesh, sidecarPort } from './simulated-mesh.ts'
 import type { SimulatedNetwork } from './simulated-network.ts'
 import { SimulatedProxy } from './simulated-proxy.ts'
+import { SimulatedSidecar, type SidecarOptions } from './simulated-sidecar.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 export interface SimulationResult {
@@ -51,6 +52,8 @@ class Simulation {
   readonly #byAddress = new Map<string, ApplicationInstance>()
   /** By workload, those that serve. */
   readonly #serving = new Map<string, ApplicationInstance[]>()
+  /** By workload, where its sidecars have something to do. */
+  readonly #inbound = new Map<string, Pick<SidecarOptions, 'inbound' | 'limitShare'>>()
   readonly #runtimes: WatchableValue<RuntimeConfig>[] = []
   readonly #proxies: SimulatedProxy[] = []
   readonly #callers: SimulatedCallers[] = []
@@ -65,7 +68,7 @@ class Simulation {
     this.#mesh = new SimulatedMesh(snapshot, scenario)
     this.#network = {
       clock: this.#clock,
-      instances: this.#byAddress,
+      servers: this.#byAddress,
       sameZoneMs: durationMs(network.sameZone),
       otherZoneMs: durationMs(network.otherZone),
       sent: () => this.#measurements.attempted(),
@@ -107,6 +110,9 @@ class Simulation {
       const { workload, serviceTime, concurrency, queue } = application
       const serviceMs = drawOf(serviceTime)
       const placed = this.#mesh.instances.get(`${scenario.namespace}/${workload}`) ?? []
+      const [first] = placed
+      const inbound = first && this.#mesh.inboundConfig(first)
+      if (inbound !== undefined) this.#inbound.set(workload, { inbound, limitShare: 1 / placed.length })
       this.#serving.set(
         workload,
         placed.map(({ host, zone }) => this.#makeInstance(host, { workload, zone, serviceMs, concurrency, queue })),
@@ -117,8 +123,20 @@ class Simulation {
   #makeInstance(host: string, model: InstanceModel): ApplicationInstance {
     const address = `${host}:${sidecarPort}`
     const instance = new ApplicationInstance(this.#instanceDeps, address, model)
+    const inbound = this.#inbound.get(model.workload)
+    if (inbound !== undefined) {
+      const random = namedRandom(this.#options.seed, `sidecar ${address}`)
+      const spiffeId = this.#spiffeIdOf(model.workload)
+      instance.sidecar = new SimulatedSidecar({ ...inbound, clock: this.#clock, random, spiffeId, instance })
+    }
     this.#byAddress.set(address, instance)
     return instance
+  }
+
+  #spiffeIdOf(workload: string): string {
+    const { snapshot, scenario } = this.#options
+    const { serviceAccount = workload } = snapshot.workloads.get(`${scenario.namespace}/${workload}`) ?? {}
+    return `spiffe://${snapshot.settings.trustDomain}/ns/${scenario.namespace}/sa/${serviceAccount}`
   }
 
   #makeClients(): void {
@@ -138,7 +156,7 @@ class Simulation {
           locality,
           runtime,
           listener,
-          spiffeId: `spiffe://${snapshot.settings.trustDomain}/ns/${scenario.namespace}/sa/${client.workload}`,
+          spiffeId: this.#spiffeIdOf(client.workload),
           finished: (exchange) => this.#measurements.exchanged(exchange),
           availabilityChanged: (cluster) =>
             this.#availability.look(this.#clock.elapsedMs, number, this.#proxies, cluster),

@@ -8,3 +8,9 @@ export interface CircuitBreakerSpec {
   /** Under way, retries included. */
   readonly maxRequests: number
 }
+
+/** At the application. */
+export interface CallerLimitsSpec {
+  /** Of one caller, at once. */
+  readonly maxRequests: number
+}

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { globalRateLimits, localRateLimits } from '../../../test/kit/arbitrary-specs.ts'
+import { globalRateLimits, localRateLimits } from '../../../test/kit/arbitrary-rate-limits.ts'
 import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { VirtualHostSchema } from '../../contracts/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RateLimitSchema } from '../../contracts/xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'

@@ -6,8 +6,8 @@ import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Avoided, FinishedAttempt, LoadBalancer } from '../../contracts/load-balancer.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
-import type { Watchable } from '../../core/watchable.ts'
 import { AdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.runtime.ts'
+import { CallerLimits } from '../../policies/circuit-breaker/caller-limits.runtime.ts'
 import { CircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import { HealthState } from '../../policies/health-checks/health-checks.runtime.ts'
 import { HedgeDelay } from '../../policies/hedging/hedging.runtime.ts'
@@ -20,44 +20,34 @@ import { RetryBudget } from '../../policies/retries/retry-budget.runtime.ts'
 import { sessionKey } from '../../policies/session-persistence/session-persistence.runtime.ts'
 import { createClientConnection } from '../codec/create-client-connection.ts'
 import type { HttpProtocol } from '../codec/http-stream.ts'
-import type { Connection, IoBackend, TlsCredentials } from '../io/connection.ts'
+import type { Connection } from '../io/connection.ts'
 import { EndpointPool } from '../pool/endpoint-pool.ts'
 import { keepAliveOf } from '../pool/keep-alive.ts'
-import type { ClusterConfig, EndpointConfig, ForwardAction, SecretConfig } from '../runtime/runtime-config.ts'
+import type { ClusterConfig, EndpointConfig, ForwardAction } from '../runtime/runtime-config.ts'
 import type { ConnectionSink } from '../telemetry/exchange.ts'
 import { askHealth } from './ask-health.ts'
 import { DepartedEndpoints } from './departed-endpoints.ts'
+import {
+  dialEndpoint,
+  httpProtocols,
+  tcpProtocols,
+  type DialEndpointDeps,
+  type OfferedProtocols,
+} from './dial-endpoint.ts'
 import { Endpoint, type UpstreamProtocol } from './endpoint.ts'
 import { HealthChecker } from './health-checker.ts'
 import type { HostAddressesDeps } from './host-addresses.ts'
 import { ResolvedEndpoints } from './resolved-endpoints.ts'
 
-export interface ClusterDeps extends HostAddressesDeps {
-  readonly io: IoBackend
-  readonly credentials: Watchable<TlsCredentials | undefined>
+export interface ClusterDeps extends HostAddressesDeps, DialEndpointDeps {
   readonly connections: ConnectionSink
   /** Of this proxy; undefined: not told. */
   readonly locality?: Locality | undefined
-  /** Of the running configuration. */
-  secret(name: string): SecretConfig | undefined
   /** Absent: the codecs. A simulation has connections that carry no bytes. */
   readonly createClient?: typeof createClientConnection
 }
 
 type RouteSettings = Pick<ForwardAction, 'timeouts' | 'retry'>
-
-/** By ALPN, most wanted first. */
-interface OfferedProtocols {
-  readonly inMesh: readonly string[]
-  readonly outside: readonly string[]
-}
-
-const httpProtocols: Readonly<Record<UpstreamProtocol, OfferedProtocols>> = {
-  http1: { inMesh: ['http/1.1'], outside: ['http/1.1'] },
-  http2: { inMesh: ['h2', 'http/1.1'], outside: ['h2', 'http/1.1'] },
-}
-/** What is inside is nobody's business but the two ends': towards a server outside nothing is claimed. */
-const tcpProtocols: OfferedProtocols = { inMesh: ['heddle-tcp'], outside: [] }
 
 export class Cluster {
   /** What sessions call it. */
@@ -71,6 +61,7 @@ export class Cluster {
   readonly #departed: DepartedEndpoints
   #health: HealthChecker | undefined
   readonly #breaker: CircuitBreaker
+  #callerLimits: CallerLimits | undefined
   #concurrency: AdaptiveConcurrency | undefined
   #hedgeDelay: HedgeDelay | undefined
   /** By what the route itself says: merged once, not with each request. */
@@ -89,6 +80,7 @@ export class Cluster {
     this.#resolved = new ResolvedEndpoints(deps, () => void (this.#balancer = this.#balance()))
     this.#departed = new DepartedEndpoints(deps.clock, () => void (this.#balancer = this.#spread()))
     this.#breaker = new CircuitBreaker(config.circuitBreaker)
+    this.#limitCallers(config)
     this.#concurrency = this.#adaptiveConcurrency()
     this.#budget = new RetryBudget(config.retryConstraint)
     this.#hedgeDelay = hedgeDelayOf(config)
@@ -144,6 +136,15 @@ export class Cluster {
     if (!this.#breaker.requestsFull) return true
     this.#deps.connections.upstreamOverflow(this.#config.name, 'max_requests')
     return false
+  }
+
+  /** Of the application behind a sidecar; undefined: no bound. */
+  get callerLimits(): CallerLimits | undefined {
+    return this.#callerLimits
+  }
+
+  callerRefused(): void {
+    this.#deps.connections.upstreamOverflow(this.#config.name, 'max_requests_per_caller')
   }
 
   /** Whether the endpoints have so much to do that this request would only wait there. */
@@ -209,6 +210,7 @@ export class Cluster {
     this.#config = config
     this.#breaker.limits = config.circuitBreaker
     this.#routeSettings = new WeakMap()
+    this.#limitCallers(config)
     if (!isDeepStrictEqual(before.adaptiveConcurrency, config.adaptiveConcurrency))
       this.#concurrency = this.#adaptiveConcurrency()
     if (!isDeepStrictEqual(before.hedging, config.hedging)) this.#hedgeDelay = hedgeDelayOf(config)
@@ -251,6 +253,13 @@ export class Cluster {
     this.#health?.stop()
     this.#resolved.stop()
     this.#drop([...this.#endpoints.keys()])
+  }
+
+  /** What is under way goes on to count. */
+  #limitCallers({ callerLimits: limits }: ClusterConfig): void {
+    if (limits === undefined) this.#callerLimits = undefined
+    else if (this.#callerLimits === undefined) this.#callerLimits = new CallerLimits(limits)
+    else this.#callerLimits.limits = limits
   }
 
   #adaptiveConcurrency(): AdaptiveConcurrency | undefined {
@@ -425,28 +434,8 @@ export class Cluster {
     })
   }
 
-  async #connect({ host, port, tls }: EndpointConfig, protocols: OfferedProtocols): Promise<Connection> {
-    const { io, credentials } = this.#deps
-    const { connectTimeoutMs, peerSpiffeIds, originateTls } = this.#config
-    const target = { host, port, timeoutMs: connectTimeoutMs }
-    if (tls) {
-      const own = credentials.value
-      if (own === undefined) throw new Error('this proxy has no certificate yet')
-      return io.connect({ ...target, tls: { kind: 'mesh', credentials: own, peerSpiffeIds, alpn: protocols.inMesh } })
-    }
-    if (originateTls === undefined) return io.connect(target)
-    const { serverName, subjectAltNames, rootsSecret } = originateTls
-    const rootsPem = rootsSecret === undefined ? undefined : this.#roots(rootsSecret)
-    return io.connect({
-      ...target,
-      tls: { kind: 'originate', serverName, subjectAltNames, rootsPem, alpn: protocols.outside },
-    })
-  }
-
-  #roots(name: string): string {
-    const secret = this.#deps.secret(name)
-    if (secret?.kind !== 'roots') throw new Error(`the roots ${name} are not here`)
-    return secret.rootsPem
+  #connect(endpoint: EndpointConfig, protocols: OfferedProtocols): Promise<Connection> {
+    return dialEndpoint(this.#deps, this.#config, endpoint, protocols)
   }
 }
 

@@ -33,9 +33,9 @@ function start({ wantedBytes = 0, passHead = () => undefined, passBody = (body) 
     wantedBytes,
     records: [],
     metadata: { seen: true },
-    passHead(head) {
-      pass.response = head
-      return passHead(head)
+    passHead(passed) {
+      pass.response = passed
+      return passHead(passed)
     },
     async passBody(whole) {
       const body = passBody(Buffer.from(whole).toString())

@@ -69,9 +69,10 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   /** Made when first needed: most listeners have no filters. */
   #filters: RequestFilters | undefined
   #filtering = false
-  #filtered: FilteredResponse | undefined
   /** By the destination: how long nothing may move. */
   #idleSaid = false
+  /** Where filters look at the response. */
+  #filtered: FilteredResponse | undefined
   #finished = false
 
   constructor(deps: ServeDeps, stream: ServerStream, origin: StreamOrigin, exchange: Exchange) {

@@ -6,6 +6,7 @@ import {
 import type { Cluster } from '../../contracts/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { metadataKey } from '../../contracts/xds/names.ts'
 import { decodeAdaptiveConcurrency } from '../../policies/adaptive-concurrency/adaptive-concurrency.xds.ts'
+import { decodeCallerLimits } from '../../policies/circuit-breaker/caller-limits.xds.ts'
 import { decodeCircuitBreaker } from '../../policies/circuit-breaker/circuit-breaker.xds.ts'
 import { decodeHealthChecks } from '../../policies/health-checks/health-checks.xds.ts'
 import { decodeHedging } from '../../policies/hedging/hedging.xds.ts'
@@ -35,6 +36,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
   const hedging = decodeHedging(cluster.metadata)
   const keepAlive = decodeKeepAlive(cluster)
   const adaptiveConcurrency = decodeAdaptiveConcurrency(cluster.metadata)
+  const callerLimits = decodeCallerLimits(cluster.metadata)
   const own = cluster.metadata?.filterMetadata[metadataKey]
   const namespace = own?.['namespace']
   const name = own?.['name']
@@ -49,6 +51,7 @@ export function decodeClusterResource(body: Uint8Array): DecodedCluster {
         : decodeDuration(cluster.connectTimeout, 'connect_timeout'),
     loadBalancing: decodeLoadBalancing(cluster),
     circuitBreaker: decodeCircuitBreaker(cluster.circuitBreakers),
+    ...(callerLimits === undefined ? {} : { callerLimits }),
     ...(adaptiveConcurrency === undefined ? {} : { adaptiveConcurrency }),
     ...(outlierDetection === undefined ? {} : { outlierDetection }),
     ...(healthCheck === undefined ? {} : { healthCheck }),

@@ -5,7 +5,7 @@ import type { Locality } from '../../contracts/locality.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { RbacFilterSpec, RbacRules } from '../../policies/authorization/authorization.spec.ts'
-import type { CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
+import type { CallerLimitsSpec, CircuitBreakerSpec } from '../../policies/circuit-breaker/circuit-breaker.spec.ts'
 import type { CompressionSpec } from '../../policies/compression/compression.spec.ts'
 import type { CorsSpec } from '../../policies/cors/cors.spec.ts'
 import type { DirectResponseSpec } from '../../policies/direct-response/direct-response.spec.ts'
@@ -222,6 +222,8 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancingSpec
   readonly circuitBreaker: CircuitBreakerSpec
+  /** Of each caller of the application behind a sidecar. Absent: none. */
+  readonly callerLimits?: CallerLimitsSpec
   /** Of the application behind a sidecar. Absent: none. */
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec
   /** Absent: none. */

@@ -12,6 +12,7 @@ import type { RateLimitCounter } from '../../contracts/http-filter.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
 import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { AdaptiveConcurrencyLimit } from '../../policies/adaptive-concurrency/adaptive-concurrency.runtime.ts'
+import type { CallerLimit } from '../../policies/circuit-breaker/caller-limits.runtime.ts'
 import type { CircuitBreakerLimit } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
@@ -98,7 +99,7 @@ export interface ConnectionSink {
   upstreamClosed(cluster: string): void
   upstreamConnectFailed(cluster: string): void
   /** Something was refused because a limit of a circuit breaker or of adaptive concurrency is reached. */
-  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit | AdaptiveConcurrencyLimit): void
+  upstreamOverflow(cluster: string, limit: CircuitBreakerLimit | CallerLimit | AdaptiveConcurrencyLimit): void
   /** Adaptive concurrency has found a limit. */
   concurrencyLimited(cluster: string, limit: number): void
   /** A request to `cluster` was to be copied to `mirror`, and both are over. */

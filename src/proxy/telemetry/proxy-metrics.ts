@@ -82,11 +82,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   #verdictRows: readonly number[] = []
   readonly #rateLimitTable: SeriesTable
   readonly #rateLimit: Counter
-  readonly #filters: FilterMetrics
   readonly #spanTable: SeriesTable
   readonly #spans: Counter
   readonly #reportTable: SeriesTable
   readonly #reports: Counter
+  readonly #filters: FilterMetrics
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
 
@@ -138,11 +138,11 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#egressRefused = this.#egressTable.counter(proxyMetrics.egressRefused)
     this.#rateLimitTable = registry.table(proxyMetrics.rateLimit.labels)
     this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
-    this.#filters = new FilterMetrics(registry)
     this.#spanTable = registry.table(proxyMetrics.spans.labels)
     this.#spans = this.#spanTable.counter(proxyMetrics.spans)
     this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
     this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
+    this.#filters = new FilterMetrics(registry)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
   }
@@ -246,12 +246,12 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     return (verdict) => this.#rateLimit.add(verdict === 'allowed' ? allowed : row(verdict), 1)
   }
 
-  filterMeter(filter: string): FilterMeter {
-    return this.#filters.of(filter)
-  }
-
   spansCounted(result: SpanResult, spans: number): void {
     this.#spans.add(this.#spanTable.row(result), spans)
+  }
+
+  filterMeter(filter: string): FilterMeter {
+    return this.#filters.of(filter)
   }
 
   configApplied(revision: string): void {

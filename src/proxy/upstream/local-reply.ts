@@ -75,3 +75,10 @@ export const failureAnswers: Readonly<Record<AttemptFailure['kind'], FailureAnsw
   timeout: { status: 504, flag: 'UT', what: 'waited too long for' },
   overflow: { status: 503, flag: 'UO', what: 'has too many requests waiting for' },
 }
+
+/** The peer's proxy says that its application did not see the request. Nobody behind this proxy hears of it, nor believes an application that says so. */
+export function takeUnprocessed({ headers }: ResponseHead, peerSpiffeId: string | undefined): boolean {
+  if (!headers.has(unprocessedHeader)) return false
+  headers.delete(unprocessedHeader)
+  return peerSpiffeId !== undefined
+}

@@ -4,6 +4,7 @@ import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import type { Timer } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
+import type { CallerLimits } from '../../policies/circuit-breaker/caller-limits.runtime.ts'
 import type { DrawnFaults, FaultInjector } from '../../policies/faults/faults.runtime.ts'
 import { mayBeHedged } from '../../policies/hedging/hedging.runtime.ts'
 import { decideRetry, type AttemptOutcome } from '../../policies/retries/retries.runtime.ts'
@@ -23,7 +24,7 @@ import { callerTimeoutMs, markTimeout } from './caller-timeout.ts'
 import { CompressedStream, type ResponseCompression } from './compressed-stream.ts'
 import { grpcStatusOf, grpcTrailers, isGrpc, statusWithoutBody } from './grpc.ts'
 import { Hedge, type HedgedRequest } from './hedge.ts'
-import { failureAnswers, sendReply, textResponse, unprocessedHeader } from './local-reply.ts'
+import { failureAnswers, sendReply, takeUnprocessed, textResponse, unprocessedHeader } from './local-reply.ts'
 import type { Unprocessed } from './local-reply.ts'
 import { PacedStream } from './paced-stream.ts'
 import type { RequestBody } from './request-body.ts'
@@ -78,6 +79,8 @@ export class ProxiedRequest implements HedgedRequest {
   readonly #grpc: boolean
   readonly #deadlineMs: number
   readonly #keeper: ExchangeKeeper
+  /** Which its caller's requests are counted by. */
+  #entered: CallerLimits | undefined
   /** Of the attempt under way. */
   #attemptDeadlineMs = Infinity
   #attempt: Attempt | undefined
@@ -126,9 +129,26 @@ export class ProxiedRequest implements HedgedRequest {
   }
 
   start(): void {
+    const { cluster } = this.#plan
+    if (cluster.callerLimits !== undefined && !this.#enters(cluster.callerLimits)) {
+      cluster.callerRefused()
+      const detail = `${this.#caller} has as many requests under way as one caller may have`
+      this.#answer(503, 'UO', detail, 'overloaded')
+      return
+    }
     this.#budget.requestStarted(this.#exchange.startMonotonicMs)
     if (this.#faults === undefined) this.#try()
     else this.#suffer(this.#faults)
+  }
+
+  get #caller(): string {
+    return this.#exchange.sourcePrincipal ?? this.#exchange.source.remoteAddress
+  }
+
+  #enters(limits: CallerLimits): boolean {
+    if (!limits.enters(this.#caller)) return false
+    this.#entered = limits
+    return true
   }
 
   // What the caller does.
@@ -233,7 +253,7 @@ export class ProxiedRequest implements HedgedRequest {
   attemptHead(head: ResponseHead, length: BodyLength): void {
     const attempt = this.#attempt as Attempt
     const grpcStatus = this.#grpc ? statusWithoutBody(head, length) : undefined
-    const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt)
+    const refused = (head.status === 503 || grpcStatus !== undefined) && takeUnprocessed(head, attempt.peerSpiffeId)
     if (
       refused
         ? this.#retry(attempt.outcome === 'refused' ? 'overloaded' : 'unprocessed', head.status, false)
@@ -465,6 +485,7 @@ export class ProxiedRequest implements HedgedRequest {
     if (this.#over) return
     this.#over = true
     this.#pause?.cancel()
+    this.#entered?.left(this.#caller)
     this.#faults?.release()
     this.#hedge?.attempt.cancel()
     this.#keeper.finish()
@@ -474,11 +495,4 @@ export class ProxiedRequest implements HedgedRequest {
 function recordedAs(kind: AttemptOutcome['kind']): AttemptRecord['outcome'] {
   if (kind === 'overloaded') return 'refused'
   return kind === 'unprocessed' ? 'response' : kind
-}
-
-/** The peer's proxy says that its application did not see the request. Nobody behind this proxy hears of it, nor believes an application that says so. */
-function takeUnprocessed({ headers }: ResponseHead, { peerSpiffeId }: Attempt): boolean {
-  if (!headers.has(unprocessedHeader)) return false
-  headers.delete(unprocessedHeader)
-  return peerSpiffeId !== undefined
 }

@@ -20,6 +20,7 @@ export const golden: GoldenCase = {
           circuitBreaker: { maxConnections: 10, maxPendingRequests: Infinity, maxRequests: 100 },
           outlierDetection: { ...defaultOutlierDetection, consecutive5xx: 7, latency: { minimumHosts: 3, requestVolume: 50, factor: 4 } },
           adaptiveConcurrency: toAdaptiveConcurrencySpec(adaptiveConcurrencySchema.parse({ maxConcurrencyLimit: 200 })),
+          callerLimits: { maxRequests: 20 },
           hedging: { percentile: 95, factor: 2, minDelayMs: 50 },
           retry: { attempts: 3, statusCodes: [503], grpcStatuses: [14], backoffMs: 25 },
           timeouts: { requestMs: 10_000, backendRequestMs: 2_000, idleMs: 0 },

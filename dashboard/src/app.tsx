@@ -1,0 +1,163 @@
+// The frame around every page: where one can go, what is live, search, and how it looks.
+import { lazy, Suspense, useEffect, useState } from 'react'
+
+import { LiveProvider, useLive } from './api/live.tsx'
+import { EventsPage } from './events/events-page.tsx'
+import { ConfigurationPage } from './lists/configuration-page.tsx'
+import { SecurityPage } from './lists/security-page.tsx'
+import { ServicesPage } from './lists/services-page.tsx'
+import { WorkloadsPage } from './lists/workloads-page.tsx'
+import { amend, href, useRoute } from './route.ts'
+import type { Route } from './route.ts'
+import { Search } from './search.tsx'
+import { ServicePage } from './service/service-page.tsx'
+import { useTheme } from './theme.ts'
+import { TokenForm } from './token-form.tsx'
+
+const TopologyPage = lazy(() => import('./topology/topology-page.tsx'))
+
+const pages = [
+  ['topology', 'Topology'],
+  ['services', 'Services'],
+  ['workloads', 'Workloads'],
+  ['events', 'Events'],
+  ['configuration', 'Configuration'],
+  ['security', 'Security'],
+] as const
+
+const windows = [
+  [60, '1 min'],
+  [300, '5 min'],
+  [900, '15 min'],
+  [3_600, '1 h'],
+] as const
+
+export function App() {
+  const route = useRoute()
+  const windowMs = windowOf(route)
+  return (
+    <LiveProvider windowMs={windowMs}>
+      <Frame route={route} windowMs={windowMs} />
+    </LiveProvider>
+  )
+}
+
+function Frame({ route, windowMs }: { readonly route: Route; readonly windowMs: number }) {
+  const { state } = useLive()
+  const [theme, switchTheme] = useTheme()
+  const [searching, setSearching] = useState(false)
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent): void => {
+      const typing = event.target instanceof HTMLElement && event.target.matches('input, textarea, select')
+      if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return
+      event.preventDefault()
+      setSearching(true)
+    }
+    window.addEventListener('keydown', pressed)
+    return () => window.removeEventListener('keydown', pressed)
+  }, [])
+  const [first = 'topology'] = route.path
+  const title =
+    first === 'service' ? (route.path[2] ?? 'Service') : (pages.find(([id]) => id === first)?.[1] ?? 'Heddle')
+  useEffect(() => {
+    document.title = `${title} · Heddle`
+  }, [title])
+  return (
+    <>
+      <a className="skip" href="#content" onClick={(event) => focusContent(event.nativeEvent)}>
+        Skip to content
+      </a>
+      <header className="bar">
+        <a className="brand" href={href(['topology'])}>
+          <img src="./favicon.svg" alt="" width="22" height="22" />
+          Heddle
+        </a>
+        <nav aria-label="Pages">
+          {pages.map(([id, text]) => {
+            const current = id === first || (id === 'services' && first === 'service')
+            return (
+              <a key={id} href={href([id], keepWindow(windowMs))} aria-current={current ? 'page' : undefined}>
+                {text}
+              </a>
+            )
+          })}
+        </nav>
+        <span className="spring" />
+        <span className={`liveness ${state}`} role="status">
+          {
+            {
+              connecting: 'connecting',
+              live: 'live',
+              lost: 'no control plane: trying again',
+              refused: 'no valid token',
+            }[state]
+          }
+        </span>
+        <label className="visually-hidden" htmlFor="window">
+          Time range
+        </label>
+        <select
+          id="window"
+          value={windowMs / 1000}
+          onChange={(event) => amend({ window: event.target.value === '60' ? undefined : event.target.value })}
+        >
+          {windows.map(([seconds, text]) => (
+            <option key={seconds} value={seconds}>
+              last {text}
+            </option>
+          ))}
+        </select>
+        <button type="button" className="search-button" onClick={() => setSearching(true)}>
+          Search <kbd>/</kbd>
+        </button>
+        <button type="button" onClick={switchTheme} aria-label={theme === 'dark' ? 'Light colours' : 'Dark colours'}>
+          {theme === 'dark' ? '☀' : '☾'}
+        </button>
+      </header>
+      <main id="content" tabIndex={-1}>
+        {state === 'refused' ? <TokenForm /> : <Page route={route} windowMs={windowMs} />}
+      </main>
+      {searching && <Search close={() => setSearching(false)} />}
+    </>
+  )
+}
+
+function Page({ route: { path, query }, windowMs }: { readonly route: Route; readonly windowMs: number }) {
+  const [first = 'topology', namespace, name] = path
+  switch (first) {
+    case 'service':
+      return (
+        <ServicePage key={`${namespace}/${name}`} namespace={namespace ?? ''} name={name ?? ''} windowMs={windowMs} />
+      )
+    case 'services':
+      return <ServicesPage />
+    case 'workloads':
+      return <WorkloadsPage windowMs={windowMs} find={query.get('find') ?? ''} />
+    case 'events':
+      return <EventsPage query={query} />
+    case 'configuration':
+      return <ConfigurationPage />
+    case 'security':
+      return <SecurityPage windowMs={windowMs} />
+    default:
+      return (
+        <Suspense fallback={<p className="empty">Laying out the mesh…</p>}>
+          <TopologyPage query={query} />
+        </Suspense>
+      )
+  }
+}
+
+function windowOf({ query }: Route): number {
+  const asked = Number(query.get('window'))
+  return (windows.some(([seconds]) => seconds === asked) ? asked : 60) * 1000
+}
+
+export function keepWindow(windowMs: number): { readonly window?: string } {
+  return windowMs === 60_000 ? {} : { window: String(windowMs / 1000) }
+}
+
+function focusContent(event: Event): void {
+  event.preventDefault()
+  document.querySelector<HTMLElement>('#content')?.focus()
+}

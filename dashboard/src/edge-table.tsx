@@ -1,0 +1,106 @@
+// Edges as a table: what the picture shows, for those who cannot see it or want to sort it.
+import type { TopologyEdge } from '../../src/contracts/read-api.ts'
+import { formatMs, formatRate, formatSuccess, pageOf, shortName } from './format.ts'
+import { HealthMark } from './health.tsx'
+
+export interface EdgeTableProps {
+  readonly edges: readonly TopologyEdge[]
+  readonly windowMs: number
+  readonly caption: string
+  readonly empty: string
+  /** Leaves out the end that is the same in every row. */
+  readonly without?: 'from' | 'to'
+}
+
+export function EdgeTable({ edges, windowMs, caption, empty, without }: EdgeTableProps) {
+  if (edges.length === 0) return <p className="empty">{empty}</p>
+  const worstFirst = edges.toSorted(
+    (a, b) => b.failed / (b.requests || 1) - a.failed / (a.requests || 1) || b.requests - a.requests,
+  )
+  return (
+    <table>
+      <caption className="visually-hidden">{caption}</caption>
+      <thead>
+        <tr>
+          {without !== 'from' && <th scope="col">From</th>}
+          {without !== 'to' && <th scope="col">To</th>}
+          <th scope="col" className="number">
+            Rate
+          </th>
+          <th scope="col" className="number">
+            Success
+          </th>
+          <th scope="col" className="number">
+            p50
+          </th>
+          <th scope="col" className="number">
+            p99
+          </th>
+          <th scope="col">mTLS</th>
+          <th scope="col">Answers</th>
+        </tr>
+      </thead>
+      <tbody>
+        {worstFirst.map((edge) => (
+          <tr key={`${edge.from} ${edge.to}`}>
+            {without !== 'from' && (
+              <td>
+                {without !== undefined && <HealthMark health={edge.health} />} <Name id={edge.from} />
+              </td>
+            )}
+            {without !== 'to' && (
+              <td>
+                {without !== 'from' || <HealthMark health={edge.health} />} <Name id={edge.to} />
+              </td>
+            )}
+            <td className="number">{formatRate(edge.requests, windowMs)}</td>
+            <td className={`number ${edge.health}`}>{formatSuccess(edge)}</td>
+            <td className="number">{formatMs(edge.durationMs?.p50)}</td>
+            <td className="number">{formatMs(edge.durationMs?.p99)}</td>
+            <td>
+              <Mtls mtls={edge.mtls} />
+            </td>
+            <td>
+              <Codes codes={edge.codes} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+export function Name({ id }: { readonly id: string }) {
+  const to = pageOf(id)
+  return to === undefined ? <>{shortName(id)}</> : <a href={to}>{shortName(id)}</a>
+}
+
+/** The most frequent first. */
+export function Codes({ codes }: { readonly codes: Readonly<Record<string, number>> }) {
+  const sorted = Object.entries(codes).toSorted(([, a], [, b]) => b - a)
+  return (
+    <span className="codes">
+      {sorted.slice(0, 6).map(([code, count]) => (
+        <span key={code} className={`code ${codeClass(code)}`}>
+          {code === '0' ? 'none' : code} <b>{count}</b>
+        </span>
+      ))}
+    </span>
+  )
+}
+
+export function codeClass(code: string): 'ok' | 'refused' | 'bad' {
+  if (code.startsWith('grpc '))
+    return ['2', '4', '12', '13', '14', '15'].includes(code.slice(5)) ? 'bad' : code === 'grpc 0' ? 'ok' : 'refused'
+  if (code === 'failed' || code === '0' || Number(code) >= 500) return 'bad'
+  return Number(code) >= 400 ? 'refused' : 'ok'
+}
+
+export function Mtls({ mtls }: Pick<TopologyEdge, 'mtls'>) {
+  return (
+    <>
+      <span className={`lock ${mtls}`} aria-hidden="true" />
+      {mtls === 'unknown' ? '–' : mtls}
+    </>
+  )
+}

@@ -1,0 +1,77 @@
+// What is not encrypted, who is refused, and which certificate ends first.
+import type { SecurityView } from '../../../src/contracts/read-api.ts'
+import { useAnswer } from '../api/ask.ts'
+import { EdgeTable, Name } from '../edge-table.tsx'
+import { certificateText } from './workload-table.tsx'
+
+export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
+  const { answer, error } = useAnswer<SecurityView>(
+    `security ${windowMs}`,
+    () => `v1/security?windowMs=${windowMs}`,
+    5_000,
+  )
+  if (answer === undefined) return <p className="empty">{error?.message ?? 'Asking the control plane…'}</p>
+  const nowMs = Date.now()
+  return (
+    <div className="page">
+      <h1>Security</h1>
+      <h2>Plaintext</h2>
+      <EdgeTable
+        edges={answer.plaintext}
+        windowMs={answer.windowMs}
+        caption="Requests without mutual TLS"
+        empty="Every request that reached an endpoint had mutual TLS."
+      />
+      <h2>Refused</h2>
+      {answer.refused.length === 0 ? (
+        <p className="empty">
+          No request was refused with 401 or 403, nor with gRPC PERMISSION_DENIED or UNAUTHENTICATED.
+        </p>
+      ) : (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">From</th>
+              <th scope="col">To</th>
+              <th scope="col" className="number">
+                Refused
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {answer.refused.map(({ from, to, requests }) => (
+              <tr key={`${from} ${to}`}>
+                <td>
+                  <Name id={from} />
+                </td>
+                <td>
+                  <Name id={to} />
+                </td>
+                <td className="number">{requests}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <h2>Certificates</h2>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Holder</th>
+            <th scope="col">Identity</th>
+            <th scope="col">Ends</th>
+          </tr>
+        </thead>
+        <tbody>
+          {answer.certificates.map(({ holder, spiffeId, notAfterMs }, index) => (
+            <tr key={index}>
+              <td>{holder}</td>
+              <td>{spiffeId === undefined ? '–' : <code>{spiffeId}</code>}</td>
+              <td title={new Date(notAfterMs).toLocaleString()}>{certificateText(notAfterMs - nowMs)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}

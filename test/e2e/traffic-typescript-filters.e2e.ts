@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers'
 import { after, before, it } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 
-import { status } from '@grpc/grpc-js'
+import { status as grpcStatus } from '@grpc/grpc-js'
 
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
@@ -341,17 +341,17 @@ it('passes bodies that are too long unseen, or refuses them', async () => {
 })
 
 it('takes calls of gRPC as they are, and answers them in its way', async () => {
-  const { services = [] } = mesh.workload('caller')
+  const { services } = mesh.workload('caller')
   const address = services.find(({ name }) => name === 'calls')?.address ?? ''
   const caller = new GrpcCaller(address)
   try {
     const passed = await caller.say('hello')
-    assert.equal(passed.code, status.OK, passed.details)
+    assert.equal(passed.code, grpcStatus.OK, passed.details)
     assert.deepEqual(passed.head?.get('x-filtered'), ['yes'])
     const answered = await caller.say('hello', { metadata: { 'x-answer': 'yes' } })
-    assert.deepEqual([answered.code, answered.message], [status.UNAVAILABLE, undefined])
+    assert.deepEqual([answered.code, answered.message], [grpcStatus.UNAVAILABLE, undefined])
     const refused = await caller.say('hello', { metadata: { 'x-fail': 'yes' } })
-    assert.equal(refused.code, status.UNKNOWN)
+    assert.equal(refused.code, grpcStatus.UNKNOWN)
     assert.match(refused.details, /onError: Refuse/)
   } finally {
     caller.close()

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 import { byNamespace } from '../dashboard/src/topology/by-namespace.ts'
 import { layOut } from '../dashboard/src/topology/layout.ts'
+import type { TopologyEdge, TopologyNode } from '../src/contracts/read-api.ts'
 
 describe('where the nodes of the topology stand', () => {
   it('is left of what they call, and the same however they are listed', () => {
@@ -58,19 +59,25 @@ describe('where the nodes of the topology stand', () => {
 describe('a mesh by namespaces', () => {
   it('adds up what is inside, keeps what goes across, and shows the worst', () => {
     const signals = { requests: 10, failed: 0, health: 'healthy' } as const
-    const node = (namespace: string, name: string, changes: object = {}) => ({
-      ...({ id: `service/${namespace}/${name}`, kind: 'service', namespace, name, ready: 1 } as const),
-      ...{ ...signals, workloads: [`${namespace}/${name}-1`], ...changes },
+    const node = (namespace: string, name: string, changes: Partial<TopologyNode> = {}): TopologyNode => ({
+      id: `service/${namespace}/${name}`,
+      kind: 'service',
+      namespace,
+      name,
+      ready: 1,
+      workloads: [`${namespace}/${name}-1`],
+      ...signals,
+      ...changes,
     })
-    const edge = (from: string, to: string, changes: object = {}) => ({
-      ...({
-        from: `service/${from}`,
-        to: `service/${to}`,
-        protocols: ['http'],
-        mtls: 'all',
-        codes: { '200': 10 },
-      } as const),
-      ...{ ...signals, durationMs: { p50: 1, p90: 2, p95: 3, p99: 4 }, ...changes },
+    const edge = (from: string, to: string, changes: Partial<TopologyEdge> = {}): TopologyEdge => ({
+      from: `service/${from}`,
+      to: `service/${to}`,
+      protocols: ['http'],
+      mtls: 'all',
+      codes: { '200': 10 },
+      durationMs: { p50: 1, p90: 2, p95: 3, p99: 4 },
+      ...signals,
+      ...changes,
     })
     const { nodes, edges } = byNamespace({
       atMs: 0,

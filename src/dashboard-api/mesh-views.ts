@@ -13,6 +13,7 @@ import { nodeId } from '../contracts/xds/names.ts'
 import type { NodeKind } from '../contracts/xds/names.ts'
 import { workloadSpiffeId } from '../control/api/desired-state.ts'
 import type { MeshService, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
+import { admissionsOf } from './admission.ts'
 import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { buildEdges, buildTopology, healthOf, readinessOf, signalsOf, worst } from './topology.ts'
@@ -104,6 +105,7 @@ export class MeshViews {
         const requests = refusedOf(edge)
         return requests > 0 ? [{ from: edge.from, to: edge.to, requests }] : []
       }),
+      admissions: admissionsOf(snapshot()),
       certificates: [...authority, ...of('sidecar', workloads.keys()), ...of('gateway', gateways.keys())].toSorted(
         (a, b) => a.notAfterMs - b.notAfterMs,
       ),

@@ -224,8 +224,6 @@ describe('the read API', () => {
       spec: { action: 'ALLOW', dryRun: false, reauthorize: false, ...spec },
     })
     const from = [{ source: { namespaces: ['shop', 'office'], notPrincipals: ['mesh.local/ns/shop/sa/cart'] } }]
-    const admission = (authorization: AppliedPolicy[]) =>
-      admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
     expect(admission([])).toEqual({
       subject: 'Workload/default/web',
       peerAuthentication: ['STRICT'],
@@ -291,3 +289,7 @@ describe('the read API', () => {
     expect(requiredRole('GET', '/v1/openapi.json')).toBe('viewer')
   })
 })
+
+function admission(authorization: AppliedPolicy[]): ReturnType<typeof admissionsOf>[number] | undefined {
+  return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
+}

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../test/kit/manual-clock.ts'
 import { sampleService, sampleSnapshot, sampleWorkload } from '../../test/kit/sample-snapshot.ts'
-import type { SecurityView, ServiceView, Topology } from '../contracts/read-api.ts'
+import type { Admission, SecurityView, ServiceView, Topology } from '../contracts/read-api.ts'
 import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
@@ -134,6 +134,10 @@ function someTraffic({ deps, clock }: Read): void {
   clock.advance(1_000)
 }
 
+function admission(authorization: readonly AppliedPolicy[]): Admission | undefined {
+  return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
+}
+
 describe('the read API', () => {
   it('answers as its OpenAPI document says, with traffic and without', async () => {
     for (const prepare of [() => undefined, someTraffic]) {
@@ -224,8 +228,6 @@ describe('the read API', () => {
       spec: { action: 'ALLOW', dryRun: false, reauthorize: false, ...spec },
     })
     const from = [{ source: { namespaces: ['shop', 'office'], notPrincipals: ['mesh.local/ns/shop/sa/cart'] } }]
-    const admission = (authorization: AppliedPolicy[]) =>
-      admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
     expect(admission([])).toEqual({
       subject: 'Workload/default/web',
       peerAuthentication: ['STRICT'],

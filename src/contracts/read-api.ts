@@ -126,6 +126,8 @@ export interface ServiceView extends Signals {
   /** Routes and policies that name it. */
   readonly policies: readonly DocumentPlace[]
   readonly workloads: readonly WorkloadView[]
+  /** Callers that pass over some of its endpoints right now: ejected by outlier detection, unhealthy by health checks. */
+  readonly passedOver: readonly { readonly by: string; readonly ejected: number; readonly unhealthy: number }[]
   /** Edges that end here, and those that begin here. */
   readonly callers: readonly TopologyEdge[]
   readonly calls: readonly TopologyEdge[]

@@ -115,6 +115,7 @@ export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
   document: place,
   policies: z.array(place),
   workloads: z.array(workload),
+  passedOver: z.array(z.strictObject({ by: z.string(), ejected: count, unhealthy: count })),
   callers: z.array(edge),
   calls: z.array(edge),
 })

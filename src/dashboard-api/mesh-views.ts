@@ -79,6 +79,7 @@ export class MeshViews {
       document: placeOf(service.source),
       policies: this.#policiesOf(service),
       workloads,
+      passedOver: this.#deps.passedOver.of(service.host),
       callers: edges.filter(({ to }) => to === id),
       calls: edges.filter(({ from }) => from === id),
     }

@@ -10,7 +10,9 @@ import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
+import type { ReportSink } from '../control/telemetry/reported-totals.ts'
 import type { AppliedPolicy, AuthorizationPolicySpec } from '../policies/authorization/authorization.spec.ts'
 import { admissionsOf } from './admission.ts'
 import { MeshViews } from './mesh-views.ts'
@@ -77,6 +79,7 @@ function reading(): Read {
     statuses,
     proxies: () => [{ id: 'sidecar~default~web-1', connected: true, sinceMs: 1, ackedRevision: '7' }],
     proxyCertificates: new ProxyCertificates(),
+    passedOver: new PassedOverEndpoints(),
     authorityCertificates: () => [{ role: 'root', use: 'signing', serialNumber: 'A', notBeforeMs: 0, notAfterMs: 5 }],
     problems: () => [
       { code: 'HDL004', severity: 'error', message: 'unknown field', position: { file: 'a', line: 1, column: 2 } },
@@ -132,6 +135,10 @@ function someTraffic({ deps, clock }: Read): void {
     .sink({ kind: 'sidecar', name: 'default/web-1', spiffeId: 'spiffe://mesh.local/ns/default/sa/web-1' })
     .measured('heddle_certificate_expiry_timestamp_seconds', {}, 1_700_003_600)
   clock.advance(1_000)
+}
+
+function ejected(sink: ReportSink, value: number, host = 'web.default.svc.cluster.local'): void {
+  sink.measured('heddle_outlier_ejected_endpoints', { cluster: `${host}:80` }, value)
 }
 
 function admission(authorization: readonly AppliedPolicy[]): Admission | undefined {
@@ -203,7 +210,24 @@ describe('the read API', () => {
     ])
     expect(service.calls.map(({ to }) => to)).toEqual(['service/default/store'])
     expect(service.policies).toEqual([{ id: 'TrafficPolicy/default/web', file: 'mesh.yaml', line: 7 }])
+    expect(service.passedOver).toEqual([])
     expect((await read.app.inject('/v1/services/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('says who passes over endpoints of it, for as long as that is known', async () => {
+    const read = reading()
+    const reporter = { kind: 'sidecar', name: 'default/client', spiffeId: 'spiffe://a' } as const
+    const [one, other] = [read.deps.passedOver.sink(reporter), read.deps.passedOver.sink(reporter)]
+    const passedOver = async () => (await read.ask<ServiceView>('/v1/services/default/web')).passedOver
+    ejected(one, 2)
+    ejected(one, 7, 'web.other.svc.cluster.local')
+    ejected(other, 1)
+    other.measured('heddle_unhealthy_endpoints', { cluster: 'web.default.svc.cluster.local:443' }, 1)
+    expect(await passedOver()).toEqual([{ by: 'default/client', ejected: 2, unhealthy: 1 }])
+    ejected(one, 0)
+    expect(await passedOver()).toEqual([{ by: 'default/client', ejected: 1, unhealthy: 1 }])
+    other.left?.()
+    expect(await passedOver()).toEqual([])
   })
 
   it('says what comes in plaintext, what is refused, and whose certificate ends first', async () => {

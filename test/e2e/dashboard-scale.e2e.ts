@@ -9,6 +9,7 @@ import { chromium, type Browser } from 'playwright-core'
 import { WorkloadStatuses } from '../../src/control/api/workload-statuses.ts'
 import { MeshEvents } from '../../src/control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../../src/control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../../src/control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../../src/control/telemetry/proxy-certificates.ts'
 import { systemClock as clock, type Timer } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
@@ -63,6 +64,7 @@ before(async () => {
     statuses,
     proxies: () => [],
     proxyCertificates: new ProxyCertificates(),
+    passedOver: new PassedOverEndpoints(),
     authorityCertificates: () => [],
     problems: () => [],
     documents: () => [],

@@ -109,6 +109,15 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
       </section>
       <section>
         <h2>Workloads</h2>
+        {service.passedOver.map(({ by, ejected, unhealthy }) => (
+          <p key={by} className="degraded">
+            ▲ {by} passes over{' '}
+            {[
+              ...(ejected > 0 ? [`${ejected} by outlier detection`] : []),
+              ...(unhealthy > 0 ? [`${unhealthy} by health checks`] : []),
+            ].join(', ')}
+          </p>
+        ))}
         <WorkloadTable
           workloads={service.workloads}
           windowMs={service.windowMs}

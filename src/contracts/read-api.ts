@@ -81,6 +81,19 @@ export interface WorkloadList {
   readonly workloads: readonly WorkloadView[]
 }
 
+/** One workload: what it answers, and which Services lead to it. */
+export interface WorkloadDetail {
+  readonly windowMs: number
+  readonly workload: WorkloadView
+  /** Ids of nodes: "service/default/reviews". */
+  readonly services: readonly string[]
+  /** Who is let in. */
+  readonly admission: Admission
+  /** As its proxies report: requests that it answered, and those that it sent. */
+  readonly answered: readonly EdgeView[]
+  readonly sent: readonly EdgeView[]
+}
+
 /** Edges as proxies report them: by workload, route and protocol. */
 export interface EdgeList {
   readonly edges: readonly EdgeView[]

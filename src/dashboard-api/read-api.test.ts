@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../test/kit/manual-clock.ts'
 import { sampleService, sampleSnapshot, sampleWorkload } from '../../test/kit/sample-snapshot.ts'
-import type { Admission, SecurityView, ServiceView, Topology } from '../contracts/read-api.ts'
+import type { Admission, SecurityView, ServiceView, Topology, WorkloadDetail } from '../contracts/read-api.ts'
 import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
@@ -154,7 +154,7 @@ describe('the read API', () => {
       const routes = readRoutes(read.deps, new MeshViews(read.deps))
       expect(Object.keys(paths)).toHaveLength(routes.length)
       for (const { path, answer } of routes) {
-        const url = path.replace(':namespace', 'default').replace(':name', 'web')
+        const url = path.replace(':namespace', 'default').replace(':name', path.includes('workloads') ? 'web-1' : 'web')
         const period = /edges|series/.test(url)
           ? `?fromMs=${read.clock.nowMs() - 60_000}&toMs=${read.clock.nowMs()}`
           : ''
@@ -212,6 +212,20 @@ describe('the read API', () => {
     expect(service.policies).toEqual([{ id: 'TrafficPolicy/default/web', file: 'mesh.yaml', line: 7 }])
     expect(service.passedOver).toEqual([])
     expect((await read.app.inject('/v1/services/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('shows a workload with what it answered and sent', async () => {
+    const read = reading()
+    someTraffic(read)
+    const detail = await read.ask<WorkloadDetail>('/v1/workloads/default/web-1')
+    expect(detail).toMatchObject({ services: ['service/default/web'], workload: { name: 'web-1', requests: 102 } })
+    expect(detail.answered.map(({ reporter, requests }) => [reporter, requests])).toEqual([
+      ['source', 100],
+      ['gateway', 1],
+      ['destination', 1],
+    ])
+    expect(detail.sent).toMatchObject([{ service: 'store.default.svc.cluster.local', codes: { '403': 1 } }])
+    expect((await read.app.inject('/v1/workloads/default/nobody')).statusCode).toBe(404)
   })
 
   it('says who passes over endpoints of it, for as long as that is known', async () => {

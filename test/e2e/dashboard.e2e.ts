@@ -279,6 +279,7 @@ describe('the dashboard', { skip }, () => {
         ['services', 'table'],
         ['service/back/store', '.chart canvas'],
         ['workloads', 'table'],
+        ['workload/back/store-1', '.chart canvas'],
         ['events', '.events'],
         ['configuration', 'table'],
         ['security', 'table'],

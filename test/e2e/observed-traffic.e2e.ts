@@ -16,6 +16,7 @@ import {
   seriesAnswer,
   serviceAnswer,
   topologyAnswer,
+  workloadAnswer,
   workloadsAnswer,
 } from '../../src/dashboard-api/answers.ts'
 import { freePorts } from '../kit/free-ports.ts'
@@ -208,6 +209,7 @@ describe('the read API of a running mesh', () => {
       topology: topologyAnswer,
       'services/default/web': serviceAnswer,
       workloads: workloadsAnswer,
+      'workloads/default/web': workloadAnswer,
       events: eventsAnswer,
       configuration: configurationAnswer,
       revisions: revisionsAnswer,

@@ -11,6 +11,7 @@ import {
   noticedReports,
 } from '../control/telemetry/noticed-changes.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import { composeReports } from '../control/telemetry/reported-totals.ts'
 import { trafficReports } from '../control/telemetry/traffic-reports.ts'
@@ -36,6 +37,7 @@ export interface MeshChanges {
 
 export class ObservedMesh {
   readonly certificates: ProxyCertificates = new ProxyCertificates()
+  readonly passedOver: PassedOverEndpoints = new PassedOverEndpoints()
   readonly metrics: MetricsService
   readonly #events: MeshEvents
 
@@ -50,6 +52,7 @@ export class ObservedMesh {
           trafficReports({ traffic, reports: (spiffeId) => this.metrics.reports(spiffeId) }, reporter),
           noticedReports(events, reporter),
           this.certificates.sink(reporter),
+          this.passedOver.sink(reporter),
         ),
     })
   }

@@ -9,6 +9,7 @@ import { sampleSnapshot } from '../../test/kit/sample-snapshot.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import { silentLogger } from '../core/logger.ts'
 import { buildPageServer } from './page-server.ts'
@@ -31,6 +32,7 @@ function serving(): FastifyInstance {
       statuses: new WorkloadStatuses(),
       proxies: () => [],
       proxyCertificates: new ProxyCertificates(),
+      passedOver: new PassedOverEndpoints(),
       authorityCertificates: () => [],
       problems: () => [],
       documents: () => [],

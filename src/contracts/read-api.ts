@@ -232,7 +232,7 @@ export interface RequestHop {
   readonly attempt?: number
   /** After the start of the request. */
   readonly offsetMs: number
-  /** Absent where it went well. */
+  /** Absent where it went well, or handed on what went wrong behind it. */
   readonly fault?: RequestFault
   readonly record: DecisionRecord
 }

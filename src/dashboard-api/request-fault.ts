@@ -3,8 +3,8 @@ import type { DecisionRecord, SourceLocation } from '../contracts/decision-recor
 import type { RequestFault } from '../contracts/read-api.ts'
 import { grpcFaults } from '../contracts/telemetry/grpc-faults.ts'
 
-/** Undefined: it went well. */
-export function faultOf(record: DecisionRecord): RequestFault | undefined {
+/** Undefined: it went well, or, where something went wrong behind it, its answer was handed on. */
+export function faultOf(record: DecisionRecord, isHandedOn: boolean): RequestFault | undefined {
   const { proxy, authorization, rateLimit, routeSource, attempts } = record
   const { status, grpcStatus, flags, detail } = record.response
   if (authorization?.allowed === false)
@@ -19,6 +19,7 @@ export function faultOf(record: DecisionRecord): RequestFault | undefined {
   const last = attempts.at(-1)
   if (last !== undefined && last.outcome !== 'response')
     return { proxy, reason: `${last.endpoint}: ${last.outcome}`, ...writtenAt(routeSource) }
+  if (isHandedOn) return undefined
   const answer = grpcStatus !== undefined && grpcStatus !== 0 ? `gRPC status ${grpcStatus}` : `status ${status}`
   return { proxy, reason: status === 0 ? 'ended without an answer' : `the application answered with ${answer}` }
 }

@@ -100,6 +100,21 @@ describe('the waterfall of a request', () => {
     expect(drawn([received('b', 'web', 50, 1), sent('web', 'b', 0, 2)])).toEqual(['web source +0', 'b destination +50'])
   })
 
+  it('blames who began it, and not those who handed it on', () => {
+    const { response } = sampleRecord()
+    const failed = { response: { ...response, status: 503 } }
+    const hops = [
+      { ...sent('web', 'b', 0, 30), ...failed },
+      { ...received('b', 'web', 1, 28), ...failed },
+    ]
+    expect(buildWaterfall(hops).map(({ fault }) => fault?.proxy)).toEqual([undefined, 'b'])
+    const timedOut = { ...hops[0]!, response: { ...response, status: 504, flags: ['UT' as const] } }
+    expect(buildWaterfall([timedOut, hops[1]!]).map(({ fault }) => fault?.reason.slice(0, 15))).toEqual([
+      'UT',
+      'the application',
+    ])
+  })
+
   it('shows every hop once, whatever proxies say', () => {
     const word = fc.constantFrom('a', 'b', 'c')
     const hop = fc
@@ -175,7 +190,7 @@ describe('why a hop went wrong', () => {
       'the application answered with gRPC status 14 undefined',
     ],
   ] as [string, Partial<DecisionRecord>, string | undefined][])('is %s', (_, changes, expected) => {
-    const fault = faultOf(sampleRecord(changes))
+    const fault = faultOf(sampleRecord(changes), false)
     expect(fault && `${fault.reason} ${fault.source}`).toBe(expected)
   })
 })

@@ -29,17 +29,19 @@ export function buildWaterfall(records: readonly DecisionRecord[]): RequestHop[]
     if (shown.has(record)) return
     shown.add(record)
     const attempt = parents.get(record)?.attempt
-    const fault = faultOf(record)
     const index = waterfall.length
-    waterfall.push({
+    const hop: RequestHop = {
       depth,
       ...(parent !== undefined && { parent }),
       ...(parent !== undefined && attempt !== undefined && { attempt }),
       offsetMs: record.startMs - startMs,
-      ...(fault !== undefined && { fault }),
       record,
-    })
+    }
+    waterfall.push(hop)
     for (const next of byTime) if (parents.get(next)?.hop === record) show(next, depth + 1, index)
+    const isHandedOn = waterfall.slice(index + 1).some(({ fault }) => fault !== undefined)
+    const fault = faultOf(record, isHandedOn)
+    if (fault !== undefined) waterfall[index] = { ...hop, fault }
   }
   for (const record of byTime) if (!parents.has(record)) show(record, 0)
   // who says that it came from what came from it is shown all the same

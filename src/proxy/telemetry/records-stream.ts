@@ -1,6 +1,6 @@
 // Sends the control plane the decision records that wait for it, once a second, by Envoy's AccessLogService.
 import { create } from '@bufbuild/protobuf'
-import { status } from '@grpc/grpc-js'
+import { connectivityState, status } from '@grpc/grpc-js'
 import type { Client, ClientWritableStream, StatusObject } from '@grpc/grpc-js'
 
 import {
@@ -64,7 +64,9 @@ export function streamRecords(client: Client, { node, records, counter, clock }:
   }
   const report = (): void => {
     if (call === undefined && !unknown) open()
-    if (call === undefined || blocked) return
+    // what is written to a call that never gets through is lost
+    const isThrough = client.getChannel().getConnectivityState(false) === connectivityState.READY
+    if (call === undefined || blocked || !isThrough) return
     const taken = records.take()
     if (taken.length === 0) return
     const logEntry = taken.flatMap((record) => encodeStreamedRecord(record) ?? [])

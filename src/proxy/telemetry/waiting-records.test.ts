@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 
-import { status } from '@grpc/grpc-js'
+import { connectivityState, status } from '@grpc/grpc-js'
 import type { Client } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 
@@ -67,7 +67,9 @@ function waiting() {
   const records = new WaitingRecords(clock, counter)
   const sink = createRecordSink({ workload: 'default/web', spiffeId: 'spiffe://mesh.local/x' }, clock, records)
   const calls: Call[] = []
+  const channel = { state: connectivityState.READY }
   const client = {
+    getChannel: () => ({ getConnectivityState: () => channel.state }),
     makeClientStreamRequest() {
       const call = new Call()
       calls.push(call)
@@ -76,7 +78,7 @@ function waiting() {
   } as unknown as Client
   const stream = () => streamRecords(client, { node: 'sidecar~default~web', records, counter, clock })
   const finish = (changes: Partial<Exchange>): void => sink.finished(sampleExchange(changes))
-  return { clock, counted, records, finish, calls, newest: () => calls.at(-1) as Call, stream }
+  return { clock, channel, counted, records, finish, calls, newest: () => calls.at(-1) as Call, stream }
 }
 
 describe('the records that wait', () => {
@@ -129,7 +131,7 @@ describe('the stream of records', () => {
   })
 
   it('keeps what waits while the control plane is slow or away', () => {
-    const { clock, finish, calls, newest, stream } = waiting()
+    const { clock, channel, finish, calls, newest, stream } = waiting()
     stream()
     newest().slow = true
     finish(failed)
@@ -138,6 +140,11 @@ describe('the stream of records', () => {
     clock.advance(3_000)
     expect(newest().records).toHaveLength(1)
     newest().over(status.UNAVAILABLE)
+    channel.state = connectivityState.CONNECTING
+    clock.advance(1_000)
+    expect(calls).toHaveLength(2)
+    expect(newest().records).toEqual([])
+    channel.state = connectivityState.READY
     clock.advance(1_000)
     expect(calls).toHaveLength(2)
     expect(newest().records).toHaveLength(1)

@@ -84,7 +84,7 @@ export class ControlPlaneClient {
   }
 
   requests(query: Readonly<Record<string, string>>): Promise<RequestList> {
-    return this.#json(`/v1/requests?${new URLSearchParams(query)}`)
+    return this.#json(`/v1/requests?${new URLSearchParams(query).toString()}`)
   }
 
   /** By its id, a request id or a trace id; undefined: it is not known. */

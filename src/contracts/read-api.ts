@@ -234,7 +234,7 @@ export interface RequestFault {
   readonly proxy: string
   /** For a person. */
   readonly reason: string
-  /** Where what decided is written: "mesh.yaml:12". */
+  /** Where the rule that refused it is written: "mesh.yaml:12". */
   readonly source?: string
 }
 

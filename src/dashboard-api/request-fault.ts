@@ -5,7 +5,7 @@ import { grpcFaults } from '../contracts/telemetry/grpc-faults.ts'
 
 /** Undefined: it went well, or, where something went wrong behind it, its answer was handed on. */
 export function faultOf(record: DecisionRecord, isHandedOn: boolean): RequestFault | undefined {
-  const { proxy, authorization, rateLimit, routeSource, attempts } = record
+  const { proxy, authorization, rateLimit, attempts } = record
   const { status, grpcStatus, flags, detail } = record.response
   if (authorization?.allowed === false)
     return { proxy, reason: authorization.reason, ...writtenAt(authorization.source) }
@@ -14,11 +14,10 @@ export function faultOf(record: DecisionRecord, isHandedOn: boolean): RequestFau
   if (isGood) return undefined
   if (flags.length > 0 || detail !== undefined) {
     const why = [flags.join(','), detail].filter((one) => one !== undefined && one !== '').join(': ')
-    return { proxy, reason: why, ...writtenAt(routeSource) }
+    return { proxy, reason: why }
   }
   const last = attempts.at(-1)
-  if (last !== undefined && last.outcome !== 'response')
-    return { proxy, reason: `${last.endpoint}: ${last.outcome}`, ...writtenAt(routeSource) }
+  if (last !== undefined && last.outcome !== 'response') return { proxy, reason: `${last.endpoint}: ${last.outcome}` }
   if (isHandedOn) return undefined
   const answer = grpcStatus !== undefined && grpcStatus !== 0 ? `gRPC status ${grpcStatus}` : `status ${status}`
   return { proxy, reason: status === 0 ? 'ended without an answer' : `the application answered with ${answer}` }

@@ -175,9 +175,9 @@ describe('why a hop went wrong', () => {
       'beyond the rate limit TrafficPolicy/default/a/b undefined',
     ],
     [
-      'what the proxy did, and the route that it did it by',
+      'what the proxy did',
       { response: { ...response, status: 503, flags: ['UF', 'URX'], detail: 'connection refused' } },
-      'UF,URX: connection refused mesh.yaml:12',
+      'UF,URX: connection refused undefined',
     ],
     [
       'the application',

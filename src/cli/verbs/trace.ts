@@ -5,7 +5,7 @@ import type { CliContext, MeshOptions } from '../context.ts'
 import { formatAge, formatLatency } from '../format.ts'
 import { connect } from '../mesh/running-mesh.ts'
 import type { Output, TableView } from '../output.ts'
-import { faultText, waterfallText } from './waterfall-text.ts'
+import { askedFor, faultText, waterfallText } from './waterfall-text.ts'
 
 export interface TraceOptions extends MeshOptions {
   readonly service?: string
@@ -74,7 +74,7 @@ function listTable(requests: readonly RequestSummary[], nowMs: number, output: O
     rows: requests.map((request) => [
       formatAge(nowMs - request.startMs),
       request.source,
-      `${request.method} ${request.authority}${request.path}`,
+      askedFor(request),
       [statusOf(request), ...request.flags].join(' '),
       formatLatency(request.durationMs),
       String(request.hops),

@@ -1,6 +1,6 @@
 // One request as lines of text: its hops with bars of their time, and below each what was decided, why, and where that is written.
 import type { AttemptRecord, DecisionRecord, SourceLocation } from '../../contracts/decision-record.ts'
-import type { RequestFault, RequestHop, RequestView } from '../../contracts/read-api.ts'
+import type { RequestFault, RequestHop, RequestSummary, RequestView } from '../../contracts/read-api.ts'
 import { formatLatency, formatTime } from '../format.ts'
 import type { Output } from '../output.ts'
 
@@ -12,9 +12,9 @@ const barWidth = 24
 /** `width`: of the terminal; bars are left out where it is narrow. */
 export function waterfallText(request: RequestView, style: Style, width: number = defaultWidth): string {
   const { colors, text } = styled(style)
-  const { method, authority, path, status, durationMs, startMs, requestIds, traceIds, fault, hops } = request
+  const { status, durationMs, startMs, requestIds, traceIds, fault, hops } = request
   const head = [
-    colors.bold(text(`${method} ${authority}${path}`)),
+    colors.bold(text(askedFor(request))),
     coloured(style, status, status === 0 ? 'no answer' : String(status)),
     `in ${formatLatency(durationMs)}, ${hops} ${hops === 1 ? 'hop' : 'hops'}, ${formatTime(Math.trunc(startMs))}`,
   ]
@@ -24,6 +24,11 @@ export function waterfallText(request: RequestView, style: Style, width: number 
   lines.push('')
   for (const hop of request.waterfall) lines.push(...hopLines(hop, request, style, width))
   return `${lines.join('\n')}\n`
+}
+
+/** Sidecars are asked by address: the name of the service says more. */
+export function askedFor({ method, service, authority, path }: RequestSummary): string {
+  return `${method} ${service === '' ? authority : service.replace(/\.svc\.cluster\.local$/, '')}${path}`
 }
 
 /** "default/reviews-v1: UF: connection refused (mesh.yaml:12)". */

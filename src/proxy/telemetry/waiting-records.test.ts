@@ -8,6 +8,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import type { StreamAccessLogsMessage } from '../../contracts/xds/gen/envoy/service/accesslog/v3/als_pb.ts'
+import { HeaderList } from '../../core/header-list.ts'
 import { decodeStreamedRecord } from '../../policies/access-log/streamed-record.xds.ts'
 import { createRecordSink } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
@@ -99,13 +100,20 @@ describe('the records that wait', () => {
     expect(records.take()).toEqual([])
   })
 
-  it('are ten a second of those that nobody has sampled', () => {
+  it('are some of those that fail, all their hops, when there are many', () => {
     const { clock, records, finish } = waiting()
-    for (let one = 0; one < 50; one++) finish(failed)
-    expect(records.take()).toHaveLength(10)
-    clock.advance(500)
-    for (let one = 0; one < 50; one++) finish(failed)
-    expect(records.take()).toHaveLength(5)
+    const fail = (id: string): void => {
+      const request = { ...sampleExchange().request, headers: HeaderList.of(['x-request-id', id]) }
+      finish({ ...failed, request })
+      finish({ ...failed, request, reporter: 'destination' })
+    }
+    for (let one = 0; one < 500; one++) fail(`request-${one}`)
+    const kept = records.take().map(({ request }) => request.headers['x-request-id'])
+    expect(kept.length).toBeLessThanOrEqual(50)
+    expect(new Set(kept).size).toBe(kept.length / 2)
+    clock.advance(1_000)
+    fail('another')
+    expect(records.take()).toHaveLength(2)
   })
 
   it('are bounded, with room for those that fail, and what is dropped is counted', () => {

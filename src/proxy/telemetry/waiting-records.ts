@@ -1,10 +1,10 @@
 // Decision records of requests that somebody will want to look at afterwards: those that failed, were slow or are sampled wait here for the control plane.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import type { Clock } from '../../core/clock.ts'
-import { KeptRequests } from '../../policies/tracing/tracing.runtime.ts'
 import type { RecordConsumer } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
 import { hasFailed } from './spans.ts'
+import { ToldExchanges } from './told-exchanges.ts'
 
 export interface RecordCounter {
   recordsCounted(result: 'sent' | 'dropped', records: number): void
@@ -14,21 +14,20 @@ export interface RecordCounter {
 export const mostWaiting = 512
 
 export class WaitingRecords implements RecordConsumer {
-  readonly #kept: KeptRequests
+  readonly #told: ToldExchanges
   readonly #counter: RecordCounter
   #waiting: DecisionRecord[] = []
   #closed = false
 
   constructor(clock: Clock, counter: RecordCounter) {
-    this.#kept = new KeptRequests(clock)
+    this.#told = new ToldExchanges(clock)
     this.#counter = counter
   }
 
   wants(exchange: Exchange): boolean {
     if (this.#closed || exchange.protocol === 'TCP') return false
-    const { traced, durationMs } = exchange
     const failed = hasFailed(exchange)
-    if (!this.#kept.keeps(traced?.context.sampled === true, failed, durationMs)) return false
+    if (!this.#told.has(exchange, failed)) return false
     // many sampled ones leave room for those that failed
     if (this.#waiting.length < (failed ? mostWaiting : mostWaiting / 2)) return true
     this.#counter.recordsCounted('dropped', 1)

@@ -14,6 +14,8 @@ import { ServicePage } from './service/service-page.tsx'
 import { WorkloadPage } from './service/workload-page.tsx'
 import { useTheme } from './theme.ts'
 import { TokenForm } from './token-form.tsx'
+import { RequestPage } from './traffic/request-page.tsx'
+import { TrafficPage } from './traffic/traffic-page.tsx'
 
 const TopologyPage = lazy(() => import('./topology/topology-page.tsx'))
 
@@ -21,6 +23,7 @@ const pages = [
   ['topology', 'Topology'],
   ['services', 'Services'],
   ['workloads', 'Workloads'],
+  ['traffic', 'Traffic'],
   ['events', 'Events'],
   ['configuration', 'Configuration'],
   ['security', 'Security'],
@@ -140,6 +143,12 @@ function Page({ route: { path, query }, windowMs }: { readonly route: Route; rea
       return <ServicesPage />
     case 'workloads':
       return <WorkloadsPage windowMs={windowMs} find={query.get('find') ?? ''} />
+    case 'traffic':
+      return namespace === undefined ? (
+        <TrafficPage query={query} windowMs={windowMs} />
+      ) : (
+        <RequestPage key={namespace} id={namespace} />
+      )
     case 'events':
       return <EventsPage query={query} />
     case 'configuration':

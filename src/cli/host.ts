@@ -6,6 +6,8 @@ export interface TextOutput {
   write(text: string): unknown
   /** Width of the terminal; absent when it is none. */
   readonly columns?: number
+  /** Its height. */
+  readonly rows?: number
   readonly isTTY?: boolean
 }
 
@@ -25,6 +27,8 @@ export interface CliHost {
   kill(pid: number, signal: Signal | 0): boolean
   /** Until the returned function is called, `listener` runs instead of the signal's default. */
   onSignal(signals: readonly Signal[], listener: (signal: Signal) => void): () => void
+  /** Until the returned function is called, `listener` gets each key that is pressed, at once and unseen. Absent without a keyboard. */
+  readonly onKey?: (listener: (key: string) => void) => () => void
   /** The channel of whoever started this process with one. */
   readonly parent?: ParentChannel
 }

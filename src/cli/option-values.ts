@@ -27,6 +27,13 @@ export function parseStatus(text: string): string {
   return text
 }
 
+/** Milliseconds. */
+export function parseDuration(text: string): number {
+  const found = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text)
+  if (found === null) throw new InvalidArgumentError('A duration is 250ms, 2s, 10m or 1h.')
+  return Number(found[1]) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[found[2] as 'ms']
+}
+
 export function parseSeed(text: string): number {
   const seed = Number(text)
   if (!/^\d+$/.test(text) || seed > 4_294_967_295) throw new InvalidArgumentError('A seed is 0 to 4294967295.')

@@ -44,3 +44,23 @@ describe('renderTable', () => {
     expect(text).toBe('OK   B\n<yes>  <b>\n')
   })
 })
+
+describe('a table without room for all', () => {
+  const spacious = [{ header: 'NAME' }, { header: 'P50', spare: 2 }, { header: 'TREND', spare: 1 }]
+
+  it('leaves out spare columns first, and shortens nothing meanwhile', () => {
+    const rows = [['recommendations', '1.00ms', '________']]
+    expect(renderTable(spacious, rows, { width: 40 })).toContain('1.00ms  ________')
+    expect(renderTable(spacious, rows, { width: 30 })).toBe('NAME             TREND\nrecommendations  ________\n')
+    expect(renderTable(spacious, rows, { width: 20 })).toBe('NAME\nrecommendations\n')
+  })
+
+  it('counts wide characters twice', () => {
+    expect(renderTable([{ header: 'NAME' }, { header: 'B' }], [['日本語', 'b']], { width: 20 })).toBe(
+      'NAME    B\n日本語  b\n',
+    )
+    expect(renderTable([{ header: 'NAME' }, { header: 'B' }], [['日本語日本語', 'b']], { width: 11 })).toBe(
+      'NAME      B\n日本語…   b\n',
+    )
+  })
+})

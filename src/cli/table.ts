@@ -1,11 +1,17 @@
-// Text tables that fit the terminal. The only place that lays out columns.
+// Text tables that fit the terminal. The only place that lays out columns; what cells say is shown, and never obeyed.
+import { printable } from './printable-text.ts'
+import { startOf, textWidth } from './text-width.ts'
 
 export interface TableColumn {
   readonly header: string
   readonly align?: 'left' | 'right'
+  /** Left out where there is no room for all columns: the highest number first. */
+  readonly spare?: number
 }
 
 export interface TableOptions {
+  /** Whether more than ASCII may be shown; it may, unless told. */
+  readonly isUnicode?: boolean
   /** Characters per line; absent: as wide as the content is. */
   readonly width?: number
   /** Colours the header; the width of what it returns is not counted. */
@@ -17,24 +23,29 @@ export interface TableOptions {
 const gap = '  '
 const narrowest = 4
 
-/** Lines end with a newline. Too wide a table gives up characters of its widest columns, marked by "…". */
+/** Lines end with a newline. Too wide a table leaves out spare columns, then gives up characters of its widest ones, marked by "…". */
 export function renderTable(
   columns: readonly TableColumn[],
   rows: readonly (readonly string[])[],
   options: TableOptions = {},
 ): string {
-  const widths = fitWidths(
-    columns.map(({ header }, column) =>
-      Math.max(textWidth(header), ...rows.map((row) => textWidth(oneLine(row[column] ?? '')))),
-    ),
-    options.width,
+  const { isUnicode = true, width } = options
+  const cells = rows.map((row) => columns.map((_, column) => printable(row[column] ?? '', isUnicode)))
+  const natural = columns.map(({ header }, column) =>
+    Math.max(textWidth(header), ...cells.map((row) => textWidth(row[column] as string))),
   )
-  const line = (cells: readonly string[], style: (text: string, column: number) => string): string => {
-    const laidOut = columns.map(({ align }, column) => {
-      const text = shorten(oneLine(cells[column] ?? ''), widths[column] ?? 0)
-      const padding = ' '.repeat((widths[column] ?? 0) - textWidth(text))
-      const last = column === columns.length - 1
-      if (align === 'right') return padding + style(text, column)
+  const shown = fitColumns(columns, natural, width)
+  const widths = fitWidths(
+    shown.map((column) => natural[column] as number),
+    width,
+  )
+  const line = (texts: readonly string[], style: (text: string, column: number) => string): string => {
+    const laidOut = shown.map((column, place) => {
+      const room = widths[place] as number
+      const text = shorten(texts[column] as string, room, isUnicode ? '…' : '~')
+      const padding = ' '.repeat(room - textWidth(text))
+      const last = place === shown.length - 1
+      if (columns[column]?.align === 'right') return padding + style(text, column)
       return style(text, column) + (last ? '' : padding)
     })
     return `${laidOut.join(gap).trimEnd()}\n`
@@ -44,8 +55,23 @@ export function renderTable(
     columns.map(({ header }) => header),
     styleHeader,
   )
-  const body = rows.map((row, index) => line(row, (text, column) => options.styleCell?.(text, index, column) ?? text))
+  const body = cells.map((row, index) => line(row, (text, column) => options.styleCell?.(text, index, column) ?? text))
   return head + body.join('')
+}
+
+/** The numbers of those that are shown. */
+function fitColumns(columns: readonly TableColumn[], natural: readonly number[], available = Infinity): number[] {
+  const shown = columns.map((_, column) => column)
+  const needed = (): number =>
+    shown.reduce((sum, column) => sum + (natural[column] as number) + gap.length, -gap.length)
+  const spare = shown
+    .filter((column) => columns[column]?.spare !== undefined)
+    .toSorted((a, b) => (columns[b]?.spare as number) - (columns[a]?.spare as number))
+  for (const column of spare) {
+    if (needed() <= available) break
+    shown.splice(shown.indexOf(column), 1)
+  }
+  return shown
 }
 
 function fitWidths(natural: readonly number[], available: number | undefined): number[] {
@@ -62,24 +88,6 @@ function fitWidths(natural: readonly number[], available: number | undefined): n
   return widths
 }
 
-function shorten(text: string, width: number): string {
-  if (textWidth(text) <= width) return text
-  return `${graphemes(text)
-    .slice(0, Math.max(0, width - 1))
-    .join('')}…`
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s*\n\s*/g, ' ')
-}
-
-/** In characters as people count them; wide ones count as one. */
-function textWidth(text: string): number {
-  return graphemes(text).length
-}
-
-const segmenter = new Intl.Segmenter()
-
-function graphemes(text: string): string[] {
-  return Array.from(segmenter.segment(text), ({ segment }) => segment)
+function shorten(text: string, width: number, mark: string): string {
+  return textWidth(text) <= width ? text : `${startOf(text, width - 1)}${mark}`
 }

@@ -11,6 +11,11 @@ import type {
   EdgeList,
   EdgeView,
   EventList,
+  RequestFault,
+  RequestHop,
+  RequestList,
+  RequestSummary,
+  RequestView,
   RevisionList,
   SecurityView,
   Series,
@@ -22,6 +27,7 @@ import type {
   WorkloadList,
   WorkloadView,
 } from '../contracts/read-api.ts'
+import { decisionRecord, responseFlag } from '../control/telemetry/record-schema.ts'
 
 const count = z.int().nonnegative()
 const atMs = z.number().describe('Milliseconds since the Unix epoch.')
@@ -194,4 +200,44 @@ export const securityAnswer: z.ZodType<SecurityView> = z.strictObject({
   certificates: z.array(
     z.strictObject({ holder: z.string(), spiffeId: z.string().exactOptional(), notAfterMs: z.number() }),
   ),
+})
+
+const fault: z.ZodType<RequestFault> = z.strictObject({
+  proxy: z.string(),
+  reason: z.string(),
+  source: z.string().exactOptional(),
+})
+
+const requestFields = {
+  id: z.string(),
+  startMs: atMs,
+  durationMs: z.number(),
+  source: z.string(),
+  service: z.string(),
+  method: z.string(),
+  authority: z.string(),
+  path: z.string(),
+  status: count,
+  grpcStatus: count.exactOptional(),
+  flags: z.array(responseFlag),
+  hops: count,
+  fault: fault.exactOptional(),
+}
+const summary: z.ZodType<RequestSummary> = z.strictObject(requestFields)
+const hop: z.ZodType<RequestHop> = z.strictObject({
+  depth: count,
+  parent: count.exactOptional(),
+  attempt: count.exactOptional(),
+  offsetMs: z.number(),
+  fault: fault.exactOptional(),
+  record: decisionRecord,
+})
+
+export const requestsAnswer: z.ZodType<RequestList> = z.strictObject({ requests: z.array(summary) })
+
+export const requestAnswer: z.ZodType<RequestView> = z.strictObject({
+  ...requestFields,
+  requestIds: z.array(z.string()),
+  traceIds: z.array(z.string()),
+  waterfall: z.array(hop),
 })

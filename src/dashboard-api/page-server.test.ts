@@ -7,6 +7,7 @@ import { apiAccess } from '../../test/kit/api-access.ts'
 import { ManualClock } from '../../test/kit/manual-clock.ts'
 import { sampleSnapshot } from '../../test/kit/sample-snapshot.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
@@ -29,6 +30,7 @@ function serving(): FastifyInstance {
       snapshot: () => sampleSnapshot([]),
       traffic: new ObservedTraffic({ clock }),
       events: new MeshEvents(clock),
+      requests: new KeptRequests(),
       statuses: new WorkloadStatuses(),
       proxies: () => [],
       proxyCertificates: new ProxyCertificates(),

@@ -4,6 +4,7 @@ import type { Problem } from '../contracts/problem.ts'
 import type { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import type { ConfigurationRevision } from '../control/store/revisions.ts'
+import type { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
@@ -15,6 +16,7 @@ export interface ReadApiDeps {
   readonly snapshot: () => MeshSnapshot
   readonly traffic: ObservedTraffic
   readonly events: MeshEvents
+  readonly requests: KeptRequests
   readonly statuses: Pick<WorkloadStatuses, 'isReady' | 'list'>
   readonly proxies: () => readonly ProxyStatus[]
   readonly proxyCertificates: ProxyCertificates

@@ -3,10 +3,21 @@ import type { FastifyInstance } from 'fastify'
 import { describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../test/kit/manual-clock.ts'
+import { sampleRecord } from '../../test/kit/sample-record.ts'
 import { sampleService, sampleSnapshot, sampleWorkload } from '../../test/kit/sample-snapshot.ts'
-import type { Admission, SecurityView, ServiceView, Topology, WorkloadDetail } from '../contracts/read-api.ts'
+import type { DecisionRecord } from '../contracts/decision-record.ts'
+import type {
+  Admission,
+  RequestList,
+  RequestView,
+  SecurityView,
+  ServiceView,
+  Topology,
+  WorkloadDetail,
+} from '../contracts/read-api.ts'
 import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
@@ -35,6 +46,35 @@ function traffic(changes: Partial<TrafficSeries> = {}): TrafficSeries {
     grpcStatus: '',
     ...changes,
   }
+}
+
+/** client → web-1 → store, which answers with 503. */
+function failedRequest(): DecisionRecord[] {
+  const headers = { 'x-request-id': 'r1' }
+  const { request, response } = sampleRecord()
+  const hop = (source: string, workload: string, service: string): DecisionRecord[] => {
+    const to = `${service}.default.svc.cluster.local`
+    const both = { request: { ...request, headers }, response: { ...response, status: 503 }, durationMs: 9 }
+    const attempts = [{ endpoint: '127.0.0.1:1', workload, outcome: 'response', status: 503, durationMs: 9 }] as const
+    return [
+      sampleRecord({
+        ...both,
+        proxy: source,
+        source: { workload: source },
+        destination: { service: to, workload },
+        attempts,
+      }),
+      sampleRecord({
+        ...both,
+        proxy: workload,
+        reporter: 'destination',
+        source: {},
+        destination: { workload },
+        attempts: [],
+      }),
+    ]
+  }
+  return [...hop('default/web-1', 'default/store', 'store'), ...hop('default/client', 'default/web-1', 'web')]
 }
 
 interface Read {
@@ -76,6 +116,7 @@ function reading(): Read {
     snapshot: () => snapshot,
     traffic: new ObservedTraffic({ clock }),
     events: new MeshEvents(clock),
+    requests: new KeptRequests(),
     statuses,
     proxies: () => [{ id: 'sidecar~default~web-1', connected: true, sinceMs: 1, ackedRevision: '7' }],
     proxyCertificates: new ProxyCertificates(),
@@ -131,6 +172,7 @@ function someTraffic({ deps, clock }: Read): void {
     subject: 'Workload/default/web-2',
     message: 'it ended with 1',
   })
+  for (const record of failedRequest()) deps.requests.add(record)
   deps.proxyCertificates
     .sink({ kind: 'sidecar', name: 'default/web-1', spiffeId: 'spiffe://mesh.local/ns/default/sa/web-1' })
     .measured('heddle_certificate_expiry_timestamp_seconds', {}, 1_700_003_600)
@@ -154,7 +196,11 @@ describe('the read API', () => {
       const routes = readRoutes(read.deps, new MeshViews(read.deps))
       expect(Object.keys(paths)).toHaveLength(routes.length)
       for (const { path, answer } of routes) {
-        const url = path.replace(':namespace', 'default').replace(':name', path.includes('workloads') ? 'web-1' : 'web')
+        if (path.includes(':id') && read.deps.requests.list().length === 0) continue
+        const url = path
+          .replace(':namespace', 'default')
+          .replace(':name', path.includes('workloads') ? 'web-1' : 'web')
+          .replace(':id', 'r1')
         const period = /edges|series/.test(url)
           ? `?fromMs=${read.clock.nowMs() - 60_000}&toMs=${read.clock.nowMs()}`
           : ''
@@ -310,7 +356,41 @@ describe('the read API', () => {
     expect(store.at(-1)).toMatchObject({ requests: 1 })
   })
 
+  it('finds a request that failed, and shows all its hops', async () => {
+    const read = reading()
+    someTraffic(read)
+    for (const query of [
+      '',
+      '?service=default/store',
+      '?workload=default/web-1&status=5xx',
+      '?status=503&minDurationMs=9',
+    ]) {
+      const { requests } = await read.ask<RequestList>(`/v1/requests${query}`)
+      expect(requests, query).toMatchObject([{ id: 'r1', source: 'default/client', status: 503, hops: 4 }])
+    }
+    for (const query of [
+      '?service=default/other',
+      '?status=500',
+      '?flag=UF',
+      '?minDurationMs=10',
+      '?sinceMs=1800000000000',
+    ])
+      expect(await read.ask(`/v1/requests${query}`), query).toEqual({ requests: [] })
+    const { waterfall, fault } = await read.ask<RequestView>('/v1/requests/r1')
+    expect(waterfall.map(({ depth, record: { proxy } }) => `${depth} ${proxy}`)).toEqual([
+      '0 default/client',
+      '1 default/web-1',
+      '2 default/web-1',
+      '3 default/store',
+    ])
+    expect(fault).toEqual({ proxy: 'default/store', reason: 'the application answered with status 503' })
+    expect((await read.app.inject('/v1/requests/r2')).statusCode).toBe(404)
+  })
+
   it.each([
+    '/v1/requests?status=9xx',
+    '/v1/requests?flag=XX',
+    '/v1/requests?service=web',
     '/v1/topology?windowMs=5',
     '/v1/topology?windowMs=NaN',
     '/v1/topology?window=60s',
@@ -331,7 +411,3 @@ describe('the read API', () => {
     expect(requiredRole('GET', '/v1/openapi.json')).toBe('viewer')
   })
 })
-
-function admission(authorization: AppliedPolicy[]): ReturnType<typeof admissionsOf>[number] | undefined {
-  return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
-}

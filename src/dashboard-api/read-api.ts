@@ -5,10 +5,13 @@ import { z } from 'zod'
 import { serviceHost } from '../contracts/xds/names.ts'
 import { ApiFailure } from '../control/api/api-failure.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import { responseFlag } from '../control/telemetry/record-schema.ts'
 import {
   configurationAnswer,
   edgesAnswer,
   eventsAnswer,
+  requestAnswer,
+  requestsAnswer,
   revisionsAnswer,
   securityAnswer,
   seriesAnswer,
@@ -22,6 +25,7 @@ import { MeshViews } from './mesh-views.ts'
 import { openApiDocument } from './open-api.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import type { ReadRoute } from './read-route.ts'
+import { listRequests, viewRequest } from './request-views.ts'
 
 const minuteMs = 60_000
 const longestMs = 6 * 3_600_000
@@ -47,6 +51,21 @@ const ofEvents = z.strictObject({
     .describe('Only those that came after the one with that id.'),
   most: z.coerce.number().int().min(1).max(5_000).default(500),
 })
+const ofRequests = z
+  .strictObject({
+    service: qualifiedName.optional().describe('Asked of that Service, "namespace/name".'),
+    workload: qualifiedName.optional().describe('By or of that workload, "namespace/name".'),
+    status: z
+      .string()
+      .regex(/^([0-5]xx|[1-5]\d\d)$/, 'must be 503 or 5xx')
+      .optional()
+      .describe('"503", or "5xx"; "0xx": none.'),
+    flag: responseFlag.optional().describe('A response flag.'),
+    minDurationMs: z.coerce.number().nonnegative().optional(),
+    sinceMs: time.optional(),
+    most: z.coerce.number().int().min(1).max(1_000).default(100),
+  })
+  .describe('All of it must be true of one hop.')
 const ofLive = ofWindow.extend({ afterId: z.coerce.number().int().nonnegative().optional() })
 const nothing = z.strictObject({})
 
@@ -83,6 +102,20 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
     route('/v1/events', 'What happened, oldest first.', ofEvents, eventsAnswer, (query) => ({
       events: deps.events.list(query),
     })),
+    route(
+      '/v1/requests',
+      'Requests that failed, were slow or are sampled, newest first.',
+      ofRequests,
+      requestsAnswer,
+      ({ most, ...filter }) => listRequests(deps.requests, filter, most),
+    ),
+    route(
+      '/v1/requests/:id',
+      'One of them, by its id, a request id or a trace id: all its hops and attempts.',
+      nothing,
+      requestAnswer,
+      (_, { id = '' }) => viewRequest(deps.requests, id),
+    ),
     route('/v1/configuration', 'Documents in force, and what is wrong with any.', nothing, configurationAnswer, () => ({
       revision: deps.snapshot().revision,
       problems: deps.problems(),

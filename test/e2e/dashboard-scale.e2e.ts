@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import { chromium, type Browser } from 'playwright-core'
 
 import { WorkloadStatuses } from '../../src/control/api/workload-statuses.ts'
+import { KeptRequests } from '../../src/control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../../src/control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../../src/control/telemetry/observed-traffic.ts'
 import { PassedOverEndpoints } from '../../src/control/telemetry/passed-over.ts'
@@ -65,6 +66,7 @@ before(async () => {
     proxies: () => [],
     proxyCertificates: new ProxyCertificates(),
     passedOver: new PassedOverEndpoints(),
+    requests: new KeptRequests(),
     authorityCertificates: () => [],
     problems: () => [],
     documents: () => [],

@@ -10,6 +10,7 @@ import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { HealthText } from '../health.tsx'
 import { Place, WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
+import { FailedRequests } from '../traffic/failed-requests.tsx'
 import { chartMsOf, SignalCharts } from './signal-charts.tsx'
 
 export interface ServicePageProps {
@@ -60,6 +61,7 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
         <a className="button" href={href(['topology'], { node: service.id })}>
           In the topology
         </a>
+        <FailedRequests service={service.id} failed={service.failed} />
       </header>
       <dl className="tiles">
         <div>

@@ -6,6 +6,7 @@ import { EventList } from '../events/event-list.tsx'
 import { formatMs, formatRate, formatSuccess, pageOf, shortName } from '../format.ts'
 import { HealthText } from '../health.tsx'
 import { amend, href } from '../route.ts'
+import { FailedRequests } from '../traffic/failed-requests.tsx'
 import { byNamespace } from './by-namespace.ts'
 import type { ShownNode, ShownTopology } from './by-namespace.ts'
 import { Graph } from './graph.tsx'
@@ -198,7 +199,8 @@ function EdgeDetails({ edge, windowMs }: { readonly edge: TopologyEdge; readonly
         <p>
           <a className="button" href={pageOf(edge.to)}>
             Open {shortName(edge.to)}
-          </a>
+          </a>{' '}
+          <FailedRequests service={edge.to} failed={edge.failed} />
         </p>
       )}
     </>

@@ -18,6 +18,7 @@ import type {
 import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
+import type { RequestList, RequestView } from '../../contracts/read-api.ts'
 import { errorCode, errorMessage } from '../../core/errors.ts'
 import { CliError } from '../cli-error.ts'
 import { HttpClient, type HttpAnswer, type HttpRequest } from './http-client.ts'
@@ -80,6 +81,18 @@ export class ControlPlaneClient {
     const answer = await this.#ask(`/v1/documents/${path}`, { method: 'DELETE' })
     if (answer.status !== 409) failUnlessOk(answer)
     return JSON.parse(answer.text) as ApplyResult
+  }
+
+  requests(query: Readonly<Record<string, string>>): Promise<RequestList> {
+    return this.#json(`/v1/requests?${new URLSearchParams(query).toString()}`)
+  }
+
+  /** By its id, a request id or a trace id; undefined: it is not known. */
+  async request(id: string): Promise<RequestView | undefined> {
+    const answer = await this.#ask(`/v1/requests/${encodeURIComponent(id)}`, {})
+    if (answer.status === 404) return undefined
+    failUnlessOk(answer)
+    return JSON.parse(answer.text) as RequestView
   }
 
   createJoinToken(request: JoinTokenRequest): Promise<JoinToken> {

@@ -1,5 +1,6 @@
 // What `up` is doing right now: one line that is overwritten on a terminal, lines elsewhere.
 import type { CliHost } from '../host.ts'
+import { printableLines } from '../printable-text.ts'
 
 const clearLine = '\r\u001B[K'
 
@@ -15,13 +16,15 @@ export class Progress {
   show(text: string): void {
     if (text === this.#shown) return
     this.#shown = text
-    this.#host.stderr.write(this.#isTerminal ? `${clearLine}${text}` : `${text}\n`)
+    const shown = printableLines(text)
+    this.#host.stderr.write(this.#isTerminal ? `${clearLine}${shown}` : `${shown}\n`)
   }
 
   /** A line that stays. */
   say(text: string): void {
-    if (!this.#isTerminal) this.#host.stderr.write(`${text}\n`)
-    else this.#host.stderr.write(`${clearLine}${text}\n${this.#shown}`)
+    const said = printableLines(text)
+    if (!this.#isTerminal) this.#host.stderr.write(`${said}\n`)
+    else this.#host.stderr.write(`${clearLine}${said}\n${printableLines(this.#shown)}`)
   }
 
   clear(): void {

@@ -2,11 +2,12 @@
 import { Document, isMap, isNode, type Node } from 'yaml'
 
 import type { DocumentView } from '../../contracts/control-api.ts'
+import { printableYaml } from '../printable-text.ts'
 
 export function documentToYaml({ document, defaults }: DocumentView): string {
   const yaml = new Document(document, { aliasDuplicateObjects: false })
   for (const [path, origin] of Object.entries(defaults)) commentOn(yaml, parsePath(path), `default: ${origin}`)
-  return yaml.toString({ lineWidth: 0 })
+  return printableYaml((options) => yaml.toString({ lineWidth: 0, ...options }))
 }
 
 /** "spec.rules[0].retry" → ["spec", "rules", 0, "retry"]. */

@@ -2,8 +2,8 @@
 import type { IntervalReport, RunReport, SimulationReport } from '../../insight/simulate/simulation-report.ts'
 import { formatAge, formatLatency } from '../format.ts'
 import type { Output } from '../output.ts'
+import { sparkline } from '../sparkline.ts'
 
-const levels = '▁▂▃▄▅▆▇█'
 /** Where the output is no terminal. */
 const defaultWidth = 100
 
@@ -78,8 +78,7 @@ function drawMeasure({ title, value, format }: Measure, { runs }: SimulationRepo
   if (most === 0) return ''
   const lines = runs.map(({ name, series }) => {
     const columns = columnsOf(series.map(value), layout)
-    const marks = columns.map((one) => levels[Math.min(levels.length - 1, Math.floor((one / most) * levels.length))])
-    return `${name.padEnd(layout.names)}  ${marks.join('')}\n`
+    return `${name.padEnd(layout.names)}  ${sparkline(columns, most)}\n`
   })
   return `\n${title} ${layout.dim(`(█ ${format(most)})`)}\n${lines.join('')}`
 }

@@ -18,6 +18,8 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/workloads/:namespace/:name': 'viewer',
   'GET /v1/series': 'viewer',
   'GET /v1/events': 'viewer',
+  'GET /v1/requests': 'viewer',
+  'GET /v1/requests/:id': 'viewer',
   'GET /v1/configuration': 'viewer',
   'GET /v1/revisions': 'viewer',
   'GET /v1/security': 'viewer',

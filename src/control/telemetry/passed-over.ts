@@ -1,7 +1,7 @@
 // Which callers pass over endpoints of a service right now, by outlier detection and by health checks, as their proxies report.
 import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
 import type { ReportSink } from './reported-totals.ts'
-import type { Reporter } from './traffic-reports.ts'
+import type { Reporter } from './reporting-proxy.ts'
 
 export interface PassedOver {
   /** "namespace/name" of the workload or gateway that calls. */

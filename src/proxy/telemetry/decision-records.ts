@@ -94,7 +94,14 @@ export function toDecisionRecord(
     },
     durationMs: exchange.durationMs,
     mtls: exchange.mtls,
+    trace: traceOf(exchange),
   }
+}
+
+function traceOf({ traced }: Exchange): DecisionRecord['trace'] {
+  if (traced === undefined) return undefined
+  const { traceId, spanId, parentSpanId } = traced.context
+  return { traceId, spanId, parentSpanId }
 }
 
 function keepHeaders(headers: HeaderList): Record<string, string> {

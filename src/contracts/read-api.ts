@@ -105,6 +105,28 @@ export interface EdgeView extends Signals {
   readonly plaintext: number
 }
 
+/** What requests may be summed by: nodes of the topology, or what proxies report. */
+export const trafficKeys = ['from', 'to', 'source', 'service', 'workload', 'route'] as const
+export type TrafficKey = (typeof trafficKeys)[number]
+
+export interface TrafficSums {
+  readonly atMs: number
+  /** Whole seconds before `atMs`: as asked, or as far as anything is known. */
+  readonly windowMs: number
+  readonly sums: readonly TrafficSum[]
+}
+
+/** Requests that have in common what was asked for, which alone is there of `trafficKeys`. */
+export interface TrafficSum extends Signals, Readonly<Partial<Record<TrafficKey, string>>> {
+  readonly mtls: TopologyEdge['mtls']
+  readonly codes: Readonly<Record<string, number>>
+  readonly health: Health
+  /** Where its route is written; absent when nobody wrote one, or not any more. */
+  readonly document?: DocumentPlace
+  /** In equal parts of the time, oldest first; absent unless asked for. */
+  readonly history?: { readonly requests: readonly number[]; readonly failed: readonly number[] }
+}
+
 /** Where something is written. */
 export interface DocumentPlace {
   /** "TrafficPolicy/default/reviews". */

@@ -16,6 +16,7 @@ import type {
   Topology,
   TopologyEdge,
   TopologyNode,
+  TrafficSums,
   WorkloadList,
   WorkloadView,
 } from '../contracts/read-api.ts'
@@ -79,6 +80,29 @@ const place: z.ZodType<DocumentPlace> = z.strictObject({
   id: z.string(),
   file: z.string().exactOptional(),
   line: z.int().exactOptional(),
+})
+
+const counts = z.array(count)
+
+export const trafficAnswer: z.ZodType<TrafficSums> = z.strictObject({
+  atMs,
+  windowMs: z.number(),
+  sums: z.array(
+    z.strictObject({
+      from: z.string().exactOptional(),
+      to: z.string().exactOptional(),
+      source: z.string().exactOptional(),
+      service: z.string().exactOptional(),
+      workload: z.string().exactOptional(),
+      route: z.string().exactOptional(),
+      ...signals,
+      mtls: z.enum(['all', 'some', 'none', 'unknown']),
+      codes,
+      health,
+      document: place.exactOptional(),
+      history: z.strictObject({ requests: counts, failed: counts }).exactOptional(),
+    }),
+  ),
 })
 
 const workload: z.ZodType<WorkloadView> = z.strictObject({

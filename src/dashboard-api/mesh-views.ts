@@ -6,6 +6,7 @@ import type {
   ServiceView,
   Topology,
   TopologyEdge,
+  TrafficSums,
   WorkloadList,
   WorkloadView,
 } from '../contracts/read-api.ts'
@@ -16,6 +17,8 @@ import type { MeshService, MeshWorkload } from '../control/snapshot/mesh-snapsho
 import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { buildEdges, buildTopology, healthOf, readinessOf, signalsOf, worst } from './topology.ts'
+import { buildTrafficSums } from './traffic-sums.ts'
+import type { TrafficQuery } from './traffic-sums.ts'
 
 export class MeshViews {
   readonly #deps: ReadApiDeps
@@ -30,6 +33,13 @@ export class MeshViews {
     const isReady = (workload: string): boolean => statuses.isReady(workload)
     const isSupervised = statuses.list().length > 0
     return buildTopology({ snapshot: snapshot(), traffic, isReady, isSupervised }, clock.nowMs(), windowMs)
+  }
+
+  traffic(query: TrafficQuery): TrafficSums {
+    const { snapshot, traffic, clock } = this.#deps
+    const places = new Map(this.documents().map((place) => [place.id, place]))
+    const placeOfRoute = (route: string): DocumentPlace | undefined => places.get(route.split('/', 3).join('/'))
+    return buildTrafficSums({ snapshot: snapshot(), traffic, placeOfRoute }, query, clock.nowMs())
   }
 
   workloads(askedMs: number): WorkloadList {

@@ -16,6 +16,7 @@ import {
   seriesAnswer,
   serviceAnswer,
   topologyAnswer,
+  trafficAnswer,
   workloadsAnswer,
 } from '../../src/dashboard-api/answers.ts'
 import { freePorts } from '../kit/free-ports.ts'
@@ -188,6 +189,7 @@ describe('the read API of a running mesh', () => {
       topology: topologyAnswer,
       'services/default/web': serviceAnswer,
       workloads: workloadsAnswer,
+      'traffic?by=source,service,workload,route&parts=12': trafficAnswer,
       events: eventsAnswer,
       configuration: configurationAnswer,
       revisions: revisionsAnswer,

@@ -59,6 +59,12 @@ export interface TrafficPoint extends TrafficSummary {
   readonly startMs: number
 }
 
+/** Requests in each of several parts of a time, oldest first. */
+export interface TrafficHistory {
+  readonly requests: number[]
+  readonly failed: number[]
+}
+
 export interface ObservedTrafficOptions {
   readonly clock: Clock
   /** Beyond, new ones count as one. */
@@ -163,6 +169,29 @@ export class ObservedTraffic {
       tally?.add(series, kind, count)
     })
     return new Map([...tallies].map(([key, tally]) => [key, tally.group()]))
+  }
+
+  /** By group, in as many equal parts. What is older than a quarter of an hour stands where its quarter of a minute begins. */
+  history(
+    fromMs: number,
+    toMs: number,
+    parts: number,
+    keyOf: (series: TrafficSeries) => string | undefined,
+  ): Map<string, TrafficHistory> {
+    const histories = new Map<string, TrafficHistory>()
+    this.#forEach(fromMs, toMs, (series, _, count, slotMs) => {
+      const key = keyOf(series)
+      if (key === undefined) return
+      let history = histories.get(key)
+      if (history === undefined) {
+        history = { requests: Array.from({ length: parts }, () => 0), failed: Array.from({ length: parts }, () => 0) }
+        histories.set(key, history)
+      }
+      const part = Math.max(0, Math.min(parts - 1, Math.floor(((slotMs - fromMs) / (toMs - fromMs)) * parts)))
+      history.requests[part] = (history.requests[part] as number) + count
+      if (hasFailed(series)) history.failed[part] = (history.failed[part] as number) + count
+    })
+    return histories
   }
 
   /** What callers saw of a Service. */

@@ -123,8 +123,15 @@ export interface TrafficSum extends Signals, Readonly<Partial<Record<TrafficKey,
   readonly health: Health
   /** Where its route is written; absent when nobody wrote one, or not any more. */
   readonly document?: DocumentPlace
-  /** In equal parts of the time, oldest first; absent unless asked for. */
-  readonly history?: { readonly requests: readonly number[]; readonly failed: readonly number[] }
+  /** Absent unless asked for. */
+  readonly history?: TrafficHistoryView
+}
+
+/** By parts of the time, oldest first; the oldest may be shorter than the others. */
+export interface TrafficHistoryView {
+  readonly stepMs: number
+  readonly requests: readonly number[]
+  readonly failed: readonly number[]
 }
 
 /** Where something is written. */

@@ -100,7 +100,7 @@ export const trafficAnswer: z.ZodType<TrafficSums> = z.strictObject({
       codes,
       health,
       document: place.exactOptional(),
-      history: z.strictObject({ requests: counts, failed: counts }).exactOptional(),
+      history: z.strictObject({ stepMs: z.number(), requests: counts, failed: counts }).exactOptional(),
     }),
   ),
 })

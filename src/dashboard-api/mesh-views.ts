@@ -38,7 +38,12 @@ export class MeshViews {
   traffic(query: TrafficQuery): TrafficSums {
     const { snapshot, traffic, clock } = this.#deps
     const places = new Map(this.documents().map((place) => [place.id, place]))
-    const placeOfRoute = (route: string): DocumentPlace | undefined => places.get(route.split('/', 3).join('/'))
+    // "default/reviews/0": a rule of one of these
+    const placeOfRoute = (route: string): DocumentPlace | undefined => {
+      const [namespace, name] = route.split('/')
+      const ids = ['HTTPRoute', 'GRPCRoute'].map((kind) => `${kind}/${namespace}/${name}`)
+      return places.get(ids.find((id) => places.has(id)) ?? '')
+    }
     return buildTrafficSums({ snapshot: snapshot(), traffic, placeOfRoute }, query, clock.nowMs())
   }
 

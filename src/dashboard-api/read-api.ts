@@ -40,7 +40,7 @@ const ofTraffic = ofWindow.extend({
     .regex(keyList, `must be some of ${trafficKeys.join(', ')}, with commas between`)
     .default('from,to')
     .describe(`What the requests of a sum have in common: ${trafficKeys.join(', ')}, with commas between.`),
-  parts: z.coerce.number().int().min(0).max(mostParts).default(0).describe('Of the history: how many.'),
+  parts: z.coerce.number().int().min(0).max(mostParts).default(0).describe('Of the history, at most; 0: none.'),
 })
 const qualifiedName = z.string().regex(/^[^/]{1,253}\/[^/]{1,253}$/, 'must be namespace/name')
 const time = z.coerce.number().nonnegative().describe('Milliseconds since the Unix epoch.')

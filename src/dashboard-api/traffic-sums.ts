@@ -9,7 +9,7 @@ export interface TrafficQuery {
   readonly by: readonly TrafficKey[]
   readonly windowMs: number
   readonly agoMs: number
-  /** Of the history; 0: none. */
+  /** Of the history, at most; 0: none. */
   readonly parts: number
 }
 

@@ -59,8 +59,9 @@ export interface TrafficPoint extends TrafficSummary {
   readonly startMs: number
 }
 
-/** Requests in each of several parts of a time, oldest first. */
+/** Requests in each of several parts of a time, oldest first; the oldest may be shorter than the others. */
 export interface TrafficHistory {
+  readonly stepMs: number
   readonly requests: number[]
   readonly failed: number[]
 }
@@ -171,23 +172,25 @@ export class ObservedTraffic {
     return new Map([...tallies].map(([key, tally]) => [key, tally.group()]))
   }
 
-  /** By group, in as many equal parts. What is older than a quarter of an hour stands where its quarter of a minute begins. */
+  /** By group, in at most so many parts; none is shorter than what is known apart. */
   history(
     fromMs: number,
     toMs: number,
-    parts: number,
+    mostParts: number,
     keyOf: (series: TrafficSeries) => string | undefined,
   ): Map<string, TrafficHistory> {
+    const knownApartMs = fromMs < this.#clock.nowMs() - fineForMs ? coarseMs : fineMs
+    const stepMs = ceilTo((toMs - fromMs) / mostParts, knownApartMs)
+    const parts = Math.ceil((toMs - fromMs) / stepMs)
+    const startMs = toMs - parts * stepMs
+    const none = Array.from({ length: parts }, () => 0)
     const histories = new Map<string, TrafficHistory>()
     this.#forEach(fromMs, toMs, (series, _, count, slotMs) => {
       const key = keyOf(series)
       if (key === undefined) return
       let history = histories.get(key)
-      if (history === undefined) {
-        history = { requests: Array.from({ length: parts }, () => 0), failed: Array.from({ length: parts }, () => 0) }
-        histories.set(key, history)
-      }
-      const part = Math.max(0, Math.min(parts - 1, Math.floor(((slotMs - fromMs) / (toMs - fromMs)) * parts)))
+      if (history === undefined) histories.set(key, (history = { stepMs, requests: [...none], failed: [...none] }))
+      const part = Math.max(0, Math.floor((slotMs - startMs) / stepMs))
       history.requests[part] = (history.requests[part] as number) + count
       if (hasFailed(series)) history.failed[part] = (history.failed[part] as number) + count
     })

@@ -18,7 +18,7 @@ import type {
 import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
-import type { ConfigurationView, EventList, TrafficKey, TrafficSums } from '../../contracts/read-api.ts'
+import type { ConfigurationView, EventList, ServiceView, TrafficKey, TrafficSums } from '../../contracts/read-api.ts'
 import { errorCode, errorMessage } from '../../core/errors.ts'
 import { CliError } from '../cli-error.ts'
 import { HttpClient, type HttpAnswer, type HttpRequest } from './http-client.ts'
@@ -78,6 +78,15 @@ export class ControlPlaneClient {
 
   async events(asked: AskedEvents): Promise<EventList['events']> {
     return (await this.#json<EventList>(`/v1/events?${queryOf({ ...asked })}`)).events
+  }
+
+  /** Undefined: there is none. */
+  async service(namespace: string, name: string): Promise<ServiceView | undefined> {
+    const path = [namespace, name].map(encodeURIComponent).join('/')
+    const answer = await this.#ask(`/v1/services/${path}`, {})
+    if (answer.status === 404) return undefined
+    failUnlessOk(answer)
+    return JSON.parse(answer.text) as ServiceView
   }
 
   configuration(): Promise<ConfigurationView> {

@@ -27,16 +27,22 @@ const severities: readonly MeshEvent['severity'][] = ['info', 'warning', 'error'
 /** As many as the control plane remembers. */
 const mostKnown = 5_000
 const intervalMs = 1_000
+const dayMs = 86_400_000
 
 export async function events(context: CliContext, name: string | undefined, options: EventsOptions): Promise<ExitCode> {
+  const { host } = context
   const client = connect(context, options)
   const { window: windowMs, ago: agoMs } = options
   try {
     const all = await client.events({ ...(windowMs !== undefined && { windowMs }), agoMs, most: mostKnown })
-    const shown = all.filter((event) => fits(event, name, options)).slice(-options.most)
+    const wanted = name === undefined ? undefined : await wantedIds(client, name, options.namespace)
+    const shown = all.filter((event) => fits(event, wanted, options)).slice(-options.most)
     const places = await placesOf(client)
-    if (options.watch) await follow(context, client, name, options, { shown, last: all.at(-1) })
-    else await context.output.answer(options.output, { events: shown }, () => eventTable(shown, places))
+    if (options.watch) await follow(context, client, wanted, options, { shown, last: all.at(-1) })
+    else
+      await context.output.answer(options.output, { events: shown }, () =>
+        eventTable(shown, places, host.clock.nowMs()),
+      )
   } finally {
     client.close()
   }
@@ -48,14 +54,28 @@ async function placesOf(client: ControlPlaneClient): Promise<ReadonlyMap<string,
   return new Map(documents.map((place) => [place.id, place]))
 }
 
-function fits(event: MeshEvent, name: string | undefined, { namespace, kind, severity }: EventsOptions): boolean {
-  const ids = idsOf(event).map((id) => id.split('/'))
+type IsWanted = (id: string) => boolean
+
+/** What has that name; of a Service also what is behind it, and the documents that name it. */
+async function wantedIds(client: ControlPlaneClient, name: string, namespace = 'default'): Promise<IsWanted> {
+  const slash = name.indexOf('/')
+  const [of, called] = slash < 0 ? [namespace, name] : [name.slice(0, slash), name.slice(slash + 1)]
+  const service = called.includes('/') ? undefined : await client.service(of, called)
+  const related = new Set([
+    ...(service?.policies.map(({ id }) => id) ?? []),
+    ...(service?.workloads.map((workload) => `Workload/${workload.namespace}/${workload.name}`) ?? []),
+  ])
+  // "name", "namespace/name" or "Kind/namespace/name"
+  return (id) => related.has(id) || `/${id}`.endsWith(`/${name}`)
+}
+
+function fits(event: MeshEvent, isWanted: IsWanted | undefined, { namespace, kind, severity }: EventsOptions): boolean {
+  const ids = idsOf(event)
   return (
     (kind === undefined || event.kind === kind) &&
     (severity === undefined || severities.indexOf(event.severity) >= severities.indexOf(severity)) &&
-    (namespace === undefined || ids.some((parts) => parts.length === 3 && parts[1] === namespace)) &&
-    // "name", "namespace/name" or "Kind/namespace/name"
-    (name === undefined || ids.some((parts) => parts.some((_, from) => parts.slice(from).join('/') === name)))
+    (namespace === undefined || ids.some((id) => id.split('/').length === 3 && id.split('/')[1] === namespace)) &&
+    (isWanted === undefined || ids.some(isWanted))
   )
 }
 
@@ -64,32 +84,34 @@ function idsOf({ subject, documents = [] }: MeshEvent): string[] {
   return subject === undefined ? [...documents] : [subject, ...documents]
 }
 
-function eventTable(all: readonly MeshEvent[], places: ReadonlyMap<string, DocumentPlace>): TableView {
+function eventTable(all: readonly MeshEvent[], places: ReadonlyMap<string, DocumentPlace>, nowMs: number): TableView {
+  const isToday = all.every(({ atMs }) => Math.floor(atMs / dayMs) === Math.floor(nowMs / dayMs))
   return {
     columns: [
       { header: 'TIME' },
       { header: 'KIND' },
       { header: 'SEVERITY', spare: 2 },
-      { header: 'ABOUT' },
-      { header: 'MESSAGE' },
+      { header: 'WHAT', wraps: true },
       { header: 'WRITTEN IN', spare: 1 },
     ],
-    rows: all.map((event) => {
-      return [
-        timeOf(event),
-        event.kind,
-        event.severity,
-        event.subject ?? '',
-        event.message,
-        event.documents === undefined ? '' : placeText(places.get(event.documents[0] ?? '')),
-      ]
-    }),
+    rows: all.map((event) => [
+      isToday ? timeOf(event).slice('2000-01-01T'.length) : timeOf(event),
+      event.kind,
+      event.severity,
+      textOf(event),
+      event.documents === undefined ? '' : placeText(places.get(event.documents[0] ?? '')),
+    ]),
     empty: 'no such event',
     styleCell: (text, row, column, colors) => {
-      if (column !== 2) return text
-      return colorOf(all[row]?.severity, colors)(text)
+      const severity = all[row]?.severity
+      return column === 2 || (column === 1 && severity !== 'info') ? colorOf(severity, colors)(text) : text
     },
   }
+}
+
+/** Messages are told of their subject. */
+function textOf({ subject, message }: MeshEvent): string {
+  return subject === undefined || message.includes(subject) ? message : `${subject}: ${message}`
 }
 
 /** In seconds: the answer for machines has it exactly. */
@@ -106,7 +128,7 @@ function colorOf(severity: MeshEvent['severity'] | undefined, colors: Output['co
 async function follow(
   context: CliContext,
   client: ControlPlaneClient,
-  name: string | undefined,
+  isWanted: IsWanted | undefined,
   options: EventsOptions,
   start: { readonly shown: readonly MeshEvent[]; readonly last: MeshEvent | undefined },
 ): Promise<void> {
@@ -124,7 +146,7 @@ async function follow(
     try {
       const found = await eventsAfter(client, last)
       said = false
-      for (const event of found) if (fits(event, name, options)) await say(event)
+      for (const event of found) if (fits(event, isWanted, options)) await say(event)
       last = found.at(-1) ?? last
     } catch (error) {
       if (!said) output.note(errorMessage(error))
@@ -149,7 +171,6 @@ function eventLine(event: MeshEvent, output: Output): string {
     colors.dim(timeOf(event)),
     event.kind.padEnd(13),
     colorOf(event.severity, colors)(event.severity.padEnd(7)),
-    ...(event.subject === undefined ? [] : [output.text(event.subject)]),
-    output.text(event.message),
+    output.text(textOf(event)),
   ].join(' ')
 }

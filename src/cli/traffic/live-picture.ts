@@ -32,12 +32,14 @@ export class LivePicture {
       output.write(`${text}\n`)
       return
     }
-    const lines = text.split('\n').slice(0, (host.stdout.rows ?? defaultRows) - 1)
-    output.write(`${home}${lines.map((line) => `${line}${clearLineEnd}`).join('\n')}${clearBelow}`)
+    const lines = text.trimEnd().split('\n')
+    const room = (host.stdout.rows ?? defaultRows) - 1
+    const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `${lines.length - room + 1} lines more`]
+    output.write(`${home}${shown.map((line) => `${line}${clearLineEnd}`).join('\n')}${clearBelow}`)
   }
 
   close(): void {
-    if (this.#onOwnScreen) this.#context.output.write(leave)
+    if (this.isTerminal) this.#context.output.write(this.#onOwnScreen ? leave : '\n')
   }
 }
 

@@ -190,6 +190,6 @@ async function showTraffic(
 function printMesh({ output }: CliContext, { mesh }: Supervisor, problems: readonly Problem[]): void {
   if (mesh === undefined) return
   output.table(workloadTable(mesh))
-  output.write(addressLines(mesh))
+  output.line(addressLines(mesh).trimEnd())
   for (const problem of problems) output.note(formatProblem(problem))
 }

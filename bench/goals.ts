@@ -23,6 +23,7 @@ export const goals: readonly Goal[] = [
   { work: 'mtls-two-hops-64', metric: 'requests_per_s', peer: 'haproxy', variant: 'heddle-http1', atLeast: 1.2 },
   { work: 'mtls-two-hops-64', metric: 'requests_per_s', peer: 'heddle', variant: 'heddle-authz', atLeast: 0.95 },
   { work: 'mtls-two-hops-64', metric: 'p99_us', peer: 'heddle', variant: 'heddle-authz', atMost: 1.1 },
+  { work: 'mtls-two-hops-64', metric: 'requests_per_s', peer: 'heddle', variant: 'heddle-tracing', atLeast: 0.95 },
   { work: 'mtls-two-hops-1000', metric: 'requests_per_s', peer: 'haproxy', atLeast: 3.5 },
   { work: 'mtls-two-hops-1000', metric: 'requests_per_s', peer: 'haproxy-h2', atLeast: 1.6 },
   { work: 'mtls-two-hops-1000', metric: 'p99_us', peer: 'haproxy', atMost: 0.5 },

@@ -21,7 +21,13 @@ const highLimit = { maxTokens: 1_000_000, tokensPerFill: 1_000_000, fillInterval
 const policies: readonly PolicyUnderTest[] = [
   {
     name: 'load-balancing',
-    traffic: { loadBalancing: { algorithm: 'Maglev', hash: { on: [{ type: 'Header', name: 'x-request-id' }] } } },
+    traffic: {
+      loadBalancing: {
+        algorithm: 'Maglev',
+        hash: { on: [{ type: 'Header', name: 'x-request-id' }] },
+        subsets: { keys: [{ label: 'version', header: 'x-version' }], fallback: 'Any' },
+      },
+    },
   },
   { name: 'sessions', rule: { sessionPersistence: { sessionName: 'place', type: 'Header' } } },
   { name: 'sticky-split', traffic: { trafficSplit: { stickyOn: [{ type: 'Header', name: 'x-request-id' }] } } },
@@ -30,14 +36,23 @@ const policies: readonly PolicyUnderTest[] = [
     traffic: { retryConstraint: { budget: { percent: 10 } } },
     rule: { retry: { codes: [503], attempts: 2, backoff: '25ms' } },
   },
-  { name: 'timeouts', rule: { timeouts: { request: '10s', backendRequest: '2s' } } },
+  {
+    name: 'timeouts',
+    traffic: { timeouts: { idle: '1m' } },
+    rule: { timeouts: { request: '10s', backendRequest: '2s' } },
+  },
   { name: 'hedging', traffic: { hedging: { mode: 'Auto', percentile: 95, factor: 2, minDelay: '100ms' } } },
-  { name: 'circuit-breaker', traffic: { circuitBreaker: { maxRequests: 1_000, maxPendingRequests: 1_000 } } },
+  {
+    name: 'circuit-breaker',
+    traffic: {
+      circuitBreaker: { maxRequests: 1_000, maxPendingRequests: 1_000, perCaller: { maxRequests: 1_000 } },
+    },
+  },
   {
     name: 'outlier-detection',
     traffic: { outlierDetection: { consecutive5xxErrors: 5, successRate: {}, latency: { factor: 5 } } },
   },
-  { name: 'adaptive-concurrency', traffic: { adaptiveConcurrency: {} } },
+  { name: 'adaptive-concurrency', traffic: { adaptiveConcurrency: { minRtt: { minConcurrency: 64 } } } },
   {
     name: 'rate-limit',
     traffic: {
@@ -65,6 +80,29 @@ const policies: readonly PolicyUnderTest[] = [
     filters: [{ type: 'URLRewrite', urlRewrite: { hostname: 'app.internal' } }],
   },
   { name: 'cors', filters: [{ type: 'CORS', cors: { allowOrigins: ['https://shop.example'] } }] },
+  ...[
+    {
+      form: 'transformation',
+      spec: { request: { set: [{ name: 'x-from', value: '%REQ(x-request-id)%' }] } },
+    },
+    // to compress costs what the codec costs: what is measured is finding out that it is not wanted
+    { form: 'compression', spec: { contentTypes: ['text/html'] } },
+    {
+      form: 'typescript',
+      spec: {
+        code: `import type { Filter } from 'heddle/filter'
+const filter: Filter = () => ({ onRequest: ({ headers }) => headers.set('x-filtered', 'yes') })
+export default filter
+`,
+      },
+    },
+  ].map(({ form, spec }): PolicyUnderTest => ({
+    name: form,
+    filters: [{ type: 'ExtensionRef', extensionRef: { group: 'heddle.dev', kind: 'Filter', name: form } }],
+    documents: [
+      { apiVersion: 'heddle.dev/v1alpha1', kind: 'Filter', metadata: { name: form }, spec: { [form]: spec } },
+    ],
+  })),
   {
     name: 'mirror',
     filters: [{ type: 'RequestMirror', requestMirror: { percent: 1, backendRef: { name: 'app', port: 80 } } }],
@@ -125,7 +163,7 @@ interface Rule {
   readonly filters?: readonly { readonly type: string }[]
 }
 
-/** A rule has one filter of a kind: its own stays. */
+/** A rule has one filter of a type, but for documents: its own stays. */
 function withRule(rule: Rule, fields: object, filters: readonly object[]): Rule {
   const own = rule.filters ?? []
   const more = (filters as readonly { type: string }[]).filter(({ type }) => !own.some((one) => one.type === type))

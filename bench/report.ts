@@ -14,7 +14,7 @@ export interface Row {
   readonly work: string
   readonly metric: string
   readonly heddle: Value | null
-  /** Heddle set up differently: `heddle-http1` has HTTP/1.1 pools between the hops, `heddle-authz` a thousand authorization rules, others a policy. */
+  /** Heddle set up differently: `heddle-http1` has HTTP/1.1 pools between the hops, `heddle-authz` a thousand authorization rules, `heddle-tracing` spans, others a policy. */
   readonly variants?: Readonly<Record<string, Value>>
   readonly peers: Readonly<Record<string, Value>>
   /** Heddle's median through the peer's. */

@@ -15,6 +15,7 @@ const options = readOptions()
 const tree = join(import.meta.dirname, '..')
 /** HTTP/1.1 pools between the sidecars. */
 const http1Link = join(import.meta.dirname, 'mesh', 'http1-link.yaml')
+const tracing = join(import.meta.dirname, 'mesh', 'tracing.yaml')
 
 const session = await openSession()
 const { bench } = session
@@ -30,6 +31,7 @@ const proxies = [
     bench,
   ),
   new Heddle({ name: 'heddle-http1', tree, documents: http1Link, topologies: ['mtls-hops'] }, bench),
+  new Heddle({ name: 'heddle-tracing', tree, documents: tracing, topologies: ['mtls-hops'] }, bench),
   ...[...policyVariants].map(
     ([name, rewrite]) => new Heddle({ name: `heddle-${name}`, tree, rewrite, topologies: ['policy-hops'] }, bench),
   ),

@@ -1,7 +1,5 @@
 // `node bench/micro/simulation.ts`: CPU time of a simulation of 10,000 endpoints and 1,000,000 requests, and of one in which a zone is lost.
-import { readSimulation } from '../../src/insight/simulate/simulation-files.ts'
-import { reportRun } from '../../src/insight/simulate/simulation-report.ts'
-import { simulate } from '../../src/insight/simulate/simulation.ts'
+import { simulateAside } from '../../src/cli/verbs/simulate-aside.ts'
 
 const goalSeconds = 30
 
@@ -31,10 +29,12 @@ spec:
   events: [${events}]
 `
   const before = process.cpuUsage()
-  const { snapshot, scenarios } = readSimulation([{ path: 'mesh.yaml', text: mesh }], [{ path: 'large.yaml', text }])
-  const [scenario] = scenarios
-  if (scenario === undefined) throw new Error('the scenario is not valid')
-  const report = reportRun(name, await simulate({ scenario, snapshot, seed: 1 }), {})
+  const report = await simulateAside({
+    name,
+    mesh: [{ path: 'mesh.yaml', text: mesh }],
+    scenario: [{ path: 'large.yaml', text }],
+    seed: 1,
+  })
   const { user, system } = process.cpuUsage(before)
   const seconds = (user + system) / 1e6
   const figures = `${report.requests} requests, ${report.successRatePercent} % succeeded, ${report.faults[0]?.ejections ?? 0} ejections`

@@ -192,12 +192,33 @@ export interface ConfigurationView {
   readonly documents: readonly DocumentPlace[]
 }
 
+/** Who is let in to a workload or gateway. */
+export interface Admission {
+  /** "Workload/default/web". */
+  readonly subject: string
+  /** Modes of its ports; empty of a gateway. */
+  readonly peerAuthentication: readonly string[]
+  /** What no policy says anything about. */
+  readonly byDefault: 'allowed' | 'refused'
+  readonly policies: readonly AdmissionPolicy[]
+}
+
+export interface AdmissionPolicy extends DocumentPlace {
+  readonly action: 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM'
+  readonly dryRun: boolean
+  /** In the words of its rules: "namespaces: shop; not principals: …", "anybody". */
+  readonly callers: readonly string[]
+  /** A rule also asks for hosts, methods, paths or conditions. */
+  readonly isNarrowed: boolean
+}
+
 export interface SecurityView {
   readonly windowMs: number
   /** Edges with requests that came without mutual TLS. */
   readonly plaintext: readonly TopologyEdge[]
   /** Edges with requests that were refused (401, 403, gRPC 7 and 16), and how many. */
   readonly refused: readonly { readonly from: string; readonly to: string; readonly requests: number }[]
+  readonly admissions: readonly Admission[]
   readonly certificates: readonly {
     /** "sidecar default/web", "gateway default/public", "root" or "intermediate". */
     readonly holder: string

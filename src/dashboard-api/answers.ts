@@ -186,6 +186,24 @@ export const securityAnswer: z.ZodType<SecurityView> = z.strictObject({
   windowMs: z.number(),
   plaintext: z.array(edge),
   refused: z.array(z.strictObject({ from: z.string(), to: z.string(), requests: count })),
+  admissions: z.array(
+    z.strictObject({
+      subject: z.string(),
+      peerAuthentication: z.array(z.string()),
+      byDefault: z.enum(['allowed', 'refused']),
+      policies: z.array(
+        z.strictObject({
+          id: z.string(),
+          file: z.string().exactOptional(),
+          line: z.int().exactOptional(),
+          action: z.enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']),
+          dryRun: z.boolean(),
+          callers: z.array(z.string()),
+          isNarrowed: z.boolean(),
+        }),
+      ),
+    }),
+  ),
   certificates: z.array(
     z.strictObject({ holder: z.string(), spiffeId: z.string().exactOptional(), notAfterMs: z.number() }),
   ),

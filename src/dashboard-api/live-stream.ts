@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 
 import { ApiFailure } from '../control/api/api-failure.ts'
 import type { Timer } from '../core/clock.ts'
-import { MeshViews } from './mesh-views.ts'
+import type { MeshViews } from './mesh-views.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 
 const intervalMs = 2_000
@@ -20,9 +20,9 @@ export interface LiveQuery {
 export function registerLiveStream(
   app: FastifyInstance,
   deps: ReadApiDeps,
+  views: MeshViews,
   parse: (query: unknown) => LiveQuery,
 ): void {
-  const views = new MeshViews(deps)
   const open = new Set<() => void>()
   app.addHook('onClose', async () => {
     for (const close of open) close()

@@ -14,25 +14,39 @@ import { nodeId } from '../contracts/xds/names.ts'
 import type { NodeKind } from '../contracts/xds/names.ts'
 import { workloadSpiffeId } from '../control/api/desired-state.ts'
 import type { MeshService, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
+import { admissionsOf } from './admission.ts'
 import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { buildEdges, buildTopology, healthOf, readinessOf, signalsOf, worst } from './topology.ts'
 import { buildTrafficSums } from './traffic-sums.ts'
 import type { TrafficQuery } from './traffic-sums.ts'
 
+const freshMs = 1_000
+const mostTopologies = 16
+
 export class MeshViews {
   readonly #deps: ReadApiDeps
+  /** The newest by how long a time was asked for. */
+  readonly #topologies = new Map<number, Topology>()
 
   constructor(deps: ReadApiDeps) {
     this.#deps = deps
   }
 
+  /** Made once for all who ask within a second. */
   topology(askedMs: number): Topology {
     const windowMs = this.#known(askedMs)
     const { snapshot, traffic, statuses, clock } = this.#deps
+    const nowMs = clock.nowMs()
+    const made = this.#topologies.get(askedMs)
+    const isFresh = made !== undefined && nowMs - made.atMs < freshMs && made.revision === snapshot().revision
+    if (isFresh) return made
     const isReady = (workload: string): boolean => statuses.isReady(workload)
     const isSupervised = statuses.list().length > 0
-    return buildTopology({ snapshot: snapshot(), traffic, isReady, isSupervised }, clock.nowMs(), windowMs)
+    const topology = buildTopology({ snapshot: snapshot(), traffic, isReady, isSupervised }, nowMs, windowMs)
+    if (this.#topologies.size >= mostTopologies) this.#topologies.clear()
+    this.#topologies.set(askedMs, topology)
+    return topology
   }
 
   traffic(query: TrafficQuery): TrafficSums {
@@ -106,6 +120,7 @@ export class MeshViews {
         const requests = refusedOf(edge)
         return requests > 0 ? [{ from: edge.from, to: edge.to, requests }] : []
       }),
+      admissions: admissionsOf(snapshot()),
       certificates: [...authority, ...of('sidecar', workloads.keys()), ...of('gateway', gateways.keys())].toSorted(
         (a, b) => a.notAfterMs - b.notAfterMs,
       ),

@@ -11,6 +11,9 @@ import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
+import type { AppliedPolicy, AuthorizationPolicySpec } from '../policies/authorization/authorization.spec.ts'
+import { admissionsOf } from './admission.ts'
+import { MeshViews } from './mesh-views.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { readRoutes, registerReadApi } from './read-api.ts'
 
@@ -137,7 +140,7 @@ describe('the read API', () => {
       const read = reading()
       prepare(read)
       const { paths } = await read.ask<{ paths: Record<string, unknown> }>('/v1/openapi.json')
-      const routes = readRoutes(read.deps)
+      const routes = readRoutes(read.deps, new MeshViews(read.deps))
       expect(Object.keys(paths)).toHaveLength(routes.length)
       for (const { path, answer } of routes) {
         const url = path.replace(':namespace', 'default').replace(':name', 'web')
@@ -211,6 +214,46 @@ describe('the read API', () => {
     expect(certificates.map(({ holder }) => holder)).toEqual(['root', 'sidecar default/web-1'])
   })
 
+  it('says who is let in where, in the words of the policies', async () => {
+    const source = { document: 'AuthorizationPolicy/default/front', file: 'mesh.yaml', line: 3, column: 1 }
+    const policy = (spec: Partial<AuthorizationPolicySpec>): AppliedPolicy => ({
+      name: 'AuthorizationPolicy/default/front',
+      source,
+      ruleSources: [],
+      namespace: 'default',
+      spec: { action: 'ALLOW', dryRun: false, reauthorize: false, ...spec },
+    })
+    const from = [{ source: { namespaces: ['shop', 'office'], notPrincipals: ['mesh.local/ns/shop/sa/cart'] } }]
+    const admission = (authorization: AppliedPolicy[]) =>
+      admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
+    expect(admission([])).toEqual({
+      subject: 'Workload/default/web',
+      peerAuthentication: ['STRICT'],
+      byDefault: 'allowed',
+      policies: [],
+    })
+    const allowing = admission([policy({ rules: [{ from, to: [{ operation: { methods: ['GET'] } }] }] })])
+    expect(allowing).toMatchObject({
+      byDefault: 'refused',
+      policies: [
+        {
+          id: 'AuthorizationPolicy/default/front',
+          file: 'mesh.yaml',
+          line: 3,
+          action: 'ALLOW',
+          callers: ['namespaces: shop, office; not principals: mesh.local/ns/shop/sa/cart'],
+          isNarrowed: true,
+        },
+      ],
+    })
+    expect(admission([policy({ dryRun: true, rules: [{}] })])).toMatchObject({
+      byDefault: 'allowed',
+      policies: [{ callers: ['anybody'], isNarrowed: false, dryRun: true }],
+    })
+    // no rule: nobody
+    expect(admission([policy({})])).toMatchObject({ byDefault: 'refused', policies: [{ callers: [] }] })
+  })
+
   it('has signals over time, of a service or a workload', async () => {
     const read = reading()
     someTraffic(read)
@@ -242,7 +285,8 @@ describe('the read API', () => {
   })
 
   it('is for viewers', () => {
-    for (const { path } of readRoutes(reading().deps)) expect(requiredRole('GET', path)).toBe('viewer')
+    const { deps } = reading()
+    for (const { path } of readRoutes(deps, new MeshViews(deps))) expect(requiredRole('GET', path)).toBe('viewer')
     expect(requiredRole('GET', '/v1/live')).toBe('viewer')
     expect(requiredRole('GET', '/v1/openapi.json')).toBe('viewer')
   })

@@ -66,8 +66,7 @@ const ofEvents = z.strictObject({
 const ofLive = ofWindow.extend({ afterId: z.coerce.number().int().nonnegative().optional() })
 const nothing = z.strictObject({})
 
-export function readRoutes(deps: ReadApiDeps): readonly ReadRoute[] {
-  const views = new MeshViews(deps)
+export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRoute[] {
   return [
     route('/v1/topology', 'Who calls whom, and how well it goes.', ofWindow, topologyAnswer, (query) =>
       views.topology(query.windowMs),
@@ -110,7 +109,8 @@ export function readRoutes(deps: ReadApiDeps): readonly ReadRoute[] {
 
 /** On an app whose door and tokens stand before it. */
 export function registerReadApi(app: FastifyInstance, deps: ReadApiDeps): void {
-  const routes = readRoutes(deps)
+  const views = new MeshViews(deps)
+  const routes = readRoutes(deps, views)
   for (const { path, query: schema, handle } of routes) {
     app.get<{ Params: Record<string, string> }>(path, async ({ query, params }) => {
       const answer = await handle(parseQuery(schema, query), params)
@@ -120,7 +120,7 @@ export function registerReadApi(app: FastifyInstance, deps: ReadApiDeps): void {
   }
   const document = openApiDocument(routes)
   app.get('/v1/openapi.json', () => document)
-  registerLiveStream(app, deps, (query) => parseQuery(ofLive, query))
+  registerLiveStream(app, deps, views, (query) => parseQuery(ofLive, query))
 }
 
 function parseQuery<Q extends z.ZodObject>(schema: Q, query: unknown): z.output<Q> {

@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http'
 import { dirname, join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { after, before, it } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+
+import { status as grpcStatus } from '@grpc/grpc-js'
 
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
+import { GrpcCaller } from '../kit/grpc-caller.ts'
 import { send, sendThroughProxy, type WireResponse } from '../kit/http-client.ts'
 import { processTree, type ProcessInfo } from '../kit/process-tree.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
@@ -86,6 +91,22 @@ const filter: Filter = {
 export default filter
 `
 
+/** Bodies of calls are frames: it is not shown any. */
+const calls = `
+import type { Filter } from 'heddle/filter'
+
+const filter: Filter = {
+  onRequest(request) {
+    if (request.headers.get('x-fail') === 'yes') throw new Error('failed on purpose')
+    return request.headers.get('x-answer') === 'yes' ? { status: 503, body: 'not now' } : undefined
+  },
+  onRequestBody: () => 'no frame',
+  onResponse: (response) => response.headers.set('x-filtered', 'yes'),
+  onResponseBody: () => 'no frame',
+}
+export default filter
+`
+
 function filter(name: string, text: string): string {
   return `
 apiVersion: heddle.dev/v1alpha1
@@ -118,7 +139,7 @@ spec:
 }
 
 before(async () => {
-  const [port = 0, gatewayPort = 0, guardedPort = 0] = await freePorts(3)
+  const [port = 0, gatewayPort = 0, guardedPort = 0, grpcPort = 0] = await freePorts(4)
   gateway = `127.0.0.1:${gatewayPort}`
   applications = [await startApplication(port), await startApplication(guardedPort)]
   const file = await meshFile(
@@ -140,6 +161,19 @@ apiVersion: v1
 kind: Service
 metadata: { name: guarded }
 spec: { selector: { app: guarded }, ports: [{ name: http, port: 80, targetPort: http }] }
+---
+apiVersion: heddle.dev/v1alpha1
+kind: Workload
+metadata: { name: calls, labels: { app: calls } }
+spec:
+  ports: [{ name: grpc, port: ${grpcPort} }]
+  command: [node, ${JSON.stringify(join(import.meta.dirname, '../kit/grpc-application.ts'))}]
+  env: { PORT: '${grpcPort}', NAME: calls }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: calls }
+spec: { selector: { app: calls }, ports: [{ name: grpc, port: 7070, targetPort: grpc }] }
 ---
 apiVersion: heddle.dev/v1alpha1
 kind: Workload
@@ -166,10 +200,16 @@ spec: { selector: { app: application }, ports: [{ name: http, port: 80, targetPo
       routed('strict', ['strict']),
       routed('bodies', ['bodies']),
       routed('bounded', ['bounded']),
+      routed('compressed', ['compressed', 'bodies']),
+      filter(
+        'calls',
+        '{ targetRefs: [{ kind: Service, name: calls }], typescript: { file: filters/calls.ts, onError: Refuse } }',
+      ),
       filter('versioned', '{ typescript: { file: filters/versioned.ts } }'),
       filter('loaded', '{ typescript: { file: filters/loaded.ts } }'),
       filter('lenient', '{ typescript: { file: filters/failing.ts, timeBudget: 50ms } }'),
       filter('strict', '{ typescript: { file: filters/failing.ts, timeBudget: 50ms, onError: Refuse } }'),
+      filter('compressed', '{ compression: { minContentLength: 10, contentTypes: [text/plain] } }'),
       filter('bodies', '{ typescript: { file: filters/bodies.ts, timeBudget: 1s } }'),
       filter(
         'bounded',
@@ -189,7 +229,13 @@ spec: { selector: { app: application }, ports: [{ name: http, port: 80, targetPo
   )
   folder = dirname(file)
   mkdirSync(join(folder, 'filters'))
-  for (const [name, text] of Object.entries({ versioned: versioned('1'), loaded: versioned('1'), failing, bodies }))
+  for (const [name, text] of Object.entries({
+    versioned: versioned('1'),
+    loaded: versioned('1'),
+    failing,
+    bodies,
+    calls,
+  }))
     save(name, text)
   mesh = await startMesh({ files: [file] })
 })
@@ -271,6 +317,19 @@ it('changes bodies both ways, and answers in the place of the application', asyn
   assert.deepEqual([refused.status, refused.body], [403, 'not here'])
 })
 
+it('sees bodies before they are compressed', async () => {
+  const { url, host } = { url: mesh.workload('caller').outboundProxy, host: 'compressed' }
+  const options = { method: 'POST', headers: { host, 'accept-encoding': 'gzip' } }
+  const [response, body] = await new Promise<[IncomingMessage, Buffer]>((resolve, reject) => {
+    const sent = httpRequest(url, options, (incoming) => {
+      buffer(incoming).then((bytes) => resolve([incoming, bytes]), reject)
+    })
+    sent.on('error', reject).end('word '.repeat(1000))
+  })
+  assert.equal(response.headers['content-encoding'], 'gzip')
+  assert.equal(gunzipSync(body).toString(), `<${'WORD '.repeat(1000)} AND MORE>`)
+})
+
 it('passes bodies that are too long unseen, or refuses them', async () => {
   const long = 'x'.repeat(200_000)
   const { status, body } = await ask('bodies', '/', long)
@@ -279,6 +338,24 @@ it('passes bodies that are too long unseen, or refuses them', async () => {
   // 21 bytes as the application sends them back
   assert.equal((await ask('bounded', '/', 'x'.repeat(12))).status, 500)
   assert.equal((await ask('bounded', '/', 'x'.repeat(11))).body, `<${'X'.repeat(11)} AND MORE>`)
+})
+
+it('takes calls of gRPC as they are, and answers them in its way', async () => {
+  const { services } = mesh.workload('caller')
+  const address = services.find(({ name }) => name === 'calls')?.address ?? ''
+  const caller = new GrpcCaller(address)
+  try {
+    const passed = await caller.say('hello')
+    assert.equal(passed.code, grpcStatus.OK, passed.details)
+    assert.deepEqual(passed.head?.get('x-filtered'), ['yes'])
+    const answered = await caller.say('hello', { metadata: { 'x-answer': 'yes' } })
+    assert.deepEqual([answered.code, answered.message], [grpcStatus.UNAVAILABLE, undefined])
+    const refused = await caller.say('hello', { metadata: { 'x-fail': 'yes' } })
+    assert.equal(refused.code, grpcStatus.UNKNOWN)
+    assert.match(refused.details, /onError: Refuse/)
+  } finally {
+    caller.close()
+  }
 })
 
 it('guards the workloads of a Service, whoever asks, and a Gateway', async () => {

@@ -71,6 +71,7 @@ import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/ret
 import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { StickySplitSchema } from '../../src/contracts/xds/gen/heddle/v1/sticky_split_pb.ts'
+import { TypescriptFilterSchema } from '../../src/contracts/xds/gen/heddle/v1/typescript_filter_pb.ts'
 import { gatewayListenerName, gatewayName, hostPort, typeUrls } from '../../src/contracts/xds/names.ts'
 import type { TypeUrl } from '../../src/contracts/xds/names.ts'
 import type { MeshSnapshot } from '../../src/control/snapshot/mesh-snapshot.ts'
@@ -142,6 +143,7 @@ const registry: Registry = createRegistry(
   LatencyMonitorSchema,
   RetryConstraintSchema,
   SourceInfoSchema,
+  TypescriptFilterSchema,
   TcpProxySchema,
   TlsInspectorSchema,
   UpstreamTlsContextSchema,

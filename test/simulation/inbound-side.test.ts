@@ -53,11 +53,11 @@ describe('the sidecars of the destination', () => {
   it('die with their application, and begin anew with it', async () => {
     const killed = await play(
       100,
-      'adaptiveConcurrency: {}',
+      'adaptiveConcurrency: {}, outlierDetection: { baseEjectionTime: 1s }',
       '{ at: 8s, for: 4s, action: Kill, workload: app, count: 2 }',
     )
     expect(killed.successRatePercent).toBeGreaterThan(99.5)
     const [application] = killed.applications
-    expect(application?.perInstance?.every((count) => count > 100)).toBe(true)
+    expect(application?.perInstance?.every((count) => count > 150)).toBe(true)
   })
 })

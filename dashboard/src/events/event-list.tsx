@@ -1,6 +1,7 @@
 // Events, newest first, with what they are about and where it is shown.
 import type { MeshEvent } from '../../../src/contracts/mesh-event.ts'
 import { formatClock, pageOf } from '../format.ts'
+import { href } from '../route.ts'
 
 const marks: Readonly<Record<MeshEvent['severity'], string>> = { info: '●', warning: '▲', error: '✕' }
 
@@ -19,12 +20,20 @@ export function EventList({ events, empty }: { readonly events: readonly MeshEve
           <span className="kind">{event.kind}</span>
           <div>
             {event.subject !== undefined && <Subject subject={event.subject} />} <span>{event.message}</span>
+            {event.documents?.length === 1 && (
+              <>
+                {' '}
+                <a href={documentPage(event.documents[0] ?? '')}>where it is written</a>
+              </>
+            )}
             {event.documents !== undefined && event.documents.length > 1 && (
               <details>
                 <summary>{event.documents.length} documents</summary>
                 <ul>
                   {event.documents.map((document) => (
-                    <li key={document}>{document}</li>
+                    <li key={document}>
+                      <a href={documentPage(document)}>{document}</a>
+                    </li>
                   ))}
                 </ul>
               </details>
@@ -34,6 +43,10 @@ export function EventList({ events, empty }: { readonly events: readonly MeshEve
       ))}
     </ol>
   )
+}
+
+function documentPage(id: string): string {
+  return href(['configuration'], { find: id })
 }
 
 function Subject({ subject }: { readonly subject: string }) {

@@ -1,7 +1,8 @@
 // What is not encrypted, who is refused, and which certificate ends first.
-import type { SecurityView } from '../../../src/contracts/read-api.ts'
+import type { Admission, SecurityView } from '../../../src/contracts/read-api.ts'
 import { useAnswer } from '../api/ask.ts'
 import { EdgeTable, Name } from '../edge-table.tsx'
+import { href } from '../route.ts'
 import { certificateText } from './workload-table.tsx'
 
 export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
@@ -53,6 +54,8 @@ export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
           </tbody>
         </table>
       )}
+      <h2>Who is let in</h2>
+      <Admissions admissions={answer.admissions} />
       <h2>Certificates</h2>
       <table>
         <thead>
@@ -73,5 +76,48 @@ export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
         </tbody>
       </table>
     </div>
+  )
+}
+
+function Admissions({ admissions }: { readonly admissions: readonly Admission[] }) {
+  if (admissions.length === 0) return <p className="empty">There is no workload yet.</p>
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Of</th>
+          <th scope="col">Mutual TLS</th>
+          <th scope="col">Without a policy</th>
+          <th scope="col">Policies</th>
+        </tr>
+      </thead>
+      <tbody>
+        {admissions.map(({ subject, peerAuthentication, byDefault, policies }) => (
+          <tr key={subject}>
+            <td>{subject}</td>
+            <td className={peerAuthentication.some((mode) => mode !== 'STRICT') ? 'degraded' : ''}>
+              {peerAuthentication.join(', ') || '–'}
+            </td>
+            <td>{byDefault}</td>
+            <td>
+              {policies.length === 0 && '–'}
+              <ul className="plain">
+                {policies.map((policy) => (
+                  <li key={policy.id}>
+                    <b>
+                      {policy.action}
+                      {policy.dryRun && ' (dry run)'}
+                    </b>{' '}
+                    {policy.callers.join(' or ') || 'nobody'}
+                    {policy.isNarrowed && ', for some requests'}{' '}
+                    <a href={href(['configuration'], { find: policy.id })}>{policy.id.split('/').at(-1)}</a>
+                  </li>
+                ))}
+              </ul>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   )
 }

@@ -3,10 +3,9 @@ import { Background, BackgroundVariant, Controls, MiniMap, ReactFlow } from '@xy
 import type { EdgeChange, NodeChange } from '@xyflow/react'
 import { useMemo } from 'react'
 
-import type { Topology } from '../../../src/contracts/read-api.ts'
-
 import '@xyflow/react/dist/style.css'
 import './graph.css'
+import type { ShownTopology } from './by-namespace.ts'
 import { describeEdge, EdgeLine } from './edge-line.tsx'
 import type { MeshEdge } from './edge-line.tsx'
 import { layOut } from './layout.ts'
@@ -21,7 +20,7 @@ const mostLabels = 60
 const mostShownWhole = 200
 
 export interface GraphProps {
-  readonly topology: Topology
+  readonly topology: ShownTopology
   /** Id of a node, or "from to" of an edge. */
   readonly chosen: string
   readonly choose: (chosen: string | undefined) => void

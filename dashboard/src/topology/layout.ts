@@ -13,6 +13,8 @@ export interface Place {
 const columnWidth = 372
 const rowHeight = 116
 const sweeps = 6
+/** So many are never too many. */
+const fewestColumns = 8
 /** Of one column; more stand in a second one beside it. */
 const mostRows = 14
 
@@ -20,9 +22,16 @@ export function layOut(ids: readonly string[], links: readonly Link[]): Readonly
   const sorted = ids.toSorted()
   const rank = ranks(sorted, links)
   const touched = new Set(links.flatMap(({ from, to }) => [from, to]))
+  // where everybody calls everybody, ranks say little and would make one long line
+  const depth = 1 + Math.max(0, ...rank.values())
+  const most = Math.max(fewestColumns, Math.ceil(Math.sqrt(touched.size * 2.5)))
+  const column = (id: string): number => {
+    const own = rank.get(id) ?? 0
+    return depth > most ? Math.floor((own * most) / depth) : own
+  }
   const layers: string[][] = []
   for (const id of sorted) {
-    if (touched.has(id)) (layers[rank.get(id) ?? 0] ??= []).push(id)
+    if (touched.has(id)) (layers[column(id)] ??= []).push(id)
   }
   const order = uncross(
     [...layers].map((layer) => layer ?? []).filter((layer) => layer.length > 0),
@@ -31,17 +40,17 @@ export function layOut(ids: readonly string[], links: readonly Link[]): Readonly
   const columns = order.flatMap((layer) => chunks(layer, mostRows))
   const tallest = Math.max(0, ...columns.map(({ length }) => length))
   const places = new Map<string, Place>()
-  for (const [column, layer] of columns.entries()) {
+  for (const [index, layer] of columns.entries()) {
     const top = ((tallest - layer.length) * rowHeight) / 2
-    for (const [row, id] of layer.entries()) places.set(id, { x: column * columnWidth, y: top + row * rowHeight })
+    for (const [row, id] of layer.entries()) places.set(id, { x: index * columnWidth, y: top + row * rowHeight })
   }
   // who takes no part stands below
   const apart = sorted.filter((id) => !touched.has(id))
   const across = Math.max(columns.length, Math.ceil(Math.sqrt(apart.length / 2)), 1)
   const below = tallest === 0 ? 0 : tallest + 0.6
   for (const [index, id] of apart.entries()) {
-    const [row, column] = [Math.floor(index / across), index % across]
-    places.set(id, { x: column * columnWidth, y: (below + row) * rowHeight })
+    const row = Math.floor(index / across)
+    places.set(id, { x: (index % across) * columnWidth, y: (below + row) * rowHeight })
   }
   return places
 }

@@ -3,21 +3,19 @@ import { Handle, Position } from '@xyflow/react'
 import type { Node, NodeProps } from '@xyflow/react'
 import { memo } from 'react'
 
-import type { TopologyNode } from '../../../src/contracts/read-api.ts'
 import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { HealthMark } from '../health.tsx'
+import type { ShownNode } from './by-namespace.ts'
 
-export type MeshNode = Node<
-  { readonly node: TopologyNode; readonly windowMs: number; readonly dimmed: boolean },
-  'mesh'
->
+export type MeshNode = Node<{ readonly node: ShownNode; readonly windowMs: number; readonly dimmed: boolean }, 'mesh'>
 
-const kinds: Readonly<Record<TopologyNode['kind'], string>> = {
+const kinds: Readonly<Record<ShownNode['kind'], string>> = {
   service: 'service',
   workload: 'workload',
   gateway: 'gateway',
   external: 'external service',
   outside: 'outside',
+  namespace: 'namespace',
 }
 
 export const NodeCard = memo(function NodeCard({ data: { node, windowMs, dimmed }, selected }: NodeProps<MeshNode>) {
@@ -51,7 +49,7 @@ export const NodeCard = memo(function NodeCard({ data: { node, windowMs, dimmed 
 })
 
 export function describeNode(
-  { name, kind, namespace, health, requests, failed, durationMs }: TopologyNode,
+  { name, kind, namespace, health, requests, failed, durationMs }: ShownNode,
   windowMs: number,
 ): string {
   const place = namespace === '' ? '' : ` in ${namespace}`

@@ -1,12 +1,17 @@
 // The mesh as a picture or a table, and what is chosen in it beside it. Loaded on its own: nobody else needs the graph.
-import type { Topology, TopologyEdge, TopologyNode } from '../../../src/contracts/read-api.ts'
+import type { Topology, TopologyEdge } from '../../../src/contracts/read-api.ts'
 import { useLive } from '../api/live.tsx'
 import { Codes, EdgeTable, Mtls, Name } from '../edge-table.tsx'
 import { EventList } from '../events/event-list.tsx'
 import { formatMs, formatRate, formatSuccess, pageOf, shortName } from '../format.ts'
 import { HealthText } from '../health.tsx'
-import { amend } from '../route.ts'
+import { amend, href } from '../route.ts'
+import { byNamespace } from './by-namespace.ts'
+import type { ShownNode, ShownTopology } from './by-namespace.ts'
 import { Graph } from './graph.tsx'
+
+/** With more, a namespace is one node until it is opened. */
+const mostNodes = 120
 
 // oxlint-disable-next-line import/no-default-export -- what React.lazy takes
 export default function TopologyPage({ query }: { readonly query: URLSearchParams }) {
@@ -15,7 +20,9 @@ export default function TopologyPage({ query }: { readonly query: URLSearchParam
   const namespace = query.get('namespace') ?? ''
   const chosen = query.get('node') ?? ''
   const asTable = query.get('view') === 'table'
-  const shown = only(topology, namespace)
+  const whole = only(topology, namespace)
+  const isGrouped = namespace === '' && whole.nodes.length > mostNodes && query.get('detail') !== 'all'
+  const shown: ShownTopology = isGrouped ? byNamespace(whole) : whole
   const namespaces = [...new Set(topology.nodes.map((node) => node.namespace))].filter((one) => one !== '').toSorted()
   const node = shown.nodes.find(({ id }) => id === chosen)
   const edge = shown.edges.find(({ from, to }) => `${from} ${to}` === chosen)
@@ -38,7 +45,16 @@ export default function TopologyPage({ query }: { readonly query: URLSearchParam
         <button type="button" aria-pressed={asTable} onClick={() => amend({ view: asTable ? undefined : 'table' })}>
           Table
         </button>
-        <Summary topology={shown} />
+        {namespace === '' && whole.nodes.length > mostNodes && (
+          <button
+            type="button"
+            aria-pressed={!isGrouped}
+            onClick={() => amend({ detail: isGrouped ? 'all' : undefined, node: undefined })}
+          >
+            All services
+          </button>
+        )}
+        <Summary topology={whole} />
       </div>
       <div className="picture">
         {shown.nodes.length === 0 ? (
@@ -48,7 +64,7 @@ export default function TopologyPage({ query }: { readonly query: URLSearchParam
         ) : asTable ? (
           <div className="page">
             <EdgeTable
-              edges={shown.edges}
+              edges={whole.edges}
               windowMs={shown.windowMs}
               caption="Who calls whom"
               empty="Nobody has called anybody in this time."
@@ -87,7 +103,7 @@ function Summary({ topology: { nodes, edges, windowMs, revision } }: { readonly 
   )
 }
 
-function NodeDetails({ node, topology }: { readonly node: TopologyNode; readonly topology: Topology }) {
+function NodeDetails({ node, topology }: { readonly node: ShownNode; readonly topology: ShownTopology }) {
   const to = pageOf(node.id)
   const { windowMs } = topology
   return (
@@ -97,6 +113,13 @@ function NodeDetails({ node, topology }: { readonly node: TopologyNode; readonly
         <HealthText health={node.health} />
       </p>
       <Figures signals={node} windowMs={windowMs} />
+      {node.kind === 'namespace' && (
+        <p>
+          <a className="button" href={href(['topology'], { namespace: node.name })}>
+            Open {node.name}
+          </a>
+        </p>
+      )}
       {to !== undefined && (
         <p>
           <a className="button" href={to}>

@@ -12,6 +12,7 @@ import { formatAge } from '../format.ts'
 import type { OutputFormat } from '../output.ts'
 import { Progress } from '../up/progress.ts'
 import { readDocumentFiles } from './read-documents.ts'
+import type { AsideRun } from './simulate-aside.ts'
 
 export interface SimulateOptions {
   readonly file: readonly string[]
@@ -35,8 +36,7 @@ export async function simulateScenario(context: CliContext, options: SimulateOpt
   let report: Omit<SimulationReport, 'runs'> | undefined
   for (const added of [undefined, ...options.compare]) {
     const files = added === undefined ? mesh : [...mesh, ...(await readDocumentFiles(context, [added]))]
-    const { snapshot, document } = await read(context, files, scenario, options.scenario)
-    const { spec, name } = document
+    const { spec, name } = await read(context, files, scenario, options.scenario)
     const seed = options.seed ?? spec.seed
     report ??= {
       scenario: name,
@@ -48,7 +48,8 @@ export async function simulateScenario(context: CliContext, options: SimulateOpt
         what: describeEvent(event),
       })),
     }
-    runs.push(await run(context, added === undefined ? 'mesh' : parse(added).name, snapshot, document, seed))
+    const called = added === undefined ? 'mesh' : parse(added).name
+    runs.push(await play(context, { name: called, mesh: files, scenario, seed }, spec.duration))
   }
   const whole: SimulationReport = { ...(report as Omit<SimulationReport, 'runs'>), runs }
   await show(context, options, whole)
@@ -62,9 +63,9 @@ async function read(
   mesh: readonly SourceFile[],
   scenarioFiles: readonly SourceFile[],
   path: string,
-): Promise<{ readonly snapshot: SimulationFiles['snapshot']; readonly document: Scenario }> {
+): Promise<Scenario> {
   const { readSimulation } = await import('../../insight/simulate/simulation-files.ts')
-  const { snapshot, scenarios, problems } = readSimulation(mesh, scenarioFiles)
+  const { scenarios, problems } = readSimulation(mesh, scenarioFiles)
   for (const problem of problems) context.output.note(formatProblem(problem))
   const errors = problems.filter(({ severity }) => severity === 'error').length
   if (errors > 0) throw new CliError(`${errors} error${errors === 1 ? '' : 's'} in the documents`)
@@ -73,29 +74,21 @@ async function read(
     const hint = 'one Scenario document (heddle.dev/v1alpha1) is played at a time'
     throw new CliError(`${path} holds ${scenarios.length} scenarios`, { hint })
   }
-  return { snapshot, document }
+  return document
 }
 
-async function run(
-  { host }: CliContext,
-  name: string,
-  snapshot: SimulationFiles['snapshot'],
-  scenario: Scenario,
-  seed: number,
-): Promise<RunReport> {
-  const { simulate } = await import('../../insight/simulate/simulation.ts')
-  const { reportRun } = await import('../../insight/simulate/simulation-report.ts')
+async function play({ host }: CliContext, run: AsideRun, duration: string): Promise<RunReport> {
+  const { simulateAside } = await import('./simulate-aside.ts')
   const progress = new Progress(host)
   let shownAtMs = host.clock.monotonicMs()
-  const progressed = (elapsedMs: number): void => {
+  const report = await simulateAside(run, (elapsedMs) => {
     const nowMs = host.clock.monotonicMs()
     if (nowMs - shownAtMs < shownEveryMs || host.stderr.isTTY !== true) return
     shownAtMs = nowMs
-    progress.show(`${name}: ${formatAge(elapsedMs)} of ${scenario.spec.duration} simulated`)
-  }
-  const result = await simulate({ scenario, snapshot, seed, progressed })
+    progress.show(`${run.name}: ${formatAge(elapsedMs)} of ${duration} simulated`)
+  })
   progress.clear()
-  return reportRun(name, result, scenario.spec.expect)
+  return report
 }
 
 async function show({ host, output }: CliContext, options: SimulateOptions, report: SimulationReport): Promise<void> {

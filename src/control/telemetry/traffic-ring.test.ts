@@ -43,6 +43,15 @@ describe('the ring of counts', () => {
     expect(ring.knownSinceMs(24_000)).toBe(15_000)
   })
 
+  it('takes no more room for what is reported often', () => {
+    const ring = new TrafficRing({ slotMs: 1_000, slots: 10, maxWords: 50_000 })
+    ring.add(0, 1, [5])
+    for (let one = 0; one < 200_000; one++) ring.add(1_000, one % 100, [1, 1])
+    expect(ring.knownSinceMs(1_000)).toBeLessThanOrEqual(0)
+    expect(sums(ring, 0, 1_000)).toEqual(new Map([['1 0', 5]]))
+    expect(new Set(sums(ring, 1_000, 2_000).values())).toEqual(new Set([2_000]))
+  })
+
   it('gives the oldest up when there is no more room, and says so', () => {
     const ring = new TrafficRing({ slotMs: 1_000, slots: 1_000, maxWords: 2_000 })
     for (let second = 0; second < 100; second++) {

@@ -5,6 +5,8 @@ export const countKinds = 16
 const kindShift = 28
 const greatestCount = 2 ** kindShift - 1
 const initialWords = 64
+/** A slot of this size is merged before it grows. */
+const mergeAtWords = 4_096
 
 interface Slot {
   readonly index: number
@@ -35,20 +37,8 @@ export class TrafficRing {
   /** `series`: below 2^28. `counts`: by kind; whole numbers. A time before that of the newest slot counts as that. */
   add(atMs: number, series: number, counts: ArrayLike<number>): void {
     const slot = this.#slotAt(Math.floor(atMs / this.#options.slotMs))
-    const head = slot.length
-    if (head + 1 + countKinds > slot.words.length) this.#grow(slot)
-    const { words } = slot
-    let kinds = 0
-    for (let kind = 0; kind < countKinds; kind++) {
-      const count = counts[kind] ?? 0
-      if (count <= 0) continue
-      words[head + 1 + kinds] = kind * 2 ** kindShift + Math.min(count, greatestCount)
-      kinds++
-    }
-    if (kinds === 0) return
-    // a record has at least one count: 16 of them are written as 0
-    words[head] = series * countKinds + (kinds % countKinds)
-    slot.length = head + 1 + kinds
+    if (slot.length + 1 + countKinds > slot.words.length) this.#makeRoom(slot)
+    write(slot, series, counts)
   }
 
   /** From the start of this time on the ring knows everything that was added. */
@@ -64,19 +54,10 @@ export class TrafficRing {
     visit: (series: number, kind: number, count: number, startMs: number) => void,
   ): void {
     const { slotMs } = this.#options
-    for (const { index, words, length } of this.#slots) {
-      const startMs = index * slotMs
+    for (const slot of this.#slots) {
+      const startMs = slot.index * slotMs
       if (startMs < fromMs || startMs >= toMs) continue
-      for (let at = 0; at < length;) {
-        const head = words[at] as number
-        const kinds = head % countKinds || countKinds
-        const series = Math.floor(head / countKinds)
-        for (let one = 1; one <= kinds; one++) {
-          const word = words[at + one] as number
-          visit(series, word >>> kindShift, word & greatestCount, startMs)
-        }
-        at += 1 + kinds
-      }
+      readSlot(slot, (series, kind, count) => visit(series, kind, count, startMs))
     }
   }
 
@@ -88,6 +69,15 @@ export class TrafficRing {
     this.#slots.push(slot)
     this.#forget(wanted - this.#options.slots + 1)
     return slot
+  }
+
+  /** A proxy that reports more often than it should takes no more room than others. */
+  #makeRoom(slot: Slot): void {
+    if (slot.words.length >= mergeAtWords) {
+      merge(slot)
+      if (slot.length <= slot.words.length / 2) return
+    }
+    this.#grow(slot)
   }
 
   #grow(slot: Slot): void {
@@ -106,4 +96,45 @@ export class TrafficRing {
     this.#slots = this.#slots.slice(kept)
     this.#firstIndex = Math.max(this.#firstIndex, before)
   }
+}
+
+function readSlot({ words, length }: Slot, visit: (series: number, kind: number, count: number) => void): void {
+  for (let at = 0; at < length;) {
+    const head = words[at] as number
+    const kinds = head % countKinds || countKinds
+    const series = Math.floor(head / countKinds)
+    for (let one = 1; one <= kinds; one++) {
+      const word = words[at + one] as number
+      visit(series, word >>> kindShift, word & greatestCount)
+    }
+    at += 1 + kinds
+  }
+}
+
+/** One record for each series. */
+function merge(slot: Slot): void {
+  const sums = new Map<number, Float64Array>()
+  readSlot(slot, (series, kind, count) => {
+    let counts = sums.get(series)
+    if (counts === undefined) sums.set(series, (counts = new Float64Array(countKinds)))
+    counts[kind] = (counts[kind] as number) + count
+  })
+  slot.length = 0
+  for (const [series, counts] of sums) write(slot, series, counts)
+}
+
+/** There is room for it. */
+function write(slot: Slot, series: number, counts: ArrayLike<number>): void {
+  const { words, length: head } = slot
+  let kinds = 0
+  for (let kind = 0; kind < countKinds; kind++) {
+    const count = counts[kind] ?? 0
+    if (count <= 0) continue
+    words[head + 1 + kinds] = kind * 2 ** kindShift + Math.min(count, greatestCount)
+    kinds++
+  }
+  if (kinds === 0) return
+  // a record has at least one count: 16 of them are written as 0
+  words[head] = series * countKinds + (kinds % countKinds)
+  slot.length = head + 1 + kinds
 }

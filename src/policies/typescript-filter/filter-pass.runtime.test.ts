@@ -43,7 +43,8 @@ function body(text: string): FilteredBody & { readonly text: string } {
   let bytes: Uint8Array = Buffer.from(text)
   return {
     declaredBytes: undefined,
-    gather: async (wanted) => ({ bytes: bytes.subarray(0, wanted), complete: bytes.length <= wanted }),
+    // as soon as there is so much: whether more follows is not known then
+    gather: async (wanted) => ({ bytes: bytes.subarray(0, wanted), complete: bytes.length < wanted }),
     replace: (other) => {
       bytes = other
     },

@@ -20,7 +20,6 @@ function start({ wantedBytes = 0, passHead = () => undefined, passBody = (body) 
   const exchange = sampleExchange({ status: 0, responseBytes: 0 })
   const inner = {
     request: exchange.request,
-    handler: { onDrain: () => log.push('go on') },
     sendHead: ({ status }: ResponseHead, length: number | 'unknown') => log.push(`${status} ${length}`),
     sendData(bytes: Uint8Array) {
       log.push(Buffer.from(bytes).toString())
@@ -44,7 +43,8 @@ function start({ wantedBytes = 0, passHead = () => undefined, passBody = (body) 
     },
     bodyTooLarge: () => tooLarge,
   }
-  const way = new FilteredResponse(pass, inner, exchange, { finish: () => log.push('finish') })
+  const owner = { finish: () => log.push('finish'), filteredDrained: () => log.push('go on') }
+  const way = new FilteredResponse(pass, inner, exchange, owner, undefined)
   return { way, log, exchange, full: () => (takes = false) }
 }
 

@@ -1,20 +1,27 @@
 // The way back to a caller where filters look at the response: stands in for the caller's stream, and holds what they have not passed yet.
 import type { FilterRefusal, FilterResult, ResponsePass } from '../../contracts/http-filter.ts'
-import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
+import type { ResponseHead } from '../../contracts/http-message.ts'
 import type { HeaderList } from '../../core/header-list.ts'
-import type { BodyLength, HttpProtocol, ServerStream, ServerStreamHandler } from '../codec/http-stream.ts'
-import type { Connection } from '../io/connection.ts'
+import type { BodyLength, ServerStream } from '../codec/http-stream.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
+import { CompressedStream, type ResponseCompression } from '../upstream/compressed-stream.ts'
 import { refusalResponse, sendReply } from '../upstream/local-reply.ts'
+import { OuterStream } from '../upstream/outer-stream.ts'
 import type { ExchangeKeeper } from '../upstream/proxied-request.ts'
+
+export interface FilteredOwner extends ExchangeKeeper {
+  /** The destination may send what it has. */
+  filteredDrained(): void
+}
 
 /** What waits of a response: nothing; its head is with the filters; its body is gathered for them; its body is with them. */
 type Held = 'no' | 'head' | 'gathering' | 'body'
 
-export class FilteredResponse implements ServerStream, ExchangeKeeper {
-  readonly #inner: ServerStream
+export class FilteredResponse extends OuterStream implements ExchangeKeeper {
   readonly #exchange: Exchange
-  readonly #keeper: ExchangeKeeper
+  readonly #owner: FilteredOwner
+  /** Between the filters and the caller. */
+  readonly #compressed: CompressedStream | undefined
   readonly #pass: ResponsePass
   #held: Held = 'no'
   #length: BodyLength = 'unknown'
@@ -30,65 +37,31 @@ export class FilteredResponse implements ServerStream, ExchangeKeeper {
   /** Of the body of a filter's answer to a response, whatever more of the response comes. */
   #answeredBytes: number | undefined
 
-  constructor(pass: ResponsePass, inner: ServerStream, exchange: Exchange, keeper: ExchangeKeeper) {
+  constructor(
+    pass: ResponsePass,
+    caller: ServerStream,
+    exchange: Exchange,
+    owner: FilteredOwner,
+    compression: ResponseCompression | undefined,
+  ) {
+    const compressed =
+      compression === undefined
+        ? undefined
+        : new CompressedStream(caller, compression, {
+            finish: () => owner.finish(),
+            compressedDrained: () => owner.filteredDrained(),
+          })
+    super(compressed ?? caller)
+    this.#compressed = compressed
     this.#pass = pass
-    this.#inner = inner
     this.#exchange = exchange
-    this.#keeper = keeper
+    this.#owner = owner
   }
 
-  get request(): RequestHead {
-    return this.#inner.request
-  }
-
-  get protocol(): HttpProtocol {
-    return this.#inner.protocol
-  }
-
-  get bodyLength(): BodyLength {
-    return this.#inner.bodyLength
-  }
-
-  get expectsContinue(): boolean {
-    return this.#inner.expectsContinue
-  }
-
-  get upgrade(): string | undefined {
-    return this.#inner.upgrade
-  }
-
-  get connection(): Connection {
-    return this.#inner.connection
-  }
-
-  get handler(): ServerStreamHandler {
-    return this.#inner.handler
-  }
-
-  set handler(handler: ServerStreamHandler) {
-    this.#inner.handler = handler
-  }
-
-  pause(): void {
-    this.#inner.pause()
-  }
-
-  resume(): void {
-    this.#inner.resume()
-  }
-
-  sendInformational(head: ResponseHead): void {
-    this.#inner.sendInformational(head)
-  }
-
-  takeOver(head: ResponseHead): ReturnType<ServerStream['takeOver']> {
-    return this.#inner.takeOver(head)
-  }
-
-  sendHead(head: ResponseHead, length: BodyLength): void {
+  override sendHead(head: ResponseHead, length: BodyLength): void {
     // from here on it is another protocol
     if (head.status === 101) {
-      this.#inner.sendHead(head, length)
+      this.inner.sendHead(head, length)
       return
     }
     this.#length = length
@@ -100,7 +73,7 @@ export class FilteredResponse implements ServerStream, ExchangeKeeper {
 
   sendData(bytes: Uint8Array): boolean {
     if (this.#cut) return true
-    if (this.#held === 'no') return this.#inner.sendData(bytes)
+    if (this.#held === 'no') return this.inner.sendData(bytes)
     this.#waiting.push(Buffer.from(bytes))
     this.#waitingBytes += bytes.length
     if (this.#held !== 'gathering') {
@@ -112,14 +85,14 @@ export class FilteredResponse implements ServerStream, ExchangeKeeper {
 
   sendEnd(trailers?: HeaderList): void {
     if (this.#cut) return
-    if (this.#held === 'no') this.#inner.sendEnd(trailers)
+    if (this.#held === 'no') this.inner.sendEnd(trailers)
     else this.#end = { trailers }
     if (this.#held === 'gathering') void this.#passBody()
   }
 
   abort(error: Error): void {
     this.cut()
-    this.#inner.abort(error)
+    this.inner.abort(error)
   }
 
   finish(): void {
@@ -127,9 +100,15 @@ export class FilteredResponse implements ServerStream, ExchangeKeeper {
     else this.#finishing = true
   }
 
+  callerDrained(): void {
+    if (this.#compressed === undefined) this.#owner.filteredDrained()
+    else this.#compressed.callerDrained()
+  }
+
   /** Nothing more goes to the caller. */
   cut(): void {
     this.#cut = true
+    this.#compressed?.cancel()
     this.#waiting.length = 0
     this.#waitingBytes = 0
     this.#end = undefined
@@ -156,7 +135,7 @@ export class FilteredResponse implements ServerStream, ExchangeKeeper {
   #wantsBody(): boolean {
     const { status, headers } = this.#pass.response as ResponseHead
     if (this.#length === 0 || this.#pass.wantedBytes === 0) return false
-    if (this.#inner.request.method === 'HEAD' || status === 204 || status === 304) return false
+    if (this.inner.request.method === 'HEAD' || status === 204 || status === 304) return false
     const type = headers.get('content-type') ?? ''
     return !type.startsWith('text/event-stream') && !type.startsWith('application/grpc')
   }
@@ -192,13 +171,13 @@ export class FilteredResponse implements ServerStream, ExchangeKeeper {
     this.#held = 'no'
     const head = this.#pass.response as ResponseHead
     this.#exchange.status = head.status
-    this.#inner.sendHead(head, this.#length)
+    this.inner.sendHead(head, this.#length)
     let flowing = true
-    for (const bytes of this.#waiting) flowing = this.#inner.sendData(bytes)
+    for (const bytes of this.#waiting) flowing = this.inner.sendData(bytes)
     this.#waiting.length = 0
     this.#waitingBytes = 0
     if (this.#end !== undefined) {
-      this.#inner.sendEnd(this.#end.trailers)
+      this.inner.sendEnd(this.#end.trailers)
       if (this.#finishing) this.#tell()
     } else if (flowing) this.#goOn()
     return flowing
@@ -210,7 +189,7 @@ export class FilteredResponse implements ServerStream, ExchangeKeeper {
     this.#waiting.length = 0
     const { head, body } = refusalResponse(answer)
     this.#exchange.detail = answer.detail
-    sendReply(this.#inner, this.#exchange, head, body, answer.detail, answer.grpcStatus)
+    sendReply(this.inner, this.#exchange, head, body, answer.detail, answer.grpcStatus)
     this.#answeredBytes = this.#exchange.responseBytes
     if (this.#finishing) this.#tell()
     else this.#goOn()
@@ -220,12 +199,13 @@ export class FilteredResponse implements ServerStream, ExchangeKeeper {
   #goOn(): void {
     if (!this.#full) return
     this.#full = false
-    this.#inner.handler.onDrain()
+    this.#owner.filteredDrained()
   }
 
   #tell(): void {
     this.#note()
-    this.#keeper.finish()
+    if (this.#compressed === undefined) this.#owner.finish()
+    else this.#compressed.finish()
   }
 
   #note(): void {

@@ -1,5 +1,11 @@
 // What one request passes before it is routed: the filters of its chain. What they saw of it is kept for policies that ask later.
-import type { FilteredBody, FilteredRequest, FilterResult, GatheredBody } from '../../contracts/http-filter.ts'
+import type {
+  FilteredBody,
+  FilteredRequest,
+  FilterResult,
+  GatheredBody,
+  ResponsePass,
+} from '../../contracts/http-filter.ts'
 import type { RequestHead, ResponseHead } from '../../contracts/http-message.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -8,9 +14,8 @@ import type { ServerStream } from '../codec/http-stream.ts'
 import type { DocumentFilterConfig, HttpConnectionManagerConfig } from '../runtime/runtime-config.ts'
 import type { Exchange } from '../telemetry/exchange.ts'
 import type { ResponseCompression } from '../upstream/compressed-stream.ts'
-import type { ExchangeKeeper } from '../upstream/proxied-request.ts'
 import type { RequestBody } from '../upstream/request-body.ts'
-import { FilteredResponse } from './filtered-response.ts'
+import { type FilteredOwner, FilteredResponse } from './filtered-response.ts'
 import { guardTrailers } from './guarded-trailers.ts'
 import { type BuiltFilters, type HttpFilters, runFilters } from './http-filters.ts'
 import { filteredRequest } from './peer-facts.ts'
@@ -98,8 +103,12 @@ export class RequestFilters implements FilteredBody {
     }
   }
 
-  /** Undefined: bodies of responses go as they are. */
+  /** Undefined: bodies of responses go as they are, or `wayBack` sees to it. */
   get compression(): ResponseCompression | undefined {
+    return this.#responsePass === undefined ? this.#compression : undefined
+  }
+
+  get #compression(): ResponseCompression | undefined {
     const [ofRoute, ofListener] = [this.#routed?.filters.compressors ?? none, this.#passed?.compressors ?? none]
     if (ofRoute.length + ofListener.length === 0) return undefined
     return { compressors: [...ofRoute, ...ofListener], slots: this.#deps.filters.compressionSlots }
@@ -125,9 +134,14 @@ export class RequestFilters implements FilteredBody {
   }
 
   /** Undefined: no filter looks at more of the response than changes its head at once. */
-  wayBack(keeper: ExchangeKeeper): FilteredResponse | undefined {
-    const pass = (this.#routed?.facts ?? this.#facts)?.responsePass
-    return pass === undefined ? undefined : new FilteredResponse(pass, this.#stream, this.#exchange, keeper)
+  wayBack(owner: FilteredOwner): FilteredResponse | undefined {
+    const pass = this.#responsePass
+    if (pass === undefined) return undefined
+    return new FilteredResponse(pass, this.#stream, this.#exchange, owner, this.#compression)
+  }
+
+  get #responsePass(): ResponsePass | undefined {
+    return (this.#routed?.facts ?? this.#facts)?.responsePass
   }
 
   replace(bytes: Uint8Array): void {

@@ -30,10 +30,10 @@ import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
 import { beginTraced } from '../telemetry/begin-exchange.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { refusalResponse, sendReply, textResponse } from '../upstream/local-reply.ts'
-import { type ExchangeKeeper, type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
+import { type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import { type Authority, formatAuthority } from './authority.ts'
-import type { FilteredResponse } from './filtered-response.ts'
+import type { FilteredOwner, FilteredResponse } from './filtered-response.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
 import { hashedRequest } from './hashed-request.ts'
 import type { HttpFilters } from './http-filters.ts'
@@ -54,7 +54,7 @@ export interface ServeDeps extends ForwardDeps {
   readonly logger: Logger
 }
 
-export class ServedRequest extends WatchedRequest implements ServerStreamHandler, ExchangeKeeper {
+export class ServedRequest extends WatchedRequest implements ServerStreamHandler, FilteredOwner {
   readonly #deps: ServeDeps
   readonly #stream: ServerStream
   readonly #origin: StreamOrigin
@@ -220,6 +220,11 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   onDrain(): void {
+    if (this.#filtered === undefined) this.#proxied?.callerDrained()
+    else this.#filtered.callerDrained()
+  }
+
+  filteredDrained(): void {
     this.#proxied?.callerDrained()
   }
 
@@ -436,7 +441,6 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#proxied.start()
   }
 
-  /** Undefined: no filter looks at the response. */
   #wayBack(): FilteredResponse | undefined {
     return (this.#filtered ??= this.#filters?.wayBack(this))
   }

@@ -1,0 +1,65 @@
+// A mesh that is too big for one picture: each namespace as one node, which opens to its services.
+import type { Health, Signals, Topology, TopologyEdge, TopologyNode } from '../../../src/contracts/read-api.ts'
+
+export type ShownNode = Omit<TopologyNode, 'kind'> & { readonly kind: TopologyNode['kind'] | 'namespace' }
+export type ShownTopology = Omit<Topology, 'nodes'> & { readonly nodes: readonly ShownNode[] }
+
+const order: readonly Health[] = ['idle', 'healthy', 'degraded', 'failing']
+
+export function byNamespace(topology: Topology): ShownTopology {
+  const placeOf = new Map(
+    topology.nodes.map((node) => [node.id, node.namespace === '' ? node.id : `namespace/${node.namespace}`]),
+  )
+  const nodes = new Map<string, ShownNode>()
+  for (const node of topology.nodes) {
+    const id = placeOf.get(node.id) as string
+    const before = nodes.get(id)
+    if (node.namespace === '') nodes.set(id, node)
+    else if (before === undefined)
+      nodes.set(id, { ...node, id, kind: 'namespace', name: node.namespace, namespace: '' })
+    else {
+      const workloads = [...new Set([...before.workloads, ...node.workloads])]
+      const ready = Math.min(workloads.length, before.ready + node.ready)
+      nodes.set(id, { ...before, ...sum(before, node), workloads, ready, health: worst(before.health, node.health) })
+    }
+  }
+  const edges = new Map<string, TopologyEdge>()
+  for (const edge of topology.edges) {
+    const [from, to] = [placeOf.get(edge.from) ?? edge.from, placeOf.get(edge.to) ?? edge.to]
+    if (from === to) continue
+    const before = edges.get(`${from} ${to}`)
+    edges.set(`${from} ${to}`, before === undefined ? { ...edge, from, to } : { ...before, ...joined(before, edge) })
+  }
+  return { ...topology, nodes: [...nodes.values()], edges: [...edges.values()] }
+}
+
+/** Quantiles cannot be added up: those of the slower one stand for both. */
+function sum(a: Signals, b: Signals): Signals {
+  const durationMs = (a.durationMs?.p99 ?? 0) >= (b.durationMs?.p99 ?? 0) ? a.durationMs : b.durationMs
+  return {
+    requests: a.requests + b.requests,
+    failed: a.failed + b.failed,
+    ...(durationMs !== undefined && { durationMs }),
+  }
+}
+
+function joined(a: TopologyEdge, b: TopologyEdge): Omit<TopologyEdge, 'from' | 'to'> {
+  const codes: Record<string, number> = { ...a.codes }
+  for (const [code, count] of Object.entries(b.codes)) codes[code] = (codes[code] ?? 0) + count
+  return {
+    ...sum(a, b),
+    codes,
+    protocols: [...new Set([...a.protocols, ...b.protocols])],
+    mtls: mtlsOf(a.mtls, b.mtls),
+    health: worst(a.health, b.health),
+  }
+}
+
+function mtlsOf(a: TopologyEdge['mtls'], b: TopologyEdge['mtls']): TopologyEdge['mtls'] {
+  if (a === b || b === 'unknown') return a
+  return a === 'unknown' ? b : 'some'
+}
+
+function worst(a: Health, b: Health): Health {
+  return order[Math.max(order.indexOf(a), order.indexOf(b))] as Health
+}

@@ -112,7 +112,7 @@ export function startSidecar({
       if (credentials === undefined) throw new Error('no certificate yet')
       stopWatching?.()
       const channel = openControlPlaneChannel({ ...controlPlane, credentials, channelOptions: xdsChannelOptions })
-      const stopTrust = watchTrust(channel, { node, identity, clock })
+      const stopTrust = watchTrust(channel, { node, processes: bootstrap.workers ?? 1, identity, clock })
       const stopQuota = watchQuota(channel, { node, limits, clock })
       const stream = streamMetrics(channel, { node: instance, registry, startedAtMs, counter: metrics, clock })
       metricsStream = stream

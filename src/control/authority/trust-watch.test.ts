@@ -55,8 +55,8 @@ class Call extends EventEmitter {
     this.emit('close')
   }
 
-  report(node: string, trustFingerprint: string, revocationsVersion = 0n): void {
-    this.emit('data', { node, trustFingerprint, revocationsVersion })
+  report(node: string, trustFingerprint: string, revocationsVersion = 0n, processes = 1): void {
+    this.emit('data', { node, trustFingerprint, revocationsVersion, processes })
   }
 }
 
@@ -108,15 +108,20 @@ describe('the watch over what proxies trust', () => {
 
   it('believes a proxy only when all of its processes agree, and only while they are there', () => {
     const [one, two] = [connect(web), connect(web)]
-    one.report('sidecar~default~web', 'one')
-    two.report('sidecar~default~web', 'old')
+    one.report('sidecar~default~web', 'one', 0n, 2)
     expect(watch.isCurrent('sidecar~default~web')).toBe(false)
-    two.report('sidecar~default~web', 'one')
+    two.report('sidecar~default~web', 'old', 0n, 2)
+    expect(watch.isCurrent('sidecar~default~web')).toBe(false)
+    two.report('sidecar~default~web', 'one', 0n, 2)
     expect(watch.isCurrent('sidecar~default~web')).toBe(true)
     one.end()
+    // it may be there still, with what it held before
+    expect([watch.isCurrent('sidecar~default~web'), watch.refusesRevoked('sidecar~default~web')]).toEqual([
+      false,
+      false,
+    ])
+    connect(web).report('sidecar~default~web', 'one', 0n, 2)
     expect(watch.isCurrent('sidecar~default~web')).toBe(true)
-    two.end()
-    expect(watch.isCurrent('sidecar~default~web')).toBe(false)
     expect(watch.isCurrent('sidecar~default~other')).toBe(false)
   })
 

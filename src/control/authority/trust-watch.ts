@@ -55,17 +55,22 @@ export class TrustWatch {
     return { definition: { WatchTrust: method }, implementation: { WatchTrust: (call: Call) => this.#accept(call) } }
   }
 
-  /** Of all its processes; a proxy that is not connected is not current. */
+  /** Of all its processes; one that is not connected is not current. */
   isCurrent(node: string): boolean {
-    const calls = [...(this.#byNode.get(node) ?? [])]
-    return calls.length > 0 && calls.every((call) => this.#isCurrent(this.#streams.get(call) as TrustReport))
+    return this.#allReport(node, (report) => this.#isCurrent(report))
   }
 
   /** Of all its processes: whether they refuse what is revoked. */
   refusesRevoked(node: string): boolean {
-    const calls = [...(this.#byNode.get(node) ?? [])]
     const { version } = this.#options.authority.revocations.list.value
-    return calls.length > 0 && calls.every((call) => this.#streams.get(call)?.revocationsVersion === BigInt(version))
+    return this.#allReport(node, ({ revocationsVersion }) => revocationsVersion === BigInt(version))
+  }
+
+  /** A process that has not come back yet, after the control plane was away, may hold what it held before. */
+  #allReport(node: string, holds: (report: TrustReport) => boolean): boolean {
+    const reports = [...(this.#byNode.get(node) ?? [])].map((call) => this.#streams.get(call) as TrustReport)
+    const processes = Math.max(1, ...reports.map((report) => report.processes))
+    return reports.length >= processes && reports.every(holds)
   }
 
   /** Ends all streams; proxies come back. */

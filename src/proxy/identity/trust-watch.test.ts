@@ -54,7 +54,7 @@ function start(): {
     revoked,
     revoke: (list: RevokedSvids): void => revoked.set(list),
   }
-  const stop = watchTrust(client, { node: 'n', identity, clock })
+  const stop = watchTrust(client, { node: 'n', processes: 1, identity, clock })
   return { calls, clock, credentials, renewals, revoked, stop }
 }
 

@@ -20,6 +20,8 @@ import type { IdentityAgent } from './identity-agent.ts'
 export interface TrustWatchOptions {
   /** "sidecar~default~web". */
   readonly node: string
+  /** That serve this proxy together, this one among them. */
+  readonly processes: number
   readonly identity: Pick<IdentityAgent, 'credentials' | 'renewWithin' | 'revoke' | 'revoked'>
   readonly clock: Clock
 }
@@ -29,14 +31,15 @@ const retryMs = 1_000
 
 /** On a channel that somebody else opened and closes. Ends with the returned function, or where nobody knows of it: any xDS server will do. */
 export function watchTrust(client: Client, options: TrustWatchOptions): () => void {
-  const { node, identity, clock } = options
+  const { node, processes, identity, clock } = options
   let call: ClientDuplexStream<TrustReport, TrustUpdate> | undefined
   let retry: Timer | undefined
   let stopped = false
   const report = (): void => {
     const credentials = identity.credentials.value
     const revocationsVersion = BigInt(identity.revoked.value.version)
-    call?.write(create(TrustReportSchema, { node, trustFingerprint: fingerprintOf(credentials), revocationsVersion }))
+    const trusted = fingerprintOf(credentials)
+    call?.write(create(TrustReportSchema, { node, trustFingerprint: trusted, revocationsVersion, processes }))
   }
   const open = (): void => {
     try {

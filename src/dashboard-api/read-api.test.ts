@@ -168,6 +168,11 @@ function someTraffic({ deps, clock }: Read): void {
   clock.advance(1_000)
 }
 
+/** Who is let in to a workload with these policies. */
+function admission(authorization: AppliedPolicy[]): ReturnType<typeof admissionsOf>[number] | undefined {
+  return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
+}
+
 describe('the read API', () => {
   it('answers as its OpenAPI document says, with traffic and without', async () => {
     for (const prepare of [() => undefined, someTraffic]) {
@@ -259,8 +264,6 @@ describe('the read API', () => {
       spec: { action: 'ALLOW', dryRun: false, reauthorize: false, ...spec },
     })
     const from = [{ source: { namespaces: ['shop', 'office'], notPrincipals: ['mesh.local/ns/shop/sa/cart'] } }]
-    const admission = (authorization: AppliedPolicy[]) =>
-      admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
     expect(admission([])).toEqual({
       subject: 'Workload/default/web',
       peerAuthentication: ['STRICT'],

@@ -14,7 +14,7 @@ import type { RequestList } from '../../src/contracts/read-api.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
-import { runCommand } from '../kit/run-command.ts'
+import { runCommand, type CommandResult } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 const launcher = new URL('../../heddle', import.meta.url).pathname
@@ -109,6 +109,10 @@ async function answerAs(proxy: string, id: string | string[] | undefined, respon
   response.end('page')
 }
 
+function heddle(...args: readonly string[]): Promise<CommandResult> {
+  return runCommand(launcher, [...args, '--state-dir', mesh?.stateDir ?? ''])
+}
+
 describe('a fault that somebody put into one service', { skip }, () => {
   it('is found by the page: from the topology to a request, its hop, and the event that caused it', async () => {
     const context = await (browser as Browser).newContext({
@@ -171,7 +175,6 @@ describe('a fault that somebody put into one service', { skip }, () => {
   })
 
   it('is found by the terminal', async () => {
-    const heddle = (...args: readonly string[]) => runCommand(launcher, [...args, '--state-dir', mesh?.stateDir ?? ''])
     const { requests } = await eventually(async () => {
       const { stdout } = await heddle('trace', '--service', 'store', '--flag', 'FI', '--count', '1', '-o', 'json')
       const list = JSON.parse(stdout) as RequestList

@@ -11,6 +11,7 @@ import { amend, href, useRoute } from './route.ts'
 import type { Route } from './route.ts'
 import { Search } from './search.tsx'
 import { ServicePage } from './service/service-page.tsx'
+import { WorkloadPage } from './service/workload-page.tsx'
 import { useTheme } from './theme.ts'
 import { TokenForm } from './token-form.tsx'
 import { RequestPage } from './traffic/request-page.tsx'
@@ -61,7 +62,9 @@ function Frame({ route, windowMs }: { readonly route: Route; readonly windowMs: 
   }, [])
   const [first = 'topology'] = route.path
   const title =
-    first === 'service' ? (route.path[2] ?? 'Service') : (pages.find(([id]) => id === first)?.[1] ?? 'Heddle')
+    first === 'service' || first === 'workload'
+      ? (route.path[2] ?? 'Heddle')
+      : (pages.find(([id]) => id === first)?.[1] ?? 'Heddle')
   useEffect(() => {
     document.title = `${title} · Heddle`
   }, [title])
@@ -77,7 +80,7 @@ function Frame({ route, windowMs }: { readonly route: Route; readonly windowMs: 
         </a>
         <nav aria-label="Pages">
           {pages.map(([id, text]) => {
-            const current = id === first || (id === 'services' && first === 'service')
+            const current = id === first || `${first}s` === id
             return (
               <a key={id} href={href([id], keepWindow(windowMs))} aria-current={current ? 'page' : undefined}>
                 {text}
@@ -131,6 +134,10 @@ function Page({ route: { path, query }, windowMs }: { readonly route: Route; rea
     case 'service':
       return (
         <ServicePage key={`${namespace}/${name}`} namespace={namespace ?? ''} name={name ?? ''} windowMs={windowMs} />
+      )
+    case 'workload':
+      return (
+        <WorkloadPage key={`${namespace}/${name}`} namespace={namespace ?? ''} name={name ?? ''} windowMs={windowMs} />
       )
     case 'services':
       return <ServicesPage />

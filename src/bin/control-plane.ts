@@ -396,6 +396,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     statuses: workloadStatuses,
     proxies: () => xds.proxies(),
     proxyCertificates: observed.certificates,
+    passedOver: observed.passedOver,
     authorityCertificates: () => authority.certificates(),
     problems: () => [...allProblems(), ...workloadStatuses.problems()],
     documents: () => documents.list({}),

@@ -15,6 +15,7 @@ import {
   noticedReports,
 } from '../control/telemetry/noticed-changes.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import { composeReports } from '../control/telemetry/reported-totals.ts'
 import type { ReportingProxies } from '../control/telemetry/reporting-proxy.ts'
@@ -44,6 +45,7 @@ interface GrpcService {
 
 export class ObservedMesh {
   readonly certificates: ProxyCertificates = new ProxyCertificates()
+  readonly passedOver: PassedOverEndpoints = new PassedOverEndpoints()
   readonly requests: KeptRequests = new KeptRequests()
   readonly services: readonly GrpcService[]
   readonly #events: MeshEvents
@@ -59,6 +61,7 @@ export class ObservedMesh {
           trafficReports({ traffic, reports: (spiffeId) => metrics.reports(spiffeId) }, reporter),
           noticedReports(events, reporter),
           this.certificates.sink(reporter),
+          this.passedOver.sink(reporter),
         ),
     })
     const records = accessLogService({ proxies, isRevoked, add: (record) => this.requests.add(record) })

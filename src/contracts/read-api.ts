@@ -82,6 +82,19 @@ export interface WorkloadList {
   readonly workloads: readonly WorkloadView[]
 }
 
+/** One workload: what it answers, and which Services lead to it. */
+export interface WorkloadDetail {
+  readonly windowMs: number
+  readonly workload: WorkloadView
+  /** Ids of nodes: "service/default/reviews". */
+  readonly services: readonly string[]
+  /** Who is let in. */
+  readonly admission: Admission
+  /** As its proxies report: requests that it answered, and those that it sent. */
+  readonly answered: readonly EdgeView[]
+  readonly sent: readonly EdgeView[]
+}
+
 /** Edges as proxies report them: by workload, route and protocol. */
 export interface EdgeList {
   readonly edges: readonly EdgeView[]
@@ -127,6 +140,8 @@ export interface ServiceView extends Signals {
   /** Routes and policies that name it. */
   readonly policies: readonly DocumentPlace[]
   readonly workloads: readonly WorkloadView[]
+  /** Callers that pass over some of its endpoints right now: ejected by outlier detection, unhealthy by health checks. */
+  readonly passedOver: readonly { readonly by: string; readonly ejected: number; readonly unhealthy: number }[]
   /** Edges that end here, and those that begin here. */
   readonly callers: readonly TopologyEdge[]
   readonly calls: readonly TopologyEdge[]

@@ -10,6 +10,7 @@ import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import { silentLogger } from '../core/logger.ts'
 import { buildPageServer } from './page-server.ts'
@@ -33,6 +34,7 @@ function serving(): FastifyInstance {
       statuses: new WorkloadStatuses(),
       proxies: () => [],
       proxyCertificates: new ProxyCertificates(),
+      passedOver: new PassedOverEndpoints(),
       authorityCertificates: () => [],
       problems: () => [],
       documents: () => [],

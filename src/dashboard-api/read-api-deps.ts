@@ -7,6 +7,7 @@ import type { ConfigurationRevision } from '../control/store/revisions.ts'
 import type { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import type { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import type { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import type { Clock } from '../core/clock.ts'
 
@@ -19,6 +20,7 @@ export interface ReadApiDeps {
   readonly statuses: Pick<WorkloadStatuses, 'isReady' | 'list'>
   readonly proxies: () => readonly ProxyStatus[]
   readonly proxyCertificates: ProxyCertificates
+  readonly passedOver: PassedOverEndpoints
   readonly authorityCertificates: () => readonly AuthorityCertificate[]
   readonly problems: () => readonly Problem[]
   readonly documents: () => readonly DocumentView[]

@@ -6,14 +6,24 @@ import { ManualClock } from '../../test/kit/manual-clock.ts'
 import { sampleRecord } from '../../test/kit/sample-record.ts'
 import { sampleService, sampleSnapshot, sampleWorkload } from '../../test/kit/sample-snapshot.ts'
 import type { DecisionRecord } from '../contracts/decision-record.ts'
-import type { RequestList, RequestView, SecurityView, ServiceView, Topology } from '../contracts/read-api.ts'
+import type {
+  Admission,
+  RequestList,
+  RequestView,
+  SecurityView,
+  ServiceView,
+  Topology,
+  WorkloadDetail,
+} from '../contracts/read-api.ts'
 import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
+import type { ReportSink } from '../control/telemetry/reported-totals.ts'
 import type { AppliedPolicy, AuthorizationPolicySpec } from '../policies/authorization/authorization.spec.ts'
 import { admissionsOf } from './admission.ts'
 import { MeshViews } from './mesh-views.ts'
@@ -110,6 +120,7 @@ function reading(): Read {
     statuses,
     proxies: () => [{ id: 'sidecar~default~web-1', connected: true, sinceMs: 1, ackedRevision: '7' }],
     proxyCertificates: new ProxyCertificates(),
+    passedOver: new PassedOverEndpoints(),
     authorityCertificates: () => [{ role: 'root', use: 'signing', serialNumber: 'A', notBeforeMs: 0, notAfterMs: 5 }],
     problems: () => [
       { code: 'HDL004', severity: 'error', message: 'unknown field', position: { file: 'a', line: 1, column: 2 } },
@@ -168,8 +179,11 @@ function someTraffic({ deps, clock }: Read): void {
   clock.advance(1_000)
 }
 
-/** Who is let in to a workload with these policies. */
-function admission(authorization: AppliedPolicy[]): ReturnType<typeof admissionsOf>[number] | undefined {
+function ejected(sink: ReportSink, value: number, host = 'web.default.svc.cluster.local'): void {
+  sink.measured('heddle_outlier_ejected_endpoints', { cluster: `${host}:80` }, value)
+}
+
+function admission(authorization: readonly AppliedPolicy[]): Admission | undefined {
   return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
 }
 
@@ -183,7 +197,10 @@ describe('the read API', () => {
       expect(Object.keys(paths)).toHaveLength(routes.length)
       for (const { path, answer } of routes) {
         if (path.includes(':id') && read.deps.requests.list().length === 0) continue
-        const url = path.replace(':namespace', 'default').replace(':name', 'web').replace(':id', 'r1')
+        const url = path
+          .replace(':namespace', 'default')
+          .replace(':name', path.includes('workloads') ? 'web-1' : 'web')
+          .replace(':id', 'r1')
         const period = /edges|series/.test(url)
           ? `?fromMs=${read.clock.nowMs() - 60_000}&toMs=${read.clock.nowMs()}`
           : ''
@@ -239,7 +256,38 @@ describe('the read API', () => {
     ])
     expect(service.calls.map(({ to }) => to)).toEqual(['service/default/store'])
     expect(service.policies).toEqual([{ id: 'TrafficPolicy/default/web', file: 'mesh.yaml', line: 7 }])
+    expect(service.passedOver).toEqual([])
     expect((await read.app.inject('/v1/services/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('shows a workload with what it answered and sent', async () => {
+    const read = reading()
+    someTraffic(read)
+    const detail = await read.ask<WorkloadDetail>('/v1/workloads/default/web-1')
+    expect(detail).toMatchObject({ services: ['service/default/web'], workload: { name: 'web-1', requests: 102 } })
+    expect(detail.answered.map(({ reporter, requests }) => [reporter, requests])).toEqual([
+      ['source', 100],
+      ['gateway', 1],
+      ['destination', 1],
+    ])
+    expect(detail.sent).toMatchObject([{ service: 'store.default.svc.cluster.local', codes: { '403': 1 } }])
+    expect((await read.app.inject('/v1/workloads/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('says who passes over endpoints of it, for as long as that is known', async () => {
+    const read = reading()
+    const reporter = { kind: 'sidecar', name: 'default/client', spiffeId: 'spiffe://a' } as const
+    const [one, other] = [read.deps.passedOver.sink(reporter), read.deps.passedOver.sink(reporter)]
+    const passedOver = async () => (await read.ask<ServiceView>('/v1/services/default/web')).passedOver
+    ejected(one, 2)
+    ejected(one, 7, 'web.other.svc.cluster.local')
+    ejected(other, 1)
+    other.measured('heddle_unhealthy_endpoints', { cluster: 'web.default.svc.cluster.local:443' }, 1)
+    expect(await passedOver()).toEqual([{ by: 'default/client', ejected: 2, unhealthy: 1 }])
+    ejected(one, 0)
+    expect(await passedOver()).toEqual([{ by: 'default/client', ejected: 1, unhealthy: 1 }])
+    other.left?.()
+    expect(await passedOver()).toEqual([])
   })
 
   it('says what comes in plaintext, what is refused, and whose certificate ends first', async () => {

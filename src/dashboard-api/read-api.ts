@@ -17,6 +17,7 @@ import {
   seriesAnswer,
   serviceAnswer,
   topologyAnswer,
+  workloadAnswer,
   workloadsAnswer,
 } from './answers.ts'
 import { registerLiveStream } from './live-stream.ts'
@@ -84,6 +85,13 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
       (query, { namespace = '', name = '' }) => views.service(namespace, name, query.windowMs),
     ),
     route('/v1/workloads', 'All workloads.', ofWindow, workloadsAnswer, (query) => views.workloads(query.windowMs)),
+    route(
+      '/v1/workloads/:namespace/:name',
+      'A workload: its signals, what it answered and sent, and who is let in.',
+      ofWindow,
+      workloadAnswer,
+      (query, { namespace = '', name = '' }) => views.workload(namespace, name, query.windowMs),
+    ),
     route(
       '/v1/series',
       'Signals over time: of all traffic, a Service or a workload.',

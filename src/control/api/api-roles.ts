@@ -15,6 +15,7 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/edges': 'viewer',
   'GET /v1/services/:namespace/:name': 'viewer',
   'GET /v1/workloads': 'viewer',
+  'GET /v1/workloads/:namespace/:name': 'viewer',
   'GET /v1/series': 'viewer',
   'GET /v1/events': 'viewer',
   'GET /v1/requests': 'viewer',

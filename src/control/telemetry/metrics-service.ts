@@ -130,6 +130,7 @@ export class MetricsService {
 
   #left(process: Process): void {
     process.streams--
+    if (process.streams === 0) process.sink.left?.()
     process.leftMs = this.#options.clock.nowMs()
   }
 

@@ -31,6 +31,16 @@ const parent: ParentChannel | undefined =
         onClose: (listener) => void process.on('disconnect', listener),
       }
 
+function onKey(listener: (key: string) => void): () => void {
+  const { stdin } = process
+  const heard = (bytes: Buffer): void => listener(bytes.toString('utf8'))
+  stdin.setRawMode(true).on('data', heard).resume()
+  return () => {
+    stdin.off('data', heard).pause()
+    stdin.setRawMode(false)
+  }
+}
+
 const host: CliHost = {
   stdout: process.stdout,
   stderr: process.stderr,
@@ -53,6 +63,7 @@ const host: CliHost = {
       for (const signal of signals) process.off(signal, listener)
     }
   },
+  ...(process.stdin.isTTY ? { onKey } : {}),
   ...(parent === undefined ? {} : { parent }),
 }
 

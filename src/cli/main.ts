@@ -5,6 +5,7 @@ import { errorMessage } from '../core/errors.ts'
 import { CliError, type ExitCode } from './cli-error.ts'
 import type { CliHost } from './host.ts'
 import { Output } from './output.ts'
+import { printableLines } from './printable-text.ts'
 import { createProgram } from './program.ts'
 import type { Roles } from './roles.ts'
 
@@ -18,7 +19,8 @@ export async function runCli(args: readonly string[], host: CliHost, roles: Role
   for (const command of withVerbs(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => output.write(text),
-      writeErr: (text) => host.stderr.write(text),
+      // an argument that is refused is told
+      writeErr: (text) => host.stderr.write(printableLines(text)),
       getOutHelpWidth: () => host.stdout.columns ?? 100,
     })
   }

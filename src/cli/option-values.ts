@@ -17,6 +17,18 @@ export function parseSeconds(text: string): number {
   return seconds
 }
 
+const unitMs = { h: 3_600_000, m: 60_000, s: 1_000 } as const
+/** So long the control plane remembers. */
+const longestTimeMs = 6 * unitMs.h
+
+/** Milliseconds of "30s", "5m", "1h30m", or of a number of seconds. */
+export function parseTime(text: string): number {
+  const parts = /^(?:\d{1,5}[hms]){1,3}$/.test(text) ? text.matchAll(/(\d+)([hms])/g) : [[text, text, 's']]
+  const ms = [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit as keyof typeof unitMs], 0)
+  if (ms >= 1_000 && ms <= longestTimeMs) return ms
+  throw new InvalidArgumentError('A time is 1s to 6h, such as 30s, 5m or 1h30m.')
+}
+
 export function parseCount(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('A count is 1 or more.')
   return Number(text)

@@ -64,3 +64,31 @@ describe('a table without room for all', () => {
     )
   })
 })
+
+describe('a column that wraps', () => {
+  it('goes on below, between words, and shortens nothing', () => {
+    const wrapping = [{ header: 'TIME' }, { header: 'WHAT', wraps: true as const }, { header: 'IN' }]
+    expect(renderTable(wrapping, [['20:24', 'revision 2 changes averylongname and one', 'a']], { width: 26 })).toBe(
+      [
+        'TIME   WHAT             IN',
+        '20:24  revision 2       a',
+        '       changes',
+        '       averylongname',
+        '       and one',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('loses no word, however narrow it is', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 60 }), fc.integer({ min: 10, max: 30 }), (text, width) => {
+        const lines = renderTable([{ header: 'A', wraps: true }], [[text]], { width })
+          .split('\n')
+          .slice(1)
+        expect(lines.join('').replaceAll(/\s/g, '')).toBe(text.replaceAll(/\s/g, ''))
+        for (const line of lines) expect(line.length).toBeLessThanOrEqual(width)
+      }),
+    )
+  })
+})

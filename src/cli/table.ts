@@ -5,6 +5,8 @@ import { startOf, textWidth } from './text-width.ts'
 export interface TableColumn {
   readonly header: string
   readonly align?: 'left' | 'right'
+  /** Goes on below, where others are shortened. */
+  readonly wraps?: true
   /** Left out where there is no room for all columns: the highest number first. */
   readonly spare?: number
 }
@@ -39,10 +41,11 @@ export function renderTable(
     shown.map((column) => natural[column] as number),
     width,
   )
+  const mark = isUnicode ? '…' : '~'
   const line = (texts: readonly string[], style: (text: string, column: number) => string): string => {
     const laidOut = shown.map((column, place) => {
       const room = widths[place] as number
-      const text = shorten(texts[column] as string, room, isUnicode ? '…' : '~')
+      const text = shorten(texts[column] as string, room, mark)
       const padding = ' '.repeat(room - textWidth(text))
       const last = place === shown.length - 1
       if (columns[column]?.align === 'right') return padding + style(text, column)
@@ -50,12 +53,23 @@ export function renderTable(
     })
     return `${laidOut.join(gap).trimEnd()}\n`
   }
+  /** A row as the lines that it takes. */
+  const linesOf = (texts: readonly string[]): string[][] => {
+    const parts = texts.map((text, column) => {
+      const room = widths[shown.indexOf(column)]
+      return columns[column]?.wraps && room !== undefined ? wrap(text, room) : [text]
+    })
+    const height = Math.max(1, ...parts.map(({ length }) => length))
+    return Array.from({ length: height }, (_, index) => parts.map((part) => part[index] ?? ''))
+  }
   const styleHeader = options.styleHeader ?? ((text: string): string => text)
   const head = line(
     columns.map(({ header }) => header),
     styleHeader,
   )
-  const body = cells.map((row, index) => line(row, (text, column) => options.styleCell?.(text, index, column) ?? text))
+  const body = cells.flatMap((row, index) =>
+    linesOf(row).map((texts) => line(texts, (text, column) => options.styleCell?.(text, index, column) ?? text)),
+  )
   return head + body.join('')
 }
 
@@ -90,4 +104,18 @@ function fitWidths(natural: readonly number[], available: number | undefined): n
 
 function shorten(text: string, width: number, mark: string): string {
   return textWidth(text) <= width ? text : `${startOf(text, width - 1)}${mark}`
+}
+
+/** Between words where that is possible. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let rest = text
+  while (textWidth(rest) > width) {
+    const start = startOf(rest, width)
+    const blank = rest.charAt(start.length) === ' ' ? start.length : start.lastIndexOf(' ')
+    const end = blank > 0 ? blank : Math.max(1, start.length)
+    lines.push(rest.slice(0, end))
+    rest = rest.slice(end).trimStart()
+  }
+  return [...lines, rest]
 }

@@ -119,6 +119,35 @@ export interface EdgeView extends Signals {
   readonly plaintext: number
 }
 
+/** What requests may be summed by: nodes of the topology, or what proxies report. */
+export const trafficKeys = ['from', 'to', 'source', 'service', 'workload', 'route'] as const
+export type TrafficKey = (typeof trafficKeys)[number]
+
+export interface TrafficSums {
+  readonly atMs: number
+  /** Whole seconds before `atMs`: as asked, or as far as anything is known. */
+  readonly windowMs: number
+  readonly sums: readonly TrafficSum[]
+}
+
+/** Requests that have in common what was asked for, which alone is there of `trafficKeys`. */
+export interface TrafficSum extends Signals, Readonly<Partial<Record<TrafficKey, string>>> {
+  readonly mtls: TopologyEdge['mtls']
+  readonly codes: Readonly<Record<string, number>>
+  readonly health: Health
+  /** Where its route is written; absent when nobody wrote one, or not any more. */
+  readonly document?: DocumentPlace
+  /** Absent unless asked for. */
+  readonly history?: TrafficHistoryView
+}
+
+/** By parts of the time, oldest first; the oldest may be shorter than the others. */
+export interface TrafficHistoryView {
+  readonly stepMs: number
+  readonly requests: readonly number[]
+  readonly failed: readonly number[]
+}
+
 /** Where something is written. */
 export interface DocumentPlace {
   /** "TrafficPolicy/default/reviews". */

@@ -23,6 +23,7 @@ import type {
   Topology,
   TopologyEdge,
   TopologyNode,
+  TrafficSums,
   WorkloadDetail,
   WorkloadList,
   WorkloadView,
@@ -86,6 +87,29 @@ const place: z.ZodType<DocumentPlace> = z.strictObject({
   id: z.string(),
   file: z.string().exactOptional(),
   line: z.int().exactOptional(),
+})
+
+const counts = z.array(count)
+
+export const trafficAnswer: z.ZodType<TrafficSums> = z.strictObject({
+  atMs,
+  windowMs: z.number(),
+  sums: z.array(
+    z.strictObject({
+      from: z.string().exactOptional(),
+      to: z.string().exactOptional(),
+      source: z.string().exactOptional(),
+      service: z.string().exactOptional(),
+      workload: z.string().exactOptional(),
+      route: z.string().exactOptional(),
+      ...signals,
+      mtls: z.enum(['all', 'some', 'none', 'unknown']),
+      codes,
+      health,
+      document: place.exactOptional(),
+      history: z.strictObject({ stepMs: z.number(), requests: counts, failed: counts }).exactOptional(),
+    }),
+  ),
 })
 
 const workload: z.ZodType<WorkloadView> = z.strictObject({

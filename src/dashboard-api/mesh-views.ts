@@ -6,6 +6,7 @@ import type {
   ServiceView,
   Topology,
   TopologyEdge,
+  TrafficSums,
   WorkloadDetail,
   WorkloadList,
   WorkloadView,
@@ -18,6 +19,8 @@ import { admissionOf, admissionsOf } from './admission.ts'
 import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { buildEdges, buildTopology, healthOf, readinessOf, signalsOf, worst } from './topology.ts'
+import { buildTrafficSums } from './traffic-sums.ts'
+import type { TrafficQuery } from './traffic-sums.ts'
 
 const freshMs = 1_000
 const mostTopologies = 16
@@ -45,6 +48,18 @@ export class MeshViews {
     if (this.#topologies.size >= mostTopologies) this.#topologies.clear()
     this.#topologies.set(askedMs, topology)
     return topology
+  }
+
+  traffic(query: TrafficQuery): TrafficSums {
+    const { snapshot, traffic, clock } = this.#deps
+    const places = new Map(this.documents().map((place) => [place.id, place]))
+    // "default/reviews/0": a rule of one of these
+    const placeOfRoute = (route: string): DocumentPlace | undefined => {
+      const [namespace, name] = route.split('/')
+      const ids = ['HTTPRoute', 'GRPCRoute'].map((kind) => `${kind}/${namespace}/${name}`)
+      return places.get(ids.find((id) => places.has(id)) ?? '')
+    }
+    return buildTrafficSums({ snapshot: snapshot(), traffic, placeOfRoute }, query, clock.nowMs())
   }
 
   workloads(askedMs: number): WorkloadList {

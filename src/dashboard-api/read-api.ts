@@ -2,6 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 
+import { trafficKeys } from '../contracts/read-api.ts'
+import type { EventList, TrafficKey } from '../contracts/read-api.ts'
 import { serviceHost } from '../contracts/xds/names.ts'
 import { ApiFailure } from '../control/api/api-failure.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
@@ -17,6 +19,7 @@ import {
   seriesAnswer,
   serviceAnswer,
   topologyAnswer,
+  trafficAnswer,
   workloadAnswer,
   workloadsAnswer,
 } from './answers.ts'
@@ -32,6 +35,18 @@ const longestMs = 6 * 3_600_000
 const mostPoints = 1_000
 const windowMs = z.coerce.number().int().min(1_000).max(longestMs).default(minuteMs)
 const ofWindow = z.strictObject({ windowMs: windowMs.describe('How long before now.') })
+const ago = z.coerce.number().int().nonnegative().max(longestMs).default(0).describe('How long before now that ends.')
+const mostParts = 120
+const keyList = new RegExp(`^(${trafficKeys.join('|')})(,(${trafficKeys.join('|')}))*$`)
+const ofTraffic = ofWindow.extend({
+  agoMs: ago,
+  by: z
+    .string()
+    .regex(keyList, `must be some of ${trafficKeys.join(', ')}, with commas between`)
+    .default('from,to')
+    .describe(`What the requests of a sum have in common: ${trafficKeys.join(', ')}, with commas between.`),
+  parts: z.coerce.number().int().min(0).max(mostParts).default(0).describe('Of the history, at most; 0: none.'),
+})
 const qualifiedName = z.string().regex(/^[^/]{1,253}\/[^/]{1,253}$/, 'must be namespace/name')
 const time = z.coerce.number().nonnegative().describe('Milliseconds since the Unix epoch.')
 const ofPeriod = z.strictObject({ fromMs: time, toMs: time })
@@ -49,7 +64,9 @@ const ofEvents = z.strictObject({
     .nonnegative()
     .default(0)
     .describe('Only those that came after the one with that id.'),
-  most: z.coerce.number().int().min(1).max(5_000).default(500),
+  most: z.coerce.number().int().min(1).max(5_000).default(500).describe('The newest so many.'),
+  windowMs: z.coerce.number().int().min(1_000).optional().describe('How long before now, or before what agoMs says.'),
+  agoMs: ago,
 })
 const ofRequests = z
   .strictObject({
@@ -99,9 +116,10 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
       seriesAnswer,
       (query) => series(deps, query),
     ),
-    route('/v1/events', 'What happened, oldest first.', ofEvents, eventsAnswer, (query) => ({
-      events: deps.events.list(query),
-    })),
+    route('/v1/traffic', 'Requests summed by what they have in common.', ofTraffic, trafficAnswer, (query) =>
+      views.traffic({ ...query, by: query.by.split(',') as TrafficKey[] }),
+    ),
+    route('/v1/events', 'What happened, oldest first.', ofEvents, eventsAnswer, (query) => events(deps, query)),
     route(
       '/v1/requests',
       'Requests that failed, were slow or are sampled, newest first.',
@@ -152,6 +170,13 @@ function parseQuery<Q extends z.ZodObject>(schema: Q, query: unknown): z.output<
   const [issue] = error.issues
   const message = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'bad query'}`
   throw new ApiFailure(400, { code: 'bad-request', message, hint: 'see /v1/openapi.json' })
+}
+
+function events({ events: all, clock }: ReadApiDeps, query: z.output<typeof ofEvents>): EventList {
+  const toMs = clock.nowMs() - query.agoMs
+  const fromMs = query.windowMs === undefined ? 0 : toMs - query.windowMs
+  const found = all.list({ afterId: query.afterId }).filter(({ atMs }) => atMs >= fromMs && atMs <= toMs)
+  return { events: found.slice(-query.most) }
 }
 
 function series(

@@ -9,6 +9,7 @@ import type { MeshState } from '../../src/contracts/mesh-state.ts'
 import { startEchoMesh, type EchoMesh } from '../kit/echo-mesh.ts'
 import { send } from '../kit/http-client.ts'
 import { runCommand, type CommandResult } from '../kit/run-command.ts'
+import { eventually } from '../kit/running-mesh.ts'
 
 const launcher = new URL('../../heddle', import.meta.url).pathname
 let echo: EchoMesh
@@ -128,10 +129,17 @@ test('stat counts edges and tap shows requests while they happen', async () => {
     }
   })()
   try {
-    const { edges } = await json<{ edges: { source: string; workload: string; success: number }[] }>('stat')
-    const edge = edges.find(({ source }) => source === 'default/caller')
-    assert.equal(edge?.workload, 'default/echo')
-    assert.equal(edge?.success, 1)
+    // proxies report once a second
+    await eventually(async () => {
+      const { edges } = await json<{ edges: { source: string; workload: string; success: number }[] }>(
+        'stat',
+        '--window',
+        '1',
+      )
+      const edge = edges.find(({ source }) => source === 'default/caller')
+      assert.equal(edge?.workload, 'default/echo')
+      assert.equal(edge?.success, 1)
+    }, 10_000)
     const { stdout } = await heddle('tap', 'caller', '--path', '/stat', '--status', '200', '--count', '2', '-o', 'json')
     const records = stdout
       .trim()
@@ -174,7 +182,9 @@ test('completes verbs in bash', async () => {
     `${stdout}
 COMP_WORDS=(heddle proxy-c); COMP_CWORD=1; _heddle; echo "\${COMPREPLY[@]}"
 COMP_WORDS=(heddle proxy-config web lis); COMP_CWORD=3; _heddle; echo "\${COMPREPLY[@]}"
+COMP_WORDS=(heddle top --sort ''); COMP_CWORD=3; _heddle; echo "\${COMPREPLY[@]}"
+COMP_WORDS=(heddle edges -o y); COMP_CWORD=3; _heddle; echo "\${COMPREPLY[@]}"
 `,
   )
-  assert.equal((await runCommand('bash', [script])).stdout, 'proxy-config\nlisteners\n')
+  assert.equal((await runCommand('bash', [script])).stdout, 'proxy-config\nlisteners\nrate errors p99\nyaml\n')
 })

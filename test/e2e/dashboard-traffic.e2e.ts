@@ -185,3 +185,7 @@ describe('a fault that somebody put into one service', { skip }, () => {
     assert.match(stdout, /default\/web-1 → store\.default\S* 503 FI\n +why: FI: /)
   })
 })
+
+function heddle(...args: readonly string[]): ReturnType<typeof runCommand> {
+  return runCommand(launcher, [...args, '--state-dir', mesh?.stateDir ?? ''])
+}

@@ -17,6 +17,7 @@ import {
   seriesAnswer,
   serviceAnswer,
   topologyAnswer,
+  trafficAnswer,
   workloadAnswer,
   workloadsAnswer,
 } from '../../src/dashboard-api/answers.ts'
@@ -211,6 +212,7 @@ describe('the read API of a running mesh', () => {
       'services/default/web': serviceAnswer,
       workloads: workloadsAnswer,
       'workloads/default/web': workloadAnswer,
+      'traffic?by=source,service,workload,route&parts=12': trafficAnswer,
       events: eventsAnswer,
       configuration: configurationAnswer,
       revisions: revisionsAnswer,

@@ -7,10 +7,10 @@ import type { Server } from 'node:net'
 import { dirname } from 'node:path'
 import { after, before, it } from 'node:test'
 
-import { parsePrometheus, type Sample } from '../../src/cli/stat/prometheus-text.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
+import { parsePrometheus, type Sample } from '../kit/prometheus-text.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 const requests = process.env['HEDDLE_LONG'] === '1' ? 100_000 : 10_000

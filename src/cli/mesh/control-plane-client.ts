@@ -18,13 +18,38 @@ import type {
 import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
-import type { RequestList, RequestView } from '../../contracts/read-api.ts'
+import type {
+  ConfigurationView,
+  EventList,
+  RequestList,
+  RequestView,
+  ServiceView,
+  TrafficKey,
+  TrafficSums,
+} from '../../contracts/read-api.ts'
 import { errorCode, errorMessage } from '../../core/errors.ts'
 import { CliError } from '../cli-error.ts'
 import { HttpClient, type HttpAnswer, type HttpRequest } from './http-client.ts'
 
 /** The API could not be reached at all. */
 export class UnreachableError extends CliError {}
+
+/** A time that is over, or ends now. */
+export interface AskedTime {
+  readonly windowMs: number
+  readonly agoMs: number
+}
+
+export interface AskedTraffic extends AskedTime {
+  readonly by: readonly TrafficKey[]
+  /** Of the history. */
+  readonly parts: number
+}
+
+export interface AskedEvents extends Partial<AskedTime> {
+  readonly afterId?: number
+  readonly most: number
+}
 
 /** Every method throws UnreachableError when nobody answers, CliError when the answer is an error. */
 export class ControlPlaneClient {
@@ -53,6 +78,27 @@ export class ControlPlaneClient {
 
   proxies(): Promise<{ readonly revision: string; readonly proxies: readonly ProxyStatus[] }> {
     return this.#json('/v1/proxies')
+  }
+
+  traffic(asked: AskedTraffic): Promise<TrafficSums> {
+    return this.#json(`/v1/traffic?${queryOf({ ...asked, by: asked.by.join(',') })}`)
+  }
+
+  async events(asked: AskedEvents): Promise<EventList['events']> {
+    return (await this.#json<EventList>(`/v1/events?${queryOf({ ...asked })}`)).events
+  }
+
+  /** Undefined: there is none. */
+  async service(namespace: string, name: string): Promise<ServiceView | undefined> {
+    const path = [namespace, name].map(encodeURIComponent).join('/')
+    const answer = await this.#ask(`/v1/services/${path}`, {})
+    if (answer.status === 404) return undefined
+    failUnlessOk(answer)
+    return JSON.parse(answer.text) as ServiceView
+  }
+
+  configuration(): Promise<ConfigurationView> {
+    return this.#json('/v1/configuration')
   }
 
   async documents(filter: Partial<DocumentKey> = {}): Promise<readonly DocumentView[]> {
@@ -168,6 +214,12 @@ export class ControlPlaneClient {
       })
     }
   }
+}
+
+function queryOf(asked: Readonly<Record<string, string | number>>): string {
+  return new URLSearchParams(
+    Object.entries(asked).map(([name, value]): [string, string] => [name, String(value)]),
+  ).toString()
 }
 
 function jsonBody(value: unknown): { contentType: string; text: string } {

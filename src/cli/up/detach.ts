@@ -52,7 +52,7 @@ export async function detach(context: CliContext, stateDir: string, options: UpO
   child.unref()
   const mesh = readMeshState(context, { stateDir })
   output.table(workloadTable(mesh))
-  output.write(addressLines(mesh))
+  output.line(addressLines(mesh).trimEnd())
   // this mesh, whichever one the environment speaks of
   const client = new ControlPlaneClient(mesh.adminUrl, mesh.adminToken)
   for (const problem of await client.problems()) output.note(formatProblem(problem))

@@ -6,6 +6,7 @@ import type { ControlPlaneMessage, SidecarBootstrap } from '../../contracts/boot
 import type { DesiredSidecar, DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
+import type { TrafficSums } from '../../contracts/read-api.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import { nodeId } from '../../contracts/xds/names.ts'
 import { readOrCreateAdminToken } from '../../control/api/admin-token.ts'
@@ -14,7 +15,7 @@ import { sleep, type Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { CliError } from '../cli-error.ts'
 import type { CliHost } from '../host.ts'
-import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
+import { ControlPlaneClient, type AskedTraffic } from '../mesh/control-plane-client.ts'
 import { meshFile } from '../mesh/running-mesh.ts'
 import { Application } from './application.ts'
 import { ControlPlaneProcess } from './control-plane-process.ts'
@@ -112,6 +113,10 @@ export class Supervisor {
 
   problems(): Promise<readonly Problem[]> {
     return this.#api.problems()
+  }
+
+  async traffic(asked: AskedTraffic): Promise<TrafficSums> {
+    return this.#api.traffic(asked)
   }
 
   start(): void {

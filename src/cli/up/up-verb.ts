@@ -13,7 +13,9 @@ import {
 } from '../certificate-authority.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
-import { EdgeWatch } from '../stat/edge-watch.ts'
+import { LivePicture, pause } from '../traffic/live-picture.ts'
+import { askTraffic } from '../traffic/show-traffic.ts'
+import { trafficTable, trafficViews } from '../traffic/traffic-view.ts'
 import { addressLines, workloadTable } from '../verbs/ps.ts'
 import { detach } from './detach.ts'
 import { createHealthProbe } from './health-probe.ts'
@@ -165,18 +167,29 @@ async function showTraffic(
   if (first === undefined) return
   const aborting = new AbortController()
   void end.then(() => aborting.abort())
-  const edges = new EdgeWatch(context, () => supervisor.mesh ?? first)
-  const intervalMs = context.host.stdout.isTTY === true ? 1000 : 5000
+  const { signal } = aborting
+  const { output } = context
+  const picture = new LivePicture(context, { onOwnScreen: false })
   const head = (): string => {
-    const lines = problems.texts.map((text) => context.output.colors.red(text.split('\n', 1)[0] ?? ''))
+    const lines = problems.texts.map((text) => output.colors.red(output.text(text.split('\n', 1)[0] ?? '')))
     return `${addressLines(supervisor.mesh ?? first).trimStart()}${lines.map((line) => `${line}\n`).join('')}\n`
   }
-  await edges.show(aborting.signal, { intervalMs, head })
+  const { stat } = trafficViews
+  while (!signal.aborted) {
+    // a control plane that is away starts again
+    const shown = await askTraffic(supervisor, stat, undefined, { window: 10_000, ago: 0 }).catch(() => undefined)
+    if (shown !== undefined && !signal.aborted) {
+      const table = output.renderTable(trafficTable(stat, shown.sums, output))
+      picture.draw(picture.isTerminal ? `${head()}${table}` : table)
+    }
+    await pause(context, picture.isTerminal ? 1000 : 5000, signal)
+  }
+  picture.close()
 }
 
 function printMesh({ output }: CliContext, { mesh }: Supervisor, problems: readonly Problem[]): void {
   if (mesh === undefined) return
   output.table(workloadTable(mesh))
-  output.write(addressLines(mesh))
+  output.line(addressLines(mesh).trimEnd())
   for (const problem of problems) output.note(formatProblem(problem))
 }

@@ -10,7 +10,7 @@ export async function ps(context: CliContext, options: MeshOptions): Promise<Exi
   const mesh = await openMesh(context, options)
   await context.output.answer(options.output, mesh, () => workloadTable(mesh))
   if (options.output === 'table') {
-    context.output.write(addressLines(mesh))
+    context.output.line(addressLines(mesh).trimEnd())
     await sayExpiry(context, options)
   }
   return 0

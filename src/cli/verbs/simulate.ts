@@ -109,5 +109,5 @@ async function show({ host, output }: CliContext, options: SimulateOptions, repo
     return
   }
   const { drawSimulation } = await import('./simulation-text.ts')
-  output.write(drawSimulation(report, output, host.stdout.columns))
+  output.line(drawSimulation(report, output, host.stdout.columns).trimEnd())
 }

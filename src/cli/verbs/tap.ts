@@ -1,8 +1,11 @@
 // `heddle tap`: requests as they happen, from the proxies' own decision records.
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
+import { serviceHost } from '../../contracts/xds/names.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
@@ -10,10 +13,17 @@ import { formatLatency, formatTime } from '../format.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
-import { toYaml } from '../output.ts'
-import { pause } from '../stat/edge-watch.ts'
+import { pause } from '../traffic/live-picture.ts'
+import { compileWhere } from './tap-where.ts'
 
 export interface TapOptions extends MeshOptions {
+  readonly namespace?: string
+  /** "reviews" or "default/reviews". */
+  readonly service?: string
+  /** In CEL. */
+  readonly where?: string
+  /** Gets all that is shown, one JSON object a line. */
+  readonly save?: string
   readonly method?: string
   readonly path?: string
   readonly status?: string
@@ -24,34 +34,57 @@ export interface TapOptions extends MeshOptions {
 const reconnectMs = 1000
 
 export async function tap(context: CliContext, workload: string | undefined, options: TapOptions): Promise<ExitCode> {
+  const where = options.where === undefined ? undefined : compileWhere(options.where)
   const mesh = await openProxies(context, options)
   const proxies = workload === undefined ? proxyEndpoints(mesh) : [findProxy(mesh, workload)]
   if (proxies.length === 0) throw new CliError('the mesh has no proxies', { hint: 'declare a Workload', exitCode: 1 })
-  const query = new URLSearchParams()
-  for (const name of ['method', 'path', 'status'] as const) {
-    const value = options[name]
-    if (value !== undefined) query.set(name, value)
-  }
+  const file = options.save === undefined ? undefined : openFile(context, options.save)
   const client = new SidecarClient(mesh.adminToken)
   const interrupt = untilInterrupted(context)
   const enough = new AbortController()
   const signal = AbortSignal.any([interrupt.signal, enough.signal])
   let left = options.count ?? Infinity
   const show = async (record: DecisionRecord): Promise<void> => {
-    if (left <= 0) return
+    if (left <= 0 || where?.(record) === false) return
     left--
-    if (options.output === 'json') context.output.line(JSON.stringify(record))
-    else if (options.output === 'yaml') context.output.write(`---\n${await toYaml(record)}`)
-    else context.output.line(describeRecord(context, record))
+    if (file !== undefined) writeSync(file, `${JSON.stringify(record)}\n`)
+    if (options.output === 'table') context.output.line(describeRecord(context, record))
+    else await context.output.next(options.output, record)
     if (left <= 0) enough.abort()
   }
   context.output.note(
     `tapping ${proxies.length === 1 ? (workload ?? 'the only proxy') : `${proxies.length} proxies`}; Ctrl-C ends it`,
   )
-  await Promise.all(proxies.map((proxy) => followTap(context, client, proxy, query, signal, show)))
+  await Promise.all(proxies.map((proxy) => followTap(context, client, proxy, queryOf(options), signal, show)))
   client.close()
+  if (file !== undefined) closeSync(file)
   interrupt.release()
   return 0
+}
+
+/** What proxies themselves leave out, so that a narrow question costs little. */
+function queryOf({ method, path, status, namespace, service }: TapOptions): URLSearchParams {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries({ method, path, status, namespace })) {
+    if (value !== undefined) query.set(name, value)
+  }
+  const [first = '', second] = service?.split('/') ?? []
+  if (first !== '') query.set('service', second === undefined ? hostOf(first, 'default') : hostOf(second, first))
+  return query
+}
+
+/** A host stays as it is. */
+function hostOf(name: string, namespace: string): string {
+  return name.includes('.') ? name : serviceHost(name, namespace)
+}
+
+/** For this user alone: records tell of people. Throws CliError. */
+function openFile({ host }: CliContext, path: string): number {
+  try {
+    return openSync(resolve(host.workingDirectory, path), 'w', 0o600)
+  } catch (error) {
+    throw new CliError(`cannot save to ${path}: ${errorMessage(error)}`, { hint: 'check the path given to --save' })
+  }
 }
 
 /** A proxy that restarts is tapped again. */
@@ -82,7 +115,8 @@ async function followTap(
   }
 }
 
-function describeRecord({ output: { colors } }: CliContext, record: DecisionRecord): string {
+function describeRecord({ output }: CliContext, record: DecisionRecord): string {
+  const { colors } = output
   const { request, response, source, destination, attempts } = record
   const { grpcStatus } = response
   const status = String(response.status)
@@ -91,9 +125,9 @@ function describeRecord({ output: { colors } }: CliContext, record: DecisionReco
   return [
     colors.dim(formatTime(record.startMs)),
     record.reporter.padEnd(11),
-    `${from} → ${to}`,
-    request.method,
-    `${request.authority}${request.path}`,
+    `${output.text(from)} ${output.isUnicode ? '→' : '->'} ${output.text(to)}`,
+    output.text(request.method),
+    output.text(`${request.authority}${request.path}`),
     response.status === 0 || response.status >= 500 ? colors.red(status) : colors.green(status),
     ...(grpcStatus === undefined
       ? []
@@ -101,7 +135,7 @@ function describeRecord({ output: { colors } }: CliContext, record: DecisionReco
     ...(response.flags.length === 0 ? [] : [colors.yellow(response.flags.join(','))]),
     formatLatency(record.durationMs),
     ...(attempts.length > 1 ? [`${attempts.length} attempts`] : []),
-    ...(record.authorization?.allowed === false ? [colors.yellow(record.authorization.reason)] : []),
+    ...(record.authorization?.allowed === false ? [colors.yellow(output.text(record.authorization.reason))] : []),
     // between an application and its own sidecar nothing is encrypted, and nothing has to be
     ...(record.reporter === 'destination' ? [record.mtls ? 'mTLS' : colors.yellow('plaintext')] : []),
   ].join(' ')

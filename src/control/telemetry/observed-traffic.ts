@@ -59,6 +59,13 @@ export interface TrafficPoint extends TrafficSummary {
   readonly startMs: number
 }
 
+/** Requests in each of several parts of a time, oldest first; the oldest may be shorter than the others. */
+export interface TrafficHistory {
+  readonly stepMs: number
+  readonly requests: number[]
+  readonly failed: number[]
+}
+
 export interface ObservedTrafficOptions {
   readonly clock: Clock
   /** Beyond, new ones count as one. */
@@ -163,6 +170,31 @@ export class ObservedTraffic {
       tally?.add(series, kind, count)
     })
     return new Map([...tallies].map(([key, tally]) => [key, tally.group()]))
+  }
+
+  /** By group, in at most so many parts; none is shorter than what is known apart. */
+  history(
+    fromMs: number,
+    toMs: number,
+    mostParts: number,
+    keyOf: (series: TrafficSeries) => string | undefined,
+  ): Map<string, TrafficHistory> {
+    const knownApartMs = fromMs < this.#clock.nowMs() - fineForMs ? coarseMs : fineMs
+    const stepMs = ceilTo((toMs - fromMs) / mostParts, knownApartMs)
+    const parts = Math.ceil((toMs - fromMs) / stepMs)
+    const startMs = toMs - parts * stepMs
+    const none = Array.from({ length: parts }, () => 0)
+    const histories = new Map<string, TrafficHistory>()
+    this.#forEach(fromMs, toMs, (series, _, count, slotMs) => {
+      const key = keyOf(series)
+      if (key === undefined) return
+      let history = histories.get(key)
+      if (history === undefined) histories.set(key, (history = { stepMs, requests: [...none], failed: [...none] }))
+      const part = Math.max(0, Math.floor((slotMs - startMs) / stepMs))
+      history.requests[part] = (history.requests[part] as number) + count
+      if (hasFailed(series)) history.failed[part] = (history.failed[part] as number) + count
+    })
+    return histories
   }
 
   /** What callers saw of a Service. */

@@ -1,4 +1,4 @@
-// Reads the Prometheus text exposition format, as far as sidecars write it. Pure.
+// Reads the Prometheus text exposition format, as far as proxies write it.
 
 export interface Sample {
   readonly name: string

@@ -14,7 +14,7 @@ import type { RequestList } from '../../src/contracts/read-api.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
-import { runCommand, type CommandResult } from '../kit/run-command.ts'
+import { runCommand } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 const launcher = new URL('../../heddle', import.meta.url).pathname
@@ -107,10 +107,6 @@ async function answerAs(proxy: string, id: string | string[] | undefined, respon
   const { status } = await sendThroughProxy(proxy, 'http://store/cart', { headers }).catch(() => ({ status: 502 }))
   response.statusCode = status
   response.end('page')
-}
-
-function heddle(...args: readonly string[]): Promise<CommandResult> {
-  return runCommand(launcher, [...args, '--state-dir', mesh?.stateDir ?? ''])
 }
 
 describe('a fault that somebody put into one service', { skip }, () => {

@@ -83,6 +83,11 @@ describe('the waterfall of a request', () => {
     ])
   })
 
+  it('gives each of two attempts at once what it brought', () => {
+    const hops = [sent('web', 'b', 0, 31, [0, 30], [1, 29]), received('b', 'web', 2, 8), received('b', 'web', 3, 8)]
+    expect(drawn(hops)).toEqual(['web source +0', '  b destination +2 of attempt 1', '  b destination +3 of attempt 0'])
+  })
+
   it('believes spans more than times', () => {
     const attempts: AttemptRecord[] = [
       { endpoint: '1', outcome: 'reset', durationMs: 1 },

@@ -252,7 +252,7 @@ async function useAll(): Promise<void> {
 async function lookEverywhere(): Promise<void> {
   const { adminUrl, adminToken } = mesh.state
   const viewer = (await heddle('token', 'create', 'reader', '--role', 'viewer')).stdout.trim()
-  for (const path of ['documents', 'mesh', 'problems', 'proxies', 'workload-statuses', 'authority'])
+  for (const path of ['documents', 'mesh', 'problems', 'proxies', 'requests', 'workload-statuses', 'authority'])
     seen.set(`GET /v1/${path}`, (await http.ask(`${adminUrl}/v1/${path}`, { token: viewer })).text)
   seen.set('GET /v1/desired', (await http.ask(`${adminUrl}/v1/desired`, { token: adminToken })).text)
   seen.set('GET /v1/tokens', (await http.ask(`${adminUrl}/v1/tokens`, { token: adminToken })).text)

@@ -51,6 +51,9 @@ describe('kept requests', () => {
     for (let one = 0; one < 1_000; one++) kept.add(hop('same'))
     expect(kept.list().map(({ records }) => records.length)).toEqual([232, 256, 256, 256])
     expect(kept.find('same')?.records).toHaveLength(232)
+    const few = new KeptRequests({ mostRecords: 300 })
+    for (let one = 0; one < 1_000; one++) few.add(hop('same'))
+    expect(few.find('same')?.records).toHaveLength(232)
   })
 
   it('are the newest, and never more than there is room for', () => {
@@ -67,6 +70,9 @@ describe('kept requests', () => {
         }
       }),
     )
+    const three = new KeptRequests({ mostRecords: 3 })
+    for (const requestId of ['r1', 'r2', 'r3', 'r4', 'r5']) three.add(hop(requestId))
+    expect(three.list().map((request) => request.id)).toEqual(['r5', 'r4', 'r3'])
     const { length } = JSON.stringify(hop('r1'))
     const kept = new KeptRequests({ mostCharacters: 3 * length })
     for (const requestId of ['r1', 'r2', 'r3', 'r4', 'r5']) kept.add(hop(requestId))

@@ -63,10 +63,13 @@ export function streamRecords(client: Client, { node, records, counter, clock }:
     blocked = call?.write(create(StreamAccessLogsMessageSchema, message)) === false
   }
   const report = (): void => {
-    if (call === undefined && !unknown) open()
-    // what is written to a call that never gets through is lost
+    // what is written to a call that never gets through, or is refused at once, is lost: a new one waits for the next report
+    if (call === undefined) {
+      if (!unknown) open()
+      return
+    }
     const isThrough = client.getChannel().getConnectivityState(false) === connectivityState.READY
-    if (call === undefined || blocked || !isThrough) return
+    if (blocked || !isThrough) return
     const taken = records.take()
     if (taken.length === 0) return
     const logEntry = taken.flatMap((record) => encodeStreamedRecord(record) ?? [])

@@ -150,11 +150,15 @@ describe('the stream of records', () => {
     newest().over(status.UNAVAILABLE)
     channel.state = connectivityState.CONNECTING
     clock.advance(1_000)
+    clock.advance(1_000)
     expect(calls).toHaveLength(2)
     expect(newest().records).toEqual([])
     channel.state = connectivityState.READY
+    newest().over(status.PERMISSION_DENIED)
     clock.advance(1_000)
-    expect(calls).toHaveLength(2)
+    expect(calls).toHaveLength(3)
+    expect(newest().records).toEqual([])
+    clock.advance(1_000)
     expect(newest().records).toHaveLength(1)
   })
 

@@ -30,6 +30,11 @@ function draw(sums: readonly ShownSum[], view: keyof typeof trafficViews, host: 
   return output.renderTable(trafficTable(trafficViews[view], sums, output))
 }
 
+/** The last letters of who asks and who is asked. */
+function ends(of: readonly ShownSum[]): string[] {
+  return of.map(({ from, to }) => `${from?.at(-1)}${to?.at(-1)}`)
+}
+
 describe('traffic as a table', () => {
   it('says rate, success and health, and namespaces only where there are several', () => {
     const one = shown(
@@ -82,7 +87,7 @@ describe('traffic as a table', () => {
     const history = { stepMs: 3_000, requests: Array.from({ length: 20 }, () => 1), failed: [] }
     const one = shown(sum({ from: 'service/shop/recommendations-v1', to: 'service/shop/recommendations-v2', history }))
     for (const view of ['edges', 'top'] as const) {
-      const lines = draw(one, view, { stdout } as Partial<CliHost>).split('\n')
+      const lines = draw(one, view, { stdout }).split('\n')
       expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80)
       expect(lines[1]).toContain('20.0/s   100.0%')
     }
@@ -100,8 +105,6 @@ describe('traffic', () => {
     }),
     sum({ from: 'service/a/one', to: 'service/c/three', requests: 20 }),
   )
-  const ends = (of: readonly ShownSum[]): string[] => of.map(({ from, to }) => `${from?.at(-1)}${to?.at(-1)}`)
-
   it('is filtered by who takes part, and by namespace', () => {
     expect(ends(filterTraffic(sums, { name: 'two' }))).toEqual(['eo', 'oe'])
     expect(ends(filterTraffic(sums, { name: 'a/one' }))).toEqual(['eo', 'ee'])

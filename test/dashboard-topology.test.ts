@@ -79,7 +79,7 @@ describe('a mesh by namespaces', () => {
       ...signals,
       ...changes,
     })
-    const { nodes, edges } = byNamespace({
+    const topology = {
       atMs: 0,
       windowMs: 60_000,
       revision: '1',
@@ -89,7 +89,8 @@ describe('a mesh by namespaces', () => {
         edge('a/web', 'b/store', { durationMs: { p50: 1, p90: 2, p95: 3, p99: 400 } }),
         edge('a/cart', 'b/store', { mtls: 'none', health: 'degraded', failed: 1, codes: { '200': 9, '503': 1 } }),
       ],
-    })
+    }
+    const { nodes, edges } = byNamespace(topology, '')
     expect(nodes).toMatchObject([
       { id: 'namespace/a', kind: 'namespace', name: 'a', requests: 20, failed: 5, ready: 2, health: 'failing' },
       { id: 'namespace/b', requests: 10, health: 'healthy' },
@@ -105,5 +106,12 @@ describe('a mesh by namespaces', () => {
       codes: { '200': 19, '503': 1 },
     })
     expect(edges[0]?.durationMs?.p99).toBe(400)
+    const opened = byNamespace(topology, 'a')
+    expect(opened.nodes.map(({ id }) => id)).toEqual(['service/a/web', 'service/a/cart', 'namespace/b'])
+    expect(opened.edges.map(({ from, to }) => `${from} ${to}`)).toEqual([
+      'service/a/web service/a/cart',
+      'service/a/web namespace/b',
+      'service/a/cart namespace/b',
+    ])
   })
 })

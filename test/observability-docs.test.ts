@@ -5,8 +5,14 @@ import { join } from 'node:path'
 
 import { expect, it } from 'vitest'
 
+import { lineOperators } from '../src/contracts/access-log-format.ts'
 import { controlPlaneMetrics, proxyMetrics } from '../src/contracts/telemetry/metrics.ts'
+import { HeaderList } from '../src/core/header-list.ts'
 import type { MetricDefinition } from '../src/core/metrics/metric-definition.ts'
+import { formatAccessLogLine } from '../src/proxy/telemetry/access-log.ts'
+import { toDecisionRecord } from '../src/proxy/telemetry/decision-records.ts'
+import type { Exchange } from '../src/proxy/telemetry/exchange.ts'
+import { sampleExchange } from './kit/sample-exchange.ts'
 
 const docs = join(import.meta.dirname, '../docs')
 const page = join(docs, 'observability.md')
@@ -43,3 +49,20 @@ it('asks for metrics that there are', () => {
     for (const name of names) expect(known, file).toContain(name.replace(/_(?:bucket|sum|count)$/, ''))
   }
 })
+
+it('has every field of the access log, and every operator', () => {
+  const text = readFileSync(page, 'utf8')
+  const identity = { workload: 'a/b', spiffeId: 'spiffe://a' }
+  const line = formatAccessLogLine(toDecisionRecord(fullExchange(), identity, 'id', 0))
+  for (const field of Object.keys(JSON.parse(line) as object)) expect(text).toContain(`\`${field}\``)
+  for (const operator of lineOperators) expect(text).toContain(`\`${operator}\``)
+})
+
+/** Nothing of it is left out of its line. */
+function fullExchange(): Exchange {
+  const exchange = sampleExchange({ grpcStatus: 0, detail: 'd', sourcePrincipal: 's', metadata: { a: 1 } })
+  const headers = HeaderList.of(['x-request-id', 'i'], ['traceparent', 't'], ['user-agent', 'u'])
+  const source = { document: 'd', file: 'f', line: 1, column: 1 }
+  const authorization = { allowed: false, policy: 'p', source, reason: 'r', audited: [], shadow: undefined }
+  return { ...exchange, request: { ...exchange.request, headers }, authorization }
+}

@@ -11,8 +11,11 @@ import { amend, href, useRoute } from './route.ts'
 import type { Route } from './route.ts'
 import { Search } from './search.tsx'
 import { ServicePage } from './service/service-page.tsx'
+import { WorkloadPage } from './service/workload-page.tsx'
 import { useTheme } from './theme.ts'
 import { TokenForm } from './token-form.tsx'
+import { RequestPage } from './traffic/request-page.tsx'
+import { TrafficPage } from './traffic/traffic-page.tsx'
 
 const TopologyPage = lazy(() => import('./topology/topology-page.tsx'))
 
@@ -20,6 +23,7 @@ const pages = [
   ['topology', 'Topology'],
   ['services', 'Services'],
   ['workloads', 'Workloads'],
+  ['traffic', 'Traffic'],
   ['events', 'Events'],
   ['configuration', 'Configuration'],
   ['security', 'Security'],
@@ -58,7 +62,9 @@ function Frame({ route, windowMs }: { readonly route: Route; readonly windowMs: 
   }, [])
   const [first = 'topology'] = route.path
   const title =
-    first === 'service' ? (route.path[2] ?? 'Service') : (pages.find(([id]) => id === first)?.[1] ?? 'Heddle')
+    first === 'service' || first === 'workload'
+      ? (route.path[2] ?? 'Heddle')
+      : (pages.find(([id]) => id === first)?.[1] ?? 'Heddle')
   useEffect(() => {
     document.title = `${title} · Heddle`
   }, [title])
@@ -74,7 +80,7 @@ function Frame({ route, windowMs }: { readonly route: Route; readonly windowMs: 
         </a>
         <nav aria-label="Pages">
           {pages.map(([id, text]) => {
-            const current = id === first || (id === 'services' && first === 'service')
+            const current = id === first || `${first}s` === id
             return (
               <a key={id} href={href([id], keepWindow(windowMs))} aria-current={current ? 'page' : undefined}>
                 {text}
@@ -129,10 +135,20 @@ function Page({ route: { path, query }, windowMs }: { readonly route: Route; rea
       return (
         <ServicePage key={`${namespace}/${name}`} namespace={namespace ?? ''} name={name ?? ''} windowMs={windowMs} />
       )
+    case 'workload':
+      return (
+        <WorkloadPage key={`${namespace}/${name}`} namespace={namespace ?? ''} name={name ?? ''} windowMs={windowMs} />
+      )
     case 'services':
       return <ServicesPage />
     case 'workloads':
       return <WorkloadsPage windowMs={windowMs} find={query.get('find') ?? ''} />
+    case 'traffic':
+      return namespace === undefined ? (
+        <TrafficPage query={query} windowMs={windowMs} />
+      ) : (
+        <RequestPage key={namespace} id={namespace} />
+      )
     case 'events':
       return <EventsPage query={query} />
     case 'configuration':

@@ -45,6 +45,6 @@ export function shortName(id: string): string {
 export function pageOf(id: string): string | undefined {
   const [kind = '', namespace = '', name = ''] = id.split('/')
   if (kind.toLowerCase() === 'service' && name !== '') return href(['service', namespace, name])
-  if (kind.toLowerCase() === 'workload' && name !== '') return href(['workloads'], { find: name })
+  if (kind.toLowerCase() === 'workload' && name !== '') return href(['workload', namespace, name])
   return undefined
 }

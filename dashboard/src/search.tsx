@@ -14,7 +14,7 @@ interface Found {
 }
 
 const mostFound = 12
-const pages = ['topology', 'services', 'workloads', 'events', 'configuration', 'security']
+const pages = ['topology', 'services', 'workloads', 'traffic', 'events', 'configuration', 'security']
 
 export function Search({ close }: { readonly close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null)

@@ -348,8 +348,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   const { problems } = configuration
   const workloads = workloadStatuses.all
   lifecycle.onStop(observed.follow({ problems, workloads, proxies: xds.nodes, proxyStatuses: () => xds.proxies() }))
-  const metricsService = observed.metrics.service()
-  secured.addService(metricsService.definition, metricsService.implementation)
+  for (const { definition, implementation } of observed.services) secured.addService(definition, implementation)
   const rotation = new Rotation({
     distributeForMs,
     authority,
@@ -393,9 +392,11 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     snapshot: snapshotNow,
     traffic,
     events,
+    requests: observed.requests,
     statuses: workloadStatuses,
     proxies: () => xds.proxies(),
     proxyCertificates: observed.certificates,
+    passedOver: observed.passedOver,
     authorityCertificates: () => authority.certificates(),
     problems: () => [...allProblems(), ...workloadStatuses.problems()],
     documents: () => documents.list({}),

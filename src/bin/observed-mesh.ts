@@ -1,7 +1,11 @@
-// What a running mesh tells the control plane: metrics that proxies stream, and changes that become events. Part of its composition root.
+// What a running mesh tells the control plane: metrics and decision records that proxies stream, and changes that become events. Part of its composition root.
+import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+
 import type { ProxyStatus } from '../contracts/control-api.ts'
 import type { WorkloadStatus } from '../contracts/desired-state.ts'
 import type { Problem } from '../contracts/problem.ts'
+import { accessLogService } from '../control/telemetry/access-log-service.ts'
+import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { MetricsService } from '../control/telemetry/metrics-service.ts'
 import {
@@ -11,19 +15,18 @@ import {
   noticedReports,
 } from '../control/telemetry/noticed-changes.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import { composeReports } from '../control/telemetry/reported-totals.ts'
+import type { ReportingProxies } from '../control/telemetry/reporting-proxy.ts'
 import { trafficReports } from '../control/telemetry/traffic-reports.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Watchable } from '../core/watchable.ts'
 
-export interface ObservedMeshOptions {
+export interface ObservedMeshOptions extends ReportingProxies {
   readonly clock: Clock
   readonly traffic: ObservedTraffic
   readonly events: MeshEvents
-  /** SPIFFE ID by node id. */
-  readonly proxies: () => ReadonlyMap<string, string>
-  readonly isRevoked: (spiffeId: string, notBeforeMs: number) => boolean
 }
 
 export interface MeshChanges {
@@ -34,24 +37,35 @@ export interface MeshChanges {
   readonly proxyStatuses: () => readonly ProxyStatus[]
 }
 
+/** For `grpc.Server.addService`. */
+interface GrpcService {
+  readonly definition: ServiceDefinition
+  readonly implementation: UntypedServiceImplementation
+}
+
 export class ObservedMesh {
   readonly certificates: ProxyCertificates = new ProxyCertificates()
-  readonly metrics: MetricsService
+  readonly passedOver: PassedOverEndpoints = new PassedOverEndpoints()
+  readonly requests: KeptRequests = new KeptRequests()
+  readonly services: readonly GrpcService[]
   readonly #events: MeshEvents
 
   constructor({ clock, traffic, events, proxies, isRevoked }: ObservedMeshOptions) {
     this.#events = events
-    this.metrics = new MetricsService({
+    const metrics: MetricsService = new MetricsService({
       clock,
       proxies,
       isRevoked,
       sink: (reporter) =>
         composeReports(
-          trafficReports({ traffic, reports: (spiffeId) => this.metrics.reports(spiffeId) }, reporter),
+          trafficReports({ traffic, reports: (spiffeId) => metrics.reports(spiffeId) }, reporter),
           noticedReports(events, reporter),
           this.certificates.sink(reporter),
+          this.passedOver.sink(reporter),
         ),
     })
+    const records = accessLogService({ proxies, isRevoked, add: (record) => this.requests.add(record) })
+    this.services = [metrics.service(), records]
   }
 
   /** Until the returned function is called. */

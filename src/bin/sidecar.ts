@@ -29,13 +29,15 @@ import { metricsPages } from '../proxy/telemetry/metrics-pages.ts'
 import { type MetricsStream, streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
+import { type RecordsStream, streamRecords } from '../proxy/telemetry/records-stream.ts'
 import { createTap } from '../proxy/telemetry/tap.ts'
+import { WaitingRecords } from '../proxy/telemetry/waiting-records.ts'
 import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-client.ts'
 import { type HandedSockets, listenOnHanded, onHanded } from './handed-sockets.ts'
 
 /** So long after the first listener, one resource that does not come keeps a sidecar no longer from being ready with the rest. */
 const completeWithinMs = 10_000
-/** So long a sidecar that ends waits for the control plane to have its last counts. */
+/** So long a sidecar that ends waits for the control plane to have its last counts and records. */
 const lastReportMs = 1_000
 
 export interface SidecarOptions {
@@ -88,6 +90,8 @@ export function startSidecar({
   const startedAtMs = clock.nowMs()
   let stopWatching: (() => void) | undefined
   let metricsStream: MetricsStream | undefined
+  let recordsStream: RecordsStream | undefined
+  const records = new WaitingRecords(clock, metrics)
   const limits = new LimitBuckets(1 / (bootstrap.workers ?? 1))
   lifecycle.onStop(() => stopWatching?.())
 
@@ -112,10 +116,13 @@ export function startSidecar({
       const stopQuota = watchQuota(channel, { node, limits, clock })
       const stream = streamMetrics(channel, { node: instance, registry, startedAtMs, counter: metrics, clock })
       metricsStream = stream
+      const kept = streamRecords(channel, { node, records, counter: metrics, clock })
+      recordsStream = kept
       stopWatching = () => {
         stopTrust()
         stopQuota()
         stream.stop()
+        kept.stop()
       }
       return channel
     },
@@ -159,7 +166,7 @@ export function startSidecar({
     clock,
     random,
     logger,
-    sink: composeSinks(metrics, plaintextCallers, createRecordSink(telemetry, clock, accessLog, tap)),
+    sink: composeSinks(metrics, plaintextCallers, createRecordSink(telemetry, clock, accessLog, tap, records)),
     connections: metrics,
     jwks,
     spiffeId: sidecar.spiffeId,
@@ -261,7 +268,7 @@ export function startSidecar({
         if (opened.status === 'fulfilled') await opened.value.stop()
       }
       await drained
-      await metricsStream?.finish(lastReportMs)
+      await Promise.all([metricsStream?.finish(lastReportMs), recordsStream?.finish(lastReportMs)])
       xds.stop()
       identity.stop()
       await requestLine.stop()

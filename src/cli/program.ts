@@ -3,6 +3,7 @@ import type { CliContext, Work } from './context.ts'
 import { VerbCommand } from './verb-command.ts'
 import { declareAnalysis, declareDocuments } from './verb-groups/documents.ts'
 import { declareInspection } from './verb-groups/inspection.ts'
+import { declareRequests } from './verb-groups/requests.ts'
 import { declareRunning } from './verb-groups/running.ts'
 import { declareSecurity } from './verb-groups/security.ts'
 import { declareShell } from './verb-groups/shell.ts'
@@ -21,6 +22,7 @@ export function createProgram(context: CliContext, run: (work: Work) => Promise<
     declareDocuments,
     declareAnalysis,
     declareTraffic,
+    declareRequests,
     declareInspection,
     declareSecurity,
     declareShell,

@@ -50,15 +50,15 @@ export interface AttemptRecord {
 /** What authorization policies said of a request or connection. */
 export interface AuthorizationRecord {
   readonly allowed: boolean
-  /** The deciding rule: "AuthorizationPolicy/default/reviews/0". Undefined: none matched, and the default decided. */
-  readonly policy: string | undefined
-  readonly source: SourceLocation | undefined
+  /** The deciding rule: "AuthorizationPolicy/default/reviews/0". Absent: none matched, and the default decided. */
+  readonly policy?: string | undefined
+  readonly source?: SourceLocation | undefined
   /** For a person. */
   readonly reason: string
   /** Rules with action AUDIT that matched. */
   readonly audited: readonly string[]
-  /** What the policies with `dryRun` would have said, were they alone; undefined: there are none. */
-  readonly shadow: { readonly allowed: boolean; readonly policy: string | undefined } | undefined
+  /** What the policies with `dryRun` would have said, were they alone; absent: there are none. */
+  readonly shadow?: { readonly allowed: boolean; readonly policy?: string | undefined } | undefined
 }
 
 /** A rate limit that a request was beyond. */
@@ -75,6 +75,14 @@ export interface FilterRecord {
   readonly filter: string
   readonly phase: 'request' | 'request_body' | 'response' | 'response_body'
   readonly did: 'changed' | 'answered' | 'failed'
+}
+
+/** The trace that a request belongs to. */
+export interface TraceRecord {
+  readonly traceId: string
+  /** Of this hop, and of its first attempt where that has none of its own. */
+  readonly spanId: string
+  readonly parentSpanId?: string | undefined
 }
 
 /** Absent facts may be undefined as well: records have one fixed shape. */
@@ -133,4 +141,6 @@ export interface DecisionRecord {
   readonly durationMs: number
   /** Whether the hop towards this proxy was mutual TLS. */
   readonly mtls: boolean
+  /** Absent where no tracing is configured. */
+  readonly trace?: TraceRecord | undefined
 }

@@ -1,4 +1,5 @@
 // What the read API says of a running mesh: to the page, to terminals and to whoever asks by OpenAPI. Every path starts with /v1.
+import type { DecisionRecord, ResponseFlag } from './decision-record.ts'
 import type { MeshEvent } from './mesh-event.ts'
 import type { Problem } from './problem.ts'
 
@@ -81,6 +82,19 @@ export interface WorkloadList {
   readonly workloads: readonly WorkloadView[]
 }
 
+/** One workload: what it answers, and which Services lead to it. */
+export interface WorkloadDetail {
+  readonly windowMs: number
+  readonly workload: WorkloadView
+  /** Ids of nodes: "service/default/reviews". */
+  readonly services: readonly string[]
+  /** Who is let in. */
+  readonly admission: Admission
+  /** As its proxies report: requests that it answered, and those that it sent. */
+  readonly answered: readonly EdgeView[]
+  readonly sent: readonly EdgeView[]
+}
+
 /** Edges as proxies report them: by workload, route and protocol. */
 export interface EdgeList {
   readonly edges: readonly EdgeView[]
@@ -155,6 +169,8 @@ export interface ServiceView extends Signals {
   /** Routes and policies that name it. */
   readonly policies: readonly DocumentPlace[]
   readonly workloads: readonly WorkloadView[]
+  /** Callers that pass over some of its endpoints right now: ejected by outlier detection, unhealthy by health checks. */
+  readonly passedOver: readonly { readonly by: string; readonly ejected: number; readonly unhealthy: number }[]
   /** Edges that end here, and those that begin here. */
   readonly callers: readonly TopologyEdge[]
   readonly calls: readonly TopologyEdge[]
@@ -225,4 +241,63 @@ export interface SecurityView {
     readonly spiffeId?: string
     readonly notAfterMs: number
   }[]
+}
+
+/** Requests that failed, were slow or are sampled, as far as proxies have told of them and the control plane still knows them. */
+export interface RequestList {
+  /** Newest first. */
+  readonly requests: readonly RequestSummary[]
+}
+
+/** A request, as the outermost hop that is known of it saw it. */
+export interface RequestSummary {
+  /** To ask for all of it. */
+  readonly id: string
+  /** Milliseconds since the Unix epoch. */
+  readonly startMs: number
+  readonly durationMs: number
+  /** "namespace/name", a SPIFFE ID or an address: what is known of who asked. */
+  readonly source: string
+  /** Its host; empty: none was found. */
+  readonly service: string
+  readonly method: string
+  readonly authority: string
+  readonly path: string
+  /** 0: it ended without one. */
+  readonly status: number
+  readonly grpcStatus?: number
+  /** Of all hops. */
+  readonly flags: readonly ResponseFlag[]
+  readonly hops: number
+  /** Where it went wrong first, as far as one can tell. */
+  readonly fault?: RequestFault
+}
+
+export interface RequestFault {
+  /** Whose proxy says so: "namespace/name". */
+  readonly proxy: string
+  /** For a person. */
+  readonly reason: string
+  /** Where the rule that refused it is written: "mesh.yaml:12". */
+  readonly source?: string
+}
+
+export interface RequestView extends RequestSummary {
+  readonly requestIds: readonly string[]
+  readonly traceIds: readonly string[]
+  /** As a waterfall: each behind the hop that it came from, and those by time. */
+  readonly waterfall: readonly RequestHop[]
+}
+
+export interface RequestHop {
+  /** 0: nothing is known before it. */
+  readonly depth: number
+  /** Index of the hop it came from, and of its attempt. */
+  readonly parent?: number
+  readonly attempt?: number
+  /** After the start of the request. */
+  readonly offsetMs: number
+  /** Absent where it went well, or handed on what went wrong behind it. */
+  readonly fault?: RequestFault
+  readonly record: DecisionRecord
 }

@@ -1,42 +1,41 @@
 // Who is let in where, as policies say: for a look at all of them. `heddle authz check` says it of one request.
 import type { Admission } from '../contracts/read-api.ts'
-import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
+import type { MeshSnapshot, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
 import type { AppliedPolicy, AuthorizationSource } from '../policies/authorization/authorization.spec.ts'
 
-export function admissionsOf({ workloads, gateways, settings }: MeshSnapshot): Admission[] {
-  const of = (subject: string, policies: readonly AppliedPolicy[], modes: readonly string[]): Admission => ({
+export function admissionsOf(snapshot: MeshSnapshot): Admission[] {
+  const gateways = [...snapshot.gateways.values()].map(({ namespace, name, security }) =>
+    admission(`Gateway/${namespace}/${name}`, security.authorization, [], snapshot),
+  )
+  return [...[...snapshot.workloads.values()].map((workload) => admissionOf(workload, snapshot)), ...gateways]
+}
+
+export function admissionOf({ namespace, name, security, ports }: MeshWorkload, snapshot: MeshSnapshot): Admission {
+  const modes = ports.map(({ peerAuthentication }) => peerAuthentication ?? snapshot.settings.peerAuthentication)
+  return admission(`Workload/${namespace}/${name}`, security.authorization, modes, snapshot)
+}
+
+function admission(
+  subject: string,
+  policies: readonly AppliedPolicy[],
+  modes: readonly string[],
+  { settings }: MeshSnapshot,
+): Admission {
+  const allowing = policies.some(({ spec }) => spec.action === 'ALLOW' && !spec.dryRun)
+  return {
     subject,
     peerAuthentication: [...new Set(modes)],
-    byDefault:
-      settings.authorizationDefault === 'DENY' || policies.some(({ spec }) => spec.action === 'ALLOW' && !spec.dryRun)
-        ? 'refused'
-        : 'allowed',
-    policies: policies.map(({ name, source, spec }) => ({
+    byDefault: allowing || settings.authorizationDefault === 'DENY' ? 'refused' : 'allowed',
+    policies: policies.map(({ name, source, spec: { action, dryRun, rules = [] } }) => ({
       id: name,
       ...(source.file !== undefined && { file: source.file }),
       ...(source.line !== undefined && { line: source.line }),
-      action: spec.action,
-      dryRun: spec.dryRun,
-      callers: [
-        ...new Set(
-          (spec.rules ?? []).flatMap(({ from }) => from?.flatMap((one) => callersOf(one.source)) ?? ['anybody']),
-        ),
-      ],
-      isNarrowed: (spec.rules ?? []).some(({ to, when, condition }) => to ?? when ?? condition),
+      action,
+      dryRun,
+      callers: [...new Set(rules.flatMap(({ from }) => from?.map((one) => callersOf(one.source)) ?? ['anybody']))],
+      isNarrowed: rules.some(({ to, when, condition }) => (to ?? when ?? condition) !== undefined),
     })),
-  })
-  return [
-    ...[...workloads.values()].map(({ namespace, name, security, ports }) =>
-      of(
-        `Workload/${namespace}/${name}`,
-        security.authorization,
-        ports.map(({ peerAuthentication }) => peerAuthentication ?? settings.peerAuthentication),
-      ),
-    ),
-    ...[...gateways.values()].map(({ namespace, name, security }) =>
-      of(`Gateway/${namespace}/${name}`, security.authorization, []),
-    ),
-  ]
+  }
 }
 
 /** In the words of the policy: "namespaces: shop", "not principals: …"; all of them must fit. */

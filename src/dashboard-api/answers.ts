@@ -7,8 +7,15 @@ import type { Problem, ProblemCode } from '../contracts/problem.ts'
 import type {
   ConfigurationView,
   DocumentPlace,
+  Admission,
   EdgeList,
+  EdgeView,
   EventList,
+  RequestFault,
+  RequestHop,
+  RequestList,
+  RequestSummary,
+  RequestView,
   RevisionList,
   SecurityView,
   Series,
@@ -17,9 +24,11 @@ import type {
   TopologyEdge,
   TopologyNode,
   TrafficSums,
+  WorkloadDetail,
   WorkloadList,
   WorkloadView,
 } from '../contracts/read-api.ts'
+import { decisionRecord, responseFlag } from '../control/telemetry/record-schema.ts'
 
 const count = z.int().nonnegative()
 const atMs = z.number().describe('Milliseconds since the Unix epoch.')
@@ -58,23 +67,21 @@ export const topologyAnswer: z.ZodType<Topology> = z.strictObject({
   edges: z.array(edge),
 })
 
-export const edgesAnswer: z.ZodType<EdgeList> = z.strictObject({
-  edges: z.array(
-    z.strictObject({
-      reporter: z.enum(['source', 'gateway', 'destination']),
-      source: z.string(),
-      sourcePrincipal: z.string(),
-      service: z.string(),
-      workload: z.string(),
-      route: z.string(),
-      protocol,
-      ...signals,
-      codes,
-      mtls: count,
-      plaintext: count,
-    }),
-  ),
+const edgeView: z.ZodType<EdgeView> = z.strictObject({
+  reporter: z.enum(['source', 'gateway', 'destination']),
+  source: z.string(),
+  sourcePrincipal: z.string(),
+  service: z.string(),
+  workload: z.string(),
+  route: z.string(),
+  protocol,
+  ...signals,
+  codes,
+  mtls: count,
+  plaintext: count,
 })
+
+export const edgesAnswer: z.ZodType<EdgeList> = z.strictObject({ edges: z.array(edgeView) })
 
 const place: z.ZodType<DocumentPlace> = z.strictObject({
   id: z.string(),
@@ -126,6 +133,32 @@ export const workloadsAnswer: z.ZodType<WorkloadList> = z.strictObject({
   workloads: z.array(workload),
 })
 
+const admission: z.ZodType<Admission> = z.strictObject({
+  subject: z.string(),
+  peerAuthentication: z.array(z.string()),
+  byDefault: z.enum(['allowed', 'refused']),
+  policies: z.array(
+    z.strictObject({
+      id: z.string(),
+      file: z.string().exactOptional(),
+      line: z.int().exactOptional(),
+      action: z.enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']),
+      dryRun: z.boolean(),
+      callers: z.array(z.string()),
+      isNarrowed: z.boolean(),
+    }),
+  ),
+})
+
+export const workloadAnswer: z.ZodType<WorkloadDetail> = z.strictObject({
+  windowMs: z.number(),
+  workload,
+  services: z.array(z.string()),
+  admission,
+  answered: z.array(edgeView),
+  sent: z.array(edgeView),
+})
+
 export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
   id: z.string(),
   namespace: z.string(),
@@ -139,6 +172,7 @@ export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
   document: place,
   policies: z.array(place),
   workloads: z.array(workload),
+  passedOver: z.array(z.strictObject({ by: z.string(), ejected: count, unhealthy: count })),
   callers: z.array(edge),
   calls: z.array(edge),
 })
@@ -186,25 +220,48 @@ export const securityAnswer: z.ZodType<SecurityView> = z.strictObject({
   windowMs: z.number(),
   plaintext: z.array(edge),
   refused: z.array(z.strictObject({ from: z.string(), to: z.string(), requests: count })),
-  admissions: z.array(
-    z.strictObject({
-      subject: z.string(),
-      peerAuthentication: z.array(z.string()),
-      byDefault: z.enum(['allowed', 'refused']),
-      policies: z.array(
-        z.strictObject({
-          id: z.string(),
-          file: z.string().exactOptional(),
-          line: z.int().exactOptional(),
-          action: z.enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']),
-          dryRun: z.boolean(),
-          callers: z.array(z.string()),
-          isNarrowed: z.boolean(),
-        }),
-      ),
-    }),
-  ),
+  admissions: z.array(admission),
   certificates: z.array(
     z.strictObject({ holder: z.string(), spiffeId: z.string().exactOptional(), notAfterMs: z.number() }),
   ),
+})
+
+const fault: z.ZodType<RequestFault> = z.strictObject({
+  proxy: z.string(),
+  reason: z.string(),
+  source: z.string().exactOptional(),
+})
+
+const requestFields = {
+  id: z.string(),
+  startMs: atMs,
+  durationMs: z.number(),
+  source: z.string(),
+  service: z.string(),
+  method: z.string(),
+  authority: z.string(),
+  path: z.string(),
+  status: count,
+  grpcStatus: count.exactOptional(),
+  flags: z.array(responseFlag),
+  hops: count,
+  fault: fault.exactOptional(),
+}
+const summary: z.ZodType<RequestSummary> = z.strictObject(requestFields)
+const hop: z.ZodType<RequestHop> = z.strictObject({
+  depth: count,
+  parent: count.exactOptional(),
+  attempt: count.exactOptional(),
+  offsetMs: z.number(),
+  fault: fault.exactOptional(),
+  record: decisionRecord,
+})
+
+export const requestsAnswer: z.ZodType<RequestList> = z.strictObject({ requests: z.array(summary) })
+
+export const requestAnswer: z.ZodType<RequestView> = z.strictObject({
+  ...requestFields,
+  requestIds: z.array(z.string()),
+  traceIds: z.array(z.string()),
+  waterfall: z.array(hop),
 })

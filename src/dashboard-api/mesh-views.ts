@@ -7,6 +7,7 @@ import type {
   Topology,
   TopologyEdge,
   TrafficSums,
+  WorkloadDetail,
   WorkloadList,
   WorkloadView,
 } from '../contracts/read-api.ts'
@@ -14,7 +15,7 @@ import { nodeId } from '../contracts/xds/names.ts'
 import type { NodeKind } from '../contracts/xds/names.ts'
 import { workloadSpiffeId } from '../control/api/desired-state.ts'
 import type { MeshService, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
-import { admissionsOf } from './admission.ts'
+import { admissionOf, admissionsOf } from './admission.ts'
 import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { buildEdges, buildTopology, healthOf, readinessOf, signalsOf, worst } from './topology.ts'
@@ -67,6 +68,25 @@ export class MeshViews {
   }
 
   /** Undefined: there is none. */
+  workload(namespace: string, name: string, askedMs: number): WorkloadDetail | undefined {
+    const { snapshot, traffic, clock } = this.#deps
+    const key = `${namespace}/${name}`
+    const workload = snapshot().workloads.get(key)
+    if (workload === undefined) return undefined
+    const windowMs = this.#known(askedMs)
+    const edges = traffic.edges(clock.nowMs() - windowMs, clock.nowMs())
+    const [view] = this.#workloads([workload], windowMs)
+    return {
+      windowMs,
+      workload: view as WorkloadView,
+      services: [...snapshot().services.values()].filter((one) => workloadsOf(one).includes(key)).map(serviceId),
+      admission: admissionOf(workload, snapshot()),
+      answered: edges.filter((edge) => edge.workload === key),
+      sent: edges.filter(({ reporter, source }) => reporter === 'source' && source === key),
+    }
+  }
+
+  /** Undefined: there is none. */
   service(namespace: string, name: string, askedMs: number): ServiceView | undefined {
     const windowMs = this.#known(askedMs)
     const snapshot = this.#deps.snapshot()
@@ -94,6 +114,7 @@ export class MeshViews {
       document: placeOf(service.source),
       policies: this.#policiesOf(service),
       workloads,
+      passedOver: this.#deps.passedOver.of(service.host),
       callers: edges.filter(({ to }) => to === id),
       calls: edges.filter(({ from }) => from === id),
     }

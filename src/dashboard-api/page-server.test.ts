@@ -7,8 +7,10 @@ import { apiAccess } from '../../test/kit/api-access.ts'
 import { ManualClock } from '../../test/kit/manual-clock.ts'
 import { sampleSnapshot } from '../../test/kit/sample-snapshot.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import { silentLogger } from '../core/logger.ts'
 import { buildPageServer } from './page-server.ts'
@@ -28,9 +30,11 @@ function serving(): FastifyInstance {
       snapshot: () => sampleSnapshot([]),
       traffic: new ObservedTraffic({ clock }),
       events: new MeshEvents(clock),
+      requests: new KeptRequests(),
       statuses: new WorkloadStatuses(),
       proxies: () => [],
       proxyCertificates: new ProxyCertificates(),
+      passedOver: new PassedOverEndpoints(),
       authorityCertificates: () => [],
       problems: () => [],
       documents: () => [],

@@ -4,8 +4,10 @@ import type { Problem } from '../contracts/problem.ts'
 import type { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import type { ConfigurationRevision } from '../control/store/revisions.ts'
+import type { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import type { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import type { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import type { Clock } from '../core/clock.ts'
 
@@ -14,9 +16,11 @@ export interface ReadApiDeps {
   readonly snapshot: () => MeshSnapshot
   readonly traffic: ObservedTraffic
   readonly events: MeshEvents
+  readonly requests: KeptRequests
   readonly statuses: Pick<WorkloadStatuses, 'isReady' | 'list'>
   readonly proxies: () => readonly ProxyStatus[]
   readonly proxyCertificates: ProxyCertificates
+  readonly passedOver: PassedOverEndpoints
   readonly authorityCertificates: () => readonly AuthorityCertificate[]
   readonly problems: () => readonly Problem[]
   readonly documents: () => readonly DocumentView[]

@@ -3,14 +3,27 @@ import type { FastifyInstance } from 'fastify'
 import { describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../test/kit/manual-clock.ts'
+import { sampleRecord } from '../../test/kit/sample-record.ts'
 import { sampleService, sampleSnapshot, sampleWorkload } from '../../test/kit/sample-snapshot.ts'
-import type { SecurityView, ServiceView, Topology } from '../contracts/read-api.ts'
+import type { DecisionRecord } from '../contracts/decision-record.ts'
+import type {
+  Admission,
+  RequestList,
+  RequestView,
+  SecurityView,
+  ServiceView,
+  Topology,
+  WorkloadDetail,
+} from '../contracts/read-api.ts'
 import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
+import type { ReportSink } from '../control/telemetry/reported-totals.ts'
 import type { AppliedPolicy, AuthorizationPolicySpec } from '../policies/authorization/authorization.spec.ts'
 import { admissionsOf } from './admission.ts'
 import { MeshViews } from './mesh-views.ts'
@@ -33,6 +46,35 @@ function traffic(changes: Partial<TrafficSeries> = {}): TrafficSeries {
     grpcStatus: '',
     ...changes,
   }
+}
+
+/** client → web-1 → store, which answers with 503. */
+function failedRequest(): DecisionRecord[] {
+  const headers = { 'x-request-id': 'r1' }
+  const { request, response } = sampleRecord()
+  const hop = (source: string, workload: string, service: string): DecisionRecord[] => {
+    const to = `${service}.default.svc.cluster.local`
+    const both = { request: { ...request, headers }, response: { ...response, status: 503 }, durationMs: 9 }
+    const attempts = [{ endpoint: '127.0.0.1:1', workload, outcome: 'response', status: 503, durationMs: 9 }] as const
+    return [
+      sampleRecord({
+        ...both,
+        proxy: source,
+        source: { workload: source },
+        destination: { service: to, workload },
+        attempts,
+      }),
+      sampleRecord({
+        ...both,
+        proxy: workload,
+        reporter: 'destination',
+        source: {},
+        destination: { workload },
+        attempts: [],
+      }),
+    ]
+  }
+  return [...hop('default/web-1', 'default/store', 'store'), ...hop('default/client', 'default/web-1', 'web')]
 }
 
 interface Read {
@@ -74,9 +116,11 @@ function reading(): Read {
     snapshot: () => snapshot,
     traffic: new ObservedTraffic({ clock }),
     events: new MeshEvents(clock),
+    requests: new KeptRequests(),
     statuses,
     proxies: () => [{ id: 'sidecar~default~web-1', connected: true, sinceMs: 1, ackedRevision: '7' }],
     proxyCertificates: new ProxyCertificates(),
+    passedOver: new PassedOverEndpoints(),
     authorityCertificates: () => [{ role: 'root', use: 'signing', serialNumber: 'A', notBeforeMs: 0, notAfterMs: 5 }],
     problems: () => [
       { code: 'HDL004', severity: 'error', message: 'unknown field', position: { file: 'a', line: 1, column: 2 } },
@@ -128,10 +172,19 @@ function someTraffic({ deps, clock }: Read): void {
     subject: 'Workload/default/web-2',
     message: 'it ended with 1',
   })
+  for (const record of failedRequest()) deps.requests.add(record)
   deps.proxyCertificates
     .sink({ kind: 'sidecar', name: 'default/web-1', spiffeId: 'spiffe://mesh.local/ns/default/sa/web-1' })
     .measured('heddle_certificate_expiry_timestamp_seconds', {}, 1_700_003_600)
   clock.advance(1_000)
+}
+
+function ejected(sink: ReportSink, value: number, host = 'web.default.svc.cluster.local'): void {
+  sink.measured('heddle_outlier_ejected_endpoints', { cluster: `${host}:80` }, value)
+}
+
+function admission(authorization: readonly AppliedPolicy[]): Admission | undefined {
+  return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
 }
 
 describe('the read API', () => {
@@ -143,7 +196,11 @@ describe('the read API', () => {
       const routes = readRoutes(read.deps, new MeshViews(read.deps))
       expect(Object.keys(paths)).toHaveLength(routes.length)
       for (const { path, answer } of routes) {
-        const url = path.replace(':namespace', 'default').replace(':name', 'web')
+        if (path.includes(':id') && read.deps.requests.list().length === 0) continue
+        const url = path
+          .replace(':namespace', 'default')
+          .replace(':name', path.includes('workloads') ? 'web-1' : 'web')
+          .replace(':id', 'r1')
         const period = /edges|series/.test(url)
           ? `?fromMs=${read.clock.nowMs() - 60_000}&toMs=${read.clock.nowMs()}`
           : ''
@@ -199,7 +256,38 @@ describe('the read API', () => {
     ])
     expect(service.calls.map(({ to }) => to)).toEqual(['service/default/store'])
     expect(service.policies).toEqual([{ id: 'TrafficPolicy/default/web', file: 'mesh.yaml', line: 7 }])
+    expect(service.passedOver).toEqual([])
     expect((await read.app.inject('/v1/services/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('shows a workload with what it answered and sent', async () => {
+    const read = reading()
+    someTraffic(read)
+    const detail = await read.ask<WorkloadDetail>('/v1/workloads/default/web-1')
+    expect(detail).toMatchObject({ services: ['service/default/web'], workload: { name: 'web-1', requests: 102 } })
+    expect(detail.answered.map(({ reporter, requests }) => [reporter, requests])).toEqual([
+      ['source', 100],
+      ['gateway', 1],
+      ['destination', 1],
+    ])
+    expect(detail.sent).toMatchObject([{ service: 'store.default.svc.cluster.local', codes: { '403': 1 } }])
+    expect((await read.app.inject('/v1/workloads/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('says who passes over endpoints of it, for as long as that is known', async () => {
+    const read = reading()
+    const reporter = { kind: 'sidecar', name: 'default/client', spiffeId: 'spiffe://a' } as const
+    const [one, other] = [read.deps.passedOver.sink(reporter), read.deps.passedOver.sink(reporter)]
+    const passedOver = async () => (await read.ask<ServiceView>('/v1/services/default/web')).passedOver
+    ejected(one, 2)
+    ejected(one, 7, 'web.other.svc.cluster.local')
+    ejected(other, 1)
+    other.measured('heddle_unhealthy_endpoints', { cluster: 'web.default.svc.cluster.local:443' }, 1)
+    expect(await passedOver()).toEqual([{ by: 'default/client', ejected: 2, unhealthy: 1 }])
+    ejected(one, 0)
+    expect(await passedOver()).toEqual([{ by: 'default/client', ejected: 1, unhealthy: 1 }])
+    other.left?.()
+    expect(await passedOver()).toEqual([])
   })
 
   it('says what comes in plaintext, what is refused, and whose certificate ends first', async () => {
@@ -224,8 +312,6 @@ describe('the read API', () => {
       spec: { action: 'ALLOW', dryRun: false, reauthorize: false, ...spec },
     })
     const from = [{ source: { namespaces: ['shop', 'office'], notPrincipals: ['mesh.local/ns/shop/sa/cart'] } }]
-    const admission = (authorization: AppliedPolicy[]) =>
-      admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
     expect(admission([])).toEqual({
       subject: 'Workload/default/web',
       peerAuthentication: ['STRICT'],
@@ -270,7 +356,41 @@ describe('the read API', () => {
     expect(store.at(-1)).toMatchObject({ requests: 1 })
   })
 
+  it('finds a request that failed, and shows all its hops', async () => {
+    const read = reading()
+    someTraffic(read)
+    for (const query of [
+      '',
+      '?service=default/store',
+      '?workload=default/web-1&status=5xx',
+      '?status=503&minDurationMs=9',
+    ]) {
+      const { requests } = await read.ask<RequestList>(`/v1/requests${query}`)
+      expect(requests, query).toMatchObject([{ id: 'r1', source: 'default/client', status: 503, hops: 4 }])
+    }
+    for (const query of [
+      '?service=default/other',
+      '?status=500',
+      '?flag=UF',
+      '?minDurationMs=10',
+      '?sinceMs=1800000000000',
+    ])
+      expect(await read.ask(`/v1/requests${query}`), query).toEqual({ requests: [] })
+    const { waterfall, fault } = await read.ask<RequestView>('/v1/requests/r1')
+    expect(waterfall.map(({ depth, record: { proxy } }) => `${depth} ${proxy}`)).toEqual([
+      '0 default/client',
+      '1 default/web-1',
+      '2 default/web-1',
+      '3 default/store',
+    ])
+    expect(fault).toEqual({ proxy: 'default/store', reason: 'the application answered with status 503' })
+    expect((await read.app.inject('/v1/requests/r2')).statusCode).toBe(404)
+  })
+
   it.each([
+    '/v1/requests?status=9xx',
+    '/v1/requests?flag=XX',
+    '/v1/requests?service=web',
     '/v1/topology?windowMs=5',
     '/v1/topology?windowMs=NaN',
     '/v1/topology?window=60s',

@@ -7,16 +7,20 @@ import type { EventList, TrafficKey } from '../contracts/read-api.ts'
 import { serviceHost } from '../contracts/xds/names.ts'
 import { ApiFailure } from '../control/api/api-failure.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import { responseFlag } from '../control/telemetry/record-schema.ts'
 import {
   configurationAnswer,
   edgesAnswer,
   eventsAnswer,
+  requestAnswer,
+  requestsAnswer,
   revisionsAnswer,
   securityAnswer,
   seriesAnswer,
   serviceAnswer,
   topologyAnswer,
   trafficAnswer,
+  workloadAnswer,
   workloadsAnswer,
 } from './answers.ts'
 import { registerLiveStream } from './live-stream.ts'
@@ -24,6 +28,7 @@ import { MeshViews } from './mesh-views.ts'
 import { openApiDocument } from './open-api.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import type { ReadRoute } from './read-route.ts'
+import { listRequests, viewRequest } from './request-views.ts'
 
 const minuteMs = 60_000
 const longestMs = 6 * 3_600_000
@@ -63,6 +68,21 @@ const ofEvents = z.strictObject({
   windowMs: z.coerce.number().int().min(1_000).optional().describe('How long before now, or before what agoMs says.'),
   agoMs: ago,
 })
+const ofRequests = z
+  .strictObject({
+    service: qualifiedName.optional().describe('Asked of that Service, "namespace/name".'),
+    workload: qualifiedName.optional().describe('By or of that workload, "namespace/name".'),
+    status: z
+      .string()
+      .regex(/^([0-5]xx|[1-5]\d\d)$/, 'must be 503 or 5xx')
+      .optional()
+      .describe('"503", or "5xx"; "0xx": none.'),
+    flag: responseFlag.optional().describe('A response flag.'),
+    minDurationMs: z.coerce.number().nonnegative().optional(),
+    sinceMs: time.optional(),
+    most: z.coerce.number().int().min(1).max(1_000).default(100),
+  })
+  .describe('All of it must be true of one hop.')
 const ofLive = ofWindow.extend({ afterId: z.coerce.number().int().nonnegative().optional() })
 const nothing = z.strictObject({})
 
@@ -83,6 +103,13 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
     ),
     route('/v1/workloads', 'All workloads.', ofWindow, workloadsAnswer, (query) => views.workloads(query.windowMs)),
     route(
+      '/v1/workloads/:namespace/:name',
+      'A workload: its signals, what it answered and sent, and who is let in.',
+      ofWindow,
+      workloadAnswer,
+      (query, { namespace = '', name = '' }) => views.workload(namespace, name, query.windowMs),
+    ),
+    route(
       '/v1/series',
       'Signals over time: of all traffic, a Service or a workload.',
       ofSeries,
@@ -93,6 +120,20 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
       views.traffic({ ...query, by: query.by.split(',') as TrafficKey[] }),
     ),
     route('/v1/events', 'What happened, oldest first.', ofEvents, eventsAnswer, (query) => events(deps, query)),
+    route(
+      '/v1/requests',
+      'Requests that failed, were slow or are sampled, newest first.',
+      ofRequests,
+      requestsAnswer,
+      ({ most, ...filter }) => listRequests(deps.requests, filter, most),
+    ),
+    route(
+      '/v1/requests/:id',
+      'One of them, by its id, a request id or a trace id: all its hops and attempts.',
+      nothing,
+      requestAnswer,
+      (_, { id = '' }) => viewRequest(deps.requests, id),
+    ),
     route('/v1/configuration', 'Documents in force, and what is wrong with any.', nothing, configurationAnswer, () => ({
       revision: deps.snapshot().revision,
       problems: deps.problems(),

@@ -229,6 +229,21 @@ describe('the dashboard', { skip }, () => {
       .waitFor({ timeout: 10_000 })
   })
 
+  it('shows what is hostile as text', async () => {
+    await using opened = await open('#/configuration')
+    const { page, complaints } = opened
+    const text = await readFile(file, 'utf8')
+    const hostile = '<img src=x onerror=document.title=1>'
+    await writeFile(file, text.replace('connectTimeout:', `"${hostile}":`))
+    await page.getByText(hostile).first().waitFor({ timeout: 10_000 })
+    await goTo(page, '#/events')
+    await page.getByText(hostile).first().waitFor()
+    assert.equal(await page.locator('img[src="x"]').count(), 0)
+    assert.equal(await page.title(), 'Events · Heddle')
+    assert.deepEqual(complaints, [])
+    await writeFile(file, text)
+  })
+
   it('is searched and walked without a mouse', async () => {
     await using opened = await open('#/services')
     const { page } = opened
@@ -264,6 +279,7 @@ describe('the dashboard', { skip }, () => {
         ['services', 'table'],
         ['service/back/store', '.chart canvas'],
         ['workloads', 'table'],
+        ['workload/back/store-1', '.chart canvas'],
         ['events', '.events'],
         ['configuration', 'table'],
         ['security', 'table'],

@@ -11,12 +11,14 @@ import {
   configurationAnswer,
   edgesAnswer,
   eventsAnswer,
+  requestsAnswer,
   revisionsAnswer,
   securityAnswer,
   seriesAnswer,
   serviceAnswer,
   topologyAnswer,
   trafficAnswer,
+  workloadAnswer,
   workloadsAnswer,
 } from '../../src/dashboard-api/answers.ts'
 import { freePorts } from '../kit/free-ports.ts'
@@ -38,6 +40,8 @@ const leavers = ['leaver-1', 'leaver-2', 'leaver-3', 'leaver-4', 'leaver-5', 'le
 let mesh: RunningMesh
 let file = ''
 let application: Server
+/** Beside it behind the Service `pair`. */
+let bad: Server
 let served = 0
 
 function leaver(name: string): string {
@@ -50,7 +54,14 @@ spec: { serviceAccount: ${name} }
 }
 
 before(async () => {
-  const [port = 0] = await freePorts(1)
+  const [port = 0, badPort = 0] = await freePorts(2)
+  bad = await listenOn(
+    badPort,
+    createServer((_, response) => {
+      response.statusCode = 503
+      response.end('no')
+    }),
+  )
   application = await listenOn(
     port,
     createServer(({ url }, response) => {
@@ -71,8 +82,18 @@ spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: http
 ---
 apiVersion: heddle.dev/v1alpha1
 kind: Workload
-metadata: { name: web, labels: { app: web } }
+metadata: { name: web, labels: { app: web, behind: pair } }
 spec: { serviceAccount: web, address: 127.0.0.1, ports: [{ name: http, port: ${port} }] }
+---
+apiVersion: heddle.dev/v1alpha1
+kind: Workload
+metadata: { name: bad, labels: { behind: pair } }
+spec: { serviceAccount: bad, address: 127.0.0.1, ports: [{ name: http, port: ${badPort} }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: pair }
+spec: { selector: { behind: pair }, ports: [{ name: http, port: 80, targetPort: http }] }
 ---
 apiVersion: heddle.dev/v1alpha1
 kind: TrafficPolicy
@@ -92,6 +113,7 @@ ${leavers.map(leaver).join('')}`)
 after(async () => {
   await mesh.stop()
   application.close()
+  bad.close()
   await rm(dirname(file), { recursive: true, force: true })
 })
 
@@ -106,8 +128,8 @@ function allEdges(): Promise<EdgeList> {
   return ask<EdgeList>(`edges?fromMs=0&toMs=${Date.now() + 60_000}`)
 }
 
-function addressOf(workload: string): string {
-  return mesh.workload(workload).services.find(({ name }) => name === 'web')?.address ?? 'missing.invalid'
+function addressOf(workload: string, service = 'web'): string {
+  return mesh.workload(workload).services.find(({ name }) => name === service)?.address ?? 'missing.invalid'
 }
 
 async function call(workload: string, count: number): Promise<void> {
@@ -190,10 +212,12 @@ describe('the read API of a running mesh', () => {
       'services/default/web': serviceAnswer,
       workloads: workloadsAnswer,
       'traffic?by=source,service,workload,route&parts=12': trafficAnswer,
+      'workloads/default/web': workloadAnswer,
       events: eventsAnswer,
       configuration: configurationAnswer,
       revisions: revisionsAnswer,
       security: securityAnswer,
+      requests: requestsAnswer,
       [`edges?fromMs=0&toMs=${nowMs}`]: edgesAnswer,
       [`series?fromMs=${nowMs - 60_000}&toMs=${nowMs}&service=default/web`]: seriesAnswer,
     }
@@ -202,7 +226,8 @@ describe('the read API of a running mesh', () => {
       assert.equal(error, undefined, `${path}: ${error?.message}`)
     }
     const { paths } = await ask<{ paths: object }>('openapi.json')
-    assert.equal(Object.keys(paths).length, Object.keys(answers).length)
+    // but one request, which kept-requests.e2e.ts asks for
+    assert.equal(Object.keys(paths).length, Object.keys(answers).length + 1)
   })
 
   it('says who calls whom, and what is written about a service', async () => {
@@ -223,6 +248,16 @@ describe('the read API of a running mesh', () => {
       ['TrafficPolicy/default/web'],
     )
     assert.equal(service.workloads[0]?.state, 'ready')
+  })
+
+  it('says which callers pass over endpoints', async () => {
+    await eventually(async () => {
+      await send({ address: addressOf('caller', 'pair'), target: '/' })
+      const { passedOver } = await ask<ServiceView>('services/default/pair')
+      assert.deepEqual(passedOver, [{ by: 'default/caller', ejected: 1, unhealthy: 0 }])
+    }, 20_000)
+    const { events } = await ask<EventList>('events')
+    assert.ok(events.some(({ kind, subject }) => kind === 'endpoint' && subject === 'Service/default/pair'))
   })
 
   it('sends topology and events as they come', async () => {

@@ -2,6 +2,7 @@
 import type { Admission, SecurityView } from '../../../src/contracts/read-api.ts'
 import { useAnswer } from '../api/ask.ts'
 import { EdgeTable, Name } from '../edge-table.tsx'
+import { pageOf } from '../format.ts'
 import { href } from '../route.ts'
 import { certificateText } from './workload-table.tsx'
 
@@ -79,7 +80,7 @@ export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
   )
 }
 
-function Admissions({ admissions }: { readonly admissions: readonly Admission[] }) {
+export function Admissions({ admissions }: { readonly admissions: readonly Admission[] }) {
   if (admissions.length === 0) return <p className="empty">There is no workload yet.</p>
   return (
     <table>
@@ -94,7 +95,9 @@ function Admissions({ admissions }: { readonly admissions: readonly Admission[] 
       <tbody>
         {admissions.map(({ subject, peerAuthentication, byDefault, policies }) => (
           <tr key={subject}>
-            <td>{subject}</td>
+            <td>
+              <Subject id={subject} />
+            </td>
             <td className={peerAuthentication.some((mode) => mode !== 'STRICT') ? 'degraded' : ''}>
               {peerAuthentication.join(', ') || '–'}
             </td>
@@ -120,4 +123,9 @@ function Admissions({ admissions }: { readonly admissions: readonly Admission[] 
       </tbody>
     </table>
   )
+}
+
+function Subject({ id }: { readonly id: string }) {
+  const to = pageOf(id)
+  return to === undefined ? <>{id}</> : <a href={to}>{id}</a>
 }

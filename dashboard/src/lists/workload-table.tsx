@@ -1,6 +1,7 @@
 // Workloads with how they run, what they answered, and whether their proxies are in step.
 import type { DocumentPlace, WorkloadView } from '../../../src/contracts/read-api.ts'
 import { formatAgo, formatMs, formatRate, formatSuccess } from '../format.ts'
+import { href } from '../route.ts'
 
 export interface WorkloadTableProps {
   readonly workloads: readonly WorkloadView[]
@@ -38,7 +39,10 @@ export function WorkloadTable({ workloads, windowMs, empty }: WorkloadTableProps
         {workloads.map((workload) => (
           <tr key={`${workload.namespace}/${workload.name}`}>
             <td>
-              <span title={workload.spiffeId}>{workload.name}</span> <span className="kind">{workload.namespace}</span>
+              <a href={href(['workload', workload.namespace, workload.name])} title={workload.spiffeId}>
+                {workload.name}
+              </a>{' '}
+              <span className="kind">{workload.namespace}</span>
               {workload.zone !== '' && <span className="kind"> {workload.zone}</span>}
             </td>
             <td>

@@ -1,7 +1,7 @@
 // A service: its golden signals over time with what happened meanwhile, the workloads behind it, who calls it, and what is written about it.
 import { useMemo } from 'react'
 
-import type { Series, ServiceView } from '../../../src/contracts/read-api.ts'
+import type { ServiceView } from '../../../src/contracts/read-api.ts'
 import { Refused, useAnswer } from '../api/ask.ts'
 import { useLive } from '../api/live.tsx'
 import { EdgeTable } from '../edge-table.tsx'
@@ -10,17 +10,14 @@ import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { HealthText } from '../health.tsx'
 import { Place, WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
-import { SignalChart } from './signal-chart.tsx'
+import { FailedRequests } from '../traffic/failed-requests.tsx'
+import { chartMsOf, SignalCharts } from './signal-charts.tsx'
 
 export interface ServicePageProps {
   readonly namespace: string
   readonly name: string
   readonly windowMs: number
 }
-
-/** Charts look back further than figures: what was before is what they are for. */
-const chartFactor = 5
-const points = 150
 
 export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
   const { events } = useLive()
@@ -30,22 +27,7 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
     () => `${path}?windowMs=${windowMs}`,
     2_000,
   )
-  const chartMs = Math.min(windowMs * chartFactor, 6 * 3_600_000)
-  const stepMs = stepOf(chartMs)
-  const { answer: series } = useAnswer<Series>(
-    `series ${path} ${chartMs}`,
-    () => {
-      const toMs = Math.floor(Date.now() / stepMs) * stepMs
-      const query = {
-        service: `${namespace}/${name}`,
-        fromMs: String(toMs - chartMs),
-        toMs: String(toMs),
-        stepMs: String(stepMs),
-      }
-      return `v1/series?${new URLSearchParams(query)}`
-    },
-    Math.max(2_000, stepMs),
-  )
+  const chartMs = chartMsOf(windowMs)
   const sinceMs = Date.now() - chartMs
   const related = useMemo(() => relatedTo(service), [service])
   const happened = events.filter(({ atMs, subject, documents, kind }) => {
@@ -79,6 +61,7 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
         <a className="button" href={href(['topology'], { node: service.id })}>
           In the topology
         </a>
+        <FailedRequests service={service.id} failed={service.failed} />
       </header>
       <dl className="tiles">
         <div>
@@ -102,13 +85,22 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
           <dd>{formatMs(service.durationMs?.p99)}</dd>
         </div>
       </dl>
-      {series === undefined ? <div className="charts loading" /> : <Charts series={series} events={happened} />}
+      <SignalCharts of={`service=${encodeURIComponent(`${namespace}/${name}`)}`} chartMs={chartMs} events={happened} />
       <section>
         <h2>Meanwhile</h2>
         <EventList events={happened.slice(-20)} empty="Nothing happened to this service in this time." />
       </section>
       <section>
         <h2>Workloads</h2>
+        {service.passedOver.map(({ by, ejected, unhealthy }) => (
+          <p key={by} className="degraded">
+            ▲ {by} passes over{' '}
+            {[
+              ...(ejected > 0 ? [`${ejected} by outlier detection`] : []),
+              ...(unhealthy > 0 ? [`${unhealthy} by health checks`] : []),
+            ].join(', ')}
+          </p>
+        ))}
         <WorkloadTable
           workloads={service.workloads}
           windowMs={service.windowMs}
@@ -151,75 +143,6 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
       </section>
     </div>
   )
-}
-
-function Charts({
-  series,
-  events,
-}: {
-  readonly series: Series
-  readonly events: Parameters<typeof SignalChart>[0]['events']
-}) {
-  const { times, rate, failing, success, p50, p90, p99 } = useMemo(() => {
-    const perSecond = 1000 / series.stepMs
-    // what nobody knows is not nothing
-    const firstMs = series.knownSinceMs - series.stepMs
-    const quantile = (name: 'p50' | 'p90' | 'p99') => series.points.map(({ durationMs }) => durationMs?.[name] ?? null)
-    return {
-      times: series.points.map(({ atMs }) => atMs / 1000),
-      rate: series.points.map(({ atMs, requests }) => (atMs < firstMs ? null : requests * perSecond)),
-      failing: series.points.map(({ atMs, failed }) => (atMs < firstMs ? null : failed * perSecond)),
-      success: series.points.map(({ requests, failed }) =>
-        requests === 0 ? null : ((requests - failed) / requests) * 100,
-      ),
-      p50: quantile('p50'),
-      p90: quantile('p90'),
-      p99: quantile('p99'),
-    }
-  }, [series])
-  const rates = useMemo(
-    () => [
-      { label: 'requests', colour: 'accent', values: rate, filled: true },
-      { label: 'failed', colour: 'bad', values: failing, filled: true },
-    ],
-    [rate, failing],
-  )
-  const successes = useMemo(() => [{ label: 'success', colour: 'ok', values: success }], [success])
-  const durations = useMemo(
-    () => [
-      { label: 'p50', colour: 'ok', values: p50 },
-      { label: 'p90', colour: 'warn', values: p90 },
-      { label: 'p99', colour: 'bad', values: p99 },
-    ],
-    [p50, p90, p99],
-  )
-  return (
-    <div className="charts">
-      <SignalChart
-        title="Requests per second"
-        times={times}
-        curves={rates}
-        format={(value) => `${value.toFixed(value >= 10 ? 0 : 1)}/s`}
-        events={events}
-      />
-      <SignalChart
-        title="Success"
-        times={times}
-        curves={successes}
-        format={(value) => `${value.toFixed(value === 100 || value === 0 ? 0 : 1)}%`}
-        events={events}
-        most={100}
-      />
-      <SignalChart title="Duration" times={times} curves={durations} format={formatMs} events={events} />
-    </div>
-  )
-}
-
-/** Whole quarters of a minute beyond what is known by the second. */
-function stepOf(chartMs: number): number {
-  const wantedMs = chartMs / points
-  const unitMs = chartMs > 900_000 ? 15_000 : 1_000
-  return Math.max(unitMs, Math.ceil(wantedMs / unitMs) * unitMs)
 }
 
 /** What events may be about that concern it. */

@@ -6,15 +6,17 @@ export type ShownTopology = Omit<Topology, 'nodes'> & { readonly nodes: readonly
 
 const order: readonly Health[] = ['idle', 'healthy', 'degraded', 'failing']
 
-export function byNamespace(topology: Topology): ShownTopology {
+/** `open`: the namespace whose services are shown one by one; "" for none. */
+export function byNamespace(topology: Topology, open: string): ShownTopology {
+  const isWhole = ({ namespace }: TopologyNode): boolean => namespace === '' || namespace === open
   const placeOf = new Map(
-    topology.nodes.map((node) => [node.id, node.namespace === '' ? node.id : `namespace/${node.namespace}`]),
+    topology.nodes.map((node) => [node.id, isWhole(node) ? node.id : `namespace/${node.namespace}`]),
   )
   const nodes = new Map<string, ShownNode>()
   for (const node of topology.nodes) {
     const id = placeOf.get(node.id) as string
     const before = nodes.get(id)
-    if (node.namespace === '') nodes.set(id, node)
+    if (isWhole(node)) nodes.set(id, node)
     else if (before === undefined)
       nodes.set(id, { ...node, id, kind: 'namespace', name: node.namespace, namespace: '' })
     else {
@@ -26,7 +28,7 @@ export function byNamespace(topology: Topology): ShownTopology {
   const edges = new Map<string, TopologyEdge>()
   for (const edge of topology.edges) {
     const [from, to] = [placeOf.get(edge.from) ?? edge.from, placeOf.get(edge.to) ?? edge.to]
-    if (from === to) continue
+    if (from === to && from !== edge.from) continue
     const before = edges.get(`${from} ${to}`)
     edges.set(`${from} ${to}`, before === undefined ? { ...edge, from, to } : { ...before, ...joined(before, edge) })
   }

@@ -6,6 +6,7 @@ import { EventList } from '../events/event-list.tsx'
 import { formatMs, formatRate, formatSuccess, pageOf, shortName } from '../format.ts'
 import { HealthText } from '../health.tsx'
 import { amend, href } from '../route.ts'
+import { FailedRequests } from '../traffic/failed-requests.tsx'
 import { byNamespace } from './by-namespace.ts'
 import type { ShownNode, ShownTopology } from './by-namespace.ts'
 import { Graph } from './graph.tsx'
@@ -21,8 +22,8 @@ export default function TopologyPage({ query }: { readonly query: URLSearchParam
   const chosen = query.get('node') ?? ''
   const asTable = query.get('view') === 'table'
   const whole = only(topology, namespace)
-  const isGrouped = namespace === '' && whole.nodes.length > mostNodes && query.get('detail') !== 'all'
-  const shown: ShownTopology = isGrouped ? byNamespace(whole) : whole
+  const isGrouped = whole.nodes.length > mostNodes && query.get('detail') !== 'all'
+  const shown: ShownTopology = isGrouped ? byNamespace(whole, namespace) : whole
   const namespaces = [...new Set(topology.nodes.map((node) => node.namespace))].filter((one) => one !== '').toSorted()
   const node = shown.nodes.find(({ id }) => id === chosen)
   const edge = shown.edges.find(({ from, to }) => `${from} ${to}` === chosen)
@@ -45,7 +46,7 @@ export default function TopologyPage({ query }: { readonly query: URLSearchParam
         <button type="button" aria-pressed={asTable} onClick={() => amend({ view: asTable ? undefined : 'table' })}>
           Table
         </button>
-        {namespace === '' && whole.nodes.length > mostNodes && (
+        {whole.nodes.length > mostNodes && (
           <button
             type="button"
             aria-pressed={!isGrouped}
@@ -71,7 +72,12 @@ export default function TopologyPage({ query }: { readonly query: URLSearchParam
             />
           </div>
         ) : (
-          <Graph topology={shown} chosen={chosen} choose={(id) => amend({ node: id })} />
+          <Graph
+            key={`${namespace} ${isGrouped}`}
+            topology={shown}
+            chosen={chosen}
+            choose={(id) => amend({ node: id })}
+          />
         )}
       </div>
       <aside className="side" aria-label="Details" aria-live="polite">
@@ -193,7 +199,8 @@ function EdgeDetails({ edge, windowMs }: { readonly edge: TopologyEdge; readonly
         <p>
           <a className="button" href={pageOf(edge.to)}>
             Open {shortName(edge.to)}
-          </a>
+          </a>{' '}
+          <FailedRequests service={edge.to} failed={edge.failed} />
         </p>
       )}
     </>

@@ -18,7 +18,15 @@ import type {
 import type { DesiredState, WorkloadStatus } from '../../contracts/desired-state.ts'
 import type { MeshState } from '../../contracts/mesh-state.ts'
 import type { Problem } from '../../contracts/problem.ts'
-import type { ConfigurationView, EventList, ServiceView, TrafficKey, TrafficSums } from '../../contracts/read-api.ts'
+import type {
+  ConfigurationView,
+  EventList,
+  RequestList,
+  RequestView,
+  ServiceView,
+  TrafficKey,
+  TrafficSums,
+} from '../../contracts/read-api.ts'
 import { errorCode, errorMessage } from '../../core/errors.ts'
 import { CliError } from '../cli-error.ts'
 import { HttpClient, type HttpAnswer, type HttpRequest } from './http-client.ts'
@@ -119,6 +127,18 @@ export class ControlPlaneClient {
     const answer = await this.#ask(`/v1/documents/${path}`, { method: 'DELETE' })
     if (answer.status !== 409) failUnlessOk(answer)
     return JSON.parse(answer.text) as ApplyResult
+  }
+
+  requests(query: Readonly<Record<string, string>>): Promise<RequestList> {
+    return this.#json(`/v1/requests?${new URLSearchParams(query).toString()}`)
+  }
+
+  /** By its id, a request id or a trace id; undefined: it is not known. */
+  async request(id: string): Promise<RequestView | undefined> {
+    const answer = await this.#ask(`/v1/requests/${encodeURIComponent(id)}`, {})
+    if (answer.status === 404) return undefined
+    failUnlessOk(answer)
+    return JSON.parse(answer.text) as RequestView
   }
 
   createJoinToken(request: JoinTokenRequest): Promise<JoinToken> {

@@ -147,7 +147,7 @@ async function outboundVerdicts(
   })
 }
 
-function placeOf({ source }: { readonly source: SourceLocation | undefined }): string {
+function placeOf({ source }: { readonly source?: SourceLocation | undefined }): string {
   return source?.file === undefined ? '' : `${source.file}:${source.line}`
 }
 

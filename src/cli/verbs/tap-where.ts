@@ -57,6 +57,9 @@ export const recordFields: CelAttributes = {
   'response.flags': 'list',
   'response.bytes': 'double',
   'response.detail': 'string',
+  'trace.traceId': 'string',
+  'trace.spanId': 'string',
+  'trace.parentSpanId': 'string',
 }
 
 /** A record without a field that is asked for does not fit. Throws CliError. */

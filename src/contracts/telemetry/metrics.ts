@@ -72,6 +72,7 @@ export type ProxyMetric =
   | 'rateLimit'
   | 'spans'
   | 'metricReports'
+  | 'decisionRecords'
   | 'filterDuration'
   | 'filterFailures'
   | 'filterBypassed'
@@ -275,6 +276,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     name: 'heddle_metric_reports_total',
     kind: 'counter',
     help: 'Reports of changed metrics to the control plane. result: sent, skipped (it is away or slow: the next one makes up for it).',
+    labels: ['result'],
+  },
+  decisionRecords: {
+    name: 'heddle_decision_records_total',
+    kind: 'counter',
+    help: 'Records of failed, slow and sampled requests for the control plane. result: sent, dropped (too many were waiting, or one was too large).',
     labels: ['result'],
   },
   workloadApiRefused: {

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { spiffeIdFault, splitSpiffeId } from '../../contracts/identity/spiffe-id.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
 import { accessLogSchema } from '../../policies/access-log/access-log.schema.ts'
-import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
+import type { AccessLogSettings } from '../../policies/access-log/access-log.schema.ts'
 import { extensionProvidersSchema } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
 import { checkTrustDomains, federationSchema } from '../../policies/federation/federation.schema.ts'
@@ -89,7 +89,7 @@ export interface MeshConfigSpec {
   readonly outboundTrafficPolicy: { readonly mode: 'allowAny' | 'registryOnly' }
   readonly certificates: { readonly workloadLifetime: string }
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
-  readonly accessLog: AccessLogSpec
+  readonly accessLog: AccessLogSettings
   /** Absent: no spans. */
   readonly tracing?: TracingSettings
   readonly pathNormalization: PathNormalizationSettings

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
+import { toAccessLogSpec } from '../../policies/access-log/access-log.schema.ts'
 import type { ExtensionService } from '../../policies/extension-service.schema.ts'
 import { toExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
@@ -99,7 +100,7 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
     h2UpgradePolicy: spec.h2UpgradePolicy,
-    accessLog: spec.accessLog,
+    accessLog: toAccessLogSpec(spec.accessLog),
     ...tracingOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
     forwardedHeaders: {

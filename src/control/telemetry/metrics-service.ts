@@ -1,6 +1,4 @@
 // Envoy's MetricsService: proxies stream what they have counted; each may speak of itself alone.
-import { X509Certificate } from 'node:crypto'
-
 import { create } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
 import type {
@@ -10,7 +8,6 @@ import type {
   sendUnaryData,
 } from '@grpc/grpc-js'
 
-import { spiffeIdOf } from '../../contracts/identity/certificate-spiffe-id.ts'
 import {
   MetricsService as Description,
   StreamMetricsResponseSchema,
@@ -24,13 +21,11 @@ import { nodeMetadata } from '../../contracts/xds/names.ts'
 import type { Clock } from '../../core/clock.ts'
 import { ReportedTotals } from './reported-totals.ts'
 import type { ReportSink } from './reported-totals.ts'
-import type { Reporter } from './traffic-reports.ts'
+import { ReportingPeer } from './reporting-proxy.ts'
+import type { Reporter, ReportingProxies } from './reporting-proxy.ts'
 
-export interface MetricsServiceOptions {
+export interface MetricsServiceOptions extends ReportingProxies {
   readonly clock: Clock
-  /** SPIFFE ID of each proxy that the mesh has, by node id. */
-  readonly proxies: () => ReadonlyMap<string, string>
-  readonly isRevoked: (spiffeId: string, notBeforeMs: number) => boolean
   readonly sink: (reporter: Reporter) => ReportSink
 }
 
@@ -79,10 +74,7 @@ export class MetricsService {
   }
 
   #accept(call: Call, done: Done): void {
-    const peer = call.getAuthContext().sslPeerCertificate
-    const spiffeId = peer && spiffeIdOf(peer)
-    const notBeforeMs =
-      peer === undefined || spiffeId === undefined ? 0 : new X509Certificate(peer.raw).validFromDate.getTime()
+    const peer = new ReportingPeer(call, this.#options)
     let process: Process | undefined
     let over = false
     const end = (error?: { code: status; details: string }): void => {
@@ -95,17 +87,17 @@ export class MetricsService {
       if (over) return
       if (process === undefined) {
         const node = identifier?.node?.id ?? ''
-        if (spiffeId === undefined || this.#options.proxies().get(node) !== spiffeId) {
-          const details = `${spiffeId ?? 'who shows no X.509-SVID'} may not report for ${JSON.stringify(node)}`
-          end({ code: status.PERMISSION_DENIED, details })
+        const reporter = peer.introduce(node)
+        if (typeof reporter === 'string') {
+          end({ code: status.PERMISSION_DENIED, details: reporter })
           return
         }
         const instance = identifier?.node?.metadata?.[nodeMetadata.instance]
-        process = this.#process(node, typeof instance === 'string' ? instance : '', spiffeId)
+        process = this.#process(node, typeof instance === 'string' ? instance : '', reporter)
         process.streams++
       }
-      if (this.#options.isRevoked(process.spiffeId, notBeforeMs)) {
-        const details = `the X.509-SVID of ${process.spiffeId} was revoked: join again with a new token`
+      const details = peer.refusal()
+      if (details !== undefined) {
         end({ code: status.PERMISSION_DENIED, details })
         return
       }
@@ -116,16 +108,16 @@ export class MetricsService {
     call.on('error', () => end())
   }
 
-  #process(node: string, instance: string, spiffeId: string): Process {
+  #process(node: string, instance: string, reporter: Reporter): Process {
     const processes = this.#processes.get(node) ?? new Map<string, Process>()
     this.#processes.set(node, processes)
     let process = processes.get(instance)
     if (process === undefined) {
-      const [kind, ...name] = node.split('~')
+      const { spiffeId } = reporter
       process = {
         totals: new ReportedTotals(this.#startedAtMs),
         spiffeId,
-        sink: this.#options.sink({ kind: kind === 'gateway' ? kind : 'sidecar', name: name.join('/'), spiffeId }),
+        sink: this.#options.sink(reporter),
         streams: 0,
         leftMs: 0,
       }
@@ -138,6 +130,7 @@ export class MetricsService {
 
   #left(process: Process): void {
     process.streams--
+    if (process.streams === 0) process.sink.left?.()
     process.leftMs = this.#options.clock.nowMs()
   }
 

@@ -8,7 +8,7 @@ import type { Problem } from '../../contracts/problem.ts'
 import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
 import type { MeshEvents } from './mesh-events.ts'
 import type { ReportSink } from './reported-totals.ts'
-import type { Reporter } from './traffic-reports.ts'
+import type { Reporter } from './reporting-proxy.ts'
 
 /** Those that came and those that went since the last time. */
 export class NoticedProblems {

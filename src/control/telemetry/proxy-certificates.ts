@@ -2,7 +2,7 @@
 import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
 import type { NodeKind } from '../../contracts/xds/names.ts'
 import type { ReportSink } from './reported-totals.ts'
-import type { Reporter } from './traffic-reports.ts'
+import type { Reporter } from './reporting-proxy.ts'
 
 export interface ProxyCertificate {
   readonly spiffeId: string

@@ -12,6 +12,8 @@ export interface ReportSink {
   observed(name: string, labels: Labels, counts: Float64Array): void
   counted(name: string, labels: Labels, by: number): void
   measured(name: string, labels: Labels, value: number): void
+  /** Nothing is known any more of what it measured, until it comes again and says all of it. */
+  left?(): void
 }
 
 export function composeReports(...sinks: readonly ReportSink[]): ReportSink {
@@ -24,6 +26,9 @@ export function composeReports(...sinks: readonly ReportSink[]): ReportSink {
     },
     measured: (name, labels, value) => {
       for (const sink of sinks) sink.measured(name, labels, value)
+    },
+    left: () => {
+      for (const sink of sinks) sink.left?.()
     },
   }
 }

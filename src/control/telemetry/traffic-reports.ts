@@ -3,14 +3,7 @@ import { proxyMetrics, unknownLabel } from '../../contracts/telemetry/metrics.ts
 import type { NodeKind } from '../../contracts/xds/names.ts'
 import type { ObservedTraffic, TrafficSeries } from './observed-traffic.ts'
 import type { Labels, ReportSink } from './reported-totals.ts'
-
-/** The proxy that reports, as its certificate and node id say. */
-export interface Reporter {
-  readonly kind: NodeKind
-  /** "namespace/name". */
-  readonly name: string
-  readonly spiffeId: string
-}
+import type { Reporter } from './reporting-proxy.ts'
 
 export interface TrafficReportsOptions {
   readonly traffic: ObservedTraffic

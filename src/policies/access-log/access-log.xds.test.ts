@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { overTheWire } from '../../../test/kit/over-the-wire.ts'
+import { defaultLineFormat } from '../../contracts/access-log-format.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { decodeAccessLog, encodeAccessLog } from './access-log.xds.ts'
 
@@ -20,6 +21,19 @@ describe('the access log over xDS', () => {
         expect([enabled, samplePercent]).toEqual([true, expect.closeTo(spec.samplePercent, 6)])
       }),
     )
+  })
+
+  it('decodes the format that it encodes', () => {
+    for (const format of [defaultLineFormat, '%RESPONSE_CODE% 100%%'])
+      expect(decoded(encodeAccessLog({ enabled: true, samplePercent: 100, format }))).toEqual({
+        enabled: true,
+        samplePercent: 100,
+        format,
+      })
+  })
+
+  it('refuses a format that it does not understand', () => {
+    expect(() => decoded(encodeAccessLog({ enabled: true, samplePercent: 100, format: '%FOO%' }))).toThrow('%FOO%')
   })
 
   it('is off without a logger', () => {

@@ -1,6 +1,7 @@
 // The access log ↔ a file logger of an Envoy HttpConnectionManager, with a filter that samples.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
+import { parseLineFormat } from '../../contracts/access-log-format.ts'
 import { ComparisonFilter_Op as Comparison } from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
 import type {
   AccessLog,
@@ -8,10 +9,11 @@ import type {
   AccessLogFilterSchema,
   AccessLogSchema,
 } from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
+import type { FileAccessLog } from '../../contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import { FileAccessLogSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import { FractionalPercent_DenominatorType as Denominator } from '../../contracts/xds/gen/envoy/type/v3/percent_pb.ts'
 import type { FractionalPercent } from '../../contracts/xds/gen/envoy/type/v3/percent_pb.ts'
-import { isTypedConfig, typedConfig } from '../typed-config.xds.ts'
+import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
 import type { AccessLogSpec } from './access-log.spec.ts'
 
 type FilterInit = MessageInitShape<typeof AccessLogFilterSchema>
@@ -32,7 +34,11 @@ const failures: readonly FilterInit[] = [
   { filterSpecifier: { case: 'responseFlagFilter', value: {} } },
 ]
 
-export function encodeAccessLog({ enabled, samplePercent }: AccessLogSpec): MessageInitShape<typeof AccessLogSchema>[] {
+export function encodeAccessLog({
+  enabled,
+  samplePercent,
+  format,
+}: AccessLogSpec): MessageInitShape<typeof AccessLogSchema>[] {
   if (!enabled) return []
   const sample: FilterInit = {
     filterSpecifier: {
@@ -52,9 +58,24 @@ export function encodeAccessLog({ enabled, samplePercent }: AccessLogSpec): Mess
     {
       name: 'envoy.access_loggers.file',
       ...(samplePercent >= 100 ? {} : { filter }),
-      configType: { case: 'typedConfig', value: typedConfig(FileAccessLogSchema, { path: '/dev/stdout' }) },
+      configType: {
+        case: 'typedConfig',
+        value: typedConfig(FileAccessLogSchema, { path: '/dev/stdout', ...encodeFormat(format) }),
+      },
     },
   ]
+}
+
+/** Every line ends: Envoy writes the text as it is. */
+function encodeFormat(format: string | undefined): MessageInitShape<typeof FileAccessLogSchema> {
+  if (format === undefined) return {}
+  const text = { case: 'inlineString' as const, value: `${format}\n` }
+  return {
+    accessLogFormat: {
+      case: 'logFormat',
+      value: { format: { case: 'textFormatSource', value: { specifier: text } } },
+    },
+  }
 }
 
 /** Other loggers are for whoever asked for them. Throws an Error that names a filter that cannot be kept to. */
@@ -63,7 +84,21 @@ export function decodeAccessLog(loggers: readonly AccessLog[]): AccessLogSpec {
     ({ configType }) => configType.case === 'typedConfig' && isTypedConfig(configType.value, FileAccessLogSchema),
   )
   if (logger === undefined) return { enabled: false, samplePercent: 0 }
-  return { enabled: true, samplePercent: logger.filter === undefined ? 100 : sampledPercent(logger.filter) }
+  const samplePercent = logger.filter === undefined ? 100 : sampledPercent(logger.filter)
+  const any = logger.configType.case === 'typedConfig' ? logger.configType.value : undefined
+  const format = decodeFormat(readTypedConfig(any, FileAccessLogSchema, 'access_log'))
+  return { enabled: true, samplePercent, ...(format === undefined ? {} : { format }) }
+}
+
+/** Without one, and with another than text, lines are JSON here. */
+function decodeFormat({ accessLogFormat: format }: FileAccessLog): string | undefined {
+  if (format.case !== 'logFormat' || format.value.format.case !== 'textFormatSource') return undefined
+  const { specifier } = format.value.format.value
+  if (specifier.case !== 'inlineString') throw new Error('access_log: the format has to be an inline_string')
+  const text = specifier.value.replace(/\n$/, '')
+  const parsed = parseLineFormat(text)
+  if (typeof parsed === 'string') throw new Error(`access_log: ${parsed}`)
+  return text
 }
 
 function sampledPercent({ filterSpecifier: filter }: AccessLogFilter): number {

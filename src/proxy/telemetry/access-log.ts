@@ -1,8 +1,9 @@
-// One JSON line a request of those that the listener's access log wants, a flat projection of its decision record. Whoever writes the lines may
-// batch them.
+// One line a request of those that the listener's access log wants, a projection of its decision record: flat JSON, or text. Whoever writes the
+// lines may batch them.
 import type { DecisionRecord, SourceLocation } from '../../contracts/decision-record.ts'
 import type { Random } from '../../core/random.ts'
 import { isLogged } from '../../policies/access-log/access-log.runtime.ts'
+import { formatLine } from '../../policies/access-log/line-format.runtime.ts'
 import type { RecordConsumer } from './decision-records.ts'
 
 export interface AccessLogDeps {
@@ -15,7 +16,8 @@ export function createAccessLog({ write, random }: AccessLogDeps): RecordConsume
   return {
     wants: ({ accessLog, status, flags }) =>
       accessLog !== undefined && isLogged(accessLog, status, flags.length, random),
-    consume: (record) => write(formatAccessLogLine(record)),
+    consume: (record, { accessLog }) =>
+      write(accessLog?.format === undefined ? formatAccessLogLine(record) : formatLine(accessLog.format, record)),
   }
 }
 

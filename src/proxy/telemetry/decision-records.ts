@@ -7,7 +7,7 @@ import type { Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 export interface RecordConsumer {
   /** Asked once per request: false costs nothing more. */
   wants(exchange: Exchange): boolean
-  consume(record: DecisionRecord): void
+  consume(record: DecisionRecord, exchange: Exchange): void
 }
 
 /** Headers that a record keeps; never one that carries credentials. */
@@ -33,7 +33,7 @@ export function createRecordSink(
       for (const consumer of consumers) {
         if (!consumer.wants(exchange)) continue
         record ??= recordOf(exchange)
-        consumer.consume(record)
+        consumer.consume(record, exchange)
       }
     },
   }
@@ -94,7 +94,14 @@ export function toDecisionRecord(
     },
     durationMs: exchange.durationMs,
     mtls: exchange.mtls,
+    trace: traceOf(exchange),
   }
+}
+
+function traceOf({ traced }: Exchange): DecisionRecord['trace'] {
+  if (traced === undefined) return undefined
+  const { traceId, spanId, parentSpanId } = traced.context
+  return { traceId, spanId, parentSpanId }
 }
 
 function keepHeaders(headers: HeaderList): Record<string, string> {

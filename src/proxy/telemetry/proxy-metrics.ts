@@ -86,6 +86,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #spans: Counter
   readonly #reportTable: SeriesTable
   readonly #reports: Counter
+  readonly #recordTable: SeriesTable
+  readonly #records: Counter
   readonly #filters: FilterMetrics
   readonly #certificateTable: SeriesTable
   readonly #certificateExpiry: Gauge
@@ -142,6 +144,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#spans = this.#spanTable.counter(proxyMetrics.spans)
     this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
     this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
+    this.#recordTable = registry.table(proxyMetrics.decisionRecords.labels)
+    this.#records = this.#recordTable.counter(proxyMetrics.decisionRecords)
     this.#filters = new FilterMetrics(registry)
     this.#certificateTable = registry.table(proxyMetrics.certificateExpiry.labels)
     this.#certificateExpiry = this.#certificateTable.gauge(proxyMetrics.certificateExpiry)
@@ -266,6 +270,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   reported(result: 'sent' | 'skipped'): void {
     this.#reports.add(this.#reportTable.row(result), 1)
+  }
+
+  recordsCounted(result: 'sent' | 'dropped', records: number): void {
+    this.#records.add(this.#recordTable.row(result), records)
   }
 
   /** `notAfterMs` in milliseconds since the Unix epoch. */

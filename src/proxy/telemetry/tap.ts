@@ -6,6 +6,7 @@ import type { RecordConsumer } from './decision-records.ts'
 export interface Tap extends RecordConsumer {
   /** Somebody watches. */
   readonly active: boolean
+  consume(record: DecisionRecord): void
   /** Calls `listener` for each record that fits until the returned function is called. The listener must not block. */
   subscribe(filter: TapFilter, listener: (record: DecisionRecord) => void): () => void
 }

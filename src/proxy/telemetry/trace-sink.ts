@@ -1,16 +1,16 @@
 // Has the spans of finished requests exported, of those that are told of.
 import type { Clock } from '../../core/clock.ts'
-import { KeptSpans } from '../../policies/tracing/tracing.runtime.ts'
 import type { ExchangeSink } from './exchange.ts'
 import { hasFailed, spansOf } from './spans.ts'
+import { ToldExchanges } from './told-exchanges.ts'
 import type { TraceExporter } from './trace-exporter.ts'
 
 export function createTraceSink(clock: Clock, exporter: Pick<TraceExporter, 'add'>): ExchangeSink {
-  const kept = new KeptSpans(clock)
+  const told = new ToldExchanges(clock)
   return {
     finished(exchange) {
-      const { traced, durationMs } = exchange
-      if (traced === undefined || !kept.keeps(traced.context, hasFailed(exchange), durationMs)) return
+      const { traced } = exchange
+      if (traced === undefined || !told.has(exchange, hasFailed(exchange))) return
       const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
       exporter.add(traced.collector, spansOf(exchange, traced.context, startMs))
     },

@@ -6,7 +6,7 @@ import type { GoldenCase } from './golden-case.ts'
 export const golden: GoldenCase = {
   mesh: new MeshBuilder()
     .settings({
-      accessLog: { enabled: true, samplePercent: 100 },
+      accessLog: { enabled: true, samplePercent: 100, format: '%START_TIME% %RESPONSE_CODE%' },
       tracing: { collector: { cluster: 'otel.example:4318', path: '/v1/traces', timeoutMs: 5_000 }, randomSamplingPercent: 5 },
       paths: { normalize: true, mergeSlashes: true, escapedSlashes: 'decode' },
       forwardedHeaders: {

@@ -171,7 +171,6 @@ describe('a fault that somebody put into one service', { skip }, () => {
   })
 
   it('is found by the terminal', async () => {
-    const heddle = (...args: readonly string[]) => runCommand(launcher, [...args, '--state-dir', mesh?.stateDir ?? ''])
     const { requests } = await eventually(async () => {
       const { stdout } = await heddle('trace', '--service', 'store', '--flag', 'FI', '--count', '1', '-o', 'json')
       const list = JSON.parse(stdout) as RequestList
@@ -182,3 +181,7 @@ describe('a fault that somebody put into one service', { skip }, () => {
     assert.match(stdout, /default\/web-1 → store\.default\S* 503 FI\n +why: FI: /)
   })
 })
+
+function heddle(...args: readonly string[]): ReturnType<typeof runCommand> {
+  return runCommand(launcher, [...args, '--state-dir', mesh?.stateDir ?? ''])
+}

@@ -30,11 +30,6 @@ function draw(sums: readonly ShownSum[], view: keyof typeof trafficViews, host: 
   return output.renderTable(trafficTable(trafficViews[view], sums, output))
 }
 
-/** The last letters of who asks and who is asked. */
-function ends(of: readonly ShownSum[]): string[] {
-  return of.map(({ from, to }) => `${from?.at(-1)}${to?.at(-1)}`)
-}
-
 describe('traffic as a table', () => {
   it('says rate, success and health, and namespaces only where there are several', () => {
     const one = shown(
@@ -105,6 +100,7 @@ describe('traffic', () => {
     }),
     sum({ from: 'service/a/one', to: 'service/c/three', requests: 20 }),
   )
+
   it('is filtered by who takes part, and by namespace', () => {
     expect(ends(filterTraffic(sums, { name: 'two' }))).toEqual(['eo', 'oe'])
     expect(ends(filterTraffic(sums, { name: 'a/one' }))).toEqual(['eo', 'ee'])
@@ -120,3 +116,7 @@ describe('traffic', () => {
     expect(ends(sortByName(sums.toReversed()))).toEqual(['eo', 'ee', 'oe'])
   })
 })
+
+function ends(of: readonly ShownSum[]): string[] {
+  return of.map(({ from, to }) => `${from?.at(-1)}${to?.at(-1)}`)
+}

@@ -35,6 +35,9 @@ export const recordFields: CelAttributes = {
   'authorization.reason': 'string',
   'authorization.audited': 'list',
   'authorization.shadow': 'map',
+  'trace.traceId': 'string',
+  'trace.spanId': 'string',
+  'trace.parentSpanId': 'string',
   'rateLimit.limit': 'string',
   'rateLimit.enforced': 'bool',
   filters: 'list',
@@ -57,9 +60,6 @@ export const recordFields: CelAttributes = {
   'response.flags': 'list',
   'response.bytes': 'double',
   'response.detail': 'string',
-  'trace.traceId': 'string',
-  'trace.spanId': 'string',
-  'trace.parentSpanId': 'string',
 }
 
 /** A record without a field that is asked for does not fit. Throws CliError. */

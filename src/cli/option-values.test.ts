@@ -11,7 +11,7 @@ describe('a time', () => {
     ['6h', 21_600_000],
   ])('%s is %d ms', (text, ms) => expect(parseTime(text)).toBe(ms))
 
-  it.each(['', '0', '0s', '-5', '1.5m', '7h', '10d', 'soon', '5m '])('is not "%s"', (text) =>
-    expect(() => parseTime(text)).toThrow('A time is 1s to 6h'),
+  it.each(['', '0', '0s', '-5', '500ms', '7h', '10d', 'soon', '5m '])('is not "%s"', (text) =>
+    expect(() => parseTime(text)).toThrow(/^A (time|duration) is /),
   )
 })

@@ -17,14 +17,12 @@ export function parseSeconds(text: string): number {
   return seconds
 }
 
-const unitMs = { h: 3_600_000, m: 60_000, s: 1_000 } as const
 /** So long the control plane remembers. */
-const longestTimeMs = 6 * unitMs.h
+const longestTimeMs = 6 * 3_600_000
 
-/** Milliseconds of "30s", "5m", "1h30m", or of a number of seconds. */
+/** Of a time to look at, in milliseconds; a number alone is of seconds. */
 export function parseTime(text: string): number {
-  const parts = /^(?:\d{1,5}[hms]){1,3}$/.test(text) ? text.matchAll(/(\d+)([hms])/g) : [[text, text, 's']]
-  const ms = [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit as keyof typeof unitMs], 0)
+  const ms = parseDuration(/^\d+$/.test(text) ? `${text}s` : text)
   if (ms >= 1_000 && ms <= longestTimeMs) return ms
   throw new InvalidArgumentError('A time is 1s to 6h, such as 30s, 5m or 1h30m.')
 }
@@ -39,11 +37,14 @@ export function parseStatus(text: string): string {
   return text
 }
 
+const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
+
 /** Milliseconds. */
 export function parseDuration(text: string): number {
-  const found = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text)
-  if (found === null) throw new InvalidArgumentError('A duration is 250ms, 2s, 10m or 1h.')
-  return Number(found[1]) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[found[2] as 'ms']
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h)){1,4}$/.test(text))
+    throw new InvalidArgumentError('A duration is 250ms, 2s, 10m or 1h30m.')
+  const parts = [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)]
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit as keyof typeof unitMs], 0)
 }
 
 export function parseSeed(text: string): number {

@@ -16,12 +16,14 @@ export async function apply(context: CliContext, options: ApplyOptions): Promise
   const client = connect(context, options)
   const result = await client.apply(yaml, { dryRun: options.dryRun })
   for (const problem of result.problems) context.output.note(formatProblem(problem))
+  const refused = hasErrors(result.problems)
+  if (refused) context.output.note('nothing is applied: correct the errors and apply again')
   await context.output.answer(options.output, result, () => ({
-    columns: [{ header: 'DOCUMENT' }, { header: options.dryRun ? 'WOULD BE' : 'WAS' }],
+    columns: [{ header: 'DOCUMENT' }, { header: options.dryRun || refused ? 'WOULD BE' : 'WAS' }],
     rows: result.documents.map((document) => [describeKey(document), document.action]),
     empty: 'nothing applied',
   }))
-  return hasErrors(result.problems) ? 2 : 0
+  return refused ? 2 : 0
 }
 
 export function hasErrors(problems: readonly Problem[]): boolean {

@@ -1,4 +1,4 @@
-// `node bench/profile.ts [WORK] [--seconds N] [--top N] [--policy NAME|all]`: one work through Heddle alone, and the functions in which its proxies spend their time.
+// `node bench/profile.ts [WORK] [--seconds N] [--warmup N] [--top N] [--policy NAME|all]`: one work through Heddle alone, and the functions in which its proxies spend their time.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,6 +26,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '5' },
+    warmup: { type: 'string', default: '1' },
     top: { type: 'string', default: '30' },
     policy: { type: 'string' },
   },
@@ -52,12 +53,12 @@ let measuredUntilUs = 0
 try {
   serving = await heddle.serve(work.topology)
   pids = serving.pids()
-  // The first second is warm-up, and what came before is the start of the process.
-  measuredFromUs = monotonicUs() + 1_300_000
+  // What comes first is warm-up, and what came before is the start of the process.
+  measuredFromUs = monotonicUs() + Number(values.warmup) * 1_000_000 + 300_000
   const sample = await work.measure(serving, {
     seconds: Number(values.seconds),
-    warmupSeconds: 1,
-    firstWarmupSeconds: 1,
+    warmupSeconds: Number(values.warmup),
+    firstWarmupSeconds: Number(values.warmup),
     hugeBodyBytes: 512 << 20,
   })
   measuredUntilUs = monotonicUs()

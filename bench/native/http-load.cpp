@@ -26,7 +26,7 @@ public:
             "\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) bench/1.0\r\nAccept: application/json, text/plain, */*\r\n"
             "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.8\r\n"
             "X-Request-Id: 00000000-0000-4000-8000-000000000000\r\n"
-            "Traceparent: 00-00000000000000000000000000000000-0000000000000000-01\r\n"
+            "Traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\n"
             "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789\r\nCookie: session=0123456789abcdef; theme=dark\r\n"
             "Referer: http://" + host + "/\r\n\r\n";
     path_ = text_.find("...");

@@ -76,14 +76,14 @@ describe('HeaderList', () => {
       expect(headers.size).toBe(2)
     })
 
-    it('sets one in its place', () => {
+    it('sets one, behind those that stay as they came', () => {
       const headers = received()
       const before = headers.clone()
       headers.set('x-one', '9')
       expect([...headers]).toEqual([
         ['Host', 'a'],
-        ['x-one', '9'],
         ['x-two', '2'],
+        ['x-one', '9'],
       ])
       headers.set('x-new', '1')
       expect(headers.get('x-new')).toBe('1')

@@ -110,10 +110,10 @@ export class HeaderList {
     return false
   }
 
-  /** Replaces every line of that name by one, at the place of the first; appends when absent. */
+  /** Replaces every line of that name by one: behind the received ones, whose order among other names says nothing (RFC 9110 section 5.3). */
   set(name: string, value: string): void {
-    if (this.#nextSpan(0, name) !== -1) this.#takeApart()
     this.#unshare()
+    for (let at = this.#nextSpan(0, name); at !== -1; at = this.#nextSpan(at, name)) this.#spans.splice(at, spanSize)
     const lines = this.#lines
     for (let i = 0; i < lines.length; i += 2) {
       if (!sameName(lines[i] as string, name)) continue
@@ -194,15 +194,6 @@ export class HeaderList {
     }
     const start = this.#spans[at] as number
     return (this.#spans[at + 1] as number) - start >= prefix.length && namesAt(this.#text, start, prefix)
-  }
-
-  #takeApart(): void {
-    const lines: string[] = []
-    for (let line = 0; line < this.size; line++) lines.push(this.nameAt(line), this.valueAt(line))
-    this.#lines = lines
-    this.#spans = noSpans
-    this.#text = noText
-    this.#shared = false
   }
 
   #unshare(): void {

@@ -23,7 +23,7 @@ export const lineOperators = [
 export type LineOperator = (typeof lineOperators)[number]
 
 /** Headers that decision records keep, and what else is asked for like one. */
-export const lineHeaders = [
+const lineHeaders = [
   ':method',
   ':path',
   ':authority',

@@ -1,6 +1,6 @@
 // The dashboard of a big mesh: 1,000 services in 20 namespaces, 5,000 busy edges.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
@@ -17,12 +17,12 @@ import { silentLogger } from '../../src/core/logger.ts'
 import { readPageAssets } from '../../src/dashboard-api/page-assets.ts'
 import { startPageServer, type PageServer } from '../../src/dashboard-api/page-server.ts'
 import { apiAccess } from '../kit/api-access.ts'
+import { executablePath, withoutChromium } from '../kit/chromium.ts'
 import { runCommand } from '../kit/run-command.ts'
 import { sampleService, sampleSnapshot, sampleWorkload } from '../kit/sample-snapshot.ts'
 
-const executablePath = '/usr/bin/chromium'
 const root = join(import.meta.dirname, '../..')
-const skip = existsSync(executablePath) ? false : `there is no ${executablePath}: install Debian's chromium`
+const skip = withoutChromium
 const services = 1_000
 const namespaces = 20
 const edges = 5_000

@@ -1,7 +1,7 @@
 // A fault that somebody put into one service is found: by the page, from the topology to a request and the event that caused it; and by the terminal.
 // Screenshots go to build/screenshots.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
@@ -11,6 +11,7 @@ import { after, before, describe, it } from 'node:test'
 import { chromium, type Browser } from 'playwright-core'
 
 import type { RequestList } from '../../src/contracts/read-api.ts'
+import { executablePath, withoutChromium } from '../kit/chromium.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
@@ -18,10 +19,9 @@ import { runCommand } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 const launcher = new URL('../../heddle', import.meta.url).pathname
-const executablePath = '/usr/bin/chromium'
 const screenshots = join(import.meta.dirname, '../../build/screenshots')
 const axe = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
-const skip = existsSync(executablePath) ? false : `there is no ${executablePath}: install Debian's chromium`
+const skip = withoutChromium
 const fault = '  faults: { abort: { percent: 100, httpStatus: 503 } }\n'
 
 let mesh: RunningMesh | undefined

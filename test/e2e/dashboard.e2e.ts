@@ -1,7 +1,7 @@
 // The dashboard in a real browser: from a red edge to the service, the workload and the change that caused it; by keyboard alone; dark and light.
 // Screenshots go to build/screenshots.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
@@ -10,16 +10,16 @@ import { after, before, describe, it } from 'node:test'
 
 import { chromium, type Browser, type Page } from 'playwright-core'
 
+import { executablePath, withoutChromium } from '../kit/chromium.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
 import { processTree } from '../kit/process-tree.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
-const executablePath = '/usr/bin/chromium'
 const screenshots = join(import.meta.dirname, '../../build/screenshots')
 const axe = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
-const skip = existsSync(executablePath) ? false : `there is no ${executablePath}: install Debian's chromium`
+const skip = withoutChromium
 
 let mesh: RunningMesh | undefined
 let file = ''

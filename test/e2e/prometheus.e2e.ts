@@ -14,8 +14,7 @@ import { send } from '../kit/http-client.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
 const missing = spawnSync('prometheus', ['--version']).status !== 0
-if (missing) console.error('\n!! SKIPPED: prometheus is not installed here (apt-get install prometheus)\n')
-const skip = missing ? 'prometheus is not installed' : false
+const skip = missing ? 'prometheus is not installed (apt-get install prometheus)' : false
 
 let mesh: RunningMesh
 let file = ''

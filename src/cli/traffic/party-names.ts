@@ -8,7 +8,7 @@ export interface Party {
   readonly kind?: 'gateway'
 }
 
-export const outsideParty: Party = { namespace: '', name: 'outside' }
+const outsideParty: Party = { namespace: '', name: 'outside' }
 
 /** Of a node of the topology: "service/default/reviews", "gateway/default/public", "external/api.example.com", "outside". */
 export function partyOfNode(id: string): Party {

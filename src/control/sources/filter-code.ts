@@ -25,7 +25,7 @@ export function withoutCode(): FilterCode {
 type Filter = ModelDocument<'Filter'>
 
 /** What only computes. Everything else of Node and every package is for the proxy, not for what runs in it. */
-export const importable: readonly string[] = [
+const importable: readonly string[] = [
   'node:buffer',
   'node:crypto',
   'node:querystring',

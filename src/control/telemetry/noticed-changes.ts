@@ -138,7 +138,7 @@ function subjectOf({ kind, namespace, name }: WorkloadStatus): string {
   return `${kind === 'gateway' ? 'Gateway' : 'Workload'}/${namespace}/${name}`
 }
 
-export function subjectOfReporter({ kind, name }: Pick<Reporter, 'kind' | 'name'>): string {
+function subjectOfReporter({ kind, name }: Pick<Reporter, 'kind' | 'name'>): string {
   return `${kind === 'gateway' ? 'Gateway' : 'Workload'}/${name}`
 }
 

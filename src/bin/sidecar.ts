@@ -26,10 +26,11 @@ import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
 import { metricsPages } from '../proxy/telemetry/metrics-pages.ts'
-import { type MetricsStream, streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
+import { streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
-import { type RecordsStream, streamRecords } from '../proxy/telemetry/records-stream.ts'
+import { streamRecords } from '../proxy/telemetry/records-stream.ts'
+import type { ReportStream } from '../proxy/telemetry/report-stream.ts'
 import { createTap } from '../proxy/telemetry/tap.ts'
 import { WaitingRecords } from '../proxy/telemetry/waiting-records.ts'
 import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-client.ts'
@@ -89,8 +90,7 @@ export function startSidecar({
   const instance = { id: node, metadata: { [nodeMetadata.instance]: randomToken(9) } }
   const startedAtMs = clock.nowMs()
   let stopWatching: (() => void) | undefined
-  let metricsStream: MetricsStream | undefined
-  let recordsStream: RecordsStream | undefined
+  let reports: readonly ReportStream[] = []
   const records = new WaitingRecords(clock, metrics)
   const limits = new LimitBuckets(1 / (bootstrap.workers ?? 1))
   lifecycle.onStop(() => stopWatching?.())
@@ -114,15 +114,15 @@ export function startSidecar({
       const channel = openControlPlaneChannel({ ...controlPlane, credentials, channelOptions: xdsChannelOptions })
       const stopTrust = watchTrust(channel, { node, processes: bootstrap.workers ?? 1, identity, clock })
       const stopQuota = watchQuota(channel, { node, limits, clock })
-      const stream = streamMetrics(channel, { node: instance, registry, startedAtMs, counter: metrics, clock })
-      metricsStream = stream
-      const kept = streamRecords(channel, { node, records, counter: metrics, clock })
-      recordsStream = kept
+      const streams = [
+        streamMetrics(channel, { node: instance, registry, startedAtMs, counter: metrics, clock }),
+        streamRecords(channel, { node, records, counter: metrics, clock }),
+      ]
+      reports = streams
       stopWatching = () => {
         stopTrust()
         stopQuota()
-        stream.stop()
-        kept.stop()
+        for (const stream of streams) stream.stop()
       }
       return channel
     },
@@ -268,7 +268,7 @@ export function startSidecar({
         if (opened.status === 'fulfilled') await opened.value.stop()
       }
       await drained
-      await Promise.all([metricsStream?.finish(lastReportMs), recordsStream?.finish(lastReportMs)])
+      await Promise.all(reports.map((stream) => stream.finish(lastReportMs)))
       xds.stop()
       identity.stop()
       await requestLine.stop()

@@ -8,6 +8,8 @@ import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
+import { encodeTraceExport, traceSignal } from '../policies/tracing/export-trace.xds.ts'
+import type { SpanRecord } from '../policies/tracing/tracing.spec.ts'
 import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
 import type { ResolveHost } from './cluster/host-addresses.ts'
 import type { ServerStream } from './codec/http-stream.ts'
@@ -25,8 +27,9 @@ import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
 import { composeSinks } from './telemetry/compose-sinks.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
+import { OtlpBatches } from './telemetry/otlp-batches.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
-import { sendSpans, TraceExporter } from './telemetry/trace-exporter.ts'
+import { sendOtlp } from './telemetry/send-otlp.ts'
 import { createTraceSink } from './telemetry/trace-sink.ts'
 
 export interface RequestLineDeps {
@@ -99,14 +102,16 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     countRateLimit: (limit) => connections.rateLimitCounter(limit),
   })
   const [namespace = '', workload = ''] = deps.proxyName.split('/')
-  const exporter = new TraceExporter({
+  const resource = { 'service.name': workload, 'service.namespace': namespace }
+  const spans = new OtlpBatches<SpanRecord>({
     clock,
     logger,
-    resource: { 'service.name': workload, 'service.namespace': namespace },
-    counted: (result, spans) => connections.spansCounted(result, spans),
-    send: (collector, message) => sendSpans({ clock, deadlines, clusters }, collector, message),
+    items: 'spans',
+    encode: (batch) => encodeTraceExport(resource, batch),
+    counted: (result, count) => connections.spansCounted(result, count),
+    send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })
-  const sink = composeSinks(deps.sink, createTraceSink(clock, exporter))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, spans))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
@@ -157,7 +162,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
-    await exporter.stop()
+    await spans.stop()
     clusters.drain()
     peers.stop()
   }

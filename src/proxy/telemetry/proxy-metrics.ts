@@ -14,7 +14,7 @@ import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirr
 import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 import { FilterMetrics } from './filter-metrics.ts'
-import type { SpanResult } from './trace-exporter.ts'
+import type { BatchResult } from './otlp-batches.ts'
 
 const namedMethods: ReadonlySet<string> = new Set([
   'GET',
@@ -250,7 +250,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     return (verdict) => this.#rateLimit.add(verdict === 'allowed' ? allowed : row(verdict), 1)
   }
 
-  spansCounted(result: SpanResult, spans: number): void {
+  spansCounted(result: BatchResult, spans: number): void {
     this.#spans.add(this.#spanTable.row(result), spans)
   }
 

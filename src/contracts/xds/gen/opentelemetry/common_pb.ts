@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file opentelemetry/common.proto.
  */
 export const file_opentelemetry_common: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcGVudGVsZW1ldHJ5L2NvbW1vbi5wcm90bxIdb3BlbnRlbGVtZXRyeS5wcm90by5jb21tb24udjEiRwoIUmVzb3VyY2USOwoKYXR0cmlidXRlcxgBIAMoCzInLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLktleVZhbHVlIjUKFEluc3RydW1lbnRhdGlvblNjb3BlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCSJPCghLZXlWYWx1ZRILCgNrZXkYASABKAkSNgoFdmFsdWUYAiABKAsyJy5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbW1vbi52MS5BbnlWYWx1ZSJuCghBbnlWYWx1ZRIWCgxzdHJpbmdfdmFsdWUYASABKAlIABIUCgpib29sX3ZhbHVlGAIgASgISAASEwoJaW50X3ZhbHVlGAMgASgDSAASFgoMZG91YmxlX3ZhbHVlGAQgASgBSABCBwoFdmFsdWViBnByb3RvMw");
+  fileDesc("ChpvcGVudGVsZW1ldHJ5L2NvbW1vbi5wcm90bxIdb3BlbnRlbGVtZXRyeS5wcm90by5jb21tb24udjEiRwoIUmVzb3VyY2USOwoKYXR0cmlidXRlcxgBIAMoCzInLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLktleVZhbHVlIjUKFEluc3RydW1lbnRhdGlvblNjb3BlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCSJPCghLZXlWYWx1ZRILCgNrZXkYASABKAkSNgoFdmFsdWUYAiABKAsyJy5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbW1vbi52MS5BbnlWYWx1ZSKzAQoIQW55VmFsdWUSFgoMc3RyaW5nX3ZhbHVlGAEgASgJSAASFAoKYm9vbF92YWx1ZRgCIAEoCEgAEhMKCWludF92YWx1ZRgDIAEoA0gAEhYKDGRvdWJsZV92YWx1ZRgEIAEoAUgAEkMKDGt2bGlzdF92YWx1ZRgGIAEoCzIrLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLktleVZhbHVlTGlzdEgAQgcKBXZhbHVlIkcKDEtleVZhbHVlTGlzdBI3CgZ2YWx1ZXMYASADKAsyJy5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbW1vbi52MS5LZXlWYWx1ZWIGcHJvdG8z");
 
 /**
  * The specification has it in a package of its own; on the wire that makes no difference.
@@ -108,6 +108,12 @@ export type AnyValue = Message<"opentelemetry.proto.common.v1.AnyValue"> & {
      */
     value: number;
     case: "doubleValue";
+  } | {
+    /**
+     * @generated from field: opentelemetry.proto.common.v1.KeyValueList kvlist_value = 6;
+     */
+    value: KeyValueList;
+    case: "kvlistValue";
   } | { case: undefined; value?: undefined };
 };
 
@@ -117,4 +123,21 @@ export type AnyValue = Message<"opentelemetry.proto.common.v1.AnyValue"> & {
  */
 export const AnyValueSchema: GenMessage<AnyValue> = /*@__PURE__*/
   messageDesc(file_opentelemetry_common, 3);
+
+/**
+ * @generated from message opentelemetry.proto.common.v1.KeyValueList
+ */
+export type KeyValueList = Message<"opentelemetry.proto.common.v1.KeyValueList"> & {
+  /**
+   * @generated from field: repeated opentelemetry.proto.common.v1.KeyValue values = 1;
+   */
+  values: KeyValue[];
+};
+
+/**
+ * Describes the message opentelemetry.proto.common.v1.KeyValueList.
+ * Use `create(KeyValueListSchema)` to create a new message.
+ */
+export const KeyValueListSchema: GenMessage<KeyValueList> = /*@__PURE__*/
+  messageDesc(file_opentelemetry_common, 4);
 

@@ -6,10 +6,11 @@ import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
+import type { OtlpSignal } from '../policies/otlp.xds.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
 import { encodeTraceExport, traceSignal } from '../policies/tracing/export-trace.xds.ts'
-import type { SpanRecord } from '../policies/tracing/tracing.spec.ts'
+import type { SpanRecord, TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
 import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
 import type { ResolveHost } from './cluster/host-addresses.ts'
 import type { ServerStream } from './codec/http-stream.ts'
@@ -55,6 +56,8 @@ export interface RequestLineDeps {
   readonly plaintextCallers: PlaintextSink
   /** "namespace/name", for the log. */
   readonly proxyName: string
+  /** All requests are over, and clusters may be asked for the last time. */
+  readonly drained?: () => Promise<void>
 }
 
 export interface RequestLine {
@@ -64,6 +67,8 @@ export interface RequestLine {
   drain(deadlineMs: number): Promise<void>
   /** Ends everything at once. */
   stop(): Promise<void>
+  /** By the cluster of the collector. Rejects when it has not taken the message; resolves with how many items it has refused. */
+  sendOtlp(signal: OtlpSignal, collector: TraceCollectorSpec, message: Uint8Array): Promise<number>
   /** Endpoints of each cluster, for the admin API. */
   clusters(): ReadonlyMap<string, readonly EndpointState[]>
 }
@@ -162,7 +167,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
-    await spans.stop()
+    await Promise.all([spans.stop(), deps.drained?.()])
     clusters.drain()
     peers.stop()
   }
@@ -170,6 +175,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     listening: listeners.listening,
     drain,
     stop: () => drain(0),
+    sendOtlp: (signal, collector, message) => sendOtlp({ clock, deadlines, clusters }, signal, collector, message),
     clusters: () => clusters.snapshot(),
   }
 }

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file opentelemetry/common.proto.
  */
 export const file_opentelemetry_common: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcGVudGVsZW1ldHJ5L2NvbW1vbi5wcm90bxIdb3BlbnRlbGVtZXRyeS5wcm90by5jb21tb24udjEiRwoIUmVzb3VyY2USOwoKYXR0cmlidXRlcxgBIAMoCzInLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLktleVZhbHVlIjUKFEluc3RydW1lbnRhdGlvblNjb3BlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCSJPCghLZXlWYWx1ZRILCgNrZXkYASABKAkSNgoFdmFsdWUYAiABKAsyJy5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbW1vbi52MS5BbnlWYWx1ZSKzAQoIQW55VmFsdWUSFgoMc3RyaW5nX3ZhbHVlGAEgASgJSAASFAoKYm9vbF92YWx1ZRgCIAEoCEgAEhMKCWludF92YWx1ZRgDIAEoA0gAEhYKDGRvdWJsZV92YWx1ZRgEIAEoAUgAEkMKDGt2bGlzdF92YWx1ZRgGIAEoCzIrLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLktleVZhbHVlTGlzdEgAQgcKBXZhbHVlIkcKDEtleVZhbHVlTGlzdBI3CgZ2YWx1ZXMYASADKAsyJy5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbW1vbi52MS5LZXlWYWx1ZWIGcHJvdG8z");
+  fileDesc("ChpvcGVudGVsZW1ldHJ5L2NvbW1vbi5wcm90bxIdb3BlbnRlbGVtZXRyeS5wcm90by5jb21tb24udjEiRwoIUmVzb3VyY2USOwoKYXR0cmlidXRlcxgBIAMoCzInLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLktleVZhbHVlIjUKFEluc3RydW1lbnRhdGlvblNjb3BlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCSJPCghLZXlWYWx1ZRILCgNrZXkYASABKAkSNgoFdmFsdWUYAiABKAsyJy5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbW1vbi52MS5BbnlWYWx1ZSL1AQoIQW55VmFsdWUSFgoMc3RyaW5nX3ZhbHVlGAEgASgJSAASFAoKYm9vbF92YWx1ZRgCIAEoCEgAEhMKCWludF92YWx1ZRgDIAEoA0gAEhYKDGRvdWJsZV92YWx1ZRgEIAEoAUgAEkAKC2FycmF5X3ZhbHVlGAUgASgLMikub3BlbnRlbGVtZXRyeS5wcm90by5jb21tb24udjEuQXJyYXlWYWx1ZUgAEkMKDGt2bGlzdF92YWx1ZRgGIAEoCzIrLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLktleVZhbHVlTGlzdEgAQgcKBXZhbHVlIkUKCkFycmF5VmFsdWUSNwoGdmFsdWVzGAEgAygLMicub3BlbnRlbGVtZXRyeS5wcm90by5jb21tb24udjEuQW55VmFsdWUiRwoMS2V5VmFsdWVMaXN0EjcKBnZhbHVlcxgBIAMoCzInLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLktleVZhbHVlYgZwcm90bzM");
 
 /**
  * The specification has it in a package of its own; on the wire that makes no difference.
@@ -110,6 +110,12 @@ export type AnyValue = Message<"opentelemetry.proto.common.v1.AnyValue"> & {
     case: "doubleValue";
   } | {
     /**
+     * @generated from field: opentelemetry.proto.common.v1.ArrayValue array_value = 5;
+     */
+    value: ArrayValue;
+    case: "arrayValue";
+  } | {
+    /**
      * @generated from field: opentelemetry.proto.common.v1.KeyValueList kvlist_value = 6;
      */
     value: KeyValueList;
@@ -123,6 +129,23 @@ export type AnyValue = Message<"opentelemetry.proto.common.v1.AnyValue"> & {
  */
 export const AnyValueSchema: GenMessage<AnyValue> = /*@__PURE__*/
   messageDesc(file_opentelemetry_common, 3);
+
+/**
+ * @generated from message opentelemetry.proto.common.v1.ArrayValue
+ */
+export type ArrayValue = Message<"opentelemetry.proto.common.v1.ArrayValue"> & {
+  /**
+   * @generated from field: repeated opentelemetry.proto.common.v1.AnyValue values = 1;
+   */
+  values: AnyValue[];
+};
+
+/**
+ * Describes the message opentelemetry.proto.common.v1.ArrayValue.
+ * Use `create(ArrayValueSchema)` to create a new message.
+ */
+export const ArrayValueSchema: GenMessage<ArrayValue> = /*@__PURE__*/
+  messageDesc(file_opentelemetry_common, 4);
 
 /**
  * @generated from message opentelemetry.proto.common.v1.KeyValueList
@@ -139,5 +162,5 @@ export type KeyValueList = Message<"opentelemetry.proto.common.v1.KeyValueList">
  * Use `create(KeyValueListSchema)` to create a new message.
  */
 export const KeyValueListSchema: GenMessage<KeyValueList> = /*@__PURE__*/
-  messageDesc(file_opentelemetry_common, 4);
+  messageDesc(file_opentelemetry_common, 5);
 

@@ -116,7 +116,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     counted: (result, count) => connections.spansCounted(result, count),
     send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })
-  const sink = composeSinks(deps.sink, createTraceSink(clock, spans))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream

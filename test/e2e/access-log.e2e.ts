@@ -241,3 +241,35 @@ it('keeps requests fast and memory bounded while the collector is silent, counts
   collector.takes = true
   await eventually(() => assert.ok(hasLog(refused)), 20_000)
 })
+
+it('is whole where several proxies share a file, and they say that they do', async () => {
+  const path = join(folder, 'shared.log')
+  const isolated = await meshFile(
+    `${documents}{ samplePercent: 100, file: { path: ${path}, rotateAtMiB: 1, keptFiles: 50 } }\n`,
+  )
+  const other = await startMesh({ files: [isolated], args: ['--isolate'] })
+  try {
+    const address = other.workload('client').services.find(({ name }) => name === 'back')?.address ?? ''
+    await using load = new SteadyLoad({ url: `http://${address}/${'load'.repeat(200)}`, connections: 8, pauseMs: 0 })
+    await eventually(() => assert.ok(existsSync(join(folder, 'shared.2.log'))), 60_000)
+    const { ok, failures } = await load.stop()
+    assert.deepEqual(failures, [])
+    const lines = (): Line[] =>
+      readdirSync(folder)
+        .filter((name) => name.startsWith('shared.'))
+        .flatMap((name) => linesOf(join(folder, name)))
+        .map((line) => JSON.parse(line) as Line)
+    const by = (reporter: string): number => lines().filter((line) => line['reporter'] === reporter).length
+    await eventually(() => {
+      assert.equal(by('source'), ok)
+      assert.equal(by('destination'), ok)
+    }, 10_000)
+    const logs = readdirSync(join(other.stateDir, 'logs')).map((name) =>
+      readFileSync(join(other.stateDir, 'logs', name), 'utf8'),
+    )
+    assert.match(logs.join(''), /shared\.log.*others write to it as well/)
+  } finally {
+    await other.stop()
+    await rm(dirname(isolated), { recursive: true, force: true })
+  }
+})

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { defaultLineFormat } from '../../contracts/access-log-format.ts'
 import type { AccessLogFilter } from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
+import { StdoutAccessLogSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { typedConfig } from '../typed-config.xds.ts'
 import type { AccessLogSpec } from './access-log.spec.ts'
 import { decodeAccessLog, encodeAccessLog, encodeFileRotation } from './access-log.xds.ts'
 
@@ -68,6 +70,17 @@ describe('the access log over xDS', () => {
       matches: '(mtls) && (response.status == 404)',
       output: { kind: 'file', path: '/var/log/a.log', rotation: { longestBytes: 16 * 1024 * 1024, keptFiles: 3 } },
     })
+  })
+
+  it("takes Envoy's logger for its own output", () => {
+    const value = typedConfig(StdoutAccessLogSchema, {
+      accessLogFormat: {
+        case: 'logFormat',
+        value: { format: { case: 'jsonFormat', value: { status: '%RESPONSE_CODE%' } } },
+      },
+    })
+    const logger = { name: 'envoy.access_loggers.stdout', configType: { case: 'typedConfig' as const, value } }
+    expect(decoded([logger])).toEqual({ enabled: true, samplePercent: 100, json: { status: '%RESPONSE_CODE%' } })
   })
 
   it.each([

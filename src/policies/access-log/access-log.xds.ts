@@ -5,6 +5,7 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import type { AccessLog, AccessLogSchema } from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
 import { FileAccessLogSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import { OpenTelemetryAccessLogConfigSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/open_telemetry/v3/logs_service_pb.ts'
+import { StdoutAccessLogSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
 import type {
   HttpFilter,
   HttpFilterSchema,
@@ -79,6 +80,10 @@ function decodeLogger(
     if (path === ownOutput) return format
     const output: AccessLogOutput = { kind: 'file', path, rotation: decodeFileRotation(filters) }
     return { ...format, output }
+  }
+  if (isTypedConfig(any, StdoutAccessLogSchema)) {
+    const { accessLogFormat } = readTypedConfig(any, StdoutAccessLogSchema, 'access_log')
+    return accessLogFormat.case === 'logFormat' ? decodeLineFormat(accessLogFormat.value) : {}
   }
   if (!isTypedConfig(any, OpenTelemetryAccessLogConfigSchema)) return undefined
   const config = readTypedConfig(any, OpenTelemetryAccessLogConfigSchema, 'access_log')

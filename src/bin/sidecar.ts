@@ -174,6 +174,18 @@ export function startSidecar({
     limits,
     plaintextCallers,
     proxyName: telemetry.workload,
+    metricsExport: {
+      clock,
+      logger,
+      registry,
+      startedAtMs,
+      resource: {
+        'service.name': sidecar.name,
+        'service.namespace': sidecar.namespace,
+        'service.instance.id': instance.metadata[nodeMetadata.instance] ?? '',
+      },
+      counted: (result, points) => metrics.pointsCounted(result, points),
+    },
   })
 
   // 4. Start: configuration is asked for once there is a certificate to show. Listeners come into force one by one, as what they lead to

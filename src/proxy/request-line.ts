@@ -6,6 +6,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
+import { metricsSignal } from '../policies/metrics-export/export-metrics.xds.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
 import { encodeTraceExport, traceSignal } from '../policies/tracing/export-trace.xds.ts'
@@ -27,6 +28,7 @@ import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
 import { composeSinks } from './telemetry/compose-sinks.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
+import { MetricsExport, type MetricsExportDeps } from './telemetry/metrics-export.ts'
 import { OtlpBatches } from './telemetry/otlp-batches.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
 import { sendOtlp } from './telemetry/send-otlp.ts'
@@ -55,6 +57,8 @@ export interface RequestLineDeps {
   readonly plaintextCallers: PlaintextSink
   /** "namespace/name", for the log. */
   readonly proxyName: string
+  /** Absent: metrics are pushed to nobody, whatever the configuration says. */
+  readonly metricsExport?: MetricsExportDeps
 }
 
 export interface RequestLine {
@@ -111,6 +115,11 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     counted: (result, count) => connections.spansCounted(result, count),
     send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })
+  const metrics =
+    deps.metricsExport &&
+    new MetricsExport(deps.metricsExport, (collector, message) =>
+      sendOtlp({ clock, deadlines, clusters }, metricsSignal, collector, message),
+    )
   const sink = composeSinks(deps.sink, createTraceSink(clock, spans))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
@@ -154,6 +163,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     filters.updateRoutes(config.routeConfigurations)
     serviceChains.update(config)
     listeners.update(config.listeners)
+    metrics?.follow(config.listeners.values())
     if (reauthorizes) listeners.reauthorize()
   }
   apply(runtime.value)
@@ -162,7 +172,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
-    await spans.stop()
+    await Promise.all([spans.stop(), metrics?.stop()])
     clusters.drain()
     peers.stop()
   }

@@ -16,7 +16,7 @@ export const durationBucketsSeconds: readonly number[] = [
 /**
  * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `*_principal`: SPIFFE ID; that of the other
  * side is unknown without mTLS.
- * `destination_service`: as the configuration calls it. `code`: status sent downstream, "0" when none was. `grpc_status`: number of the gRPC
+ * `destination_service`: as the configuration calls it. `protocol`: as received, "HTTP/1.1" or "HTTP/2". `code`: status sent downstream, "0" when none was. `grpc_status`: number of the gRPC
  * status, empty where the exchange was no gRPC or ended without one.
  */
 const requestLabels = [
@@ -27,6 +27,7 @@ const requestLabels = [
   'destination_principal',
   'destination_service',
   'route',
+  'protocol',
   'method',
   'code',
   'grpc_status',
@@ -71,6 +72,7 @@ export type ProxyMetric =
   | 'egressRefused'
   | 'rateLimit'
   | 'spans'
+  | 'metricPoints'
   | 'metricReports'
   | 'decisionRecords'
   | 'filterDuration'
@@ -271,6 +273,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'gauge',
     help: 'When the X.509-SVID of this proxy ends, seconds since the Unix epoch.',
     labels: ['spiffe_id'],
+  },
+  metricPoints: {
+    name: 'heddle_metric_points_total',
+    kind: 'counter',
+    help: 'Data points for the collector that metrics are pushed to. result: exported, refused (by it), failed (it could not be reached: the next push makes up for them).',
+    labels: ['result'],
   },
   metricReports: {
     name: 'heddle_metric_reports_total',

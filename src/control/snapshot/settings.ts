@@ -9,6 +9,7 @@ import { toExternalAuthorizationSpec } from '../../policies/external-authorizati
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { FederatedTrustDomainSpec, FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import { toMetricsExportSpec } from '../../policies/metrics-export/metrics-export.schema.ts'
 import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
@@ -102,6 +103,7 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     h2UpgradePolicy: spec.h2UpgradePolicy,
     accessLog: toAccessLogSpec(spec.accessLog),
     ...tracingOf(spec),
+    ...metricsExportOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
     forwardedHeaders: {
       gateway: toForwardedHeadersSpec(spec.forwardedHeaders, 'gateway'),
@@ -131,15 +133,28 @@ function tracingOf({
   return tracing.preloadPropagation ? { tracing: spec, preloadsPropagation: true } : { tracing: spec }
 }
 
+function metricsExportOf({ metrics, extensionProviders }: MeshConfigSpec): Pick<MeshSettings, 'metricsExport'> {
+  const provider = extensionProviders.find(({ name }) => name === metrics?.provider.name)
+  if (metrics === undefined || provider?.opentelemetry === undefined) return {}
+  const collector = toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider), 'metrics')
+  return { metricsExport: toMetricsExportSpec(metrics, collector) }
+}
+
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
-  const { tracing, extensionProviders } = config.spec
+  const { tracing, metrics, extensionProviders } = config.spec
   const collectors = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined)
   const names = collectors.map(({ name }) => name)
-  if (tracing === undefined || names.includes(tracing.provider.name)) return []
-  const meant = nearest(tracing.provider.name, names)
-  const message = `no extension provider with "opentelemetry" is called "${tracing.provider.name}": there are no spans`
-  const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
-  return [documentProblem(config, 'HDL008', 'error', ['spec', 'tracing', 'provider', 'name'], message, hint)]
+  const signals = [
+    { field: 'tracing', provider: tracing?.provider.name, without: 'there are no spans' },
+    { field: 'metrics', provider: metrics?.provider.name, without: 'metrics are not pushed' },
+  ]
+  return signals.flatMap(({ field, provider, without }) => {
+    if (provider === undefined || names.includes(provider)) return []
+    const meant = nearest(provider, names)
+    const message = `no extension provider with "opentelemetry" is called "${provider}": ${without}`
+    const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
+    return [documentProblem(config, 'HDL008', 'error', ['spec', field, 'provider', 'name'], message, hint)]
+  })
 }
 
 /** "namespace/" in front of the service says nothing that its whole name does not. */

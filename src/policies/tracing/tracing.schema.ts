@@ -38,9 +38,14 @@ export const tracingSchema: z.ZodType<TracingSettings> = z.strictObject({
   preloadPropagation: z.boolean().default(false),
 })
 
-/** `cluster`: the one that leads to the collector. */
-export function toTraceCollectorSpec({ http, timeout }: TraceCollector, cluster: string): TraceCollectorSpec {
-  return { cluster, ...(http === undefined ? {} : { path: http.path }), timeoutMs: durationMs(timeout) }
+/** `cluster`: the one that leads to the collector. A path that is that of another signal becomes that of `signal`. */
+export function toTraceCollectorSpec(
+  { http, timeout }: TraceCollector,
+  cluster: string,
+  signal: 'traces' | 'metrics' = 'traces',
+): TraceCollectorSpec {
+  const path = http?.path.replace(/\/v1\/(?:traces|metrics|logs)$/, `/v1/${signal}`)
+  return { cluster, ...(path === undefined ? {} : { path }), timeoutMs: durationMs(timeout) }
 }
 
 export function toTracingSpec(

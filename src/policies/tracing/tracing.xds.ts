@@ -17,27 +17,13 @@ export function encodeTracing({
   collector,
   randomSamplingPercent,
 }: TracingSpec): MessageInitShape<typeof TracingSchema> {
-  const { cluster, path, timeoutMs } = collector
-  const timeout = encodeDuration(timeoutMs)
-  const config: MessageInitShape<typeof OpenTelemetryConfigSchema> =
-    path === undefined
-      ? { grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: cluster } }, timeout } }
-      : {
-          httpService: {
-            httpUri: {
-              uri: `http://${cluster}${path}`,
-              httpUpstreamType: { case: 'cluster', value: cluster },
-              timeout,
-            },
-          },
-        }
   return {
     randomSampling: { value: randomSamplingPercent },
     // a span for each attempt
     spawnUpstreamSpan: true,
     provider: {
       name: 'envoy.tracers.opentelemetry',
-      configType: { case: 'typedConfig', value: typedConfig(OpenTelemetryConfigSchema, config) },
+      configType: { case: 'typedConfig', value: typedConfig(OpenTelemetryConfigSchema, encodeCollector(collector)) },
     },
   }
 }
@@ -49,23 +35,41 @@ export function decodeTracing(message: Tracing | undefined): TracingSpec | undef
   const any = provider.configType.case === 'typedConfig' ? provider.configType.value : undefined
   if (any === undefined || !isTypedConfig(any, OpenTelemetryConfigSchema))
     throw new Error(`tracing: provider "${provider.name}" is not supported, envoy.tracers.opentelemetry is`)
-  const collector = decodeCollector(readTypedConfig(any, OpenTelemetryConfigSchema, 'tracing'))
+  const collector = decodeCollector(readTypedConfig(any, OpenTelemetryConfigSchema, 'tracing'), 'tracing')
   return { collector, randomSamplingPercent: Math.min(100, Math.max(0, randomSampling?.value ?? 100)) }
 }
 
-function decodeCollector({ grpcService, httpService }: OpenTelemetryConfig): TraceCollectorSpec {
-  if (httpService?.httpUri !== undefined) {
-    const { uri, httpUpstreamType, timeout } = httpService.httpUri
-    if (httpUpstreamType.value === undefined) throw new Error('tracing: http_uri needs a cluster')
-    return { cluster: httpUpstreamType.value, path: pathOf(uri), timeoutMs: timeoutOf(timeout) }
-  }
-  if (grpcService?.targetSpecifier.case !== 'envoyGrpc')
-    throw new Error('tracing: the collector has to be an envoy_grpc service or an http_service')
-  return { cluster: grpcService.targetSpecifier.value.clusterName, timeoutMs: timeoutOf(grpcService.timeout) }
+type CollectorServices = 'grpcService' | 'httpService'
+
+export function encodeCollector({
+  cluster,
+  path,
+  timeoutMs,
+}: TraceCollectorSpec): Pick<MessageInitShape<typeof OpenTelemetryConfigSchema>, CollectorServices> {
+  const timeout = encodeDuration(timeoutMs)
+  if (path === undefined)
+    return { grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: cluster } }, timeout } }
+  const httpUpstreamType = { case: 'cluster', value: cluster } as const
+  return { httpService: { httpUri: { uri: `http://${cluster}${path}`, httpUpstreamType, timeout } } }
 }
 
-function timeoutOf(timeout: Parameters<typeof decodeDuration>[0] | undefined): number {
-  return timeout === undefined ? defaultTimeoutMs : decodeDuration(timeout, 'tracing: timeout')
+/** Throws an Error that names `place` when there is none that can be sent to. */
+export function decodeCollector(
+  { grpcService, httpService }: Pick<OpenTelemetryConfig, CollectorServices>,
+  place: string,
+): TraceCollectorSpec {
+  if (httpService?.httpUri !== undefined) {
+    const { uri, httpUpstreamType, timeout } = httpService.httpUri
+    if (httpUpstreamType.value === undefined) throw new Error(`${place}: http_uri needs a cluster`)
+    return { cluster: httpUpstreamType.value, path: pathOf(uri), timeoutMs: timeoutOf(timeout, place) }
+  }
+  if (grpcService?.targetSpecifier.case !== 'envoyGrpc')
+    throw new Error(`${place}: the collector has to be an envoy_grpc service or an http_service`)
+  return { cluster: grpcService.targetSpecifier.value.clusterName, timeoutMs: timeoutOf(grpcService.timeout, place) }
+}
+
+function timeoutOf(timeout: Parameters<typeof decodeDuration>[0] | undefined, place: string): number {
+  return timeout === undefined ? defaultTimeoutMs : decodeDuration(timeout, `${place}: timeout`)
 }
 
 function pathOf(uri: string): string {

@@ -10,6 +10,7 @@ import {
 } from '../../contracts/telemetry/metrics.ts'
 import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
+import type { PushResult } from '../../policies/metrics-export/metrics-push.runtime.ts'
 import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
@@ -84,6 +85,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #rateLimit: Counter
   readonly #spanTable: SeriesTable
   readonly #spans: Counter
+  readonly #pointTable: SeriesTable
+  readonly #points: Counter
   readonly #reportTable: SeriesTable
   readonly #reports: Counter
   readonly #recordTable: SeriesTable
@@ -142,6 +145,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
     this.#spanTable = registry.table(proxyMetrics.spans.labels)
     this.#spans = this.#spanTable.counter(proxyMetrics.spans)
+    this.#pointTable = registry.table(proxyMetrics.metricPoints.labels)
+    this.#points = this.#pointTable.counter(proxyMetrics.metricPoints)
     this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
     this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
     this.#recordTable = registry.table(proxyMetrics.decisionRecords.labels)
@@ -160,8 +165,12 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#requests.add(row, 1)
     this.#duration.observe(row, exchange.durationMs / 1000)
     const trace = exchange.traced?.context
-    if (trace?.sampled === true)
-      this.#duration.exemplify(row, { traceId: trace.traceId, value: exchange.durationMs / 1000 })
+    if (trace?.sampled === true) {
+      const { startMonotonicMs, durationMs } = exchange
+      const { traceId, spanId } = trace
+      const atMonotonicMs = startMonotonicMs + durationMs
+      this.#duration.exemplify(row, { traceId, spanId, value: durationMs / 1000, atMonotonicMs })
+    }
     this.#requestBytes.add(row, exchange.requestBytes)
     this.#responseBytes.add(row, exchange.responseBytes)
     if (exchange.attempts.length > 1) this.#countRetries(exchange)
@@ -254,6 +263,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#spans.add(this.#spanTable.row(result), spans)
   }
 
+  pointsCounted(result: PushResult, points: number): void {
+    this.#points.add(this.#pointTable.row(result), points)
+  }
+
   filterMeter(filter: string): FilterMeter {
     return this.#filters.of(filter)
   }
@@ -296,6 +309,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       exchange.grpcStatus !== previous.grpcStatus ||
       exchange.destinationService !== previous.destinationService ||
       exchange.reporter !== previous.reporter ||
+      exchange.protocol !== previous.protocol ||
       exchange.flags.length + previous.flags.length > 0
     ) {
       this.#row = this.#lookUpRow(exchange)
@@ -316,6 +330,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
       inbound ? own.spiffeId : (exchange.destinationPrincipal ?? unknownLabel),
       exchange.destinationService ?? unknownLabel,
       exchange.route?.name ?? unknownLabel,
+      exchange.protocol,
       namedMethods.has(method) ? method : otherMethodLabel,
       String(exchange.status),
       exchange.grpcStatus === undefined ? '' : String(exchange.grpcStatus),

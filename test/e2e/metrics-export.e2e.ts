@@ -149,6 +149,14 @@ it('tells the rest under names of its own, from which Prometheus makes those of 
   assert.ok(!collector.names('client').some((name) => /^heddle\.(requests|request_duration|request_bytes)/.test(name)))
 })
 
+it('is told by the control plane as well', async () => {
+  await eventually(() => {
+    assert.equal(total(collector.points('heddle-control-plane', 'heddle.proxies_connected'), 'value'), 2)
+    const issued = collector.points('heddle-control-plane', 'heddle.svids_issued')
+    assert.ok(issued.some(({ attributes, value = 0 }) => attributes['type'] === 'x509' && value >= 2))
+  }, 15_000)
+})
+
 it('has exemplars that name traces', async () => {
   await call('/', { traceparent: `00-${traceId}-00f067aa0ba902b7-01` })
   await eventually(() => {
@@ -197,6 +205,10 @@ it("takes Istio's names, OTLP/HTTP and exponential buckets while it runs", async
     )
   }, 20_000)
   assert.ok(collector.names('app').includes('heddle.downstream_connections'))
+  collector.forget()
+  await eventually(() => {
+    assert.equal(total(collector.points('heddle-control-plane', 'heddle.proxies_connected'), 'value'), 2)
+  }, 15_000)
   await change('names: istio', 'histograms: exponential')
   await eventually(async () => {
     await call('/')

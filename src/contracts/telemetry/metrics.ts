@@ -38,6 +38,14 @@ const listenerLabels = ['listener']
 const clusterLabels = ['cluster']
 const tcpLabels = ['listener', 'cluster']
 
+/** Of every process that pushes. */
+const metricPoints: MetricDefinition = {
+  name: 'heddle_metric_points_total',
+  kind: 'counter',
+  help: 'Data points for the collector that metrics are pushed to. result: exported, refused (by it), failed (it could not be reached: the next push makes up for them).',
+  labels: ['result'],
+}
+
 export type ProxyMetric =
   | 'requests'
   | 'requestDuration'
@@ -274,12 +282,7 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     help: 'When the X.509-SVID of this proxy ends, seconds since the Unix epoch.',
     labels: ['spiffe_id'],
   },
-  metricPoints: {
-    name: 'heddle_metric_points_total',
-    kind: 'counter',
-    help: 'Data points for the collector that metrics are pushed to. result: exported, refused (by it), failed (it could not be reached: the next push makes up for them).',
-    labels: ['result'],
-  },
+  metricPoints,
   metricReports: {
     name: 'heddle_metric_reports_total',
     kind: 'counter',
@@ -349,6 +352,7 @@ export type ControlPlaneMetric =
   | 'signingRefused'
   | 'revocations'
   | 'proxiesConnected'
+  | 'metricPoints'
 
 const rotationLabels = ['kind', 'phase']
 
@@ -396,6 +400,7 @@ export const controlPlaneMetrics: Readonly<Record<ControlPlaneMetric, MetricDefi
     help: 'Data planes that are connected for their configuration.',
     labels: [],
   },
+  metricPoints,
 }
 
 /** `reason` of `signingRefused`. */

@@ -120,7 +120,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     new MetricsExport(deps.metricsExport, (collector, message) =>
       sendOtlp({ clock, deadlines, clusters }, metricsSignal, collector, message),
     )
-  const sink = composeSinks(deps.sink, createTraceSink(clock, spans))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, deps.random, spans))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream

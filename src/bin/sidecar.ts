@@ -80,7 +80,6 @@ export function startSidecar({
 }: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
-  const resource = { 'service.name': sidecar.name, 'service.namespace': sidecar.namespace }
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
   const metrics = new ProxyMetrics(registry, telemetry)
 
@@ -93,6 +92,11 @@ export function startSidecar({
 
   const node = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
   const instance = { id: node, metadata: { [nodeMetadata.instance]: randomToken(9) } }
+  const resource = {
+    'service.name': sidecar.name,
+    'service.namespace': sidecar.namespace,
+    'service.instance.id': instance.metadata[nodeMetadata.instance] ?? '',
+  }
   const startedAtMs = clock.nowMs()
   let stopWatching: (() => void) | undefined
   let reports: readonly ReportStream[] = []
@@ -189,6 +193,14 @@ export function startSidecar({
     plaintextCallers,
     proxyName: telemetry.workload,
     drained: () => logs.stop(),
+    metricsExport: {
+      clock,
+      logger,
+      registry,
+      startedAtMs,
+      resource,
+      counted: (result, points) => metrics.pointsCounted(result, points),
+    },
   })
 
   // 4. Start: configuration is asked for once there is a certificate to show. Listeners come into force one by one, as what they lead to

@@ -15,6 +15,8 @@ import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forward
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { livenessProbeSchema, probeSchema } from '../../policies/health-checks/health-checks.schema.ts'
 import type { Probe } from '../../policies/health-checks/health-checks.schema.ts'
+import { metricsExportSchema } from '../../policies/metrics-export/metrics-export.schema.ts'
+import type { MetricsExportSettings } from '../../policies/metrics-export/metrics-export.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
 import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
 import {
@@ -92,6 +94,8 @@ export interface MeshConfigSpec {
   readonly accessLog: AccessLogSettings
   /** Absent: no spans. */
   readonly tracing?: TracingSettings
+  /** Absent: metrics are told to whoever asks, and pushed to nobody. */
+  readonly metrics?: MetricsExportSettings
   readonly pathNormalization: PathNormalizationSettings
   readonly forwardedHeaders: ForwardedHeadersSettings
   /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
@@ -288,6 +292,7 @@ const meshConfigSpecSchema = z
     h2UpgradePolicy: z.enum(['UPGRADE', 'DO_NOT_UPGRADE']).default('UPGRADE'),
     accessLog: accessLogSchema.default(accessLogSchema.parse({})),
     tracing: tracingSchema.exactOptional(),
+    metrics: metricsExportSchema.exactOptional(),
     pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
     forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
   })

@@ -23,6 +23,7 @@ import type {
   LocalityWeightSpec,
   SubsetKeySpec,
 } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { MetricsExportSpec } from '../../policies/metrics-export/metrics-export.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
@@ -79,6 +80,8 @@ export interface MeshSettings {
   readonly accessLog: AccessLogSpec
   /** Absent: no spans. */
   readonly tracing?: TracingSpec
+  /** Absent: metrics are pushed to nobody. */
+  readonly metricsExport?: MetricsExportSpec
   /** Node applications carry traces on by themselves. */
   readonly preloadsPropagation?: true
   readonly paths: PathNormalizationSpec

@@ -9,11 +9,12 @@ import { toExternalAuthorizationSpec } from '../../policies/external-authorizati
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { FederatedTrustDomainSpec, FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import { toMetricsExportSpec } from '../../policies/metrics-export/metrics-export.schema.ts'
 import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
-import { toTraceCollectorSpec, toTracingSpec } from '../../policies/tracing/tracing.schema.ts'
+import { type OtlpSignalName, toTraceCollectorSpec, toTracingSpec } from '../../policies/tracing/tracing.schema.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -103,6 +104,7 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     h2UpgradePolicy: spec.h2UpgradePolicy,
     accessLog: toAccessLogSpec(spec.accessLog, collectorOf(spec, spec.accessLog.provider, 'logs')),
     ...tracingOf(spec),
+    ...metricsExportOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
     forwardedHeaders: {
       gateway: toForwardedHeadersSpec(spec.forwardedHeaders, 'gateway'),
@@ -129,35 +131,40 @@ function tracingOf(spec: MeshConfigSpec): Pick<MeshSettings, 'tracing' | 'preloa
   return tracing.preloadPropagation ? { tracing: to, preloadsPropagation: true } : { tracing: to }
 }
 
-interface ProviderRef {
-  readonly name: string
-}
-
 /** Undefined: none is named, or none is called so. */
 function collectorOf(
   { extensionProviders }: MeshConfigSpec,
-  ref: ProviderRef | undefined,
-  signal: 'traces' | 'logs',
+  ref: { readonly name: string } | undefined,
+  signal: OtlpSignalName,
 ): TraceCollectorSpec | undefined {
   const provider = extensionProviders.find(({ name }) => name === ref?.name)
   if (provider?.opentelemetry === undefined) return undefined
   return toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider), signal)
 }
 
+function metricsExportOf(spec: MeshConfigSpec): Pick<MeshSettings, 'metricsExport'> {
+  const { metrics } = spec
+  const collector = collectorOf(spec, metrics?.provider, 'metrics')
+  return metrics === undefined || collector === undefined
+    ? {}
+    : { metricsExport: toMetricsExportSpec(metrics, collector) }
+}
+
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
-  const { tracing, accessLog, extensionProviders } = config.spec
+  const { tracing, metrics, accessLog, extensionProviders } = config.spec
   const names = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined).map(({ name }) => name)
-  const dangling = (field: string, ref: ProviderRef | undefined, consequence: string): Problem[] => {
-    if (ref === undefined || names.includes(ref.name)) return []
-    const meant = nearest(ref.name, names)
-    const message = `no extension provider with "opentelemetry" is called "${ref.name}": ${consequence}`
+  const signals = [
+    { field: 'tracing', provider: tracing?.provider.name, without: 'there are no spans' },
+    { field: 'metrics', provider: metrics?.provider.name, without: 'metrics are not pushed' },
+    { field: 'accessLog', provider: accessLog.provider?.name, without: "lines stay in the proxies' output" },
+  ]
+  return signals.flatMap(({ field, provider, without }) => {
+    if (provider === undefined || names.includes(provider)) return []
+    const meant = nearest(provider, names)
+    const message = `no extension provider with "opentelemetry" is called "${provider}": ${without}`
     const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
     return [documentProblem(config, 'HDL008', 'error', ['spec', field, 'provider', 'name'], message, hint)]
-  }
-  return [
-    ...dangling('tracing', tracing?.provider, 'there are no spans'),
-    ...dangling('accessLog', accessLog.provider, "lines stay in the proxies' output"),
-  ]
+  })
 }
 
 /** "namespace/" in front of the service says nothing that its whole name does not. */

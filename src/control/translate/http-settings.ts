@@ -1,6 +1,7 @@
 // Mesh-wide HTTP settings → what they are in the connection managers of one kind of listener.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
+import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import type {
   HttpConnectionManagerSchema,
   HttpFilterSchema,
@@ -8,6 +9,7 @@ import type {
 import { encodeAccessLog, encodeFileRotation } from '../../policies/access-log/access-log.xds.ts'
 import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
+import { encodeMetricsExport } from '../../policies/metrics-export/metrics-export.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
@@ -28,14 +30,15 @@ export type FiltersByKind = Partial<Record<FilterKind, readonly MessageInitShape
 export interface HttpSettings {
   readonly manager: Pick<MessageInitShape<typeof HttpConnectionManagerSchema>, ManagerFields>
   readonly filters: FiltersByKind
+  readonly listener: Pick<MessageInitShape<typeof ListenerSchema>, 'metadata'>
   /** Equal for equal settings. */
   readonly key: string
 }
 
-type Settings = Pick<MeshSettings, 'accessLog' | 'tracing' | 'paths' | 'forwardedHeaders'>
+type Settings = Pick<MeshSettings, 'accessLog' | 'tracing' | 'metricsExport' | 'paths' | 'forwardedHeaders'>
 
 export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): HttpSettings {
-  const { accessLog, tracing, paths, forwardedHeaders } = settings
+  const { accessLog, tracing, metricsExport, paths, forwardedHeaders } = settings
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
     manager: {
@@ -45,6 +48,7 @@ export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): 
       ...forwarded.manager,
     },
     filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
-    key: JSON.stringify([accessLog, tracing, paths, forwardedHeaders[place]]),
+    listener: metricsExport === undefined ? {} : { metadata: encodeMetricsExport(metricsExport) },
+    key: JSON.stringify([accessLog, tracing, metricsExport, paths, forwardedHeaders[place]]),
   }
 }

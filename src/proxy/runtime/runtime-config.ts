@@ -20,6 +20,7 @@ import type {
   LoadBalancingSpec,
   SubsetKeySpec,
 } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { MetricsExportSpec } from '../../policies/metrics-export/metrics-export.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
@@ -63,6 +64,8 @@ export interface ListenerConfig {
   readonly detectTimeoutMs: number
   /** The most specific that fits serves the connection (Envoy's FilterChainMatch order: server names, transport, application protocols). */
   readonly filterChains: readonly FilterChainConfig[]
+  /** Of the whole proxy: every listener says the same. Absent: its metrics are pushed to nobody. */
+  readonly metricsExport?: MetricsExportSpec
 }
 
 export interface FilterChainConfig {

@@ -47,9 +47,12 @@ export function compileJsonFields(formats: JsonLineFormat): LineOf<JsonFields> {
   return (record, headers) => Object.fromEntries(fields.map(([name, valueOf]) => [name, valueOf(record, headers)]))
 }
 
-/** JSON that is one line for whoever reads it: some take more characters for the end of one, and terminals some for commands. */
+/** What JSON leaves as it is, though some take it for the end of a line, and terminals for commands. */
+const unsafe = /[\u007F-\u009F\u2028\u2029]/
+
 export function jsonLine(fields: JsonFields): string {
-  return JSON.stringify(fields).replaceAll(/[\u007F-\u009F\u2028\u2029]/g, escaped)
+  const line = JSON.stringify(fields)
+  return unsafe.test(line) ? line.replaceAll(new RegExp(unsafe, 'g'), escaped) : line
 }
 
 /** An operator alone is the value that it stands for. */

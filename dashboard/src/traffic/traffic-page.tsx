@@ -2,7 +2,7 @@
 import type { DecisionRecord } from '../../../src/contracts/decision-record.ts'
 import type { RequestList, RequestSummary } from '../../../src/contracts/read-api.ts'
 import { useAnswer } from '../api/ask.ts'
-import { useLive } from '../api/live.tsx'
+import { useLive } from '../api/live.ts'
 import { formatClock, formatMs } from '../format.ts'
 import { amend, href } from '../route.ts'
 

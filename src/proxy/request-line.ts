@@ -106,7 +106,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     counted: (result, spans) => connections.spansCounted(result, spans),
     send: (collector, message) => sendSpans({ clock, deadlines, clusters }, collector, message),
   })
-  const sink = composeSinks(deps.sink, createTraceSink(clock, exporter))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, deps.random, exporter))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { WorkloadStatuses } from '../../src/control/api/workload-statuses.ts'
 import { KeptRequests } from '../../src/control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../../src/control/telemetry/mesh-events.ts'
+import { MeshTap } from '../../src/control/telemetry/mesh-tap.ts'
 import { ObservedTraffic } from '../../src/control/telemetry/observed-traffic.ts'
 import { PassedOverEndpoints } from '../../src/control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../../src/control/telemetry/proxy-certificates.ts'
@@ -12,6 +13,7 @@ import { systemClock as clock, type Timer } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { readPageAssets } from '../../src/dashboard-api/page-assets.ts'
 import { startPageServer } from '../../src/dashboard-api/page-server.ts'
+import { compileCondition } from '../../src/insight/record-condition.ts'
 import { apiAccess } from './api-access.ts'
 import { runCommand } from './run-command.ts'
 import { sampleService, sampleSnapshot, sampleWorkload } from './sample-snapshot.ts'
@@ -63,6 +65,8 @@ export async function startBigMeshPage(): Promise<BigMeshPage> {
     proxyCertificates: new ProxyCertificates(),
     passedOver: new PassedOverEndpoints(),
     requests: new KeptRequests(),
+    tap: new MeshTap({ clock, token: '', proxies: () => [] }),
+    compileCondition,
     authorityCertificates: () => [],
     problems: () => [],
     documents: () => [],

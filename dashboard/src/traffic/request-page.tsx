@@ -8,7 +8,8 @@ import { useLive } from '../api/live.ts'
 import { EventList } from '../events/event-list.tsx'
 import { formatMs } from '../format.ts'
 import { href } from '../route.ts'
-import { askedFor, Status } from './traffic-page.tsx'
+import { Status } from './request-status.tsx'
+import { askedFor } from './traffic-page.tsx'
 
 import './traffic.css'
 

@@ -1,10 +1,10 @@
-// `heddle tap --where`: a condition in CEL on any field of a decision record.
-import type { DecisionRecord } from '../../contracts/decision-record.ts'
-import { type CelValue, parseCel, planCel } from '../../core/cel/library.ts'
-import { type CelAttributes, celPatterns, checkCel } from '../../core/cel/type-check.ts'
-import { errorMessage } from '../../core/errors.ts'
-import { compileSearch } from '../../policies/route-match/full-match.runtime.ts'
-import { CliError } from '../cli-error.ts'
+// A condition in CEL on any field of a decision record: `heddle tap --where`, and the live tap of the page.
+import type { DecisionRecord } from '../contracts/decision-record.ts'
+import type { RecordConditionFault } from '../contracts/read-api.ts'
+import { type CelValue, parseCel, planCel } from '../core/cel/library.ts'
+import { type CelAttributes, celPatterns, checkCel } from '../core/cel/type-check.ts'
+import { errorMessage } from '../core/errors.ts'
+import { compileSearch } from '../policies/route-match/full-match.runtime.ts'
 
 /** All that a record says. */
 export const recordFields: CelAttributes = {
@@ -62,26 +62,23 @@ export const recordFields: CelAttributes = {
   'response.detail': 'string',
 }
 
-/** A record without a field that is asked for does not fit. Throws CliError. */
-export function compileWhere(text: string): (record: DecisionRecord) => boolean {
+/** A record without a field that is asked for does not fit. */
+export type RecordCondition = (record: DecisionRecord) => boolean
+
+export function compileCondition(text: string): RecordCondition | RecordConditionFault {
   const parsed = parseCel(text)
-  if (!('expression' in parsed)) return refuse(parsed.message, parsed.offset)
+  if (!('expression' in parsed)) return parsed
   const { expression, offsetOf } = parsed
   const fault = checkCel(expression, recordFields)
-  if (fault !== undefined) return refuse(fault.message, offsetOf(fault.part))
-  const patterns = celPatterns(expression).map(({ pattern, part }) => {
+  if (fault !== undefined) return { message: fault.message, offset: offsetOf(fault.part) }
+  const patterns = new Map<string, { readonly test: (text: string) => boolean }>()
+  for (const { pattern, part } of celPatterns(expression)) {
     try {
-      return [pattern, { test: compileSearch(pattern) }] as const
+      patterns.set(pattern, { test: compileSearch(pattern) })
     } catch (error) {
-      return refuse(errorMessage(error), offsetOf(part))
+      return { message: errorMessage(error), offset: offsetOf(part) }
     }
-  })
-  const plan = planCel(expression, new Map(patterns))
+  }
+  const plan = planCel(expression, patterns)
   return (record) => plan.evaluate(record as unknown as Readonly<Record<string, CelValue>>) === true
-}
-
-function refuse(message: string, offset: number): never {
-  throw new CliError(`--where, character ${offset + 1}: ${message}`, {
-    hint: 'a condition in CEL on fields of a decision record, such as \'response.status >= 500 && "UH" in response.flags\'',
-  })
 }

@@ -56,3 +56,19 @@ export const recordFields: CelAttributes = {
   'response.bytes': 'double',
   'response.detail': 'string',
 }
+
+/** What Envoy calls a field where it means the same by another name. */
+export const envoyAttributes: ReadonlyMap<string, string> = new Map([
+  ['mtls', 'connection.mtls'],
+  ['request.authority', 'request.host'],
+  ['request.bytes', 'request.size'],
+  ['destination.address', 'upstream.address'],
+  ['destination.principal', 'upstream.uri_san_peer_certificate'],
+  ['virtualHost', 'xds.virtual_host_name'],
+  ['route', 'xds.route_name'],
+  ['cluster', 'xds.cluster_name'],
+  ['response.status', 'response.code'],
+  ['response.grpcStatus', 'response.grpc_status'],
+  ['response.bytes', 'response.size'],
+  ['response.detail', 'response.code_details'],
+])

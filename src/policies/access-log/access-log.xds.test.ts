@@ -91,9 +91,9 @@ describe('the access log over xDS', () => {
   it("has Envoy's names on the wire, and takes them from others", () => {
     const matches = 'response.status >= 400 && !mtls && has(response.grpcStatus) || durationMs > 1.0'
     const [logger] = encodeAccessLog({ enabled: true, samplePercent: 100, matches })
-    const { value } = (logger?.filter as AccessLogFilter).filterSpecifier
-    const any = (value as ExtensionFilter).configType.value
-    expect(anyUnpack(any as Any, ExpressionFilterSchema)?.expression).toBe(
+    const filter = logger?.filter as AccessLogFilter | undefined
+    const extension = filter?.filterSpecifier.value as ExtensionFilter | undefined
+    expect(anyUnpack(extension?.configType.value as Any, ExpressionFilterSchema)?.expression).toBe(
       'response.code >= 400 && !connection.mtls && has(response.grpc_status) || durationMs > 1.0',
     )
     expect(decoded([logger] as Loggers).matches).toBe(matches)

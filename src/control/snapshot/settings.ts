@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
-import { toAccessLogSpec } from '../../policies/access-log/access-log.schema.ts'
 import type { ExtensionService } from '../../policies/extension-service.schema.ts'
 import { toExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
@@ -13,7 +12,11 @@ import { toPathNormalizationSpec } from '../../policies/path-normalization/path-
 import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
-import { toTraceCollectorSpec, toTracingSpec } from '../../policies/tracing/tracing.schema.ts'
+import { meshTelemetry, toTelemetrySpec } from '../../policies/telemetry/telemetry.schema.ts'
+import type { TelemetryFields } from '../../policies/telemetry/telemetry.schema.ts'
+import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
+import { toTraceCollectorSpec } from '../../policies/tracing/tracing.schema.ts'
+import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { defaultMeshConfig } from '../model/heddle-kinds.ts'
@@ -28,6 +31,10 @@ import type { DocumentStatus } from './status.ts'
 
 export interface CompiledSettings {
   readonly settings: MeshSettings
+  /** What the MeshConfig says of it, for documents that say otherwise. */
+  readonly telemetry: TelemetryFields
+  /** By name of the extension provider. */
+  readonly collectors: ReadonlyMap<string, TraceCollectorSpec>
   readonly problems: readonly Problem[]
   readonly statuses: ReadonlyMap<string, DocumentStatus>
 }
@@ -71,14 +78,17 @@ export function compileSettings(index: DocumentIndex): CompiledSettings {
     const message = config === undefined ? 'no XMesh refers to it: not in force' : `${config.id} is in force instead`
     problems.push(documentProblem(one, 'HDL012', 'warning', ['metadata', 'name'], message))
   }
-  const settings = toSettings(config?.spec ?? defaultMeshConfig, config?.folder)
-  if (config === undefined) return { settings, problems, statuses }
+  const spec = config?.spec ?? defaultMeshConfig
+  const telemetry = meshTelemetry(spec.accessLog, spec.tracing)
+  const collectors = collectorsOf(spec)
+  const settings = toSettings(spec, config?.folder, toTelemetrySpec(telemetry, collectors))
+  if (config === undefined) return { settings, telemetry, collectors, problems, statuses }
   problems.push(...collectorProblems(config))
   const outboundTrafficPolicySource = sourceLocation(config, ['spec', 'outboundTrafficPolicy'])
-  return { settings: { ...settings, outboundTrafficPolicySource }, problems, statuses }
+  return { settings: { ...settings, outboundTrafficPolicySource }, telemetry, collectors, problems, statuses }
 }
 
-function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSettings {
+function toSettings(spec: MeshConfigSpec, folder: string | undefined, telemetry: TelemetrySpec): MeshSettings {
   const federation = toFederation(spec.federation, folder)
   return {
     trustDomain: spec.trustDomain,
@@ -100,8 +110,8 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
     h2UpgradePolicy: spec.h2UpgradePolicy,
-    accessLog: toAccessLogSpec(spec.accessLog),
-    ...tracingOf(spec),
+    ...telemetry,
+    ...(spec.tracing?.preloadPropagation === true && { preloadsPropagation: true }),
     paths: toPathNormalizationSpec(spec.pathNormalization),
     forwardedHeaders: {
       gateway: toForwardedHeadersSpec(spec.forwardedHeaders, 'gateway'),
@@ -120,15 +130,13 @@ function toFederation(spec: FederationSpec, folder: string | undefined): Federat
   return { ...spec, federatesWith: absolute }
 }
 
-function tracingOf({
-  tracing,
-  extensionProviders,
-}: MeshConfigSpec): Pick<MeshSettings, 'tracing' | 'preloadsPropagation'> {
-  const provider = extensionProviders.find(({ name }) => name === tracing?.provider.name)
-  if (tracing === undefined || provider?.opentelemetry === undefined) return {}
-  const collector = toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider))
-  const spec = toTracingSpec(tracing, collector)
-  return tracing.preloadPropagation ? { tracing: spec, preloadsPropagation: true } : { tracing: spec }
+function collectorsOf({ extensionProviders }: MeshConfigSpec): Map<string, TraceCollectorSpec> {
+  return new Map(
+    extensionProviders.flatMap((provider): [string, TraceCollectorSpec][] => {
+      const { name, opentelemetry: collector } = provider
+      return collector === undefined ? [] : [[name, toTraceCollectorSpec(collector, serverClusterOf(provider))]]
+    }),
+  )
 }
 
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {

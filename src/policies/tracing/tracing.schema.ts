@@ -43,9 +43,6 @@ export function toTraceCollectorSpec({ http, timeout }: TraceCollector, cluster:
   return { cluster, ...(http === undefined ? {} : { path: http.path }), timeoutMs: durationMs(timeout) }
 }
 
-export function toTracingSpec(
-  { randomSamplingPercentage }: TracingSettings,
-  collector: TraceCollectorSpec,
-): TracingSpec {
-  return { collector, randomSamplingPercent: randomSamplingPercentage }
+export function toTracingSpec(randomSamplingPercent: number, collector: TraceCollectorSpec): TracingSpec {
+  return { collector, randomSamplingPercent }
 }

@@ -95,8 +95,9 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs, tracing } = chain.filter
+    const { routes, accessLog, muted, paths = defaultPaths, forwarding, streamIdleTimeoutMs, tracing } = chain.filter
     this.#exchange.accessLog = accessLog
+    this.#exchange.muted = muted
     if (tls?.kind === 'terminate') {
       request.scheme = 'https'
     } else if (request.scheme === 'https' && tls === undefined && this.#stream.protocol !== 'HTTP/2') {
@@ -420,11 +421,10 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const cluster = this.#deps.clusters.passthrough(host, port)
     this.#exchange.cluster = cluster.config.name
     const request = { ...this.#stream.request, headers: this.#stream.request.headers.clone() }
-    const spoken = this.#spoken
     this.#proxy({
       cluster,
       request,
-      spoken,
+      spoken: this.#spoken,
       timeouts: {},
       retry: undefined,
       hash: undefined,

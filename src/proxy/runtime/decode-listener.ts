@@ -42,6 +42,7 @@ import { decodeGlobalRateLimit } from '../../policies/rate-limit/global-rate-lim
 import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limit.xds.ts'
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
+import { decodeMuted } from '../../policies/telemetry/telemetry.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
 import { decodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
@@ -132,7 +133,11 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   const { serverNames = [], applicationProtocols = [] } = chain.filterChainMatch ?? {}
   const { transport, tls } = decodeChainTransport(chain, isTcp)
   if (serverNames.length > 0 && transport !== 'tls') throw new Error('server_names need transport_protocol "tls"')
-  const reauthorize = decodeReauthorize(chain.metadata) ? ({ reauthorize: true } as const) : {}
+  const muted = decodeMuted(chain.metadata)
+  const said = {
+    ...(muted !== undefined && { muted }),
+    ...(decodeReauthorize(chain.metadata) && { reauthorize: true as const }),
+  }
   return {
     name: chain.name,
     match: { transport, serverNames: serverNames.map((name) => name.toLowerCase()), applicationProtocols },
@@ -141,14 +146,14 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
       ? {
           ...decodeTcpProxy(readTypedConfig(any, TcpProxySchema, 'network filter'), chain),
           ...authorizedBy(authorization),
-          ...reauthorize,
+          ...said,
         }
       : {
           ...decodeConnectionManager(
             readTypedConfig(any, HttpConnectionManagerSchema, 'network filter'),
             authorization,
           ),
-          ...reauthorize,
+          ...said,
         },
   }
 }

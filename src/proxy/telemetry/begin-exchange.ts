@@ -54,6 +54,7 @@ export function beginExchange(
     flags: [],
     detail: undefined,
     accessLog: undefined,
+    muted: undefined,
     traced: undefined,
   }
 }

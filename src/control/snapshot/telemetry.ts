@@ -1,0 +1,199 @@
+// What each workload and gateway tells of its requests: of Telemetry documents workload before namespace before mesh, field by field, and of
+// equals the oldest.
+import { rootNamespace } from '../../contracts/root-namespace.ts'
+import { narrowedTelemetry, toTelemetrySpec } from '../../policies/telemetry/telemetry.schema.ts'
+import type { TelemetryFields } from '../../policies/telemetry/telemetry.schema.ts'
+import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
+import { documentProblem } from '../model/document.ts'
+import type { ModelDocument } from '../model/document.ts'
+import { nearest } from '../model/nearest.ts'
+import type { FieldPath } from '../model/yaml-text.ts'
+import type { DocumentIndex } from './document-index.ts'
+import { gatewayLabels } from './gateways.ts'
+import type { MeshSnapshot } from './mesh-snapshot.ts'
+import type { PolicyScopes, PolicySubject } from './policy-scopes.ts'
+import type { ProblemList } from './route-attachment.ts'
+import { compareAge } from './service-targets.ts'
+import type { CompiledSettings } from './settings.ts'
+import { badCondition, goodCondition } from './status.ts'
+import type { DocumentStatus } from './status.ts'
+
+type Telemetry = ModelDocument<'Telemetry'>
+type Telling = Pick<MeshSnapshot, 'settings' | 'workloads' | 'gateways'>
+
+/** `compiled`, with the telemetry of the mesh, and that of workloads and gateways where it is another. */
+export function withTelemetry(
+  index: DocumentIndex,
+  scopes: PolicyScopes,
+  meshWide: Pick<CompiledSettings, 'telemetry' | 'collectors'>,
+  compiled: Telling,
+  problems: ProblemList,
+): Telling & { readonly statuses: ReadonlyMap<string, DocumentStatus> } {
+  const documents = new TelemetryDocuments(index, scopes, meshWide, problems)
+  const mesh = documents.ofMesh()
+  const settings = mesh === undefined ? compiled.settings : { ...withoutTelemetry(compiled.settings), ...mesh }
+  const workloads = mapped(compiled.workloads, ({ namespace, name, labels }) =>
+    documents.of({ kind: 'Workload', namespace, name, labels }),
+  )
+  const gateways = mapped(compiled.gateways, ({ namespace, name }) => {
+    const labels = gatewayLabels(name, index.get('Gateway', namespace, name)?.metadata.labels)
+    return documents.of({ kind: 'Gateway', namespace, name, labels })
+  })
+  documents.reportUnused()
+  return { settings, workloads, gateways, statuses: documents.statuses }
+}
+
+function withoutTelemetry(settings: Telling['settings']): Omit<Telling['settings'], keyof TelemetrySpec> {
+  const { accessLog: _, tracing: __, muted: ___, ...rest } = settings
+  return rest
+}
+
+function mapped<T>(
+  all: ReadonlyMap<string, T>,
+  telemetryOf: (one: T) => TelemetrySpec | undefined,
+): ReadonlyMap<string, T> {
+  return new Map(
+    [...all].map(([key, one]) => {
+      const telemetry = telemetryOf(one)
+      return [key, telemetry === undefined ? one : { ...one, telemetry }]
+    }),
+  )
+}
+
+class TelemetryDocuments {
+  readonly statuses = new Map<string, DocumentStatus>()
+  readonly #scopes: PolicyScopes
+  readonly #meshWide: Pick<CompiledSettings, 'telemetry' | 'collectors'>
+  readonly #problems: ProblemList
+  readonly #byNamespace = new Map<string, Telemetry>()
+  /** By namespace, the oldest first. */
+  readonly #choosing = new Map<string, Telemetry[]>()
+  readonly #unused = new Set<Telemetry>()
+
+  constructor(
+    index: DocumentIndex,
+    scopes: PolicyScopes,
+    meshWide: Pick<CompiledSettings, 'telemetry' | 'collectors'>,
+    problems: ProblemList,
+  ) {
+    this.#scopes = scopes
+    this.#meshWide = meshWide
+    this.#problems = problems
+    for (const document of index.all('Telemetry').toSorted(compareAge)) {
+      this.statuses.set(document.id, { conditions: [goodCondition('Accepted', 'the document is in force')] })
+      this.#reportProvider(document)
+      if (choosesSome(document)) this.#addChoosing(document)
+      else this.#addNamespaceWide(document)
+    }
+  }
+
+  /** Undefined: as the MeshConfig says. */
+  ofMesh(): TelemetrySpec | undefined {
+    const mesh = this.#byNamespace.get(rootNamespace)
+    return mesh === undefined ? undefined : this.#narrowed([mesh])
+  }
+
+  /** Undefined: as the mesh. */
+  of(subject: PolicySubject): TelemetrySpec | undefined {
+    const { namespace } = subject
+    const ofNamespace = namespace === rootNamespace ? undefined : this.#byNamespace.get(namespace)
+    const narrower = [ofNamespace, this.#ofOne(subject)].filter((one) => one !== undefined)
+    if (narrower.length === 0) return undefined
+    const mesh = this.#byNamespace.get(rootNamespace)
+    return this.#narrowed(mesh === undefined ? narrower : [mesh, ...narrower])
+  }
+
+  /** What chooses by labels that nothing has. */
+  reportUnused(): void {
+    for (const document of this.#unused) {
+      if (document.spec.selector === undefined) continue
+      const message = `no workload or gateway in namespace ${document.namespace} has these labels`
+      const path = ['spec', 'selector', 'matchLabels']
+      this.#problems.add(documentProblem(document, 'HDL008', 'warning', path, message))
+    }
+  }
+
+  /** `documents`: the widest scope first. */
+  #narrowed(documents: readonly Telemetry[]): TelemetrySpec {
+    const { telemetry, collectors } = this.#meshWide
+    const fields = documents.reduce((wider, { spec }) => narrowedTelemetry(wider, spec), telemetry)
+    this.#reportNobody(documents, fields)
+    return toTelemetrySpec(fields, collectors)
+  }
+
+  #ofOne(subject: PolicySubject): Telemetry | undefined {
+    const choosing = (this.#choosing.get(subject.namespace) ?? []).filter((one) => this.#scopes.chooses(one, subject))
+    const [oldest, ...others] = choosing
+    for (const one of choosing) this.#unused.delete(one)
+    for (const other of others) {
+      const message = `${oldest?.id ?? ''} applies to ${subject.kind} ${subject.namespace}/${subject.name} already`
+      const path = ['spec', other.spec.selector === undefined ? 'targetRefs' : 'selector']
+      this.#refuse(other, 'HDL012', path, 'Conflicted', message, 'Let one choose it.')
+    }
+    return oldest
+  }
+
+  #addChoosing(document: Telemetry): void {
+    const { namespace } = document
+    if (namespace === rootNamespace) {
+      const path = ['spec', document.spec.selector === undefined ? 'targetRefs' : 'selector']
+      const message = `Telemetry of namespace ${rootNamespace} is about the whole mesh: it chooses nothing`
+      this.#refuse(document, 'HDL010', path, 'Invalid', message, 'Put it into the namespace of what it is to choose.')
+      return
+    }
+    this.#scopes.resolve(document, this.#problems)
+    this.#unused.add(document)
+    this.#choosing.set(namespace, [...(this.#choosing.get(namespace) ?? []), document])
+  }
+
+  #addNamespaceWide(document: Telemetry): void {
+    const { namespace } = document
+    const first = this.#byNamespace.get(namespace)
+    if (first === undefined) {
+      this.#byNamespace.set(namespace, document)
+      return
+    }
+    const message = `${first.id} is about the whole ${namespace === rootNamespace ? 'mesh' : 'namespace'} already`
+    this.#refuse(document, 'HDL012', ['metadata', 'name'], 'Conflicted', message, 'Remove one of them.')
+  }
+
+  #reportProvider(document: Telemetry): void {
+    const { provider } = document.spec.tracing ?? {}
+    const names = [...this.#meshWide.collectors.keys()]
+    if (provider === undefined || names.includes(provider.name)) return
+    const meant = nearest(provider.name, names)
+    const message = `no extension provider of the MeshConfig with "opentelemetry" is called "${provider.name}": there are no spans`
+    const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
+    this.#problems.add(
+      documentProblem(document, 'HDL008', 'error', ['spec', 'tracing', 'provider', 'name'], message, hint),
+    )
+  }
+
+  /** What is said of spans that nobody gets. */
+  #reportNobody(documents: readonly Telemetry[], { tracing }: TelemetryFields): void {
+    if (tracing?.provider !== undefined || tracing?.mode === 'Disabled') return
+    const document = documents.findLast(({ spec }) => spec.tracing !== undefined)
+    if (document === undefined) return
+    const message = 'no provider is named, here or for the mesh: there are no spans'
+    const hint = 'Name one with "provider", or in tracing of the MeshConfig.'
+    this.#problems.add(documentProblem(document, 'HDL006', 'warning', ['spec', 'tracing'], message, hint))
+  }
+
+  #refuse(
+    document: Telemetry,
+    code: 'HDL010' | 'HDL012',
+    path: FieldPath,
+    reason: string,
+    message: string,
+    hint: string,
+  ): void {
+    const severity = code === 'HDL010' ? 'error' : 'warning'
+    this.#problems.add(documentProblem(document, code, severity, path, message, hint))
+    this.statuses.set(document.id, { conditions: [badCondition('Accepted', reason, message)] })
+  }
+}
+
+/** Else it is about all of its namespace. */
+function choosesSome({ spec: { selector, targetRefs } }: Telemetry): boolean {
+  return targetRefs !== undefined || Object.keys(selector?.matchLabels ?? {}).length > 0
+}

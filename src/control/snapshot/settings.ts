@@ -13,7 +13,7 @@ import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-serv
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import { meshTelemetry, toTelemetrySpec } from '../../policies/telemetry/telemetry.schema.ts'
-import type { TelemetryFields } from '../../policies/telemetry/telemetry.schema.ts'
+import type { CollectorOf, TelemetryFields } from '../../policies/telemetry/telemetry.schema.ts'
 import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
 import { toTraceCollectorSpec } from '../../policies/tracing/tracing.schema.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
@@ -33,8 +33,9 @@ export interface CompiledSettings {
   readonly settings: MeshSettings
   /** What the MeshConfig says of it, for documents that say otherwise. */
   readonly telemetry: TelemetryFields
-  /** By name of the extension provider. */
-  readonly collectors: ReadonlyMap<string, TraceCollectorSpec>
+  readonly collectorOf: CollectorOf
+  /** Of extension providers that are one. */
+  readonly collectorNames: readonly string[]
   readonly problems: readonly Problem[]
   readonly statuses: ReadonlyMap<string, DocumentStatus>
 }
@@ -80,12 +81,16 @@ export function compileSettings(index: DocumentIndex): CompiledSettings {
   }
   const spec = config?.spec ?? defaultMeshConfig
   const telemetry = meshTelemetry(spec.accessLog, spec.tracing)
-  const collectors = collectorsOf(spec)
-  const settings = toSettings(spec, config?.folder, toTelemetrySpec(telemetry, collectors))
-  if (config === undefined) return { settings, telemetry, collectors, problems, statuses }
+  const ofCollectors = {
+    collectorOf: (ref, signal) => collectorOf(spec, ref, signal),
+    collectorNames: collectorNames(spec),
+  } satisfies Partial<CompiledSettings>
+  const settings = toSettings(spec, config?.folder, toTelemetrySpec(telemetry, ofCollectors.collectorOf))
+  const compiled = { settings, telemetry, ...ofCollectors, problems, statuses }
+  if (config === undefined) return compiled
   problems.push(...collectorProblems(config))
   const outboundTrafficPolicySource = sourceLocation(config, ['spec', 'outboundTrafficPolicy'])
-  return { settings: { ...settings, outboundTrafficPolicySource }, telemetry, collectors, problems, statuses }
+  return { ...compiled, settings: { ...settings, outboundTrafficPolicySource } }
 }
 
 function toSettings(spec: MeshConfigSpec, folder: string | undefined, telemetry: TelemetrySpec): MeshSettings {
@@ -130,24 +135,39 @@ function toFederation(spec: FederationSpec, folder: string | undefined): Federat
   return { ...spec, federatesWith: absolute }
 }
 
-function collectorsOf({ extensionProviders }: MeshConfigSpec): Map<string, TraceCollectorSpec> {
-  return new Map(
-    extensionProviders.flatMap((provider): [string, TraceCollectorSpec][] => {
-      const { name, opentelemetry: collector } = provider
-      return collector === undefined ? [] : [[name, toTraceCollectorSpec(collector, serverClusterOf(provider))]]
-    }),
-  )
+interface ProviderRef {
+  readonly name: string
+}
+
+/** Undefined: none is named, or none is called so. */
+function collectorOf(
+  { extensionProviders }: MeshConfigSpec,
+  ref: ProviderRef | undefined,
+  signal: 'traces' | 'logs',
+): TraceCollectorSpec | undefined {
+  const provider = extensionProviders.find(({ name }) => name === ref?.name)
+  if (provider?.opentelemetry === undefined) return undefined
+  return toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider), signal)
+}
+
+function collectorNames({ extensionProviders }: MeshConfigSpec): string[] {
+  return extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined).map(({ name }) => name)
 }
 
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
-  const { tracing, extensionProviders } = config.spec
-  const collectors = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined)
-  const names = collectors.map(({ name }) => name)
-  if (tracing === undefined || names.includes(tracing.provider.name)) return []
-  const meant = nearest(tracing.provider.name, names)
-  const message = `no extension provider with "opentelemetry" is called "${tracing.provider.name}": there are no spans`
-  const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
-  return [documentProblem(config, 'HDL008', 'error', ['spec', 'tracing', 'provider', 'name'], message, hint)]
+  const { tracing, accessLog } = config.spec
+  const names = collectorNames(config.spec)
+  const dangling = (field: string, ref: ProviderRef | undefined, consequence: string): Problem[] => {
+    if (ref === undefined || names.includes(ref.name)) return []
+    const meant = nearest(ref.name, names)
+    const message = `no extension provider with "opentelemetry" is called "${ref.name}": ${consequence}`
+    const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
+    return [documentProblem(config, 'HDL008', 'error', ['spec', field, 'provider', 'name'], message, hint)]
+  }
+  return [
+    ...dangling('tracing', tracing?.provider, 'there are no spans'),
+    ...dangling('accessLog', accessLog.provider, "lines stay in the proxies' output"),
+  ]
 }
 
 /** "namespace/" in front of the service says nothing that its whole name does not. */

@@ -19,13 +19,14 @@ import { badCondition, goodCondition } from './status.ts'
 import type { DocumentStatus } from './status.ts'
 
 type Telemetry = ModelDocument<'Telemetry'>
+type MeshWide = Pick<CompiledSettings, 'telemetry' | 'collectorOf' | 'collectorNames'>
 type Telling = Pick<MeshSnapshot, 'settings' | 'workloads' | 'gateways'>
 
 /** `compiled`, with the telemetry of the mesh, and that of workloads and gateways where it is another. */
 export function withTelemetry(
   index: DocumentIndex,
   scopes: PolicyScopes,
-  meshWide: Pick<CompiledSettings, 'telemetry' | 'collectors'>,
+  meshWide: MeshWide,
   compiled: Telling,
   problems: ProblemList,
 ): Telling & { readonly statuses: ReadonlyMap<string, DocumentStatus> } {
@@ -63,25 +64,20 @@ function mapped<T>(
 class TelemetryDocuments {
   readonly statuses = new Map<string, DocumentStatus>()
   readonly #scopes: PolicyScopes
-  readonly #meshWide: Pick<CompiledSettings, 'telemetry' | 'collectors'>
+  readonly #meshWide: MeshWide
   readonly #problems: ProblemList
   readonly #byNamespace = new Map<string, Telemetry>()
   /** By namespace, the oldest first. */
   readonly #choosing = new Map<string, Telemetry[]>()
   readonly #unused = new Set<Telemetry>()
 
-  constructor(
-    index: DocumentIndex,
-    scopes: PolicyScopes,
-    meshWide: Pick<CompiledSettings, 'telemetry' | 'collectors'>,
-    problems: ProblemList,
-  ) {
+  constructor(index: DocumentIndex, scopes: PolicyScopes, meshWide: MeshWide, problems: ProblemList) {
     this.#scopes = scopes
     this.#meshWide = meshWide
     this.#problems = problems
     for (const document of index.all('Telemetry').toSorted(compareAge)) {
       this.statuses.set(document.id, { conditions: [goodCondition('Accepted', 'the document is in force')] })
-      this.#reportProvider(document)
+      this.#reportProviders(document)
       if (choosesSome(document)) this.#addChoosing(document)
       else this.#addNamespaceWide(document)
     }
@@ -115,10 +111,10 @@ class TelemetryDocuments {
 
   /** `documents`: the widest scope first. */
   #narrowed(documents: readonly Telemetry[]): TelemetrySpec {
-    const { telemetry, collectors } = this.#meshWide
+    const { telemetry, collectorOf } = this.#meshWide
     const fields = documents.reduce((wider, { spec }) => narrowedTelemetry(wider, spec), telemetry)
     this.#reportNobody(documents, fields)
-    return toTelemetrySpec(fields, collectors)
+    return toTelemetrySpec(fields, collectorOf)
   }
 
   #ofOne(subject: PolicySubject): Telemetry | undefined {
@@ -157,16 +153,19 @@ class TelemetryDocuments {
     this.#refuse(document, 'HDL012', ['metadata', 'name'], 'Conflicted', message, 'Remove one of them.')
   }
 
-  #reportProvider(document: Telemetry): void {
-    const { provider } = document.spec.tracing ?? {}
-    const names = [...this.#meshWide.collectors.keys()]
-    if (provider === undefined || names.includes(provider.name)) return
-    const meant = nearest(provider.name, names)
-    const message = `no extension provider of the MeshConfig with "opentelemetry" is called "${provider.name}": there are no spans`
+  #reportProviders(document: Telemetry): void {
+    const { tracing, accessLogs } = document.spec
+    this.#reportProvider(document, 'tracing', tracing?.provider?.name, 'there are no spans')
+    this.#reportProvider(document, 'accessLogs', accessLogs?.provider?.name, "lines stay in the proxies' output")
+  }
+
+  #reportProvider(document: Telemetry, field: string, name: string | undefined, consequence: string): void {
+    const names = this.#meshWide.collectorNames
+    if (name === undefined || names.includes(name)) return
+    const meant = nearest(name, names)
+    const message = `no extension provider of the MeshConfig with "opentelemetry" is called "${name}": ${consequence}`
     const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
-    this.#problems.add(
-      documentProblem(document, 'HDL008', 'error', ['spec', 'tracing', 'provider', 'name'], message, hint),
-    )
+    this.#problems.add(documentProblem(document, 'HDL008', 'error', ['spec', field, 'provider', 'name'], message, hint))
   }
 
   /** What is said of spans that nobody gets. */

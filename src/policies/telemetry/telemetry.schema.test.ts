@@ -1,21 +1,22 @@
 import { expect, it } from 'vitest'
 
 import { meshTelemetry, narrowedTelemetry, toTelemetrySpec } from './telemetry.schema.ts'
-import type { TelemetryFields } from './telemetry.schema.ts'
+import type { CollectorOf, TelemetryFields } from './telemetry.schema.ts'
 
 const collector = { cluster: 'otel.example:4317', timeoutMs: 5_000 }
 const other = { cluster: 'other.example:4317', timeoutMs: 5_000 }
-const collectors = new Map([
-  ['otel', collector],
-  ['other', other],
-])
+const logs = { cluster: 'logs.example:4317', timeoutMs: 5_000 }
+const collectorOf: CollectorOf = (provider, signal) => {
+  if (signal === 'logs') return provider?.name === 'logs' ? logs : undefined
+  return { otel: collector, other }[provider?.name ?? '']
+}
 const mesh = meshTelemetry(
   { enabled: true, samplePercent: 1, encoding: 'JSON' },
   { provider: { name: 'otel' }, randomSamplingPercentage: 2.5, preloadPropagation: false },
 )
 
 function told(...narrower: readonly TelemetryFields[]) {
-  return toTelemetrySpec(narrower.reduce(narrowedTelemetry, mesh), collectors)
+  return toTelemetrySpec(narrower.reduce(narrowedTelemetry, mesh), collectorOf)
 }
 
 it('is what the MeshConfig says, where no document says otherwise', () => {
@@ -46,6 +47,21 @@ it('takes each field from the narrowest scope that says it', () => {
     tracing: { collector: other, randomSamplingPercent: 0.1 },
     muted: { metrics: false, decisionRecords: true },
   })
+})
+
+it('has one format of lines, and one place where they go, of one scope', () => {
+  const wide: TelemetryFields = {
+    accessLogs: { matches: 'mtls', json: { code: '%RESPONSE_CODE%' }, provider: { name: 'logs' } },
+  }
+  const file = { path: '/var/log/a.log', rotateAtMiB: 1, keptFiles: 2 }
+  const output = { kind: 'file', path: file.path, rotation: { longestBytes: 1024 * 1024, keptFiles: 2 } }
+  const wideOutput = { kind: 'collector', collector: logs }
+  const base = { enabled: true, samplePercent: 1, matches: 'mtls' }
+  expect(told(wide).accessLog).toEqual({ ...base, json: { code: '%RESPONSE_CODE%' }, output: wideOutput })
+  const text: TelemetryFields = { accessLogs: { encoding: 'TEXT', format: '%DURATION%' } }
+  expect(told(wide, text).accessLog).toEqual({ ...base, format: '%DURATION%', output: wideOutput })
+  expect(told(wide, text, { accessLogs: { file } }).accessLog).toEqual({ ...base, format: '%DURATION%', output })
+  expect(told(wide, { accessLogs: { file } }, wide).accessLog).toEqual(told(wide).accessLog)
 })
 
 it('turns off, and on again with what a wider scope has said', () => {

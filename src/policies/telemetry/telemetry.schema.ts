@@ -1,7 +1,7 @@
 // `spec` of a Telemetry document, and what several say together: of each field what the narrowest scope says. Shaped after GEP-4768.
 import { z } from 'zod'
 
-import { toAccessLogSpec } from '../access-log/access-log.schema.ts'
+import { accessLogFields, checkAccessLog, toAccessLogSpec } from '../access-log/access-log.schema.ts'
 import type { AccessLogSettings } from '../access-log/access-log.schema.ts'
 import { ruleIssue } from '../scalars.schema.ts'
 import { toTracingSpec } from '../tracing/tracing.schema.ts'
@@ -49,12 +49,8 @@ export const telemetrySpecShape: z.ZodRawShape = {
     .exactOptional(),
   metrics: z.strictObject({ mode: modeSchema.exactOptional() }).exactOptional(),
   accessLogs: z
-    .strictObject({
-      mode: modeSchema.exactOptional(),
-      samplePercent: z.number().min(0).max(100).exactOptional(),
-      encoding: z.enum(['JSON', 'TEXT']).exactOptional(),
-      format: z.string().min(1).max(4096).exactOptional(),
-    })
+    .strictObject({ mode: modeSchema.exactOptional(), ...accessLogFields })
+    .check(checkAccessLog as (ctx: z.core.ParsePayload) => void)
     .exactOptional(),
   decisionRecords: z.strictObject({ mode: modeSchema.exactOptional() }).exactOptional(),
 }
@@ -73,12 +69,26 @@ export function meshTelemetry(accessLog: AccessLogSettings, tracing: TracingSett
   }
 }
 
+/** What is in a line is said together, and where it goes. */
+const together: readonly (readonly (keyof AccessLogFields)[])[] = [
+  ['encoding', 'format', 'json'],
+  ['file', 'provider'],
+]
+
+function narrowedAccessLog(wider: AccessLogFields = {}, narrower: AccessLogFields = {}): AccessLogFields {
+  const replaced = together.filter((fields) => fields.some((field) => narrower[field] !== undefined)).flat()
+  const kept = Object.fromEntries(
+    Object.entries(wider).filter(([field]) => !replaced.includes(field as keyof AccessLogFields)),
+  )
+  return { ...kept, ...narrower }
+}
+
 /** Field by field. */
 export function narrowedTelemetry(wider: TelemetryFields, narrower: TelemetryFields): TelemetryFields {
   return {
     tracing: { ...wider.tracing, ...narrower.tracing },
     metrics: { ...wider.metrics, ...narrower.metrics },
-    accessLogs: { ...wider.accessLogs, ...narrower.accessLogs },
+    accessLogs: narrowedAccessLog(wider.accessLogs, narrower.accessLogs),
     decisionRecords: { ...wider.decisionRecords, ...narrower.decisionRecords },
   }
 }
@@ -86,17 +96,24 @@ export function narrowedTelemetry(wider: TelemetryFields, narrower: TelemetryFie
 /** One trace in a hundred, as the MeshConfig has it. */
 const defaultSamplingRate = { numerator: 1, denominator: 100 }
 
-/** `collectors`: by name. A provider that is none of them is as if there were none. */
+/** Undefined: none is named, or none is called so. */
+export type CollectorOf = (
+  provider: { readonly name: string } | undefined,
+  signal: 'traces' | 'logs',
+) => TraceCollectorSpec | undefined
+
+/** A provider that is none is as if none were named. */
 export function toTelemetrySpec(
   { tracing, metrics, accessLogs, decisionRecords }: TelemetryFields,
-  collectors: ReadonlyMap<string, TraceCollectorSpec>,
+  collectorOf: CollectorOf,
 ): TelemetrySpec {
-  const { mode: logged, ...accessLog } = accessLogs ?? {}
+  const { mode: logged, ...said } = accessLogs ?? {}
+  const accessLog = { enabled: logged !== 'Disabled', samplePercent: 1, encoding: 'JSON' as const, ...said }
   const { numerator, denominator } = tracing?.samplingRate ?? defaultSamplingRate
-  const collector = tracing?.mode === 'Disabled' ? undefined : collectors.get(tracing?.provider?.name ?? '')
+  const collector = tracing?.mode === 'Disabled' ? undefined : collectorOf(tracing?.provider, 'traces')
   const muted = { metrics: metrics?.mode === 'Disabled', decisionRecords: decisionRecords?.mode === 'Disabled' }
   return {
-    accessLog: toAccessLogSpec({ enabled: logged !== 'Disabled', samplePercent: 1, encoding: 'JSON', ...accessLog }),
+    accessLog: toAccessLogSpec(accessLog, collectorOf(accessLog.provider, 'logs')),
     ...(collector !== undefined && { tracing: toTracingSpec((numerator * 100) / denominator, collector) }),
     ...((muted.metrics || muted.decisionRecords) && { muted }),
   }

@@ -27,6 +27,7 @@ import { composeSinks } from './telemetry/compose-sinks.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
 import { sendSpans, TraceExporter } from './telemetry/trace-exporter.ts'
+import { TraceSampling } from './telemetry/trace-sampling.ts'
 import { createTraceSink } from './telemetry/trace-sink.ts'
 
 export interface RequestLineDeps {
@@ -107,7 +108,9 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     send: (collector, message) => sendSpans({ clock, deadlines, clusters }, collector, message),
   })
   const sink = composeSinks(deps.sink, createTraceSink(clock, exporter))
-  const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
+  const { spiffeId, proxyName } = deps
+  const sampling = new TraceSampling({ workload: proxyName, spiffeId }, random)
+  const serveDeps = { clock, random, deadlines, lookup, filters, sampling, clusters, sink, logger, spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)
@@ -146,6 +149,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
     const reauthorizes = filters.update(config.listeners)
+    sampling.update(config.listeners)
     filters.updateRoutes(config.routeConfigurations)
     serviceChains.update(config)
     listeners.update(config.listeners)

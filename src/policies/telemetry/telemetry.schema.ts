@@ -3,8 +3,8 @@ import { z } from 'zod'
 
 import { accessLogFields, checkAccessLog, toAccessLogSpec } from '../access-log/access-log.schema.ts'
 import type { AccessLogSettings } from '../access-log/access-log.schema.ts'
-import { ruleIssue } from '../scalars.schema.ts'
-import { toTracingSpec } from '../tracing/tracing.schema.ts'
+import { toTracingSpec, tracingFieldsSchema } from '../tracing/tracing-fields.schema.ts'
+import type { TracingFields } from '../tracing/tracing-fields.schema.ts'
 import type { TracingSettings } from '../tracing/tracing.schema.ts'
 import type { TraceCollectorSpec } from '../tracing/tracing.spec.ts'
 import type { TelemetrySpec } from './telemetry.spec.ts'
@@ -19,34 +19,14 @@ export interface TelemetryFields {
   readonly decisionRecords?: { readonly mode?: Mode }
 }
 
-export interface TracingFields {
-  readonly mode?: Mode
-  readonly provider?: TracingSettings['provider']
-  readonly samplingRate?: { readonly numerator: number; readonly denominator: number }
-}
-
 export interface AccessLogFields extends Partial<Omit<AccessLogSettings, 'enabled'>> {
   readonly mode?: Mode
 }
 
 const modeSchema = z.enum(['Enabled', 'Disabled'])
 
-const samplingRateSchema = z
-  .strictObject({ numerator: z.int().min(0), denominator: z.int().min(1).default(100) })
-  .check((ctx) => {
-    const { numerator, denominator } = ctx.value
-    if (numerator > denominator)
-      ctx.issues.push(ruleIssue(ctx.value, ['numerator'], `${numerator} is more than the denominator ${denominator}`))
-  })
-
 export const telemetrySpecShape: z.ZodRawShape = {
-  tracing: z
-    .strictObject({
-      mode: modeSchema.exactOptional(),
-      provider: z.strictObject({ name: z.string().min(1).max(253) }).exactOptional(),
-      samplingRate: samplingRateSchema.exactOptional(),
-    })
-    .exactOptional(),
+  tracing: tracingFieldsSchema.exactOptional(),
   metrics: z.strictObject({ mode: modeSchema.exactOptional() }).exactOptional(),
   accessLogs: z
     .strictObject({ mode: modeSchema.exactOptional(), ...accessLogFields })
@@ -93,9 +73,6 @@ export function narrowedTelemetry(wider: TelemetryFields, narrower: TelemetryFie
   }
 }
 
-/** One trace in a hundred, as the MeshConfig has it. */
-const defaultSamplingRate = { numerator: 1, denominator: 100 }
-
 /** Undefined: none is named, or none is called so. */
 export type CollectorOf = (
   provider: { readonly name: string } | undefined,
@@ -109,12 +86,11 @@ export function toTelemetrySpec(
 ): TelemetrySpec {
   const { mode: logged, ...said } = accessLogs ?? {}
   const accessLog = { enabled: logged !== 'Disabled', samplePercent: 1, encoding: 'JSON' as const, ...said }
-  const { numerator, denominator } = tracing?.samplingRate ?? defaultSamplingRate
   const collector = tracing?.mode === 'Disabled' ? undefined : collectorOf(tracing?.provider, 'traces')
   const muted = { metrics: metrics?.mode === 'Disabled', decisionRecords: decisionRecords?.mode === 'Disabled' }
   return {
     accessLog: toAccessLogSpec(accessLog, collectorOf(accessLog.provider, 'logs')),
-    ...(collector !== undefined && { tracing: toTracingSpec((numerator * 100) / denominator, collector) }),
+    ...(collector !== undefined && { tracing: toTracingSpec(tracing ?? {}, collector) }),
     ...((muted.metrics || muted.decisionRecords) && { muted }),
   }
 }

@@ -29,8 +29,11 @@ const spanIdFormat = /^[0-9a-f]{16}$/
 const zeroTrace = '0'.repeat(32)
 const zeroSpan = '0'.repeat(16)
 
-/** The trace that the request belongs to, or a new one, which is sampled at `samplingShare` (0 to 1). */
-export function beginTrace(headers: HeaderList, samplingShare: number, random: Random): TraceContext {
+/** 0 to 1; asked only where nobody has decided before. */
+export type SamplingShare = number | (() => number)
+
+/** The trace that the request belongs to, or a new one, which is sampled at that share. */
+export function beginTrace(headers: HeaderList, samplingShare: SamplingShare, random: Random): TraceContext {
   const caller = fromTraceparent(headers) ?? fromB3(headers) ?? fromB3Parts(headers)
   // a state belongs to the traceparent that it came with
   const traceState = caller !== undefined && caller.b3 === undefined ? headers.get('tracestate') : undefined
@@ -38,10 +41,14 @@ export function beginTrace(headers: HeaderList, samplingShare: number, random: R
     traceId: caller?.traceId ?? hexadecimal(random, 4),
     spanId: newSpanId(random),
     parentSpanId: caller?.parentSpanId,
-    sampled: caller?.sampled ?? random.next() < samplingShare,
+    sampled: caller?.sampled ?? isSampled(samplingShare, random),
     b3: caller?.b3,
     traceState,
   }
+}
+
+function isSampled(share: SamplingShare, random: Random): boolean {
+  return random.next() < (typeof share === 'number' ? share : share())
 }
 
 export function newSpanId(random: Random): string {

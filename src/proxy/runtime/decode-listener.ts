@@ -44,6 +44,7 @@ import { decodeRequestAuthentication } from '../../policies/request-authenticati
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeMuted } from '../../policies/telemetry/telemetry.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
+import { compileSamplingRules } from '../../policies/tracing/sampling-rules.runtime.ts'
 import { decodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
@@ -183,6 +184,8 @@ function decodeConnectionManager(
 ): HttpConnectionManagerConfig {
   const { routes, filters } = decodeHttpFilters(manager)
   const tracing = decodeTracing(manager.tracing)
+  // what cannot be compiled is refused now, not when it is in force
+  if (tracing?.samplingRules !== undefined) compileSamplingRules(tracing.samplingRules)
   const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',

@@ -18,7 +18,7 @@ import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.ru
 import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { MutedSpec } from '../../policies/telemetry/telemetry.spec.ts'
 import type { TraceContext } from '../../policies/tracing/trace-context.runtime.ts'
-import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
+import type { TraceCollectorSpec, TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { Route } from '../runtime/runtime-config.ts'
 import type { SpanResult } from './trace-exporter.ts'
@@ -72,6 +72,8 @@ export interface Exchange {
 export interface TracedExchange {
   readonly context: TraceContext
   readonly collector: TraceCollectorSpec
+  /** Of its spans, beside those that all have. */
+  readonly attributes?: TracingSpec['attributes']
 }
 
 /** Who the proxy speaks for in telemetry. */

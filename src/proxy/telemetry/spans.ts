@@ -16,6 +16,7 @@ export function hasFailed({ status, grpcStatus, flags }: Exchange): boolean {
 export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number): SpanRecord[] {
   const { reporter, request, status, flags, detail, destinationService } = exchange
   const failed = hasFailed(exchange)
+  const own = ownAttributes(exchange)
   const hop: SpanRecord = {
     traceId: trace.traceId,
     spanId: trace.spanId,
@@ -25,11 +26,11 @@ export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number
     kind: reporter === 'source' ? 'client' : 'server',
     startMs,
     endMs: startMs + exchange.durationMs,
-    attributes: hopAttributes(exchange, failed),
+    attributes: { ...hopAttributes(exchange, failed), ...own },
     status: { error: failed || (reporter === 'source' && status >= 400), message: detail ?? flags.join(',') },
     sampled: trace.sampled,
   }
-  return [hop, ...exchange.attempts.flatMap((attempt, i) => attemptSpan(attempt, i, hop) ?? [])]
+  return [hop, ...exchange.attempts.flatMap((attempt, i) => attemptSpan(attempt, i, hop, own) ?? [])]
 }
 
 function hopAttributes(exchange: Exchange, failed: boolean): Attributes {
@@ -71,7 +72,20 @@ function hopAttributes(exchange: Exchange, failed: boolean): Attributes {
   }
 }
 
-function attemptSpan(attempt: AttemptRecord, index: number, hop: SpanRecord): SpanRecord | undefined {
+const mostCharacters = 1_024
+
+/** Those that somebody has asked for. Headers are as they are once the request is over. */
+function ownAttributes({ traced, request }: Exchange): Attributes {
+  if (traced?.attributes === undefined) return {}
+  return Object.fromEntries(
+    traced.attributes.map((attribute) => [
+      attribute.name,
+      attribute.kind === 'literal' ? attribute.value : request.headers.get(attribute.header)?.slice(0, mostCharacters),
+    ]),
+  )
+}
+
+function attemptSpan(attempt: AttemptRecord, index: number, hop: SpanRecord, own: Attributes): SpanRecord | undefined {
   const { spanId, outcome, status } = attempt
   if (spanId === undefined) return undefined
   const startMs = hop.startMs + (attempt.startMs ?? 0)
@@ -92,6 +106,7 @@ function attemptSpan(attempt: AttemptRecord, index: number, hop: SpanRecord): Sp
       'heddle.destination.workload': attempt.workload,
       'heddle.attempt.outcome': outcome,
       'heddle.attempt.retried_because': attempt.retriedBecause,
+      ...own,
     },
     status: { error: failed, message: failed ? outcome : undefined },
   }

@@ -13,7 +13,15 @@ export const golden: GoldenCase = {
       ],
       telemetry: {
         accessLog: { enabled: false, samplePercent: 1 },
-        tracing: { collector: { cluster: 'other.example:4317', timeoutMs: 5_000 }, randomSamplingPercent: 50 },
+        tracing: {
+          collector: { cluster: 'other.example:4317', timeoutMs: 5_000 },
+          randomSamplingPercent: 50,
+          samplingRules: [{ matches: 'request.path == "/healthz"', samplingPercent: 0 }],
+          attributes: [
+            { name: 'tenant', kind: 'header', header: 'x-tenant' },
+            { name: 'environment', kind: 'literal', value: 'production' },
+          ],
+        },
         muted: { metrics: true, decisionRecords: true },
       },
       uses: [{ host: 'reviews.default.svc.cluster.local', port: 80 }],

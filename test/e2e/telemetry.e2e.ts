@@ -1,0 +1,208 @@
+// What a namespace and a workload of a running mesh tell of their requests, by Telemetry documents; changed under load.
+import assert from 'node:assert/strict'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { Server } from 'node:net'
+import { dirname, join } from 'node:path'
+import { after, before, it } from 'node:test'
+
+import { freePorts } from '../kit/free-ports.ts'
+import { listenOn } from '../kit/greeting-server.ts'
+import { send } from '../kit/http-client.ts'
+import { parsePrometheus } from '../kit/prometheus-text.ts'
+import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { SteadyLoad } from '../kit/steady-load.ts'
+import { TraceCollector } from '../kit/trace-collector.ts'
+
+const collector = new TraceCollector()
+const servers: Server[] = []
+let mesh: RunningMesh
+let file = ''
+
+function workload(namespace: string, name: string, port?: number): string {
+  const ports = port === undefined ? '' : `, ports: [{ name: http, port: ${port} }]`
+  return `
+apiVersion: heddle.dev/v1alpha1
+kind: Workload
+metadata: { name: ${name}, namespace: ${namespace}, labels: { app: ${name} } }
+spec: { serviceAccount: ${name}, address: 127.0.0.1, uses: [{ name: app, namespace: plain }, { name: app, namespace: silent }]${ports} }
+---`
+}
+
+function service(namespace: string): string {
+  return `
+apiVersion: v1
+kind: Service
+metadata: { name: app, namespace: ${namespace} }
+spec: { selector: { app: app }, ports: [{ name: http, port: 80, targetPort: http }] }
+---`
+}
+
+const loud = `
+apiVersion: heddle.dev/v1alpha1
+kind: Telemetry
+metadata: { name: loud, namespace: loud }
+spec:
+  tracing:
+    rules:
+      - { matches: 'request.path.startsWith("/checkout") && request.headers["x-tenant"] == "gold"', samplingRate: { numerator: 100 } }
+    attributes:
+      - { name: tenant, sourceType: Header, headerName: x-tenant }
+      - { name: deployment.environment.name, sourceType: Literal, literalValue: test }
+  accessLogs: { samplePercent: 100, encoding: TEXT, format: 'loud %REQ(:PATH)% %RESPONSE_CODE%' }
+---`
+
+const silent = `
+apiVersion: heddle.dev/v1alpha1
+kind: Telemetry
+metadata: { name: app, namespace: silent }
+spec:
+  selector: { matchLabels: { app: app } }
+  tracing: { mode: Disabled }
+  metrics: { mode: Disabled }
+  accessLogs: { mode: Disabled }
+  decisionRecords: { mode: Disabled }
+---`
+
+before(async () => {
+  const [plain, quiet, grpc, http] = (await freePorts(4)) as [number, number, number, number]
+  await collector.listen(grpc, http)
+  const app = (port: number): Promise<Server> =>
+    listenOn(
+      port,
+      createServer(({ url }, response) => {
+        response.statusCode = url === '/broken' ? 500 : 200
+        response.end('done')
+      }),
+    )
+  servers.push(await app(plain), await app(quiet))
+  file = await meshFile(
+    [
+      workload('plain', 'app', plain),
+      workload('plain', 'client'),
+      workload('loud', 'client'),
+      workload('silent', 'app', quiet),
+      service('plain'),
+      service('silent'),
+      loud,
+      silent,
+      `
+apiVersion: heddle.dev/v1alpha1
+kind: ExternalService
+metadata: { name: otel }
+spec: { hosts: [otel.example], ports: [{ port: 4317, targetPort: ${grpc}, protocol: grpc }], resolution: static, endpoints: [{ address: 127.0.0.1 }] }
+---
+apiVersion: heddle.dev/v1alpha1
+kind: MeshConfig
+metadata: { name: mesh }
+spec:
+  extensionProviders: [{ name: otlp, opentelemetry: { service: otel.example, port: 4317 } }]
+  tracing: { provider: { name: otlp }, randomSamplingPercentage: 0 }
+  accessLog: { samplePercent: 0 }
+`,
+    ].join(''),
+  )
+  mesh = await startMesh({ files: [file] })
+})
+
+after(async () => {
+  await mesh?.stop()
+  collector.stop()
+  for (const server of servers) server.close()
+  if (file !== '') await rm(dirname(file), { recursive: true, force: true })
+})
+
+function listenerOf(caller: string, destination: string): string {
+  const { services } = mesh.workload('client', caller)
+  const found = services.find(({ namespace }) => namespace === destination)
+  if (found === undefined) throw new Error(`${caller}/client has no listener for ${destination}/app`)
+  return found.address
+}
+
+async function ask(caller: string, destination: string, target: string, headers: Record<string, string> = {}) {
+  return (await send({ address: listenerOf(caller, destination), target, headers })).status
+}
+
+/** Of a counter at one sidecar, by one label. */
+async function counted(
+  name: string,
+  namespace: string,
+  metric: string,
+  label: string,
+): Promise<Record<string, number>> {
+  const { metricsUrl } = mesh.workload(name, namespace)
+  const { body } = await send({ address: new URL(metricsUrl).host, target: '/metrics' })
+  const sums: Record<string, number> = {}
+  for (const sample of parsePrometheus(body)) {
+    if (sample.name !== metric) continue
+    const key = sample.labels[label] ?? ''
+    sums[key] = (sums[key] ?? 0) + sample.value
+  }
+  return sums
+}
+
+it('samples by rule where a trace begins, and has spans say what was asked for', async () => {
+  const before = collector.spans.length
+  assert.equal(await ask('loud', 'plain', '/checkout/2', { 'x-tenant': 'silver' }), 200)
+  assert.equal(await ask('loud', 'plain', '/other', { 'x-tenant': 'gold' }), 200)
+  assert.equal(await ask('plain', 'plain', '/checkout/3', { 'x-tenant': 'gold' }), 200)
+  assert.equal(await ask('loud', 'plain', '/checkout/1', { 'x-tenant': 'gold' }), 200)
+  await eventually(() => assert.equal(collector.spans.length, before + 2), 10_000)
+  const spans = collector.spans.slice(before)
+  assert.deepEqual(new Set(spans.map(({ attributes }) => attributes['url.path'])), new Set(['/checkout/1']))
+  const [client, served] = ['SPAN_KIND_CLIENT', 'SPAN_KIND_SERVER'].map((kind) =>
+    spans.find((span) => span.kind === kind),
+  )
+  assert.equal(client?.attributes['tenant'], 'gold')
+  assert.equal(client?.attributes['deployment.environment.name'], 'test')
+  // the callee has no such document
+  assert.equal(served?.attributes['tenant'], undefined)
+})
+
+it('has another access log for one namespace, and none more for the others', async () => {
+  assert.equal(await ask('loud', 'plain', '/logged'), 200)
+  const log = join(mesh.stateDir, 'logs', 'proxy.log')
+  await eventually(async () => assert.match(await readFile(log, 'utf8'), /^loud \/logged 200$/m), 10_000)
+  const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line.includes('/logged'))
+  assert.deepEqual(lines, ['loud /logged 200'])
+})
+
+it('tells nothing of a workload for which all of it is off, and its callers tell on', async () => {
+  for (const target of ['/', '/broken', '/broken'])
+    await ask('loud', 'silent', target, { traceparent: `00-${'d'.repeat(32)}-${'e'.repeat(16)}-01` })
+  await eventually(async () => {
+    const sent = await counted('client', 'loud', 'heddle_decision_records_total', 'result')
+    assert.ok((sent['sent'] ?? 0) >= 2, JSON.stringify(sent))
+    assert.deepEqual(await counted('client', 'loud', 'heddle_requests_total', 'code').then((codes) => codes['500']), 2)
+    assert.equal(collector.trace('d'.repeat(32)).length, 3)
+  }, 10_000)
+  assert.deepEqual(new Set(collector.trace('d'.repeat(32)).map(({ kind }) => kind)), new Set(['SPAN_KIND_CLIENT']))
+  assert.deepEqual(await counted('app', 'silent', 'heddle_requests_total', 'code'), {})
+  assert.deepEqual(await counted('app', 'silent', 'heddle_decision_records_total', 'result'), {})
+  const connections = await counted('app', 'silent', 'heddle_downstream_connections_total', 'listener')
+  assert.ok(Object.values(connections).some((count) => count > 0))
+})
+
+it('takes other documents while requests run, and drops none', async () => {
+  await using load = new SteadyLoad({ url: `http://${listenerOf('loud', 'silent')}/load`, connections: 4, pauseMs: 2 })
+  await eventually(() => assert.ok(load.ok > 50), 10_000)
+  const text = await readFile(file, 'utf8')
+  await writeFile(
+    file,
+    text.replace('  metrics: { mode: Disabled }', '  metrics: { mode: Enabled }').replace('/checkout', '/load'),
+  )
+  await eventually(async () => {
+    const counts = await counted('app', 'silent', 'heddle_requests_total', 'code')
+    assert.ok((counts['200'] ?? 0) > 50, JSON.stringify(counts))
+  }, 20_000)
+  await writeFile(file, text.replace(silent, '').replace(loud, ''))
+  await eventually(async () => {
+    const before = await counted('app', 'silent', 'heddle_decision_records_total', 'result')
+    await ask('loud', 'silent', '/broken')
+    assert.ok((before['sent'] ?? 0) > 0)
+  }, 20_000)
+  const { failures, connectionsOpened, ok } = await load.stop()
+  assert.deepEqual(failures, [])
+  assert.equal(connectionsOpened, 4)
+  assert.ok(ok > 100)
+})

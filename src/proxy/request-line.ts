@@ -107,7 +107,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     counted: (result, spans) => connections.spansCounted(result, spans),
     send: (collector, message) => sendSpans({ clock, deadlines, clusters }, collector, message),
   })
-  const sink = composeSinks(deps.sink, createTraceSink(clock, exporter))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, random, exporter))
   const { spiffeId, proxyName } = deps
   const sampling = new TraceSampling({ workload: proxyName, spiffeId }, random)
   const serveDeps = { clock, random, deadlines, lookup, filters, sampling, clusters, sink, logger, spiffeId }

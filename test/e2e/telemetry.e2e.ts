@@ -64,18 +64,20 @@ spec:
   decisionRecords: { mode: Disabled }
 ---`
 
+function application(port: number): Promise<Server> {
+  return listenOn(
+    port,
+    createServer(({ url }, response) => {
+      response.statusCode = url === '/broken' ? 500 : 200
+      response.end('done')
+    }),
+  )
+}
+
 before(async () => {
   const [plain, quiet, grpc, http] = (await freePorts(4)) as [number, number, number, number]
   await collector.listen(grpc, http)
-  const app = (port: number): Promise<Server> =>
-    listenOn(
-      port,
-      createServer(({ url }, response) => {
-        response.statusCode = url === '/broken' ? 500 : 200
-        response.end('done')
-      }),
-    )
-  servers.push(await app(plain), await app(quiet))
+  servers.push(await application(plain), await application(quiet))
   file = await meshFile(
     [
       workload('plain', 'app', plain),
@@ -142,13 +144,13 @@ async function counted(
 }
 
 it('samples by rule where a trace begins, and has spans say what was asked for', async () => {
-  const before = collector.spans.length
+  const known = collector.spans.length
   assert.equal(await ask('loud', 'plain', '/checkout/2', { 'x-tenant': 'silver' }), 200)
   assert.equal(await ask('loud', 'plain', '/other', { 'x-tenant': 'gold' }), 200)
   assert.equal(await ask('plain', 'plain', '/checkout/3', { 'x-tenant': 'gold' }), 200)
   assert.equal(await ask('loud', 'plain', '/checkout/1', { 'x-tenant': 'gold' }), 200)
-  await eventually(() => assert.equal(collector.spans.length, before + 2), 10_000)
-  const spans = collector.spans.slice(before)
+  await eventually(() => assert.equal(collector.spans.length, known + 2), 10_000)
+  const spans = collector.spans.slice(known)
   assert.deepEqual(new Set(spans.map(({ attributes }) => attributes['url.path'])), new Set(['/checkout/1']))
   const [client, served] = ['SPAN_KIND_CLIENT', 'SPAN_KIND_SERVER'].map((kind) =>
     spans.find((span) => span.kind === kind),
@@ -197,9 +199,9 @@ it('takes other documents while requests run, and drops none', async () => {
   }, 20_000)
   await writeFile(file, text.replace(silent, '').replace(loud, ''))
   await eventually(async () => {
-    const before = await counted('app', 'silent', 'heddle_decision_records_total', 'result')
+    const told = await counted('app', 'silent', 'heddle_decision_records_total', 'result')
     await ask('loud', 'silent', '/broken')
-    assert.ok((before['sent'] ?? 0) > 0)
+    assert.ok((told['sent'] ?? 0) > 0)
   }, 20_000)
   const { failures, connectionsOpened, ok } = await load.stop()
   assert.deepEqual(failures, [])

@@ -59,6 +59,13 @@ function httpFilter(value: ReturnType<typeof typedConfig>, isOptional = false) {
 
 const rds = { case: 'rds' as const, value: { routeConfigName: 'r' } }
 
+function sampledBy(pattern: string): ReturnType<typeof decodeListenerResource> {
+  const samplingRules = [{ matches: `request.path.matches("${pattern}")`, samplingPercent: 100 }]
+  const collector = { cluster: 'otel', timeoutMs: 1_000 }
+  const tracing = encodeTracing({ collector, randomSamplingPercent: 1, samplingRules })
+  return listener({ address, filterChains: [chain({ routeSpecifier: rds, tracing })] })
+}
+
 function rulesWith(regex: string): ReturnType<typeof listener> {
   const path = { matchPattern: { case: 'safeRegex' as const, value: { regex } } }
   const urlPath = { case: 'urlPath' as const, value: { rule: { case: 'path' as const, value: path } } }
@@ -193,12 +200,6 @@ describe('listeners', () => {
   })
 
   it('refuses a rule of sampling that cannot be compiled before it is in force', () => {
-    const sampledBy = (pattern: string) => {
-      const samplingRules = [{ matches: `request.path.matches("${pattern}")`, samplingPercent: 100 }]
-      const collector = { cluster: 'otel', timeoutMs: 1_000 }
-      const tracing = encodeTracing({ collector, randomSamplingPercent: 1, samplingRules })
-      return listener({ address, filterChains: [chain({ routeSpecifier: rds, tracing })] })
-    }
     expect(sampledBy('a+').filterChains).toHaveLength(1)
     expect(() => sampledBy('(')).toThrow('filter chain "c"')
   })

@@ -59,7 +59,7 @@ export function beginExchange(
   }
 }
 
-/** The next hop is told of this one. */
+/** The next hop is told of this one, where that matters. */
 export function beginTraced(
   headers: HeaderList,
   { collector, attributes }: TracingSpec,
@@ -67,6 +67,6 @@ export function beginTraced(
   random: Random,
 ): TracedExchange {
   const context = beginTrace(headers, samplingShare, random)
-  markTrace(headers, context, context.spanId)
+  if (!context.passedOn) markTrace(headers, context, context.spanId)
   return { context, collector, attributes }
 }

@@ -60,7 +60,7 @@ it('gives every span the attributes that were asked for', () => {
       { name: 'environment', kind: 'literal', value: 'production' },
     ],
   })
-  const spans = spansOf({ ...exchange, traced: { context, ...told } }, context, 0)
+  const spans = spansOf({ ...exchange, traced: { context, ...told } }, context, 0, createRandom(2))
   expect(spans).toHaveLength(2)
   for (const { attributes } of spans) {
     expect(attributes).toMatchObject({ tenant: 't'.repeat(1_024), environment: 'production' })

@@ -70,6 +70,8 @@ class TelemetryDocuments {
   /** By namespace, the oldest first. */
   readonly #choosing = new Map<string, Telemetry[]>()
   readonly #unused = new Set<Telemetry>()
+  /** By the documents: most workloads of a namespace have the same. */
+  readonly #merged = new Map<string, TelemetrySpec>()
 
   constructor(index: DocumentIndex, scopes: PolicyScopes, meshWide: MeshWide, problems: ProblemList) {
     this.#scopes = scopes
@@ -111,10 +113,15 @@ class TelemetryDocuments {
 
   /** `documents`: the widest scope first. */
   #narrowed(documents: readonly Telemetry[]): TelemetrySpec {
+    const key = documents.map(({ id }) => id).join()
+    const known = this.#merged.get(key)
+    if (known !== undefined) return known
     const { telemetry, collectorOf } = this.#meshWide
     const fields = documents.reduce((wider, { spec }) => narrowedTelemetry(wider, spec), telemetry)
     this.#reportNobody(documents, fields)
-    return toTelemetrySpec(fields, collectorOf)
+    const merged = toTelemetrySpec(fields, collectorOf)
+    this.#merged.set(key, merged)
+    return merged
   }
 
   #ofOne(subject: PolicySubject): Telemetry | undefined {

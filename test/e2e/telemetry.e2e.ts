@@ -49,7 +49,11 @@ spec:
     attributes:
       - { name: tenant, sourceType: Header, headerName: x-tenant }
       - { name: deployment.environment.name, sourceType: Literal, literalValue: test }
-  accessLogs: { samplePercent: 100, encoding: TEXT, format: 'loud %REQ(:PATH)% %RESPONSE_CODE%' }
+  accessLogs:
+    samplePercent: 100
+    matches: '!request.path.endsWith("/quiet")'
+    encoding: TEXT
+    format: 'loud %REQ(:PATH)% %RESPONSE_CODE%'
 ---`
 
 const silent = `
@@ -162,7 +166,7 @@ it('samples by rule where a trace begins, and has spans say what was asked for',
 })
 
 it('has another access log for one namespace, and none more for the others', async () => {
-  assert.equal(await ask('loud', 'plain', '/logged'), 200)
+  for (const target of ['/logged/quiet', '/logged']) assert.equal(await ask('loud', 'plain', target), 200)
   const log = join(mesh.stateDir, 'logs', 'proxy.log')
   await eventually(async () => assert.match(await readFile(log, 'utf8'), /^loud \/logged 200$/m), 10_000)
   const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line.includes('/logged'))

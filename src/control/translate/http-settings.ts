@@ -5,7 +5,7 @@ import type {
   HttpConnectionManagerSchema,
   HttpFilterSchema,
 } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
-import { encodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
+import { encodeAccessLog, encodeFileRotation } from '../../policies/access-log/access-log.xds.ts'
 import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
@@ -65,7 +65,7 @@ function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySp
       ...encodePathNormalization(paths),
       ...forwarded.manager,
     },
-    filters: { forwardedHeaders: forwarded.filters },
+    filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
     muted,
     key: JSON.stringify([accessLog, tracing, muted, paths, forwardedHeaders[place]]),
   }

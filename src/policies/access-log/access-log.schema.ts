@@ -39,19 +39,22 @@ const formatSchema = z
   })
 
 const mostFields = 100
+/** Maps within maps. */
+const deepest = 4
 
-const jsonFieldsSchema: z.ZodType<JsonLineFormat> = z.lazy(() =>
-  z
-    .record(z.string().min(1).max(256), z.union([formatSchema, jsonFieldsSchema]))
-    .refine((fields) => Object.keys(fields).length <= mostFields, `at most ${mostFields} fields`),
-)
+function jsonFieldsSchema(depth: number): z.ZodType<JsonLineFormat> {
+  const field = depth === deepest ? formatSchema : z.union([formatSchema, jsonFieldsSchema(depth + 1)])
+  return z
+    .record(z.string().min(1).max(256), field)
+    .refine((fields) => Object.keys(fields).length <= mostFields, `at most ${mostFields} fields`)
+}
 
 const fileSchema: z.ZodType<AccessLogFile> = z.strictObject({
   // a document must not make proxies append to what other programs read
   path: z
     .string()
     .max(1024)
-    .regex(/^\/(?:[^\0/]+\/)*[^\0/]+\.log$/, 'an absolute path that ends in ".log"'),
+    .regex(/^(?:\/(?!\.{1,2}(?:\/|$))[^\0/]+)+(?<=[^/]\.log)$/, 'an absolute path that ends in ".log"'),
   rotateAtMiB: z.int().min(1).max(65_536).default(16),
   keptFiles: z.int().min(0).max(100).default(3),
 })
@@ -61,7 +64,7 @@ const encodingSchema = z.enum(['JSON', 'TEXT'])
 const withoutDefaults = {
   matches: celConditionSchema(recordFields).exactOptional(),
   format: formatSchema.exactOptional(),
-  json: jsonFieldsSchema.exactOptional(),
+  json: jsonFieldsSchema(1).exactOptional(),
   file: fileSchema.exactOptional(),
   provider: z.strictObject({ name: z.string().min(1).max(253) }).exactOptional(),
 }

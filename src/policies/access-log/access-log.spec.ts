@@ -30,3 +30,18 @@ export interface FileRotationSpec {
   /** Besides the one that is written. */
   readonly keptFiles: number
 }
+
+/** A line for a collector of OpenTelemetry, as OTLP has it. Ids in lower-case hexadecimal digits. */
+export interface LogRecord {
+  /** Begin of the request, and when it was over: milliseconds since the Unix epoch, with fractions. */
+  readonly startMs: number
+  readonly observedMs: number
+  readonly failed: boolean
+  readonly body: string | undefined
+  /** Undefined ones are left out. */
+  readonly attributes: Readonly<Record<string, unknown>>
+  /** Of the hop; absent where the request belongs to no trace. */
+  readonly traceId: string | undefined
+  readonly spanId: string | undefined
+  readonly sampled: boolean
+}

@@ -7,9 +7,10 @@ import { dirname, join } from 'node:path'
 import { after, before, it } from 'node:test'
 
 import { freePorts } from '../kit/free-ports.ts'
-import { listenOn } from '../kit/greeting-server.ts'
+import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
 import { parsePrometheus } from '../kit/prometheus-text.ts'
+import { rawClient } from '../kit/raw-client.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { SteadyLoad } from '../kit/steady-load.ts'
 import { TraceCollector } from '../kit/trace-collector.ts'
@@ -19,8 +20,8 @@ const servers: Server[] = []
 let mesh: RunningMesh
 let file = ''
 
-function workload(namespace: string, name: string, port?: number): string {
-  const ports = port === undefined ? '' : `, ports: [{ name: http, port: ${port} }]`
+function workload(namespace: string, name: string, ...[http, tcp]: readonly number[]): string {
+  const ports = http === undefined ? '' : `, ports: [{ name: http, port: ${http} }, { name: tcp, port: ${tcp} }]`
   return `
 apiVersion: heddle.dev/v1alpha1
 kind: Workload
@@ -34,7 +35,7 @@ function service(namespace: string): string {
 apiVersion: v1
 kind: Service
 metadata: { name: app, namespace: ${namespace} }
-spec: { selector: { app: app }, ports: [{ name: http, port: 80, targetPort: http }] }
+spec: { selector: { app: app }, ports: [{ name: http, port: 80, targetPort: http }, { name: tcp, port: 90, targetPort: tcp }] }
 ---`
 }
 
@@ -79,15 +80,23 @@ function application(port: number): Promise<Server> {
 }
 
 before(async () => {
-  const [plain, quiet, grpc, http] = (await freePorts(4)) as [number, number, number, number]
+  const [plain, quiet, plainBytes, quietBytes, grpc, http] = (await freePorts(6)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   await collector.listen(grpc, http)
   servers.push(await application(plain), await application(quiet))
+  for (const port of [plainBytes, quietBytes]) servers.push(await listenOn(port, greetingServer('bytes')))
   file = await meshFile(
     [
-      workload('plain', 'app', plain),
+      workload('plain', 'app', plain, plainBytes),
       workload('plain', 'client'),
       workload('loud', 'client'),
-      workload('silent', 'app', quiet),
+      workload('silent', 'app', quiet, quietBytes),
       service('plain'),
       service('silent'),
       loud,
@@ -118,9 +127,9 @@ after(async () => {
   if (file !== '') await rm(dirname(file), { recursive: true, force: true })
 })
 
-function listenerOf(caller: string, destination: string): string {
+function listenerOf(caller: string, destination: string, port = 80): string {
   const { services } = mesh.workload('client', caller)
-  const found = services.find(({ namespace }) => namespace === destination)
+  const found = services.find((one) => one.namespace === destination && one.port === port)
   if (found === undefined) throw new Error(`${caller}/client has no listener for ${destination}/app`)
   return found.address
 }
@@ -187,6 +196,22 @@ it('tells nothing of a workload for which all of it is off, and its callers tell
   assert.deepEqual(await counted('app', 'silent', 'heddle_decision_records_total', 'result'), {})
   const connections = await counted('app', 'silent', 'heddle_downstream_connections_total', 'listener')
   assert.ok(Object.values(connections).some((count) => count > 0))
+})
+
+it('counts no bytes of a workload without metrics', async () => {
+  for (const destination of ['plain', 'silent']) {
+    const client = await rawClient(Number(listenerOf('loud', destination, 90).split(':').at(-1)))
+    await client.waitFor('220 bytes')
+    client.socket.destroy()
+  }
+  await eventually(async () => {
+    const bytes = await counted('client', 'loud', 'heddle_tcp_received_bytes_total', 'cluster')
+    assert.equal(Object.values(bytes).filter((count) => count > 0).length, 2, JSON.stringify(bytes))
+    const opened = await counted('app', 'plain', 'heddle_tcp_connections_closed_total', 'listener')
+    assert.deepEqual(Object.values(opened), [1])
+  }, 10_000)
+  for (const metric of ['connections_opened', 'connections_closed', 'received_bytes'])
+    assert.deepEqual(await counted('app', 'silent', `heddle_tcp_${metric}_total`, 'listener'), {})
 })
 
 it('takes other documents while requests run, and drops none', async () => {

@@ -80,7 +80,8 @@ function application(port: number): Promise<Server> {
 }
 
 before(async () => {
-  const [plain, quiet, plainBytes, quietBytes, grpc, http] = (await freePorts(6)) as [
+  const [gateway, plain, quiet, plainBytes, quietBytes, grpc, http] = (await freePorts(7)) as [
+    number,
     number,
     number,
     number,
@@ -102,6 +103,26 @@ before(async () => {
       loud,
       silent,
       `
+apiVersion: heddle.dev/v1alpha1
+kind: Telemetry
+metadata: { name: public, namespace: plain }
+spec:
+  targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: public }]
+  tracing:
+    samplingRate: { numerator: 100 }
+    rules: [{ matches: 'request.path == "/health"', samplingRate: { numerator: 0 } }]
+    attributes: [{ name: door, sourceType: Literal, literalValue: front }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: public, namespace: plain }
+spec: { gatewayClassName: heddle, listeners: [{ name: http, port: ${gateway}, protocol: HTTP }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: public, namespace: plain }
+spec: { parentRefs: [{ name: public }], rules: [{ backendRefs: [{ name: app, port: 80 }] }] }
+---
 apiVersion: heddle.dev/v1alpha1
 kind: ExternalService
 metadata: { name: otel }
@@ -172,6 +193,18 @@ it('samples by rule where a trace begins, and has spans say what was asked for',
   assert.equal(client?.attributes['deployment.environment.name'], 'test')
   // the callee has no such document
   assert.equal(served?.attributes['tenant'], undefined)
+})
+
+it('begins traces at a gateway as its own document says', async () => {
+  const address = mesh.state.gateways[0]?.address ?? ''
+  const known = collector.spans.length
+  for (const target of ['/health', '/shown']) assert.equal((await send({ address, target })).status, 200)
+  await eventually(() => assert.equal(collector.spans.length, known + 3), 10_000)
+  const told = collector.spans.slice(known).map(({ service, kind, attributes }) => [service, kind, attributes['door']])
+  assert.deepEqual(
+    new Set(told.map((span) => span.join(' '))),
+    new Set(['public SPAN_KIND_SERVER front', 'public SPAN_KIND_CLIENT front', 'app SPAN_KIND_SERVER ']),
+  )
 })
 
 it('has another access log for one namespace, and none more for the others', async () => {

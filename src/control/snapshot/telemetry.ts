@@ -7,7 +7,6 @@ import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
 import { documentProblem } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { nearest } from '../model/nearest.ts'
-import type { FieldPath } from '../model/yaml-text.ts'
 import type { DocumentIndex } from './document-index.ts'
 import { gatewayLabels } from './gateways.ts'
 import type { MeshSnapshot } from './mesh-snapshot.ts'
@@ -32,7 +31,8 @@ export function withTelemetry(
 ): Telling & { readonly statuses: ReadonlyMap<string, DocumentStatus> } {
   const documents = new TelemetryDocuments(index, scopes, meshWide, problems)
   const mesh = documents.ofMesh()
-  const settings = mesh === undefined ? compiled.settings : { ...withoutTelemetry(compiled.settings), ...mesh }
+  const { tracing: _, ...others } = compiled.settings
+  const settings = mesh === undefined ? compiled.settings : { ...others, ...mesh }
   const workloads = mapped(compiled.workloads, ({ namespace, name, labels }) =>
     documents.of({ kind: 'Workload', namespace, name, labels }),
   )
@@ -40,13 +40,8 @@ export function withTelemetry(
     const labels = gatewayLabels(name, index.get('Gateway', namespace, name)?.metadata.labels)
     return documents.of({ kind: 'Gateway', namespace, name, labels })
   })
-  documents.reportUnused()
+  documents.reportIdle()
   return { settings, workloads, gateways, statuses: documents.statuses }
-}
-
-function withoutTelemetry(settings: Telling['settings']): Omit<Telling['settings'], keyof TelemetrySpec> {
-  const { accessLog: _, tracing: __, muted: ___, ...rest } = settings
-  return rest
 }
 
 function mapped<T>(
@@ -69,7 +64,10 @@ class TelemetryDocuments {
   readonly #byNamespace = new Map<string, Telemetry>()
   /** By namespace, the oldest first. */
   readonly #choosing = new Map<string, Telemetry[]>()
-  readonly #unused = new Set<Telemetry>()
+  /** Those in force for something among them. */
+  readonly #inForce = new Set<Telemetry>()
+  /** Why others of them are not in force somewhere. */
+  readonly #conflicts = new Map<Telemetry, string>()
   /** By the documents: most workloads of a namespace have the same. */
   readonly #merged = new Map<string, TelemetrySpec>()
 
@@ -101,13 +99,17 @@ class TelemetryDocuments {
     return this.#narrowed(mesh === undefined ? narrower : [mesh, ...narrower])
   }
 
-  /** What chooses by labels that nothing has. */
-  reportUnused(): void {
-    for (const document of this.#unused) {
-      if (document.spec.selector === undefined) continue
-      const message = `no workload or gateway in namespace ${document.namespace} has these labels`
-      const path = ['spec', 'selector', 'matchLabels']
-      this.#problems.add(documentProblem(document, 'HDL008', 'warning', path, message))
+  /** Those that are in force nowhere: what they choose has an older one, or they choose by labels that nothing has. */
+  reportIdle(): void {
+    for (const document of [...this.#choosing.values()].flat()) {
+      if (this.#inForce.has(document)) continue
+      const conflict = this.#conflicts.get(document)
+      if (conflict !== undefined) this.#notAccepted(document, 'Conflicted', conflict)
+      else if (document.spec.selector !== undefined) {
+        const message = `no workload or gateway in namespace ${document.namespace} has these labels`
+        const path = ['spec', 'selector', 'matchLabels']
+        this.#problems.add(documentProblem(document, 'HDL008', 'warning', path, message))
+      }
     }
   }
 
@@ -127,11 +129,12 @@ class TelemetryDocuments {
   #ofOne(subject: PolicySubject): Telemetry | undefined {
     const choosing = (this.#choosing.get(subject.namespace) ?? []).filter((one) => this.#scopes.chooses(one, subject))
     const [oldest, ...others] = choosing
-    for (const one of choosing) this.#unused.delete(one)
+    if (oldest !== undefined) this.#inForce.add(oldest)
     for (const other of others) {
       const message = `${oldest?.id ?? ''} applies to ${subject.kind} ${subject.namespace}/${subject.name} already`
       const path = ['spec', other.spec.selector === undefined ? 'targetRefs' : 'selector']
-      this.#refuse(other, 'HDL012', path, 'Conflicted', message, 'Let one choose it.')
+      this.#problems.add(documentProblem(other, 'HDL012', 'warning', path, message, 'Let one choose it.'))
+      this.#conflicts.set(other, message)
     }
     return oldest
   }
@@ -141,11 +144,12 @@ class TelemetryDocuments {
     if (namespace === rootNamespace) {
       const path = ['spec', document.spec.selector === undefined ? 'targetRefs' : 'selector']
       const message = `Telemetry of namespace ${rootNamespace} is about the whole mesh: it chooses nothing`
-      this.#refuse(document, 'HDL010', path, 'Invalid', message, 'Put it into the namespace of what it is to choose.')
+      const hint = 'Put it into the namespace of what it is to choose.'
+      this.#problems.add(documentProblem(document, 'HDL010', 'error', path, message, hint))
+      this.#notAccepted(document, 'Invalid', message)
       return
     }
     this.#scopes.resolve(document, this.#problems)
-    this.#unused.add(document)
     this.#choosing.set(namespace, [...(this.#choosing.get(namespace) ?? []), document])
   }
 
@@ -157,7 +161,9 @@ class TelemetryDocuments {
       return
     }
     const message = `${first.id} is about the whole ${namespace === rootNamespace ? 'mesh' : 'namespace'} already`
-    this.#refuse(document, 'HDL012', ['metadata', 'name'], 'Conflicted', message, 'Remove one of them.')
+    const path = ['metadata', 'name']
+    this.#problems.add(documentProblem(document, 'HDL012', 'warning', path, message, 'Remove one of them.'))
+    this.#notAccepted(document, 'Conflicted', message)
   }
 
   #reportProviders(document: Telemetry): void {
@@ -185,16 +191,7 @@ class TelemetryDocuments {
     this.#problems.add(documentProblem(document, 'HDL006', 'warning', ['spec', 'tracing'], message, hint))
   }
 
-  #refuse(
-    document: Telemetry,
-    code: 'HDL010' | 'HDL012',
-    path: FieldPath,
-    reason: string,
-    message: string,
-    hint: string,
-  ): void {
-    const severity = code === 'HDL010' ? 'error' : 'warning'
-    this.#problems.add(documentProblem(document, code, severity, path, message, hint))
+  #notAccepted(document: Telemetry, reason: string, message: string): void {
     this.statuses.set(document.id, { conditions: [badCondition('Accepted', reason, message)] })
   }
 }

@@ -200,9 +200,9 @@ it('begins traces at a gateway as its own document says', async () => {
   const known = collector.spans.length
   for (const target of ['/health', '/shown']) assert.equal((await send({ address, target })).status, 200)
   await eventually(() => assert.equal(collector.spans.length, known + 3), 10_000)
-  const told = collector.spans.slice(known).map(({ service, kind, attributes }) => [service, kind, attributes['door']])
+  const told = collector.spans.slice(known).map((span) => [span.service, span.kind, span.attributes['door']])
   assert.deepEqual(
-    new Set(told.map((span) => span.join(' '))),
+    new Set(told.map((words) => words.join(' '))),
     new Set(['public SPAN_KIND_SERVER front', 'public SPAN_KIND_CLIENT front', 'app SPAN_KIND_SERVER ']),
   )
 })

@@ -56,8 +56,16 @@ export interface MeshSnapshot {
   readonly experiments: ReadonlyMap<string, MeshExperiment>
 }
 
+/** By Telemetry documents. */
+export interface MeshTelemetry extends TelemetrySpec {
+  /** The widest scope first. */
+  readonly sources: readonly SourceLocation[]
+}
+
 /** Its telemetry is that of all workloads and gateways without one of their own. */
 export interface MeshSettings extends TelemetrySpec {
+  /** Absent: the MeshConfig says it. */
+  readonly telemetrySources?: MeshTelemetry['sources']
   readonly trustDomain: string
   readonly trustDomainAliases: readonly string[]
   /** Absent: no other trust domain is trusted, and our bundle is served nowhere. Files are absolute where the document came from a file. */
@@ -107,7 +115,7 @@ export interface MeshWorkload {
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly security: AppliedSecurity
   /** Absent: the mesh's. */
-  readonly telemetry?: TelemetrySpec
+  readonly telemetry?: MeshTelemetry
   readonly source: SourceLocation
 }
 
@@ -322,7 +330,7 @@ export interface MeshGateway {
   readonly listeners: readonly MeshListener[]
   readonly security: AppliedSecurity
   /** Absent: the mesh's. */
-  readonly telemetry?: TelemetrySpec
+  readonly telemetry?: MeshTelemetry
   /** Of all its requests, in the order in which they pass them. */
   readonly filters?: readonly MeshFilter[]
   readonly source: SourceLocation

@@ -4,12 +4,12 @@ import { rootNamespace } from '../../contracts/root-namespace.ts'
 import { narrowedTelemetry, toTelemetrySpec } from '../../policies/telemetry/telemetry.schema.ts'
 import type { TelemetryFields } from '../../policies/telemetry/telemetry.schema.ts'
 import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
-import { documentProblem } from '../model/document.ts'
+import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { nearest } from '../model/nearest.ts'
 import type { DocumentIndex } from './document-index.ts'
 import { gatewayLabels } from './gateways.ts'
-import type { MeshSnapshot } from './mesh-snapshot.ts'
+import type { MeshSettings, MeshSnapshot, MeshTelemetry } from './mesh-snapshot.ts'
 import type { PolicyScopes, PolicySubject } from './policy-scopes.ts'
 import type { ProblemList } from './route-attachment.ts'
 import { compareAge } from './service-targets.ts'
@@ -32,7 +32,7 @@ export function withTelemetry(
   const documents = new TelemetryDocuments(index, scopes, meshWide, problems)
   const mesh = documents.ofMesh()
   const { tracing: _, ...others } = compiled.settings
-  const settings = mesh === undefined ? compiled.settings : { ...others, ...mesh }
+  const settings = mesh === undefined ? compiled.settings : { ...others, ...ofSettings(mesh) }
   const workloads = mapped(compiled.workloads, ({ namespace, name, labels }) =>
     documents.of({ kind: 'Workload', namespace, name, labels }),
   )
@@ -44,9 +44,13 @@ export function withTelemetry(
   return { settings, workloads, gateways, statuses: documents.statuses }
 }
 
+function ofSettings({ sources, ...telemetry }: MeshTelemetry): TelemetrySpec & Pick<MeshSettings, 'telemetrySources'> {
+  return { ...telemetry, telemetrySources: sources }
+}
+
 function mapped<T>(
   all: ReadonlyMap<string, T>,
-  telemetryOf: (one: T) => TelemetrySpec | undefined,
+  telemetryOf: (one: T) => MeshTelemetry | undefined,
 ): ReadonlyMap<string, T> {
   return new Map(
     [...all].map(([key, one]) => {
@@ -69,7 +73,7 @@ class TelemetryDocuments {
   /** Why others of them are not in force somewhere. */
   readonly #conflicts = new Map<Telemetry, string>()
   /** By the documents: most workloads of a namespace have the same. */
-  readonly #merged = new Map<string, TelemetrySpec>()
+  readonly #merged = new Map<string, MeshTelemetry>()
 
   constructor(index: DocumentIndex, scopes: PolicyScopes, meshWide: MeshWide, problems: ProblemList) {
     this.#scopes = scopes
@@ -84,13 +88,13 @@ class TelemetryDocuments {
   }
 
   /** Undefined: as the MeshConfig says. */
-  ofMesh(): TelemetrySpec | undefined {
+  ofMesh(): MeshTelemetry | undefined {
     const mesh = this.#byNamespace.get(rootNamespace)
     return mesh === undefined ? undefined : this.#narrowed([mesh])
   }
 
   /** Undefined: as the mesh. */
-  of(subject: PolicySubject): TelemetrySpec | undefined {
+  of(subject: PolicySubject): MeshTelemetry | undefined {
     const { namespace } = subject
     const ofNamespace = namespace === rootNamespace ? undefined : this.#byNamespace.get(namespace)
     const narrower = [ofNamespace, this.#ofOne(subject)].filter((one) => one !== undefined)
@@ -114,14 +118,15 @@ class TelemetryDocuments {
   }
 
   /** `documents`: the widest scope first. */
-  #narrowed(documents: readonly Telemetry[]): TelemetrySpec {
+  #narrowed(documents: readonly Telemetry[]): MeshTelemetry {
     const key = documents.map(({ id }) => id).join()
     const known = this.#merged.get(key)
     if (known !== undefined) return known
     const { telemetry, collectorOf } = this.#meshWide
     const fields = documents.reduce((wider, { spec }) => narrowedTelemetry(wider, spec), telemetry)
     this.#reportNobody(documents, fields)
-    const merged = toTelemetrySpec(fields, collectorOf)
+    const sources = documents.map((document) => sourceLocation(document))
+    const merged = { ...toTelemetrySpec(fields, collectorOf), sources }
     this.#merged.set(key, merged)
     return merged
   }

@@ -23,6 +23,7 @@ export const golden: GoldenCase = {
           ],
         },
         muted: { metrics: true, decisionRecords: true },
+        sources: [],
       },
       uses: [{ host: 'reviews.default.svc.cluster.local', port: 80 }],
     })

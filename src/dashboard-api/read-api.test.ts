@@ -189,6 +189,10 @@ function ejected(sink: ReportSink, value: number, host = 'web.default.svc.cluste
   sink.measured('heddle_outlier_ejected_endpoints', { cluster: `${host}:80` }, value)
 }
 
+function told(changes: Partial<MeshWorkload>): TelemetryView {
+  return telemetryView(sampleWorkload('web', changes), sampleSnapshot([]))
+}
+
 function admission(authorization: readonly AppliedPolicy[]): Admission | undefined {
   return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
 }
@@ -284,8 +288,6 @@ describe('the read API', () => {
     const source = { document: 'Telemetry/default/silent', file: 'mesh.yaml', line: 3, column: 1 }
     const accessLog = { enabled: false, samplePercent: 1 }
     const muted = { metrics: true, decisionRecords: false }
-    const told = (changes: Partial<MeshWorkload>): TelemetryView =>
-      telemetryView(sampleWorkload('web', changes), sampleSnapshot([]))
     expect(told({ telemetry: { accessLog, muted, sources: [source] } })).toEqual({
       metrics: false,
       decisionRecords: true,

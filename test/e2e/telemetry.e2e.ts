@@ -6,6 +6,7 @@ import type { Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { after, before, it } from 'node:test'
 
+import type { WorkloadDetail } from '../../src/contracts/read-api.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { greetingServer, listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
@@ -229,6 +230,17 @@ it('tells nothing of a workload for which all of it is off, and its callers tell
   assert.deepEqual(await counted('app', 'silent', 'heddle_decision_records_total', 'result'), {})
   const connections = await counted('app', 'silent', 'heddle_downstream_connections_total', 'listener')
   assert.ok(Object.values(connections).some((count) => count > 0))
+  const { adminUrl, adminToken } = mesh.state
+  const answer = await fetch(`${adminUrl}/v1/workloads/silent/app`, {
+    headers: { authorization: `Bearer ${adminToken}` },
+  })
+  const { telemetry } = (await answer.json()) as WorkloadDetail
+  const { documents, ...told } = telemetry
+  assert.deepEqual(told, { metrics: false, decisionRecords: false, accessLog: false, traces: false })
+  assert.deepEqual(
+    documents.map(({ id }) => id),
+    ['Telemetry/silent/app'],
+  )
 })
 
 it('counts no bytes of a workload without metrics', async () => {

@@ -72,3 +72,19 @@ export const envoyAttributes: ReadonlyMap<string, string> = new Map([
   ['response.bytes', 'response.size'],
   ['response.detail', 'response.code_details'],
 ])
+
+/** Those that are known when a request begins. */
+export const requestFields: CelAttributes = {
+  reporter: 'string',
+  proxy: 'string',
+  mtls: 'bool',
+  listener: 'string',
+  'request.method': 'string',
+  'request.authority': 'string',
+  'request.path': 'string',
+  'request.protocol': 'string',
+  'request.headers': 'strings',
+  'source.workload': 'string',
+  'source.principal': 'string',
+  'source.address': 'string',
+}

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 
 import { expect, it } from 'vitest'
 
-import { recordFields } from '../src/insight/record-condition.ts'
+import { recordFields } from '../src/contracts/record-fields.ts'
 
 const file = new URL('../docs/terminal.md', import.meta.url)
 const [begin, end] = ['<!-- fields: begin -->', '<!-- fields: end -->']

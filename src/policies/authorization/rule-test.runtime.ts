@@ -1,7 +1,6 @@
 // Permissions and principals, compiled to closures on the facts of a request and of the connection that it came by.
 import type { FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
 import type { RequestHead } from '../../contracts/http-message.ts'
-import type { HeaderList } from '../../core/header-list.ts'
 import type { HeaderMatch, Permission, Principal, TextMatch, WorkloadMatch } from './authorization.spec.ts'
 import { compileClaim } from './claim-test.runtime.ts'
 import { AddressReader, compileIpBlock } from './ip-block.runtime.ts'

@@ -1,6 +1,5 @@
 // Turns a RouteMatchSpec into one closure over prebuilt parts; the route step calls it for each candidate route of a request.
 import type { RequestHead } from '../../contracts/http-message.ts'
-import type { HeaderList } from '../../core/header-list.ts'
 import { compileFullMatch } from './full-match.runtime.ts'
 import type { PathMatchSpec, RouteMatchSpec, ValueMatchSpec } from './route-match.spec.ts'
 

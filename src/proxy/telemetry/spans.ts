@@ -1,5 +1,5 @@
 // The spans of one finished request: one of the hop, and one of each attempt that the next hop was told of as its parent.
-import type { AttemptRecord } from '../../contracts/decision-record.ts'
+import type { AttemptRecord, DecisionRecord } from '../../contracts/decision-record.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
 import type { Random } from '../../core/random.ts'
 import { newSpanId } from '../../policies/tracing/trace-context.runtime.ts'
@@ -10,7 +10,7 @@ import type { Exchange } from './exchange.ts'
 type Attributes = Readonly<Record<string, AttributeValue | undefined>>
 
 /** A server's fault, or the proxy's. */
-export function hasFailed({ status, grpcStatus, flags }: Exchange): boolean {
+export function hasFailed({ status, grpcStatus, flags }: DecisionRecord['response'] | Exchange): boolean {
   return status === 0 || status >= 500 || flags.length > 0 || grpcFaults.has(grpcStatus ?? 0)
 }
 

@@ -1,4 +1,5 @@
 // What the read API says of a running mesh: to the page, to terminals and to whoever asks by OpenAPI. Every path starts with /v1.
+import type { Hunk } from '../core/line-difference.ts'
 import type { DecisionRecord, ResponseFlag } from './decision-record.ts'
 import type { MeshEvent } from './mesh-event.ts'
 import type { Problem } from './problem.ts'
@@ -200,6 +201,21 @@ export interface RevisionList {
     readonly atMs: number
     readonly changed: readonly string[]
   }[]
+}
+
+/** What two revisions differ in. */
+export interface RevisionDifference {
+  readonly from: number
+  readonly to: number
+  readonly documents: readonly DocumentDifference[]
+}
+
+export interface DocumentDifference {
+  /** "TrafficPolicy/default/reviews". */
+  readonly id: string
+  readonly action: 'created' | 'changed' | 'deleted'
+  /** Of its YAML; empty where so many documents differ that not all are shown. */
+  readonly hunks: readonly Hunk[]
 }
 
 export interface ConfigurationView {

@@ -229,6 +229,30 @@ describe('the dashboard', { skip }, () => {
       .waitFor({ timeout: 10_000 })
   })
 
+  it('shows what a revision changed, line by line', async () => {
+    await using opened = await open('#/configuration')
+    const { page, complaints } = opened
+    const text = await readFile(file, 'utf8')
+    await writeFile(file, text.replace(/connectTimeout: \d+s/, 'connectTimeout: 7s'))
+    const revision = page.locator('.revisions li').filter({ hasText: 'TrafficPolicy/back/store' }).first()
+    await eventually(async () => {
+      await page.goto(`${new URL('/', page.url()).href}#/configuration`)
+      await revision.getByRole('link').click({ timeout: 1_000 })
+      await page.getByRole('heading', { name: 'TrafficPolicy/back/store changed' }).waitFor({ timeout: 1_000 })
+      assert.deepEqual(await page.locator('.difference ins').allInnerTexts(), ['+   connectTimeout: 7s'])
+    }, 15_000)
+    assert.match((await page.locator('.difference del').allInnerTexts()).join(), /^- {3}connectTimeout: [23]s$/)
+    assert.match(page.url(), /#\/configuration\/\d+\/\d+$/)
+    await page.screenshot({ path: join(screenshots, 'difference.png') })
+    assert.deepEqual(await violations(page), [])
+    // the other way round
+    const [from = '', to = ''] = page.url().split('/').slice(-2)
+    await goTo(page, `#/configuration/${to}/${from}`)
+    await page.locator('.difference del').getByText('connectTimeout: 7s').waitFor()
+    await writeFile(file, text)
+    assert.deepEqual(complaints, [])
+  })
+
   it('shows what is hostile as text', async () => {
     await using opened = await open('#/configuration')
     const { page, complaints } = opened

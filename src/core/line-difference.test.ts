@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { lineDifference } from './line-difference.ts'
@@ -20,6 +20,10 @@ function patched(before: string, after: string): string {
   return [...result, ...lines.slice(at)].map((line) => `${line}\n`).join('')
 }
 
+function manyLines(name: string): string {
+  return Array.from({ length: 3_000 }, (_, index) => `${name} ${index}`).join('\n')
+}
+
 describe('the difference of two texts', () => {
   it('makes the one of the other', () => {
     fc.assert(
@@ -38,8 +42,7 @@ describe('the difference of two texts', () => {
   })
 
   it('takes what is too long to compare as replaced', () => {
-    const lines = (name: string): string => Array.from({ length: 3_000 }, (_, index) => `${name} ${index}`).join('\n')
-    const [hunk] = lineDifference(`same\n${lines('a')}`, `same\n${lines('b')}`)
+    const [hunk] = lineDifference(`same\n${manyLines('a')}`, `same\n${manyLines('b')}`)
     expect(hunk).toMatchObject({ beforeCount: 3_001, afterCount: 3_001 })
   })
 })

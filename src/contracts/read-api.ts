@@ -172,9 +172,20 @@ export interface ServiceView extends Signals {
   readonly workloads: readonly WorkloadView[]
   /** Callers that pass over some of its endpoints right now: ejected by outlier detection, unhealthy by health checks. */
   readonly passedOver: readonly { readonly by: string; readonly ejected: number; readonly unhealthy: number }[]
+  /** That requests to it took, as callers count them. */
+  readonly routes: readonly RouteView[]
   /** Edges that end here, and those that begin here. */
   readonly callers: readonly TopologyEdge[]
   readonly calls: readonly TopologyEdge[]
+}
+
+export interface RouteView extends Signals {
+  /** "default/reviews/0", "default". Empty: it took none. */
+  readonly route: string
+  readonly codes: Readonly<Record<string, number>>
+  readonly health: Health
+  /** Where it is written; absent when nobody wrote one, or not any more. */
+  readonly document?: DocumentPlace
 }
 
 export interface Series {

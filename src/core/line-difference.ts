@@ -38,12 +38,15 @@ function differentLines(before: readonly string[], after: readonly string[]): Di
   while (head < shorter && before[head] === after[head]) head++
   let tail = 0
   while (tail < shorter - head && before.at(-1 - tail) === after.at(-1 - tail)) tail++
-  const same = (lines: readonly string[]): DifferentLine[] => lines.map((text) => ({ mark: ' ', text }))
   return [
     ...same(before.slice(0, head)),
     ...editScript(before.slice(head, before.length - tail), after.slice(head, after.length - tail)),
     ...same(before.slice(before.length - tail)),
   ]
+}
+
+function same(lines: readonly string[]): DifferentLine[] {
+  return lines.map((text) => ({ mark: ' ', text }))
 }
 
 /** By longest common subsequence. */

@@ -175,6 +175,7 @@ export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
   policies: z.array(place),
   workloads: z.array(workload),
   passedOver: z.array(z.strictObject({ by: z.string(), ejected: count, unhealthy: count })),
+  routes: z.array(z.strictObject({ route: z.string(), ...signals, codes, health, document: place.exactOptional() })),
   callers: z.array(edge),
   calls: z.array(edge),
 })

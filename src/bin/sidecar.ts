@@ -10,10 +10,8 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { createSystemRandom, randomToken } from '../core/random.ts'
-import type { LogRecord } from '../policies/access-log/access-log.spec.ts'
-import { encodeLogExport, logSignal } from '../policies/access-log/export-log.xds.ts'
+import { encodeLogExport, encodeLogRecord, logSignal } from '../policies/access-log/export-log.xds.ts'
 import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
-import type { TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
@@ -159,7 +157,7 @@ export function startSidecar({
 
   // 3. The request line, and those who read what it did.
   const tap = createTap()
-  const logs = new OtlpBatches<LogRecord>({
+  const logs = new OtlpBatches<Uint8Array>({
     clock,
     logger,
     items: 'log records',
@@ -167,7 +165,8 @@ export function startSidecar({
     counted: countBatches(metrics),
     send: (collector, message) => requestLine.sendOtlp(logSignal, collector, message),
   })
-  const outputs = { ...accessLogOutputs, send: (to: TraceCollectorSpec, of: readonly LogRecord[]) => logs.add(to, of) }
+  const sendLog: AccessLogOutputs['send'] = (collector, record) => logs.add(collector, [encodeLogRecord(record)])
+  const outputs = { ...accessLogOutputs, send: sendLog }
   const accessLog = createAccessLog({ outputs, counter: metrics, clock, random, logger })
   const jwks = createJwksSource({ clock, logger })
   lifecycle.onStop(() => jwks.close())

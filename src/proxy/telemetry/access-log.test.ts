@@ -27,7 +27,7 @@ function logging(isWritable = true) {
         files.push(`${path} ${rotation.keptFiles} ${line}`)
         counted('failed', 1)
       },
-      send: (_, more) => void records.push(...more),
+      send: (_, record) => void records.push(record),
     },
     counter: { accessLogCounted: (output, result, how) => void counts.push(`${output} ${result} ${how}`) },
     clock,
@@ -167,6 +167,25 @@ describe('the access log', () => {
       attributes: { status: 200 },
       traceId: undefined,
       sampled: false,
+    })
+  })
+
+  it('shortens what is long for a collector', () => {
+    const { records, sink } = logging()
+    const output = { kind: 'collector', collector } as const
+    const path = `/${'a'.repeat(5_000)}?${'b'.repeat(5_000)}`
+    const long = { request: { ...request, path } }
+    sink.finished(sampleExchange({ ...all({ output }), ...long }))
+    sink.finished(
+      sampleExchange({ ...all({ output, format: '%REQ(:PATH)%', json: { a: { b: '%REQ(:PATH)%' } } }), ...long }),
+    )
+    expect(records[0]?.attributes).toMatchObject({
+      'url.path': `${path.slice(0, 1_024)}…`,
+      'url.query': `${'b'.repeat(1_024)}…`,
+    })
+    expect(records[1]).toMatchObject({
+      body: `${path.slice(0, 1_024)}…`,
+      attributes: { a: { b: `${path.slice(0, 1_024)}…` } },
     })
   })
 

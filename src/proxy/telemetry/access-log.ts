@@ -32,7 +32,7 @@ export interface AccessLogOutputs {
   /** False: there is no place for it now. */
   readonly write: (line: string) => boolean
   readonly writeFile: (path: string, rotation: FileRotationSpec, line: string, counted: CountLines) => void
-  readonly send: (collector: TraceCollectorSpec, records: readonly LogRecord[]) => void
+  readonly send: (collector: TraceCollectorSpec, record: LogRecord) => void
 }
 
 export interface AccessLogDeps {
@@ -90,7 +90,7 @@ function compileOutput(spec: AccessLogSpec, { outputs, counter, clock }: AccessL
     return (record, exchange) => {
       const { headers } = exchange.request
       const of = logRecordOf(record, exchange, body?.(record, headers), attributes?.(record, headers), clock.nowMs())
-      outputs.send(output.collector, [of])
+      outputs.send(output.collector, of)
     }
   }
   const lineOf = compileLine(spec)

@@ -1,4 +1,5 @@
 // What the read API says of a running mesh: to the page, to terminals and to whoever asks by OpenAPI. Every path starts with /v1.
+import type { Hunk } from '../core/line-difference.ts'
 import type { DecisionRecord, ResponseFlag } from './decision-record.ts'
 import type { MeshEvent } from './mesh-event.ts'
 import type { Problem } from './problem.ts'
@@ -172,9 +173,20 @@ export interface ServiceView extends Signals {
   readonly workloads: readonly WorkloadView[]
   /** Callers that pass over some of its endpoints right now: ejected by outlier detection, unhealthy by health checks. */
   readonly passedOver: readonly { readonly by: string; readonly ejected: number; readonly unhealthy: number }[]
+  /** That requests to it took, as callers count them. */
+  readonly routes: readonly RouteView[]
   /** Edges that end here, and those that begin here. */
   readonly callers: readonly TopologyEdge[]
   readonly calls: readonly TopologyEdge[]
+}
+
+export interface RouteView extends Signals {
+  /** "default/reviews/0", "default". Empty: it took none. */
+  readonly route: string
+  readonly codes: Readonly<Record<string, number>>
+  readonly health: Health
+  /** Where it is written; absent when nobody wrote one, or not any more. */
+  readonly document?: DocumentPlace
 }
 
 export interface Series {
@@ -201,6 +213,21 @@ export interface RevisionList {
     readonly atMs: number
     readonly changed: readonly string[]
   }[]
+}
+
+/** What two revisions differ in. */
+export interface RevisionDifference {
+  readonly from: number
+  readonly to: number
+  readonly documents: readonly DocumentDifference[]
+}
+
+export interface DocumentDifference {
+  /** "TrafficPolicy/default/reviews". */
+  readonly id: string
+  readonly action: 'created' | 'changed' | 'deleted'
+  /** Of its YAML; empty where so many documents differ that not all are shown. */
+  readonly hunks: readonly Hunk[]
 }
 
 export interface ConfigurationView {

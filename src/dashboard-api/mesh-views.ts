@@ -2,6 +2,7 @@
 import type { DocumentView } from '../contracts/control-api.ts'
 import type {
   DocumentPlace,
+  RouteView,
   SecurityView,
   ServiceView,
   Topology,
@@ -15,6 +16,7 @@ import { nodeId } from '../contracts/xds/names.ts'
 import type { NodeKind } from '../contracts/xds/names.ts'
 import { workloadSpiffeId } from '../control/api/desired-state.ts'
 import type { MeshService, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
+import type { TrafficPeriod } from '../control/telemetry/traffic-period.ts'
 import { admissionOf, admissionsOf } from './admission.ts'
 import { placeOf } from './document-place.ts'
 import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
@@ -54,14 +56,11 @@ export class MeshViews {
 
   traffic(query: TrafficQuery): TrafficSums {
     const { snapshot, traffic, clock } = this.#deps
-    const places = new Map(this.documents().map((place) => [place.id, place]))
-    // "default/reviews/0": a rule of one of these
-    const placeOfRoute = (route: string): DocumentPlace | undefined => {
-      const [namespace, name] = route.split('/')
-      const ids = ['HTTPRoute', 'GRPCRoute'].map((kind) => `${kind}/${namespace}/${name}`)
-      return places.get(ids.find((id) => places.has(id)) ?? '')
-    }
-    return buildTrafficSums({ snapshot: snapshot(), traffic, placeOfRoute }, query, clock.nowMs())
+    return buildTrafficSums(
+      { snapshot: snapshot(), traffic, placeOfRoute: this.#placesOfRoutes() },
+      query,
+      clock.nowMs(),
+    )
   }
 
   workloads(askedMs: number): WorkloadList {
@@ -119,6 +118,7 @@ export class MeshViews {
       policies: this.#policiesOf(service),
       workloads,
       passedOver: this.#deps.passedOver.of(service.host),
+      routes: this.#routesOf(service, period),
       callers: edges.filter(({ to }) => to === id),
       calls: edges.filter(({ from }) => from === id),
     }
@@ -187,6 +187,30 @@ export class MeshViews {
         ...signalsOf(answered.get(key)),
       }
     })
+  }
+
+  /** The busiest first. */
+  #routesOf({ host }: MeshService, period: TrafficPeriod): RouteView[] {
+    const placeOfRoute = this.#placesOfRoutes()
+    const groups = period.groups(({ service, protocol, route }) =>
+      service === host && protocol !== 'tcp' ? route : undefined,
+    )
+    const routes = [...groups].map(([route, group]): RouteView => {
+      const document = placeOfRoute(route)
+      const { codes } = group
+      return { route, ...signalsOf(group), codes, health: healthOf(group), ...(document !== undefined && { document }) }
+    })
+    return routes.toSorted((a, b) => b.requests - a.requests)
+  }
+
+  /** "default/reviews/0": a rule of one of these. */
+  #placesOfRoutes(): (route: string) => DocumentPlace | undefined {
+    const places = new Map(this.documents().map((place) => [place.id, place]))
+    return (route) => {
+      const [namespace, name] = route.split('/')
+      const ids = ['HTTPRoute', 'GRPCRoute'].map((kind) => `${kind}/${namespace}/${name}`)
+      return places.get(ids.find((id) => places.has(id)) ?? '')
+    }
   }
 
   /** Documents that name it as their target, parent or backend. */

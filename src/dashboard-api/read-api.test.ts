@@ -10,6 +10,7 @@ import type {
   Admission,
   RequestList,
   RequestView,
+  RevisionDifference,
   SecurityView,
   ServiceView,
   TelemetryView,
@@ -143,6 +144,8 @@ function reading(): Read {
       },
     ],
     revisions: () => Promise.resolve([{ revision: 7, atMs: 3, changed: ['Service/default/web'] }]),
+    documentsOf: (revision) =>
+      Promise.resolve(revision > 7 ? undefined : new Map([['Service/default/web', `{"revision":${revision}}`]])),
   }
   const app = fastify()
   registerReadApi(app, deps)
@@ -213,7 +216,9 @@ describe('the read API', () => {
           .replace(':id', 'r1')
         const period = /edges|series/.test(url)
           ? `?fromMs=${read.clock.nowMs() - 60_000}&toMs=${read.clock.nowMs()}`
-          : ''
+          : url.includes('difference')
+            ? '?from=6&to=7'
+            : ''
         const found = await read.ask(`${url}${period}`)
         expect(answer.safeParse(found).error, url).toBeUndefined()
       }
@@ -442,5 +447,13 @@ describe('the read API', () => {
     const answer = await app.inject({ url: `/v1/tap?where=${encodeURIComponent('a ==')}` })
     expect(answer.statusCode).toBe(400)
     expect(answer.json()).toMatchObject({ message: 'where: character 5: no condition' })
+  })
+
+  it('says in what two revisions differ, and that there is none of that number', async () => {
+    const { app, ask } = reading()
+    const { documents } = await ask<RevisionDifference>('/v1/difference?from=3&to=7')
+    expect(documents.map(({ id, action }) => [id, action])).toEqual([['Service/default/web', 'changed']])
+    const missing = await app.inject({ url: '/v1/difference?from=7&to=8' })
+    expect([missing.statusCode, missing.json<{ message: string }>().message]).toEqual([404, 'there is no revision 8'])
   })
 })

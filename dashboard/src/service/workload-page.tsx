@@ -4,11 +4,14 @@ import { Refused, useAnswer } from '../api/ask.ts'
 import { useLive } from '../api/live.ts'
 import { Codes, Name } from '../edge-table.tsx'
 import { EventList } from '../events/event-list.tsx'
-import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { Admissions } from '../lists/security-page.tsx'
 import { WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
+import { SignalCells, SignalHeads } from '../signal-cells.tsx'
 import { chartMsOf, SignalCharts } from './signal-charts.tsx'
+import { Tiles } from './tiles.tsx'
+
+const columns = ['rate', 'success', 'p99'] as const
 
 export interface WorkloadPageProps {
   readonly namespace: string
@@ -53,6 +56,14 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
         <span className="quiet">
           {workload.namespace} · <code>{workload.spiffeId}</code>
         </span>
+        <span className="actions">
+          <a className="button" href={href(['traffic'], { live: 'yes', workload: `${namespace}/${name}` })}>
+            Live requests
+          </a>
+          <a className="button" href={href(['configuration'], { find: id })}>
+            Where it is written
+          </a>
+        </span>
       </header>
       <p className="quiet">
         {answer.services.length === 0 ? 'No Service leads to it.' : 'Behind '}
@@ -68,6 +79,7 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
         ))}
       </p>
       <Told telemetry={answer.telemetry} />
+      <Tiles signals={workload} windowMs={answer.windowMs} />
       <SignalCharts of={`workload=${encodeURIComponent(`${namespace}/${name}`)}`} chartMs={chartMs} events={happened} />
       <section>
         <h2>Meanwhile</h2>
@@ -140,15 +152,7 @@ function Requests({ edges, windowMs, end, empty }: RequestsProps) {
         <tr>
           <th scope="col">{end === 'source' ? 'From' : 'To'}</th>
           <th scope="col">Route</th>
-          <th scope="col" className="number">
-            Rate
-          </th>
-          <th scope="col" className="number">
-            Success
-          </th>
-          <th scope="col" className="number">
-            p99
-          </th>
+          <SignalHeads columns={columns} />
           <th scope="col">Answers</th>
         </tr>
       </thead>
@@ -162,9 +166,7 @@ function Requests({ edges, windowMs, end, empty }: RequestsProps) {
             <tr key={`${edge.reporter} ${other} ${edge.workload} ${edge.route} ${edge.protocol}`}>
               <td>{other}</td>
               <td>{edge.route === '' ? '–' : <code>{edge.route}</code>}</td>
-              <td className="number">{formatRate(edge.requests, windowMs)}</td>
-              <td className="number">{formatSuccess(edge)}</td>
-              <td className="number">{formatMs(edge.durationMs?.p99)}</td>
+              <SignalCells signals={edge} windowMs={windowMs} columns={columns} />
               <td>
                 <Codes codes={edge.codes} />
               </td>

@@ -13,6 +13,7 @@ export interface TracingFields {
   readonly mode?: 'Enabled' | 'Disabled'
   readonly provider?: TracingSettings['provider']
   readonly samplingRate?: SamplingRate
+  readonly parentBasedSampling?: { readonly mode: 'Enabled' | 'Disabled' }
   readonly rules?: readonly { readonly matches: string; readonly samplingRate: SamplingRate }[]
   readonly attributes?: readonly SpanAttribute[]
 }
@@ -67,6 +68,7 @@ export const tracingFieldsSchema: z.ZodType<TracingFields> = z.strictObject({
   mode: z.enum(['Enabled', 'Disabled']).exactOptional(),
   provider: z.strictObject({ name: z.string().min(1).max(253) }).exactOptional(),
   samplingRate: samplingRateSchema.exactOptional(),
+  parentBasedSampling: z.strictObject({ mode: z.enum(['Enabled', 'Disabled']) }).exactOptional(),
   rules: z
     .array(z.strictObject({ matches: celConditionSchema(requestFields), samplingRate: samplingRateSchema }))
     .max(32)
@@ -78,7 +80,7 @@ export const tracingFieldsSchema: z.ZodType<TracingFields> = z.strictObject({
 const defaultSamplingRate: SamplingRate = { numerator: 1, denominator: 100 }
 
 export function toTracingSpec(fields: TracingFields, collector: TraceCollectorSpec): TracingSpec {
-  const { samplingRate = defaultSamplingRate, rules = [], attributes = [] } = fields
+  const { samplingRate = defaultSamplingRate, parentBasedSampling, rules = [], attributes = [] } = fields
   const samplingRules = rules.map((rule) => ({
     matches: rule.matches,
     samplingPercent: percentOf(rule.samplingRate),
@@ -87,6 +89,7 @@ export function toTracingSpec(fields: TracingFields, collector: TraceCollectorSp
     collector,
     randomSamplingPercent: percentOf(samplingRate),
     ...(samplingRules.length > 0 && { samplingRules }),
+    ...(parentBasedSampling?.mode === 'Disabled' && { ignoresCallers: true }),
     ...(attributes.length > 0 && { attributes: attributes.map(toSpanAttribute) }),
   }
 }

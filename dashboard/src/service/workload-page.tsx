@@ -8,7 +8,8 @@ import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { Admissions } from '../lists/security-page.tsx'
 import { WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
-import { chartMsOf, SignalCharts } from './signal-charts.tsx'
+import { useChartMs } from './look-back.tsx'
+import { SignalCharts } from './signal-charts.tsx'
 
 export interface WorkloadPageProps {
   readonly namespace: string
@@ -24,7 +25,7 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
     () => `${path}?windowMs=${windowMs}`,
     2_000,
   )
-  const chartMs = chartMsOf(windowMs)
+  const chartMs = useChartMs(windowMs)
   const id = `Workload/${namespace}/${name}`
   const sinceMs = Date.now() - chartMs
   const happened = events.filter(

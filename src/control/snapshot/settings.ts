@@ -145,9 +145,8 @@ function collectorOf(
 function metricsExportOf(spec: MeshConfigSpec): Pick<MeshSettings, 'metricsExport'> {
   const { metrics } = spec
   const collector = collectorOf(spec, metrics?.provider, 'metrics')
-  return metrics === undefined || collector === undefined
-    ? {}
-    : { metricsExport: toMetricsExportSpec(metrics, collector) }
+  const saysNothing = collector === undefined && metrics?.histograms !== 'exponential'
+  return metrics === undefined || saysNothing ? {} : { metricsExport: toMetricsExportSpec(metrics, collector) }
 }
 
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
@@ -155,7 +154,7 @@ function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
   const names = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined).map(({ name }) => name)
   const signals = [
     { field: 'tracing', provider: tracing?.provider.name, without: 'there are no spans' },
-    { field: 'metrics', provider: metrics?.provider.name, without: 'metrics are not pushed' },
+    { field: 'metrics', provider: metrics?.provider?.name, without: 'metrics are not pushed' },
     { field: 'accessLog', provider: accessLog.provider?.name, without: "lines stay in the proxies' output" },
   ]
   return signals.flatMap(({ field, provider, without }) => {

@@ -22,10 +22,7 @@ function history(answer: (query: string) => string | Promise<Response>) {
   return {
     asked,
     targets,
-    remembered: new PrometheusHistory({
-      url: 'http://prometheus.example:9090/',
-      fetch: fetch as typeof globalThis.fetch,
-    }),
+    remembered: new PrometheusHistory({ url: 'http://prometheus.example:9090/', fetch }),
   }
 }
 

@@ -146,7 +146,7 @@ interface RangeAnswer {
 function valuesOf(answer: unknown, stepMs: number): Values {
   const { status, error, data } = (answer ?? {}) as RangeAnswer
   if (status !== 'success')
-    throw new Error(`Prometheus refuses: ${String(error ?? 'what it answers is no query result')}`)
+    throw new Error(`Prometheus refuses: ${typeof error === 'string' ? error : 'what it answers is no query result'}`)
   const values = data?.result?.[0]?.values ?? []
   return new Map(values.map(([seconds, value]) => [Math.round(seconds * 1_000) - stepMs, Number(value)]))
 }

@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
-import { toAccessLogSpec } from '../../policies/access-log/access-log.schema.ts'
 import type { ExtensionService } from '../../policies/extension-service.schema.ts'
 import { toExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
@@ -14,7 +13,10 @@ import { toPathNormalizationSpec } from '../../policies/path-normalization/path-
 import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
-import { type OtlpSignalName, toTraceCollectorSpec, toTracingSpec } from '../../policies/tracing/tracing.schema.ts'
+import { meshTelemetry, toTelemetrySpec } from '../../policies/telemetry/telemetry.schema.ts'
+import type { CollectorOf, TelemetryFields } from '../../policies/telemetry/telemetry.schema.ts'
+import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
+import { type OtlpSignalName, toTraceCollectorSpec } from '../../policies/tracing/tracing.schema.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -30,6 +32,11 @@ import type { DocumentStatus } from './status.ts'
 
 export interface CompiledSettings {
   readonly settings: MeshSettings
+  /** What the MeshConfig says of it, for documents that say otherwise. */
+  readonly telemetry: TelemetryFields
+  readonly collectorOf: CollectorOf
+  /** Of extension providers that are one. */
+  readonly collectorNames: readonly string[]
   readonly problems: readonly Problem[]
   readonly statuses: ReadonlyMap<string, DocumentStatus>
 }
@@ -73,14 +80,21 @@ export function compileSettings(index: DocumentIndex): CompiledSettings {
     const message = config === undefined ? 'no XMesh refers to it: not in force' : `${config.id} is in force instead`
     problems.push(documentProblem(one, 'HDL012', 'warning', ['metadata', 'name'], message))
   }
-  const settings = toSettings(config?.spec ?? defaultMeshConfig, config?.folder)
-  if (config === undefined) return { settings, problems, statuses }
+  const spec = config?.spec ?? defaultMeshConfig
+  const telemetry = meshTelemetry(spec.accessLog, spec.tracing)
+  const ofCollectors = {
+    collectorOf: (ref, signal) => collectorOf(spec, ref, signal),
+    collectorNames: collectorNames(spec),
+  } satisfies Partial<CompiledSettings>
+  const settings = toSettings(spec, config?.folder, toTelemetrySpec(telemetry, ofCollectors.collectorOf))
+  const compiled = { settings, telemetry, ...ofCollectors, problems, statuses }
+  if (config === undefined) return compiled
   problems.push(...collectorProblems(config))
   const outboundTrafficPolicySource = sourceLocation(config, ['spec', 'outboundTrafficPolicy'])
-  return { settings: { ...settings, outboundTrafficPolicySource }, problems, statuses }
+  return { ...compiled, settings: { ...settings, outboundTrafficPolicySource } }
 }
 
-function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSettings {
+function toSettings(spec: MeshConfigSpec, folder: string | undefined, telemetry: TelemetrySpec): MeshSettings {
   const federation = toFederation(spec.federation, folder)
   return {
     trustDomain: spec.trustDomain,
@@ -102,8 +116,8 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
     h2UpgradePolicy: spec.h2UpgradePolicy,
-    accessLog: toAccessLogSpec(spec.accessLog, collectorOf(spec, spec.accessLog.provider, 'logs')),
-    ...tracingOf(spec),
+    ...telemetry,
+    ...(spec.tracing?.preloadPropagation === true && { preloadsPropagation: true }),
     ...metricsExportOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
     forwardedHeaders: {
@@ -123,18 +137,14 @@ function toFederation(spec: FederationSpec, folder: string | undefined): Federat
   return { ...spec, federatesWith: absolute }
 }
 
-function tracingOf(spec: MeshConfigSpec): Pick<MeshSettings, 'tracing' | 'preloadsPropagation'> {
-  const { tracing } = spec
-  const collector = collectorOf(spec, tracing?.provider, 'traces')
-  if (tracing === undefined || collector === undefined) return {}
-  const to = toTracingSpec(tracing, collector)
-  return tracing.preloadPropagation ? { tracing: to, preloadsPropagation: true } : { tracing: to }
+interface ProviderRef {
+  readonly name: string
 }
 
 /** Undefined: none is named, or none is called so. */
 function collectorOf(
   { extensionProviders }: MeshConfigSpec,
-  ref: { readonly name: string } | undefined,
+  ref: ProviderRef | undefined,
   signal: OtlpSignalName,
 ): TraceCollectorSpec | undefined {
   const provider = extensionProviders.find(({ name }) => name === ref?.name)
@@ -149,9 +159,13 @@ function metricsExportOf(spec: MeshConfigSpec): Pick<MeshSettings, 'metricsExpor
   return metrics === undefined || saysNothing ? {} : { metricsExport: toMetricsExportSpec(metrics, collector) }
 }
 
+function collectorNames({ extensionProviders }: MeshConfigSpec): string[] {
+  return extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined).map(({ name }) => name)
+}
+
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
-  const { tracing, metrics, accessLog, extensionProviders } = config.spec
-  const names = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined).map(({ name }) => name)
+  const { tracing, metrics, accessLog } = config.spec
+  const names = collectorNames(config.spec)
   const signals = [
     { field: 'tracing', provider: tracing?.provider.name, without: 'there are no spans' },
     { field: 'metrics', provider: metrics?.provider?.name, without: 'metrics are not pushed' },

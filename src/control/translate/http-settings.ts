@@ -1,4 +1,4 @@
-// Mesh-wide HTTP settings → what they are in the connection managers of one kind of listener.
+// HTTP settings, mesh-wide but for telemetry → what they are in the connection managers of one kind of listener.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -11,6 +11,7 @@ import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodeMetricsExport } from '../../policies/metrics-export/metrics-export.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import type { MutedSpec, TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
 import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 
@@ -31,14 +32,34 @@ export interface HttpSettings {
   readonly manager: Pick<MessageInitShape<typeof HttpConnectionManagerSchema>, ManagerFields>
   readonly filters: FiltersByKind
   readonly listener: Pick<MessageInitShape<typeof ListenerSchema>, 'metadata'>
+  /** Of their filter chains; undefined: they tell everything. */
+  readonly muted: MutedSpec | undefined
   /** Equal for equal settings. */
   readonly key: string
 }
 
-type Settings = Pick<MeshSettings, 'accessLog' | 'tracing' | 'metricsExport' | 'paths' | 'forwardedHeaders'>
+type Place = 'gateway' | 'sidecar'
+type Settings = TelemetrySpec & Pick<MeshSettings, 'metricsExport' | 'paths' | 'forwardedHeaders'>
 
-export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): HttpSettings {
-  const { accessLog, tracing, metricsExport, paths, forwardedHeaders } = settings
+/** Those of each workload and gateway, made once. */
+export class HttpSettingsByTelemetry {
+  readonly #mesh: Settings
+  readonly #made: Readonly<Record<Place, Map<TelemetrySpec, HttpSettings>>> = { gateway: new Map(), sidecar: new Map() }
+
+  constructor(mesh: Settings) {
+    this.#mesh = mesh
+  }
+
+  /** Without telemetry of its own: as the mesh. */
+  of(place: Place, { telemetry = this.#mesh }: { readonly telemetry?: TelemetrySpec }): HttpSettings {
+    let made = this.#made[place].get(telemetry)
+    if (made === undefined) this.#made[place].set(telemetry, (made = httpSettings(this.#mesh, telemetry, place)))
+    return made
+  }
+}
+
+function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySpec, place: Place): HttpSettings {
+  const { metricsExport, paths, forwardedHeaders } = mesh
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
     manager: {
@@ -49,6 +70,7 @@ export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): 
     },
     filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
     listener: metricsExport === undefined ? {} : { metadata: encodeMetricsExport(metricsExport) },
-    key: JSON.stringify([accessLog, tracing, metricsExport, paths, forwardedHeaders[place]]),
+    muted,
+    key: JSON.stringify([accessLog, tracing, metricsExport, muted, paths, forwardedHeaders[place]]),
   }
 }

@@ -8,6 +8,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, it } from 'node:test'
 
+import { chromium, type Browser, type Page } from 'playwright-core'
+
+import { executablePath, withoutChromium } from '../kit/chromium.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
@@ -64,7 +67,7 @@ spec:
   tracing: { provider: { name: otlp }, randomSamplingPercentage: 100 }
 `)
   api = `127.0.0.1:${port}`
-  mesh = await startMesh({ files: [file], args: ['--prometheus', `http://${api}`] })
+  mesh = await startMesh({ files: [file], args: ['--prometheus', `http://${api}`], dashboard: true })
   folder = await mkdtemp(join(tmpdir(), 'heddle-prometheus-'))
   const targets = ['client', 'app'].map((name) => new URL(mesh.workload(name).metricsUrl).host)
   await writeFile(
@@ -175,6 +178,39 @@ it('remembers for a control plane that starts anew what that knew before', { ski
   }, 120_000)
 })
 
+/** In a browser, where there is one. */
+class ServicePage {
+  readonly #browser: Browser | undefined
+  readonly #page: Page | undefined
+
+  constructor(browser?: Browser, page?: Page) {
+    this.#browser = browser
+    this.#page = page
+  }
+
+  static async open({ state }: RunningMesh, service: string): Promise<ServicePage> {
+    if (withoutChromium !== false) return new ServicePage()
+    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+    const page = await browser.newPage()
+    await page.goto(state.dashboardUrl ?? '')
+    await page.goto(new URL(`#/service/${service}`, state.dashboardUrl).href)
+    return new ServicePage(browser, page)
+  }
+
+  async lookBack(time: string): Promise<void> {
+    await this.#page?.getByLabel('Charts of').selectOption(time)
+  }
+
+  /** Of the history; empty: it is there. */
+  async says(): Promise<string> {
+    return (await this.#page?.getByRole('status').filter({ hasText: 'nothing is known' }).allInnerTexts())?.join() ?? ''
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser?.close()
+  }
+}
+
 it('has exemplars that name traces', { skip }, async () => {
   await eventually(async () => {
     const now = Date.now() / 1_000
@@ -207,6 +243,9 @@ it('serves what promtool has nothing against, but for the unit that Istio has ch
 
 it('is missed with a word, not with a page that hangs', { skip }, async () => {
   assert.equal((await series()).history?.problem, undefined)
+  await using page = await ServicePage.open(mesh, 'default/app')
+  await page.lookBack('7 days')
+  assert.equal(await page.says(), '')
   prometheus?.kill('SIGSTOP')
   const begin = performance.now()
   const silent = await series()
@@ -217,4 +256,7 @@ it('is missed with a word, not with a page that hangs', { skip }, async () => {
   await eventually(async () => {
     assert.match((await series()).history?.problem ?? '', /^Prometheus cannot be asked: connect ECONNREFUSED/)
   }, 10_000)
+  if (withoutChromium !== false) return
+  await page.lookBack('1 day')
+  await eventually(async () => assert.match(await page.says(), /nothing is known\. Prometheus cannot be asked/), 10_000)
 })

@@ -62,6 +62,7 @@ import type { ControlPlaneState } from '../control/telemetry/control-plane-metri
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { NoticedRevisions } from '../control/telemetry/noticed-revisions.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { PrometheusHistory } from '../control/telemetry/prometheus-history.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -401,6 +402,9 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     clock,
     snapshot: snapshotNow,
     traffic,
+    ...(options.prometheusUrl !== undefined && {
+      history: new PrometheusHistory({ url: options.prometheusUrl, fetch }),
+    }),
     events,
     requests: observed.requests,
     ...createMeshTap({ clock, token, snapshot: snapshotNow, addresses }),

@@ -36,8 +36,9 @@ export function pushMetrics({ clock, logger, metrics, state, snapshot }: PushedM
   })
   const follow = (): void => {
     const spec = snapshot.value.settings.metricsExport
-    const address = spec && collectorAddress(snapshot.value, spec.collector.cluster)
-    push.follow(address === undefined ? undefined : spec)
+    const collector = spec?.collector
+    const address = collector && collectorAddress(snapshot.value, collector.cluster)
+    push.follow(spec && address && { ...spec, collector })
   }
   follow()
   const unsubscribe = snapshot.subscribe(follow)

@@ -277,7 +277,7 @@ export function startSidecar({
       }),
     ),
     endpoint(sidecar.metricsAddress, (handle) =>
-      createMetricsServer({ address: sidecar.metricsAddress, handle, pages: metricsPages(registry) }),
+      createMetricsServer({ address: sidecar.metricsAddress, handle, pages: metricsPages(registry, startedAtMs) }),
     ),
   ]
   for (const opened of endpoints) {

@@ -191,6 +191,7 @@ export const seriesAnswer: z.ZodType<Series> = z.strictObject({
   stepMs: z.number(),
   knownSinceMs: atMs,
   points: z.array(z.strictObject({ atMs, ...signals })),
+  history: z.strictObject({ source: z.literal('prometheus'), problem: z.string().exactOptional() }).exactOptional(),
 })
 
 const event: z.ZodType<MeshEvent> = z.strictObject({

@@ -85,7 +85,7 @@ export interface MeshSettings extends TelemetrySpec {
   readonly svidLifetimeMs: number
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
-  /** Absent: metrics are pushed to nobody. */
+  /** Absent: metrics are pushed to nobody, and have no exponential buckets. */
   readonly metricsExport?: MetricsExportSpec
   /** Node applications carry traces on by themselves. */
   readonly preloadsPropagation?: true

@@ -137,10 +137,14 @@ function toFederation(spec: FederationSpec, folder: string | undefined): Federat
   return { ...spec, federatesWith: absolute }
 }
 
+interface ProviderRef {
+  readonly name: string
+}
+
 /** Undefined: none is named, or none is called so. */
 function collectorOf(
   { extensionProviders }: MeshConfigSpec,
-  ref: { readonly name: string } | undefined,
+  ref: ProviderRef | undefined,
   signal: OtlpSignalName,
 ): TraceCollectorSpec | undefined {
   const provider = extensionProviders.find(({ name }) => name === ref?.name)
@@ -151,9 +155,8 @@ function collectorOf(
 function metricsExportOf(spec: MeshConfigSpec): Pick<MeshSettings, 'metricsExport'> {
   const { metrics } = spec
   const collector = collectorOf(spec, metrics?.provider, 'metrics')
-  return metrics === undefined || collector === undefined
-    ? {}
-    : { metricsExport: toMetricsExportSpec(metrics, collector) }
+  const saysNothing = collector === undefined && metrics?.histograms !== 'exponential'
+  return metrics === undefined || saysNothing ? {} : { metricsExport: toMetricsExportSpec(metrics, collector) }
 }
 
 function collectorNames({ extensionProviders }: MeshConfigSpec): string[] {
@@ -165,7 +168,7 @@ function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
   const names = collectorNames(config.spec)
   const signals = [
     { field: 'tracing', provider: tracing?.provider.name, without: 'there are no spans' },
-    { field: 'metrics', provider: metrics?.provider.name, without: 'metrics are not pushed' },
+    { field: 'metrics', provider: metrics?.provider?.name, without: 'metrics are not pushed' },
     { field: 'accessLog', provider: accessLog.provider?.name, without: "lines stay in the proxies' output" },
   ]
   return signals.flatMap(({ field, provider, without }) => {

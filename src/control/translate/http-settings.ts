@@ -71,6 +71,6 @@ function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySp
     filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
     listener: metricsExport === undefined ? {} : { metadata: encodeMetricsExport(metricsExport) },
     muted,
-    key: JSON.stringify([accessLog, tracing, muted, metricsExport, paths, forwardedHeaders[place]]),
+    key: JSON.stringify([accessLog, tracing, metricsExport, muted, paths, forwardedHeaders[place]]),
   }
 }

@@ -6,7 +6,8 @@ import type { TraceCollectorSpec } from '../tracing/tracing.spec.ts'
 import type { HistogramForm, MetricNames, MetricsExportSpec } from './metrics-export.spec.ts'
 
 export interface MetricsExportSettings {
-  readonly provider: { readonly name: string }
+  /** Absent: metrics are told to whoever asks alone. */
+  readonly provider?: { readonly name: string }
   readonly interval: string
   readonly names: MetricNames
   readonly histograms: HistogramForm
@@ -14,7 +15,7 @@ export interface MetricsExportSettings {
 
 /** A minute is OpenTelemetry's own interval, and too long to see what has just been changed. */
 export const metricsExportSchema: z.ZodType<MetricsExportSettings> = z.strictObject({
-  provider: z.strictObject({ name: z.string().min(1).max(253) }),
+  provider: z.strictObject({ name: z.string().min(1).max(253) }).exactOptional(),
   interval: durationSchema
     .refine((interval) => durationMs(interval) >= 1_000, '"interval" must be one second or more')
     .default('15s'),
@@ -24,7 +25,7 @@ export const metricsExportSchema: z.ZodType<MetricsExportSettings> = z.strictObj
 
 export function toMetricsExportSpec(
   { interval, names, histograms }: MetricsExportSettings,
-  collector: TraceCollectorSpec,
+  collector: TraceCollectorSpec | undefined,
 ): MetricsExportSpec {
-  return { collector, intervalMs: durationMs(interval), names, histograms }
+  return { ...(collector && { collector }), intervalMs: durationMs(interval), names, histograms }
 }

@@ -2,11 +2,17 @@
 import type { AttributeValue, TraceCollectorSpec } from '../tracing/tracing.spec.ts'
 
 export interface MetricsExportSpec {
-  readonly collector: TraceCollectorSpec
+  /** Absent: nobody is told; who asks gets histograms in that form. */
+  readonly collector?: TraceCollectorSpec
   readonly intervalMs: number
   /** Of requests and connections. */
   readonly names: MetricNames
   readonly histograms: HistogramForm
+}
+
+/** With somebody who is told. */
+export interface MetricsPushSpec extends MetricsExportSpec {
+  readonly collector: TraceCollectorSpec
 }
 
 /** `openTelemetry`: of its semantic conventions. */

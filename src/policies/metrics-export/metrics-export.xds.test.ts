@@ -10,18 +10,23 @@ function decoded(metadata: ReturnType<typeof encodeMetricsExport>): MetricsExpor
   return decodeMetricsExport(overTheWire(ListenerSchema, { metadata }).metadata)
 }
 
-const spec: fc.Arbitrary<MetricsExportSpec> = fc.record({
-  collector: fc
-    .record({
-      cluster: fc.stringMatching(/^[a-z][a-z0-9.-]{0,40}:[1-9][0-9]{0,3}$/),
-      path: fc.option(fc.stringMatching(/^\/[a-z0-9/]{0,20}$/), { nil: undefined }),
-      timeoutMs: fc.integer({ min: 1, max: 60_000 }),
-    })
-    .map(({ path, ...rest }) => ({ ...rest, ...(path === undefined ? {} : { path }) })),
-  intervalMs: fc.integer({ min: 1_000, max: 3_600_000 }),
-  names: fc.constantFrom('openTelemetry' as const, 'istio' as const),
-  histograms: fc.constantFrom('explicit' as const, 'exponential' as const),
-})
+const spec: fc.Arbitrary<MetricsExportSpec> = fc
+  .record({
+    collector: fc.option(
+      fc
+        .record({
+          cluster: fc.stringMatching(/^[a-z][a-z0-9.-]{0,40}:[1-9][0-9]{0,3}$/),
+          path: fc.option(fc.stringMatching(/^\/[a-z0-9/]{0,20}$/), { nil: undefined }),
+          timeoutMs: fc.integer({ min: 1, max: 60_000 }),
+        })
+        .map(({ path, ...rest }) => ({ ...rest, ...(path === undefined ? {} : { path }) })),
+      { nil: undefined },
+    ),
+    intervalMs: fc.integer({ min: 1_000, max: 3_600_000 }),
+    names: fc.constantFrom('openTelemetry' as const, 'istio' as const),
+    histograms: fc.constantFrom('explicit' as const, 'exponential' as const),
+  })
+  .map(({ collector, ...rest }) => ({ ...rest, ...(collector && { collector }) }))
 
 describe('the export of metrics over xDS', () => {
   it('decodes what it encodes', () => {

@@ -13,7 +13,7 @@ const key = 'heddle.metrics_export'
 export function encodeMetricsExport(spec: MetricsExportSpec): MessageInitShape<typeof MetadataSchema> {
   const { collector, intervalMs, names, histograms } = spec
   const config = typedConfig(MetricsExportSchema, {
-    ...encodeCollector(collector),
+    ...(collector && encodeCollector(collector)),
     interval: encodeDuration(intervalMs),
     istioNames: names === 'istio',
     exponentialHistograms: histograms === 'exponential',
@@ -28,8 +28,9 @@ export function decodeMetricsExport(metadata: Metadata | undefined): MetricsExpo
   const config = readTypedConfig(typed, MetricsExportSchema, key)
   const intervalMs = config.interval === undefined ? 0 : decodeDuration(config.interval, `${key}: interval`)
   if (intervalMs === 0) throw new Error(`${key}: interval is 0`)
+  const isTold = (config.grpcService ?? config.httpService) !== undefined
   return {
-    collector: decodeCollector(config, key),
+    ...(isTold && { collector: decodeCollector(config, key) }),
     intervalMs,
     names: config.istioNames ? 'istio' : 'openTelemetry',
     histograms: config.exponentialHistograms ? 'exponential' : 'explicit',

@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { silentLogger } from '../../core/logger.ts'
-import type { ExportedMetric, ExportedPoint, MetricPoints, MetricsExportSpec } from './metrics-export.spec.ts'
+import type { ExportedMetric, ExportedPoint, MetricPoints, MetricsPushSpec } from './metrics-export.spec.ts'
 import { MetricsPush } from './metrics-push.runtime.ts'
 
-const spec: MetricsExportSpec = {
+const spec: MetricsPushSpec = {
   collector: { cluster: 'otel', timeoutMs: 100 },
   intervalMs: 10_000,
   names: 'openTelemetry',

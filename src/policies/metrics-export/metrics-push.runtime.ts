@@ -3,15 +3,15 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
-import type { ExportedMetric, ExportedPoint, MetricPoints, MetricsExportSpec } from './metrics-export.spec.ts'
+import type { ExportedMetric, ExportedPoint, MetricPoints, MetricsPushSpec } from './metrics-export.spec.ts'
 
 export interface MetricsPushDeps {
   readonly clock: Clock
   readonly logger: Logger
-  readonly metrics: (spec: MetricsExportSpec) => Iterable<ExportedMetric>
+  readonly metrics: (spec: MetricsPushSpec) => Iterable<ExportedMetric>
   readonly counted: (result: PushResult, points: number) => void
   /** Rejects when the collector has not taken them. Resolves with how many points it has refused. */
-  readonly send: (spec: MetricsExportSpec, metrics: readonly MetricPoints[]) => Promise<number>
+  readonly send: (spec: MetricsPushSpec, metrics: readonly MetricPoints[]) => Promise<number>
 }
 
 export type PushResult = 'exported' | 'refused' | 'failed'
@@ -23,7 +23,7 @@ const mostRepeats = 3
 
 export class MetricsPush {
   readonly #deps: MetricsPushDeps
-  #spec: MetricsExportSpec | undefined
+  #spec: MetricsPushSpec | undefined
   #timer: Timer | undefined
   #pushing: Promise<void> | undefined
   /** Ends the wait before a message is sent again. */
@@ -36,7 +36,7 @@ export class MetricsPush {
   }
 
   /** Undefined: nobody is told any more. */
-  follow(spec: MetricsExportSpec | undefined): void {
+  follow(spec: MetricsPushSpec | undefined): void {
     if (JSON.stringify(spec) === JSON.stringify(this.#spec)) return
     this.#spec = spec
     this.#timer?.cancel()
@@ -52,14 +52,14 @@ export class MetricsPush {
     if (this.#spec !== undefined && !this.#failing) await this.#push(this.#spec)
   }
 
-  #wait(spec: MetricsExportSpec): void {
+  #wait(spec: MetricsPushSpec): void {
     this.#timer = this.#deps.clock.setTimer(spec.intervalMs, () => {
       this.#wait(spec)
       this.#pushing ??= this.#push(spec).finally(() => (this.#pushing = undefined))
     })
   }
 
-  async #push(spec: MetricsExportSpec): Promise<void> {
+  async #push(spec: MetricsPushSpec): Promise<void> {
     const { counted, logger } = this.#deps
     for (const message of messagesOf(this.#deps.metrics(spec))) {
       const points = message.reduce((sum, metric) => sum + metric.points.length, 0)
@@ -77,7 +77,7 @@ export class MetricsPush {
     }
   }
 
-  async #send(spec: MetricsExportSpec, message: readonly MetricPoints[]): Promise<number> {
+  async #send(spec: MetricsPushSpec, message: readonly MetricPoints[]): Promise<number> {
     const { clock, send } = this.#deps
     for (let repeats = 0; ; repeats++) {
       try {

@@ -10,7 +10,7 @@ export function routeConfigurationNames({ filterChains }: ListenerConfig): strin
 
 /** Clusters that a listener names itself: of routes that it holds, of TCP proxies, and of servers that are asked. */
 export function inlineClusterNames({ filterChains, metricsExport }: ListenerConfig): string[] {
-  const told = metricsExport === undefined ? [] : [metricsExport.collector.cluster]
+  const told = metricsExport?.collector === undefined ? [] : [metricsExport.collector.cluster]
   const named = filterChains.flatMap(({ filter }) => {
     if (filter.kind === 'tcp') return filter.backends.flatMap(({ cluster }) => (cluster === '' ? [] : [cluster]))
     const asked = (filter.filters ?? []).flatMap((one) => {

@@ -48,7 +48,7 @@ export class MetricsExport {
     for (const { metricsExport } of listeners) spec ??= metricsExport
     const { registry, clock } = this.#deps
     registry.recordExponential(spec?.histograms === 'exponential' ? clock.nowMs() : undefined)
-    this.#push.follow(spec)
+    this.#push.follow(spec?.collector && { ...spec, collector: spec.collector })
   }
 
   /** Pushes a last time. */

@@ -11,6 +11,7 @@ import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
 import { createRequestLine } from '../../src/proxy/request-line.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
+import { HeldRecords, HoldingLimit } from '../../src/proxy/telemetry/held-records.ts'
 import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../../src/proxy/telemetry/tap.ts'
@@ -92,7 +93,10 @@ createRequestLine({
   random: createSystemRandom(),
   logger: silentLogger,
   proxyName: 'bench/proxy',
-  sink: composeSinks(metrics, createRecordSink(identity, systemClock, createTap())),
+  sink: composeSinks(
+    metrics,
+    createRecordSink(identity, systemClock, createTap(), new HeldRecords(systemClock, new HoldingLimit())),
+  ),
   connections: metrics,
   plaintextCallers: new PlaintextCallers(systemClock),
 })

@@ -13,6 +13,7 @@ import { createRequestLine } from '../../src/proxy/request-line.ts'
 import type { RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
+import { HeldRecords, HoldingLimit } from '../../src/proxy/telemetry/held-records.ts'
 import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
 import { createTap } from '../../src/proxy/telemetry/tap.ts'
@@ -103,7 +104,10 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     random: createSystemRandom(),
     logger: silentLogger,
     proxyName: name,
-    sink: composeSinks(metrics, createRecordSink(identity, systemClock, createTap())),
+    sink: composeSinks(
+      metrics,
+      createRecordSink(identity, systemClock, createTap(), new HeldRecords(systemClock, new HoldingLimit())),
+    ),
     connections: metrics,
     plaintextCallers: new PlaintextCallers(systemClock),
   })

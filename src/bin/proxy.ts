@@ -11,6 +11,7 @@ import { createPinoLogger } from '../core/pino-logger.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
+import { HoldingLimit } from '../proxy/telemetry/held-records.ts'
 import { outliveFilters } from './filter-faults.ts'
 import { ChannelSockets, noSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
@@ -31,6 +32,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   const slower = io.name === 'net' && options.io === 'auto'
   logger[slower ? 'warn' : 'info']('io back end', { io: io.name, reason })
   const writeAccessLog = createLineWriter(process.stdout)
+  const holding = new HoldingLimit()
   const sockets = process.send === undefined ? undefined : new ChannelSockets(tell)
   const given = new Map<string, GivenIdentity>()
   let deadlineMs = finalDrainMs
@@ -54,6 +56,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
         sockets: sockets ?? noSockets,
         identity,
         registry,
+        holding,
         writeAccessLog,
       })
       started.endpoints.then(

@@ -25,6 +25,8 @@ import { createAccessLog } from '../proxy/telemetry/access-log.ts'
 import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
+import { answerHeldRecords } from '../proxy/telemetry/held-records-stream.ts'
+import { HeldRecords, type HoldingLimit } from '../proxy/telemetry/held-records.ts'
 import { metricsPages } from '../proxy/telemetry/metrics-pages.ts'
 import { type MetricsStream, streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
@@ -50,6 +52,8 @@ export interface SidecarOptions {
   readonly sockets: HandedSockets
   readonly identity: IdentityAgent
   readonly registry: MetricRegistry
+  /** Shared by all sidecars of the process. */
+  readonly holding: HoldingLimit
   /** Takes the lines of the access log. */
   readonly writeAccessLog: (line: string) => void
 }
@@ -71,6 +75,7 @@ export function startSidecar({
   sockets,
   identity,
   registry,
+  holding,
   writeAccessLog,
 }: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
@@ -92,6 +97,7 @@ export function startSidecar({
   let metricsStream: MetricsStream | undefined
   let recordsStream: RecordsStream | undefined
   const records = new WaitingRecords(clock, metrics)
+  const held = new HeldRecords(clock, holding)
   const limits = new LimitBuckets(1 / (bootstrap.workers ?? 1))
   lifecycle.onStop(() => stopWatching?.())
 
@@ -118,11 +124,13 @@ export function startSidecar({
       metricsStream = stream
       const kept = streamRecords(channel, { node, records, counter: metrics, clock })
       recordsStream = kept
+      const stopAnswering = answerHeldRecords(channel, { node, held, clock })
       stopWatching = () => {
         stopTrust()
         stopQuota()
         stream.stop()
         kept.stop()
+        stopAnswering()
       }
       return channel
     },
@@ -166,7 +174,7 @@ export function startSidecar({
     clock,
     random,
     logger,
-    sink: composeSinks(metrics, plaintextCallers, createRecordSink(telemetry, clock, accessLog, tap, records)),
+    sink: composeSinks(metrics, plaintextCallers, createRecordSink(telemetry, clock, accessLog, tap, records, held)),
     connections: metrics,
     jwks,
     spiffeId: sidecar.spiffeId,

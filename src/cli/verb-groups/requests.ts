@@ -6,7 +6,7 @@ import type { Declare } from '../verb-command.ts'
 
 export const declareRequests: Declare = (program, context, run) => {
   program
-    .verb('trace', 'show requests that failed, were slow or are sampled: which hop, why, and where that is written', [
+    .verb('trace', 'show requests that failed, were repeated, slow or sampled: which hop, why, where it is written', [
       'heddle trace',
       'heddle trace --service reviews --status 5xx --since 10m',
       'heddle trace 7d1f0c9a-3be7-4f2e-9a61-0c4d5e6f7a8b   # an x-request-id or a trace id: all hops of that request',

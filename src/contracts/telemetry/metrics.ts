@@ -281,7 +281,7 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   decisionRecords: {
     name: 'heddle_decision_records_total',
     kind: 'counter',
-    help: 'Records of failed, slow and sampled requests for the control plane. result: sent, dropped (too many were waiting, or one was too large).',
+    help: 'Records of failed, repeated, slow and sampled requests for the control plane. result: sent, dropped (too many were waiting, or one was too large).',
     labels: ['result'],
   },
   workloadApiRefused: {

@@ -67,10 +67,11 @@ describe('a fault in the shop', () => {
       const { stdout } = await heddle('edges', 'catalog')
       const edge = row(stdout, 'storefront', 'catalog')
       assert.deepEqual([edge['HEALTH'], edge['MTLS'], edge['SUCCESS']], ['healthy', 'all', '100.0%'])
+      const { edges } = await json<Edges>('edges', '-n', 'default')
+      const began = 'workload/default/traffic → service/default/storefront'
+      assert.ok(edges.some(({ from, to }) => `${from} → ${to}` === began))
+      assert.ok(edges.every(({ requestsPerSecond }) => requestsPerSecond > 0))
     }, seenWithinMs)
-    const { edges } = await json<Edges>('edges', '-n', 'default')
-    assert.ok(edges.some(({ from, to }) => from === 'workload/default/traffic' && to === 'service/default/storefront'))
-    assert.ok(edges.every(({ requestsPerSecond }) => requestsPerSecond > 0))
     assert.deepEqual((await json<Edges>('edges', '-n', 'elsewhere')).edges, [])
   })
 

@@ -26,6 +26,7 @@ import { createCertificateClient } from '../../src/proxy/identity/certificate-cl
 import { createIdentityAgent } from '../../src/proxy/identity/identity-agent.ts'
 import type { IdentityAgent } from '../../src/proxy/identity/identity-agent.ts'
 import type { TlsCredentials } from '../../src/proxy/io/connection.ts'
+import { freePorts } from './free-ports.ts'
 
 export const trustDomain = 'mesh.local'
 export const web: string = `spiffe://${trustDomain}/ns/default/sa/web`
@@ -84,10 +85,10 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   const jwts = createJwtService({ authority: jwtAuthority, ...attestation })
   server.addService(jwts.definition, jwts.implementation)
   server.addService(whoAmI, whoAmIImplementation)
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${options.port ?? 0}`, tls.credentials, (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    )
+  // one that can be had again: the kernel gives those of port 0 to outgoing connections, too
+  const port = options.port ?? ((await freePorts(1))[0] as number)
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, tls.credentials, (error) => (error === null ? resolve() : reject(error)))
   })
   return {
     authority,

@@ -14,7 +14,7 @@ import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
 import { HeldRecords, HoldingLimit } from '../../src/proxy/telemetry/held-records.ts'
 import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
-import { createTap } from '../../src/proxy/telemetry/tap.ts'
+import { Tap } from '../../src/proxy/telemetry/tap.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
 import { answer, requests } from './messages.ts'
 
@@ -95,7 +95,7 @@ createRequestLine({
   proxyName: 'bench/proxy',
   sink: composeSinks(
     metrics,
-    createRecordSink(identity, systemClock, createTap(), new HeldRecords(systemClock, new HoldingLimit())),
+    createRecordSink(identity, systemClock, new Tap(), new HeldRecords(systemClock, new HoldingLimit())),
   ),
   connections: metrics,
   plaintextCallers: new PlaintextCallers(systemClock),

@@ -32,7 +32,7 @@ import { type MetricsStream, streamMetrics } from '../proxy/telemetry/metrics-st
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { type RecordsStream, streamRecords } from '../proxy/telemetry/records-stream.ts'
-import { createTap } from '../proxy/telemetry/tap.ts'
+import { Tap } from '../proxy/telemetry/tap.ts'
 import { WaitingRecords } from '../proxy/telemetry/waiting-records.ts'
 import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-client.ts'
 import { type HandedSockets, listenOnHanded, onHanded } from './handed-sockets.ts'
@@ -157,7 +157,7 @@ export function startSidecar({
   lifecycle.onStop(store.runtime.subscribe(({ revision }) => metrics.configApplied(revision)))
 
   // 3. The request line, and those who read what it did.
-  const tap = createTap()
+  const tap = new Tap({ bodiesAsked: () => metrics.bodiesTapped() })
   const accessLog = createAccessLog({ write: writeAccessLog, random })
   const jwks = createJwksSource({ clock, logger })
   lifecycle.onStop(() => jwks.close())
@@ -181,6 +181,7 @@ export function startSidecar({
     locality: sidecar.locality,
     limits,
     plaintextCallers,
+    bodies: tap.bodies,
     proxyName: telemetry.workload,
   })
 

@@ -14,6 +14,7 @@ import type { ServerStream } from './codec/http-stream.ts'
 import { HttpFilters } from './filter/http-filters.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
+import { TappedRequest } from './filter/tapped-request.ts'
 import { TypescriptFilters } from './filter/typescript-filters.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import { type RevokedSvids, watchPeers } from './io/revoked-peers.ts'
@@ -24,6 +25,7 @@ import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
 import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
 import { composeSinks } from './telemetry/compose-sinks.ts'
+import type { BodyCopies } from './telemetry/copied-bodies.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
 import { sendSpans, TraceExporter } from './telemetry/trace-exporter.ts'
@@ -50,6 +52,8 @@ export interface RequestLineDeps {
   readonly locality?: Locality | undefined
   readonly limits: LimitBuckets
   readonly plaintextCallers: PlaintextSink
+  /** Where they are copied; absent: nowhere. */
+  readonly bodies?: BodyCopies
   /** "namespace/name", for the log. */
   readonly proxyName: string
 }
@@ -66,7 +70,7 @@ export interface RequestLine {
 }
 
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
-  const { runtime, clock, random, credentials, connections } = deps
+  const { runtime, clock, random, credentials, connections, bodies } = deps
   const peers = watchPeers(deps.io, deps.revoked)
   const { io } = peers
   const logger = deps.logger.child({ proxy: deps.proxyName })
@@ -111,7 +115,11 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)
-    const served = new ServedRequest(serveDeps, stream, origin, exchange)
+    const copies = bodies?.begin(exchange)
+    const served =
+      copies === undefined
+        ? new ServedRequest(serveDeps, stream, origin, exchange)
+        : new TappedRequest(serveDeps, stream, origin, exchange, copies, () => bodies?.end(exchange))
     stream.handler = served
     served.start()
   }

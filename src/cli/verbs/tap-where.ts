@@ -60,6 +60,10 @@ export const recordFields: CelAttributes = {
   'response.flags': 'list',
   'response.bytes': 'double',
   'response.detail': 'string',
+  'bodies.request.bytes': 'double',
+  'bodies.request.text': 'string',
+  'bodies.response.bytes': 'double',
+  'bodies.response.text': 'string',
 }
 
 /** A record without a field that is asked for does not fit. Throws CliError. */

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
+import type { TappedRecord } from '../../contracts/telemetry/tap.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
@@ -14,6 +15,7 @@ import { untilInterrupted } from '../interrupt.ts'
 import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
 import { pause } from '../traffic/live-picture.ts'
+import { bodyLines } from './tap-bodies.ts'
 import { compileWhere } from './tap-where.ts'
 
 export interface TapOptions extends MeshOptions {
@@ -27,6 +29,8 @@ export interface TapOptions extends MeshOptions {
   readonly method?: string
   readonly path?: string
   readonly status?: string
+  /** Of each body. */
+  readonly bodies?: number
   /** End after so many records. */
   readonly count?: number
 }
@@ -44,12 +48,14 @@ export async function tap(context: CliContext, workload: string | undefined, opt
   const enough = new AbortController()
   const signal = AbortSignal.any([interrupt.signal, enough.signal])
   let left = options.count ?? Infinity
-  const show = async (record: DecisionRecord): Promise<void> => {
+  const show = async (record: TappedRecord): Promise<void> => {
     if (left <= 0 || where?.(record) === false) return
     left--
     if (file !== undefined) writeSync(file, `${JSON.stringify(record)}\n`)
-    if (options.output === 'table') context.output.line(describeRecord(context, record))
-    else await context.output.next(options.output, record)
+    if (options.output === 'table') {
+      for (const line of [describeRecord(context, record), ...bodyLines(context.output, record)])
+        context.output.line(line)
+    } else await context.output.next(options.output, record)
     if (left <= 0) enough.abort()
   }
   context.output.note(
@@ -63,8 +69,8 @@ export async function tap(context: CliContext, workload: string | undefined, opt
 }
 
 /** What proxies themselves leave out, so that a narrow question costs little. */
-function queryOf({ method, path, status, namespace, service }: TapOptions): URLSearchParams {
-  const query = new URLSearchParams()
+function queryOf({ method, path, status, namespace, service, bodies }: TapOptions): URLSearchParams {
+  const query = new URLSearchParams(bodies === undefined ? {} : { bodies: String(bodies) })
   for (const [name, value] of Object.entries({ method, path, status, namespace })) {
     if (value !== undefined) query.set(name, value)
   }
@@ -94,7 +100,7 @@ async function followTap(
   proxy: ProxyEndpoint,
   query: URLSearchParams,
   signal: AbortSignal,
-  show: (record: DecisionRecord) => Promise<void>,
+  show: (record: TappedRecord) => Promise<void>,
 ): Promise<void> {
   let said = false
   while (!signal.aborted) {
@@ -102,7 +108,7 @@ async function followTap(
       const stream = await client.tap(proxy, query, signal)
       said = false
       for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
-        const value = JSON.parse(line) as DecisionRecord | { readonly dropped: number }
+        const value = JSON.parse(line) as TappedRecord | { readonly dropped: number }
         if ('dropped' in value) context.output.note(`${value.dropped} records left out: too many to show`)
         else await show(value)
       }

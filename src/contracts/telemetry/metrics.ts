@@ -66,6 +66,7 @@ export type ProxyMetric =
   | 'configApplied'
   | 'configRejected'
   | 'certificateExpiry'
+  | 'bodiesTapped'
   | 'workloadApiRefused'
   | 'authorization'
   | 'egressRefused'
@@ -284,6 +285,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     help: 'Records of failed, repeated, slow and sampled requests for the control plane. result: sent, dropped (too many were waiting, or one was too large).',
     labels: ['result'],
   },
+  bodiesTapped: {
+    name: 'heddle_body_taps_total',
+    kind: 'counter',
+    help: 'Taps that began to read bodies of requests.',
+    labels: [],
+  },
   workloadApiRefused: {
     name: 'heddle_workload_api_refused_total',
     kind: 'counter',
@@ -331,6 +338,7 @@ export const streamedMetrics: readonly ProxyMetric[] = [
   'outlierEjected',
   'unhealthy',
   'certificateExpiry',
+  'bodiesTapped',
 ]
 
 export type ControlPlaneMetric =

@@ -9,7 +9,7 @@ import { createRandom } from '../../core/random.ts'
 import { createAccessLog } from './access-log.ts'
 import { createRecordSink, toDecisionRecord } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
-import { createTap, matchTap } from './tap.ts'
+import { matchTap, Tap } from './tap.ts'
 
 const identity = { workload: 'default/web', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
 
@@ -80,7 +80,7 @@ describe('createRecordSink', () => {
         throw new Error('touched')
       },
     })
-    createRecordSink(identity, new ManualClock(), createTap()).finished(untouchable)
+    createRecordSink(identity, new ManualClock(), new Tap()).finished(untouchable)
   })
 
   it('gives every record its own id', () => {
@@ -160,7 +160,7 @@ it('the access log has no line for a request that its listener does not log', ()
 
 describe('a tap', () => {
   it('hands records to subscribers that ask for them, until they stop', () => {
-    const tap = createTap()
+    const tap = new Tap()
     const sink = createRecordSink(identity, new ManualClock(), tap)
     const all: DecisionRecord[] = []
     const errors: DecisionRecord[] = []

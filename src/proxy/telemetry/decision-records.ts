@@ -2,6 +2,7 @@
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
+import { defaultRedactor } from '../../policies/redaction/redaction.runtime.ts'
 import type { Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 
 export interface RecordConsumer {
@@ -12,8 +13,6 @@ export interface RecordConsumer {
 
 /** Headers that a record keeps; never one that carries credentials. */
 const keptHeaders = ['host', 'user-agent', 'x-request-id', 'traceparent', 'content-type'] as const
-
-const secretName = /token|secret|passw|api[-_]?key|signature|credential/i
 
 /** A record's id is unique among those of this process's life. */
 export function createRecordSink(
@@ -57,7 +56,7 @@ export function toDecisionRecord(
     request: {
       method: request.method,
       authority: request.authority,
-      path: maskSecrets(request.path),
+      path: defaultRedactor.path(request.path),
       protocol: exchange.protocol,
       headers: keepHeaders(request.headers),
       bytes: exchange.requestBytes,
@@ -111,18 +110,4 @@ function keepHeaders(headers: HeaderList): Record<string, string> {
     if (value !== undefined) kept[name] = value
   }
   return kept
-}
-
-/** Values of query parameters that sound like credentials become "***". */
-function maskSecrets(path: string): string {
-  const query = path.indexOf('?') + 1
-  if (query === 0 || !secretName.test(path)) return path
-  // Part by part: one expression for all of them would take cubic time on a hostile query.
-  const parameters = path.slice(query).split('&')
-  return path.slice(0, query) + parameters.map(maskSecret).join('&')
-}
-
-function maskSecret(parameter: string): string {
-  const value = parameter.indexOf('=') + 1
-  return value > 0 && secretName.test(parameter.slice(0, value)) ? `${parameter.slice(0, value)}***` : parameter
 }

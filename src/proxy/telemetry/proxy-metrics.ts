@@ -73,6 +73,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #configTable: SeriesTable
   readonly #configApplied: Counter
   readonly #configRejected: Counter
+  readonly #bodiesTapped: Counter
   readonly #authorizationTable: SeriesTable
   readonly #authorization: Counter
   readonly #egressTable: SeriesTable
@@ -134,6 +135,7 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#configTable = registry.table([])
     this.#configApplied = this.#configTable.counter(proxyMetrics.configApplied)
     this.#configRejected = this.#configTable.counter(proxyMetrics.configRejected)
+    this.#bodiesTapped = this.#configTable.counter(proxyMetrics.bodiesTapped)
     this.#authorizationTable = registry.table(proxyMetrics.authorization.labels)
     this.#authorization = this.#authorizationTable.counter(proxyMetrics.authorization)
     this.#egressTable = registry.table(proxyMetrics.egressRefused.labels)
@@ -266,6 +268,10 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
 
   configRejected(): void {
     this.#configRejected.add(this.#configTable.row(), 1)
+  }
+
+  bodiesTapped(): void {
+    this.#bodiesTapped.add(this.#configTable.row(), 1)
   }
 
   reported(result: 'sent' | 'skipped'): void {

@@ -12,6 +12,7 @@ import type { MetricDefinition } from '../src/core/metrics/metric-definition.ts'
 import { formatAccessLogLine } from '../src/proxy/telemetry/access-log.ts'
 import { toDecisionRecord } from '../src/proxy/telemetry/decision-records.ts'
 import type { Exchange } from '../src/proxy/telemetry/exchange.ts'
+import { logRecordOf } from '../src/proxy/telemetry/log-records.ts'
 import { sampleExchange } from './kit/sample-exchange.ts'
 
 const docs = join(import.meta.dirname, '../docs')
@@ -50,12 +51,13 @@ it('asks for metrics that there are', () => {
   }
 })
 
-it('has every field of the access log, and every operator', () => {
-  const text = readFileSync(page, 'utf8')
+it('has every field of the access log, every operator and every attribute', () => {
+  const text = readFileSync(join(docs, 'access-log.md'), 'utf8')
   const identity = { workload: 'a/b', spiffeId: 'spiffe://a' }
-  const line = formatAccessLogLine(toDecisionRecord(fullExchange(), identity, 'id', 0))
-  for (const field of Object.keys(JSON.parse(line) as object)) expect(text).toContain(`\`${field}\``)
-  for (const operator of lineOperators) expect(text).toContain(`\`${operator}\``)
+  const record = toDecisionRecord(fullExchange(), identity, 'id', 0)
+  const { attributes } = logRecordOf(record, fullExchange(), undefined, undefined, 0)
+  const fields = Object.keys(JSON.parse(formatAccessLogLine(record)) as object)
+  for (const name of [...fields, ...lineOperators, ...Object.keys(attributes)]) expect(text).toContain(`\`${name}\``)
 })
 
 /** Nothing of it is left out of its line. */

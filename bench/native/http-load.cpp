@@ -42,6 +42,7 @@ public:
     chance_.hex(&text_[id_ + 24], 12);
     chance_.hex(&text_[trace_], 32);
     chance_.hex(&text_[trace_ + 33], 16);
+    text_[trace_ + 51] = chance_.next() % 100 == 0 ? '1' : '0'; // one trace in a hundred is sampled by its caller
     return text_;
   }
 

@@ -11,6 +11,7 @@ import { createPinoLogger } from '../core/pino-logger.ts'
 import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
+import { AccessLogFiles } from '../proxy/telemetry/access-log-files.ts'
 import { HoldingLimit } from '../proxy/telemetry/held-records.ts'
 import { outliveFilters } from './filter-faults.ts'
 import { ChannelSockets, noSockets } from './handed-sockets.ts'
@@ -31,7 +32,11 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
   outliveFilters(logger)
   const slower = io.name === 'net' && options.io === 'auto'
   logger[slower ? 'warn' : 'info']('io back end', { io: io.name, reason })
-  const writeAccessLog = createLineWriter(process.stdout)
+  const files = new AccessLogFiles(systemClock, logger)
+  const accessLogOutputs = {
+    write: createLineWriter(process.stdout),
+    writeFile: files.write.bind(files),
+  }
   const holding = new HoldingLimit()
   const sockets = process.send === undefined ? undefined : new ChannelSockets(tell)
   const given = new Map<string, GivenIdentity>()
@@ -57,7 +62,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
         identity,
         registry,
         holding,
-        writeAccessLog,
+        accessLogOutputs,
       })
       started.endpoints.then(
         ([admin, metrics]) => tell({ type: 'endpoints', sidecar: key, admin, metrics }),
@@ -115,13 +120,14 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
     process.on('SIGINT', () => drain(finalDrainMs))
     sidecars.follow(bootstrap.sidecars)
   })
+  await files.close()
   process.exit(0)
 }
 
 const logDelayMs = 100
 
-/** Lines of a tenth of a second leave in one write; while the reader is slow they are left out rather than kept. */
-function createLineWriter(stream: NodeJS.WriteStream): (line: string) => void {
+/** Lines of a tenth of a second leave in one write; while the reader is slow they are left out rather than kept: false. */
+function createLineWriter(stream: NodeJS.WriteStream): (line: string) => boolean {
   let pending = ''
   const flush = (): void => {
     if (pending !== '') stream.write(pending)
@@ -129,8 +135,9 @@ function createLineWriter(stream: NodeJS.WriteStream): (line: string) => void {
   }
   process.once('exit', flush)
   return (line) => {
-    if (stream.writableNeedDrain) return
+    if (stream.writableNeedDrain) return false
     if (pending === '') setTimeout(flush, logDelayMs).unref()
     pending += `${line}\n`
+    return true
   }
 }

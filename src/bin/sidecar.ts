@@ -10,7 +10,10 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { createSystemRandom, randomToken } from '../core/random.ts'
+import type { LogRecord } from '../policies/access-log/access-log.spec.ts'
+import { encodeLogExport, logSignal } from '../policies/access-log/export-log.xds.ts'
 import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
+import type { TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
@@ -19,19 +22,21 @@ import { watchTrust } from '../proxy/identity/trust-watch.ts'
 import type { IoBackend, ListeningHandle, TlsCredentials } from '../proxy/io/connection.ts'
 import { createJwksSource } from '../proxy/jwks/jwks-source.ts'
 import { watchQuota } from '../proxy/quota/watch-quota.ts'
-import { createRequestLine } from '../proxy/request-line.ts'
+import { createRequestLine, type RequestLine } from '../proxy/request-line.ts'
 import { createRuntimeStore } from '../proxy/runtime/runtime-store.ts'
-import { createAccessLog } from '../proxy/telemetry/access-log.ts'
+import { type AccessLogOutputs, countBatches, createAccessLog } from '../proxy/telemetry/access-log.ts'
 import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
 import { answerHeldRecords } from '../proxy/telemetry/held-records-stream.ts'
 import { HeldRecords, type HoldingLimit } from '../proxy/telemetry/held-records.ts'
 import { metricsPages } from '../proxy/telemetry/metrics-pages.ts'
-import { type MetricsStream, streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
+import { streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
+import { OtlpBatches } from '../proxy/telemetry/otlp-batches.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
-import { type RecordsStream, streamRecords } from '../proxy/telemetry/records-stream.ts'
+import { streamRecords } from '../proxy/telemetry/records-stream.ts'
+import type { ReportStream } from '../proxy/telemetry/report-stream.ts'
 import { Tap } from '../proxy/telemetry/tap.ts'
 import { WaitingRecords } from '../proxy/telemetry/waiting-records.ts'
 import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-client.ts'
@@ -54,8 +59,8 @@ export interface SidecarOptions {
   readonly registry: MetricRegistry
   /** Shared by all sidecars of the process. */
   readonly holding: HoldingLimit
-  /** Takes the lines of the access log. */
-  readonly writeAccessLog: (line: string) => void
+  /** Of the process: its own output, and files. */
+  readonly accessLogOutputs: Omit<AccessLogOutputs, 'send'>
 }
 
 export interface Sidecar {
@@ -76,10 +81,11 @@ export function startSidecar({
   identity,
   registry,
   holding,
-  writeAccessLog,
+  accessLogOutputs,
 }: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
+  const resource = { 'service.name': sidecar.name, 'service.namespace': sidecar.namespace }
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
   const metrics = new ProxyMetrics(registry, telemetry)
 
@@ -94,8 +100,7 @@ export function startSidecar({
   const instance = { id: node, metadata: { [nodeMetadata.instance]: randomToken(9) } }
   const startedAtMs = clock.nowMs()
   let stopWatching: (() => void) | undefined
-  let metricsStream: MetricsStream | undefined
-  let recordsStream: RecordsStream | undefined
+  let reports: readonly ReportStream[] = []
   const records = new WaitingRecords(clock, metrics)
   const held = new HeldRecords(clock, holding)
   const limits = new LimitBuckets(1 / (bootstrap.workers ?? 1))
@@ -120,16 +125,16 @@ export function startSidecar({
       const channel = openControlPlaneChannel({ ...controlPlane, credentials, channelOptions: xdsChannelOptions })
       const stopTrust = watchTrust(channel, { node, processes: bootstrap.workers ?? 1, identity, clock })
       const stopQuota = watchQuota(channel, { node, limits, clock })
-      const stream = streamMetrics(channel, { node: instance, registry, startedAtMs, counter: metrics, clock })
-      metricsStream = stream
-      const kept = streamRecords(channel, { node, records, counter: metrics, clock })
-      recordsStream = kept
+      const streams = [
+        streamMetrics(channel, { node: instance, registry, startedAtMs, counter: metrics, clock }),
+        streamRecords(channel, { node, records, counter: metrics, clock }),
+      ]
+      reports = streams
       const stopAnswering = answerHeldRecords(channel, { node, held, clock })
       stopWatching = () => {
         stopTrust()
         stopQuota()
-        stream.stop()
-        kept.stop()
+        for (const stream of streams) stream.stop()
         stopAnswering()
       }
       return channel
@@ -158,12 +163,21 @@ export function startSidecar({
 
   // 3. The request line, and those who read what it did.
   const tap = new Tap({ bodiesAsked: () => metrics.bodiesTapped() })
-  const accessLog = createAccessLog({ write: writeAccessLog, random })
+  const logs = new OtlpBatches<LogRecord>({
+    clock,
+    logger,
+    items: 'log records',
+    encode: (batch) => encodeLogExport(resource, batch),
+    counted: countBatches(metrics),
+    send: (collector, message) => requestLine.sendOtlp(logSignal, collector, message),
+  })
+  const outputs = { ...accessLogOutputs, send: (to: TraceCollectorSpec, of: readonly LogRecord[]) => logs.add(to, of) }
+  const accessLog = createAccessLog({ outputs, counter: metrics, clock, random, logger })
   const jwks = createJwksSource({ clock, logger })
   lifecycle.onStop(() => jwks.close())
   const plaintextCallers = new PlaintextCallers(clock)
   lifecycle.onStop(store.runtime.subscribe((config) => plaintextCallers.update(config)))
-  const requestLine = createRequestLine({
+  const requestLine: RequestLine = createRequestLine({
     io: listenOnHanded(io, sockets, bootstrap.worker === true),
     runtime: store.runtime,
     lookup: (candidates) => store.lookup(candidates),
@@ -183,6 +197,7 @@ export function startSidecar({
     plaintextCallers,
     bodies: tap.bodies,
     proxyName: telemetry.workload,
+    drained: () => logs.stop(),
   })
 
   // 4. Start: configuration is asked for once there is a certificate to show. Listeners come into force one by one, as what they lead to
@@ -277,7 +292,7 @@ export function startSidecar({
         if (opened.status === 'fulfilled') await opened.value.stop()
       }
       await drained
-      await Promise.all([metricsStream?.finish(lastReportMs), recordsStream?.finish(lastReportMs)])
+      await Promise.all(reports.map((stream) => stream.finish(lastReportMs)))
       xds.stop()
       identity.stop()
       await requestLine.stop()

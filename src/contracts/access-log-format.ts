@@ -1,4 +1,5 @@
-// Lines of the access log as text, with Envoy's command operators. What both planes and whoever writes them agree on.
+// Lines of the access log, with Envoy's command operators. What both planes and whoever writes them agree on.
+import { recordFields } from './record-fields.ts'
 
 /** By Envoy's names, of what a decision record knows. */
 export const lineOperators = [
@@ -18,28 +19,21 @@ export const lineOperators = [
   'DOWNSTREAM_REMOTE_ADDRESS',
   'DOWNSTREAM_PEER_URI_SAN',
   'ROUTE_NAME',
+  'TRACE_ID',
 ] as const
 
 export type LineOperator = (typeof lineOperators)[number]
 
-/** Headers that decision records keep, and what else is asked for like one. */
-const lineHeaders = [
-  ':method',
-  ':path',
-  ':authority',
-  'host',
-  'user-agent',
-  'x-request-id',
-  'traceparent',
-  'content-type',
-] as const
-
-export type LineHeader = (typeof lineHeaders)[number]
+/** What carries credentials is in no line. */
+const credentials = /^(?:proxy-)?authorization$|cookie|token|secret|passw|api[-_]?key|signature|credential/
 
 export type LinePart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'operator'; readonly operator: LineOperator }
-  | { readonly kind: 'header'; readonly header: LineHeader }
+  /** The first of them that there is, in lower case; ":method", ":path" and ":authority" among them. */
+  | { readonly kind: 'header'; readonly names: readonly string[]; readonly mostCharacters?: number }
+  /** Of the decision record, by dotted name. */
+  | { readonly kind: 'field'; readonly field: string }
 
 /** Envoy's own, of what there is here. */
 export const defaultLineFormat: string =
@@ -66,14 +60,26 @@ export function parseLineFormat(format: string): readonly LinePart[] | string {
 }
 
 function parseOperator(text: string): LinePart | string {
-  const header = /^REQ\(([^()]*)\)$/.exec(text)?.[1]?.toLowerCase()
-  if (header !== undefined)
-    return isOneOf(lineHeaders, header)
-      ? { kind: 'header', header }
-      : `%${text}% is not kept of a request; these are: ${lineHeaders.join(', ')}`
+  const header = /^REQ\(([^()]*)\)(?::([1-9][0-9]{0,4}))?$/.exec(text)
+  if (header !== null) return parseHeader(header[1] ?? '', header[2])
+  const field = /^CEL\((.*)\)$/.exec(text)?.[1]
+  if (field !== undefined)
+    return Object.hasOwn(recordFields, field)
+      ? { kind: 'field', field }
+      : `"${field}" is no field of a decision record; these are: ${Object.keys(recordFields).join(', ')}`
   return isOneOf(lineOperators, text)
     ? { kind: 'operator', operator: text }
-    : `%${text}% is not known; known are REQ(…), ${lineOperators.join(', ')}`
+    : `%${text}% is not known; known are REQ(…), CEL(…), ${lineOperators.join(', ')}`
+}
+
+function parseHeader(text: string, most: string | undefined): LinePart | string {
+  const names = text.toLowerCase().split('?')
+  for (const name of names) {
+    if (!/^(?::(?:method|path|authority)|[a-z0-9!#$&'*+\-.^_`|~]+)$/.test(name))
+      return `"${name}" is no name of a header`
+    if (credentials.test(name)) return `the header "${name}" is in no line: it may hold credentials`
+  }
+  return { kind: 'header', names, ...(most === undefined ? {} : { mostCharacters: Number(most) }) }
 }
 
 function isOneOf<T extends string>(known: readonly T[], text: string): text is T {

@@ -57,6 +57,8 @@ export interface ResponsePass {
   /** What they did, requests included, and what they said about it. */
   readonly records: readonly FilterRecord[]
   readonly metadata: DecisionRecord['metadata']
+  /** Some filter has something to do with it. */
+  readonly looksAtResponses: boolean
   /** `head` becomes `response`. Undefined: it goes on; else that goes in its place. */
   passHead(head: ResponseHead): FilterResult | Promise<FilterResult>
   /** After the head, of a body that is no longer than `wantedBytes`: as it goes on. */
@@ -78,7 +80,7 @@ export interface FilteredRequest {
   /** Set by authorization. */
   authorization: AuthorizationRecord | undefined
   /** Headers about which a filter has had the last word, for this request; in lower case. */
-  ownedHeaders?: readonly string[]
+  ownedHeaders?: readonly string[] | undefined
   /** Set by rate limits. */
   rateLimit?: RateLimitRecord | undefined
   /** To be added to the response: names and values in turn. */

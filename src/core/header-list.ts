@@ -9,7 +9,6 @@ const spanSize = 4
 const noText = ''
 const noSpans: number[] = []
 
-/** Values of one name are joined with ", " by `get`, as RFC 9110 section 5.3 allows for list headers. */
 export class HeaderList {
   #text = noText
   /** Received lines, `spanSize` numbers each; they come before the others. */
@@ -84,17 +83,17 @@ export class HeaderList {
     return this.#lines[(line - this.receivedSize) * 2 + 1] as string
   }
 
-  /** The value, joined with ", " when the name occurs more than once; undefined when absent. */
-  get(name: string): string | undefined {
+  /** Undefined when absent. Several lines of the name are joined, as RFC 9110 section 5.3 allows for list headers. */
+  get(name: string, separator = ', '): string | undefined {
     let found: string | undefined
     for (let at = this.#nextSpan(0, name); at !== -1; at = this.#nextSpan(at + spanSize, name)) {
       const value = this.#text.substring(this.#spans[at + 2] as number, this.#spans[at + 3])
-      found = found === undefined ? value : `${found}, ${value}`
+      found = found === undefined ? value : `${found}${separator}${value}`
     }
     const lines = this.#lines
     for (let i = 0; i < lines.length; i += 2) {
       if (!sameName(lines[i] as string, name)) continue
-      found = found === undefined ? (lines[i + 1] as string) : `${found}, ${lines[i + 1]}`
+      found = found === undefined ? (lines[i + 1] as string) : `${found}${separator}${lines[i + 1]}`
     }
     return found
   }
@@ -220,11 +219,23 @@ export class HeaderList {
 
 /** What could end its line, and forge others, becomes "?", and blanks at the ends go: configuration and filters may put anything in. */
 function writable(text: string): string {
-  return unwritable.test(text) ? text.replace(allUnwritable, '?').replace(/^[\t ]+|[\t ]+$/g, '') : text
+  return isWritable(text) ? text : text.replace(unwritable, '?').replace(/^[\t ]+|[\t ]+$/g, '')
 }
 
-const unwritable = /[^\t\x20-\x7e\x80-\xff]|^[\t ]|[\t ]$/
-const allUnwritable = /[^\t\x20-\x7e\x80-\xff]/g
+const unwritable = /[^\t\x20-\x7e\x80-\xff]/g
+const [tab, blank, delete_, widest] = [0x09, 0x20, 0x7f, 0xff]
+
+/** Without a regular expression: names and values are short, and there are many. */
+function isWritable(text: string): boolean {
+  const last = text.length - 1
+  for (let at = 0; at <= last; at++) {
+    const code = text.charCodeAt(at)
+    if (code > blank) {
+      if (code === delete_ || code > widest) return false
+    } else if ((code !== blank && code !== tab) || at === 0 || at === last) return false
+  }
+  return true
+}
 
 function sameName(a: string, b: string): boolean {
   return a === b || (a.length === b.length && namesAt(a, 0, b))

@@ -14,6 +14,7 @@ export type FilterKind =
   | 'fault'
   | 'cors'
   | 'statefulSession'
+  | 'accessLogFile'
   | 'router'
 
 export const filterOrder: Readonly<Record<FilterKind, string>> = {
@@ -33,6 +34,7 @@ export const filterOrder: Readonly<Record<FilterKind, string>> = {
   fault: 'a fault stands for the destination: only who may ask it suffers; chosen with the route',
   cors: 'answers preflights by the rules of the route',
   statefulSession: 'names the endpoint of a session by the rules of the route: who was answered already needs none',
+  accessLogFile: 'no request passes it: says how files of the access log are rotated',
   router: 'forwards',
 }
 

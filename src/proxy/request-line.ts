@@ -6,8 +6,11 @@ import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
+import type { OtlpSignal } from '../policies/otlp.xds.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
+import { encodeTraceExport, traceSignal } from '../policies/tracing/export-trace.xds.ts'
+import type { SpanRecord, TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
 import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
 import type { ResolveHost } from './cluster/host-addresses.ts'
 import type { ServerStream } from './codec/http-stream.ts'
@@ -27,8 +30,9 @@ import { beginExchange } from './telemetry/begin-exchange.ts'
 import { composeSinks } from './telemetry/compose-sinks.ts'
 import type { BodyCopies } from './telemetry/copied-bodies.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
+import { OtlpBatches } from './telemetry/otlp-batches.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
-import { sendSpans, TraceExporter } from './telemetry/trace-exporter.ts'
+import { sendOtlp } from './telemetry/send-otlp.ts'
 import { createTraceSink } from './telemetry/trace-sink.ts'
 
 export interface RequestLineDeps {
@@ -56,6 +60,8 @@ export interface RequestLineDeps {
   readonly bodies?: BodyCopies
   /** "namespace/name", for the log. */
   readonly proxyName: string
+  /** All requests are over, and clusters may be asked for the last time. */
+  readonly drained?: () => Promise<void>
 }
 
 export interface RequestLine {
@@ -65,6 +71,8 @@ export interface RequestLine {
   drain(deadlineMs: number): Promise<void>
   /** Ends everything at once. */
   stop(): Promise<void>
+  /** By the cluster of the collector. Rejects when it has not taken the message; resolves with how many items it has refused. */
+  sendOtlp(signal: OtlpSignal, collector: TraceCollectorSpec, message: Uint8Array): Promise<number>
   /** Endpoints of each cluster, for the admin API. */
   clusters(): ReadonlyMap<string, readonly EndpointState[]>
 }
@@ -103,14 +111,16 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     countRateLimit: (limit) => connections.rateLimitCounter(limit),
   })
   const [namespace = '', workload = ''] = deps.proxyName.split('/')
-  const exporter = new TraceExporter({
+  const resource = { 'service.name': workload, 'service.namespace': namespace }
+  const spans = new OtlpBatches<SpanRecord>({
     clock,
     logger,
-    resource: { 'service.name': workload, 'service.namespace': namespace },
-    counted: (result, spans) => connections.spansCounted(result, spans),
-    send: (collector, message) => sendSpans({ clock, deadlines, clusters }, collector, message),
+    items: 'spans',
+    encode: (batch) => encodeTraceExport(resource, batch),
+    counted: (result, count) => connections.spansCounted(result, count),
+    send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })
-  const sink = composeSinks(deps.sink, createTraceSink(clock, exporter))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
@@ -165,7 +175,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
-    await exporter.stop()
+    await Promise.all([spans.stop(), deps.drained?.()])
     clusters.drain()
     peers.stop()
   }
@@ -173,6 +183,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     listening: listeners.listening,
     drain,
     stop: () => drain(0),
+    sendOtlp: (signal, collector, message) => sendOtlp({ clock, deadlines, clusters }, signal, collector, message),
     clusters: () => clusters.snapshot(),
   }
 }

@@ -17,6 +17,7 @@ import {
 import { RouteConfigurationSchema } from '../../src/contracts/xds/gen/envoy/config/route/v3/route_pb.ts'
 import { OpenTelemetryConfigSchema } from '../../src/contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import { FileAccessLogSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
+import { ExpressionFilterSchema } from '../../src/contracts/xds/gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts'
 import { BrotliSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/brotli/compressor/v3/brotli_pb.ts'
 import { GzipSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/gzip/compressor/v3/gzip_pb.ts'
 import { ZstdSchema } from '../../src/contracts/xds/gen/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.ts'
@@ -61,6 +62,7 @@ import {
 } from '../../src/contracts/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../src/contracts/xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { CallerLimitsSchema } from '../../src/contracts/xds/gen/heddle/v1/caller_limits_pb.ts'
+import { FileRotationSchema } from '../../src/contracts/xds/gen/heddle/v1/file_rotation_pb.ts'
 import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forward_proxy_pb.ts'
 import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
@@ -114,7 +116,9 @@ const registry: Registry = createRegistry(
   CorsSchema,
   DescriptorSchema,
   DownstreamTlsContextSchema,
+  ExpressionFilterSchema,
   FileAccessLogSchema,
+  FileRotationSchema,
   FilterConfigSchema,
   ForwardProxySchema,
   ForwardedHeaderSchema,

@@ -86,7 +86,7 @@ export async function startIdentityPlane(options: PlaneOptions): Promise<Identit
   server.addService(jwts.definition, jwts.implementation)
   server.addService(whoAmI, whoAmIImplementation)
   // one that can be had again: the kernel gives those of port 0 to outgoing connections, too
-  const port = options.port ?? ((await freePorts(1))[0] as number)
+  const [port = 0] = options.port === undefined ? await freePorts(1) : [options.port]
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${port}`, tls.credentials, (error) => (error === null ? resolve() : reject(error)))
   })

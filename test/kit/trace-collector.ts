@@ -1,4 +1,4 @@
-// A collector of OpenTelemetry for spans, OTLP/gRPC (on grpc-js) and OTLP/HTTP, that decodes with OpenTelemetry's own generated code.
+// A collector of OpenTelemetry for spans and log records, OTLP/gRPC (on grpc-js) and OTLP/HTTP, that decodes with OpenTelemetry's own generated code.
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 
@@ -18,6 +18,15 @@ export interface CollectedSpan {
   readonly attributes: Readonly<Record<string, string>>
   readonly error: boolean
   readonly durationMs: number
+}
+
+export interface CollectedLog {
+  readonly service: string
+  readonly traceId: string
+  readonly spanId: string
+  readonly severity: string
+  readonly body: string
+  readonly attributes: Readonly<Record<string, string>>
 }
 
 interface DecodedValue {
@@ -44,44 +53,56 @@ interface Decoded {
   }[]
 }
 
-interface Message {
+interface DecodedLogs {
+  readonly resourceLogs?: readonly {
+    readonly resource?: { readonly attributes?: readonly DecodedValue[] }
+    readonly scopeLogs?: readonly {
+      readonly logRecords?: readonly {
+        readonly traceId?: Uint8Array
+        readonly spanId?: Uint8Array
+        readonly severityText?: string
+        readonly body?: { readonly stringValue?: string }
+        readonly attributes?: readonly DecodedValue[]
+      }[]
+    }[]
+  }[]
+}
+
+interface Message<T> {
   decode(bytes: Uint8Array): unknown
-  toObject(message: unknown, options: object): Decoded
+  toObject(message: unknown, options: object): T
 }
 
 const generated = createRequire(import.meta.url)('@opentelemetry/otlp-transformer/build/src/generated/root.js') as {
-  readonly opentelemetry: { proto: { collector: { trace: { v1: { ExportTraceServiceRequest: Message } } } } }
+  readonly opentelemetry: {
+    proto: {
+      collector: {
+        trace: { v1: { ExportTraceServiceRequest: Message<Decoded> } }
+        logs: { v1: { ExportLogsServiceRequest: Message<DecodedLogs> } }
+      }
+    }
+  }
 }
 const { ExportTraceServiceRequest } = generated.opentelemetry.proto.collector.trace.v1
+const { ExportLogsServiceRequest } = generated.opentelemetry.proto.collector.logs.v1
+
+type Signal = 'traces' | 'logs'
 
 export class TraceCollector {
   readonly spans: CollectedSpan[] = []
+  readonly logs: CollectedLog[] = []
   /** By which of the two they have come. */
   readonly requests: Record<'grpc' | 'http', number> = { grpc: 0, http: 0 }
   /** False: every batch is refused. */
   takes = true
+  /** True: no batch is answered. */
+  hangs = false
   readonly #stops: (() => void)[] = []
 
   async listen(grpcPort: number, httpPort: number): Promise<void> {
     const grpc = new Server()
-    const method = {
-      path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: asIs,
-      requestDeserialize: asIs,
-      responseSerialize: asIs,
-      responseDeserialize: asIs,
-    } as const
-    grpc.addService(
-      { export: method },
-      {
-        export: ({ request }: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => {
-          if (this.#take('grpc', request)) reply(null, Buffer.alloc(0))
-          else reply({ code: status.UNAVAILABLE, details: 'not now' })
-        },
-      },
-    )
+    this.#serve(grpc, '/opentelemetry.proto.collector.trace.v1.TraceService/Export', 'traces')
+    this.#serve(grpc, '/opentelemetry.proto.collector.logs.v1.LogsService/Export', 'logs')
     await new Promise<void>((resolve, reject) => {
       grpc.bindAsync(`127.0.0.1:${grpcPort}`, ServerCredentials.createInsecure(), (error) => {
         if (error === null) resolve()
@@ -93,9 +114,10 @@ export class TraceCollector {
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
       request.on('end', () => {
-        const wanted = request.url === '/v1/traces' && request.headers['content-type'] === 'application/x-protobuf'
-        response.statusCode = wanted && this.#take('http', Buffer.concat(chunks)) ? 200 : 503
-        response.end()
+        const signal = /^\/v1\/(traces|logs)$/.exec(request.url ?? '')?.[1] as Signal | undefined
+        const wanted = signal !== undefined && request.headers['content-type'] === 'application/x-protobuf'
+        response.statusCode = wanted && this.#take('http', signal, Buffer.concat(chunks)) ? 200 : 503
+        if (!this.hangs) response.end()
       })
     })
     await listenOn(httpPort, http)
@@ -113,9 +135,57 @@ export class TraceCollector {
     return this.spans.filter((span) => span.traceId === traceId)
   }
 
-  #take(by: 'grpc' | 'http', message: Buffer): boolean {
+  #serve(grpc: Server, path: string, signal: Signal): void {
+    const method = {
+      path,
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: asIs,
+      requestDeserialize: asIs,
+      responseSerialize: asIs,
+      responseDeserialize: asIs,
+    } as const
+    grpc.addService(
+      { export: method },
+      {
+        export: ({ request }: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => {
+          const taken = this.#take('grpc', signal, request)
+          if (this.hangs) return
+          if (taken) reply(null, Buffer.alloc(0))
+          else reply({ code: status.UNAVAILABLE, details: 'not now' })
+        },
+      },
+    )
+  }
+
+  #take(by: 'grpc' | 'http', signal: Signal, message: Buffer): boolean {
     this.requests[by]++
-    if (!this.takes) return false
+    if (!this.takes || this.hangs) return false
+    if (signal === 'traces') this.#takeSpans(message)
+    else this.#takeLogs(message)
+    return true
+  }
+
+  #takeLogs(message: Buffer): void {
+    const read = ExportLogsServiceRequest.toObject(ExportLogsServiceRequest.decode(message), {
+      longs: String,
+      enums: String,
+    })
+    for (const { resource, scopeLogs = [] } of read.resourceLogs ?? []) {
+      const service = attributesOf(resource?.attributes)['service.name'] ?? ''
+      for (const log of scopeLogs.flatMap(({ logRecords = [] }) => logRecords))
+        this.logs.push({
+          service,
+          traceId: Buffer.from(log.traceId ?? []).toString('hex'),
+          spanId: Buffer.from(log.spanId ?? []).toString('hex'),
+          severity: log.severityText ?? '',
+          body: log.body?.stringValue ?? '',
+          attributes: attributesOf(log.attributes),
+        })
+    }
+  }
+
+  #takeSpans(message: Buffer): void {
     const read = ExportTraceServiceRequest.toObject(ExportTraceServiceRequest.decode(message), {
       longs: String,
       enums: String,
@@ -135,7 +205,6 @@ export class TraceCollector {
           durationMs: Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6,
         })
     }
-    return true
   }
 }
 

@@ -1,6 +1,8 @@
 // A child's output: appended to its file in the state directory, which never grows without end.
-import { createWriteStream, mkdirSync, renameSync, statSync, type WriteStream } from 'node:fs'
+import { createWriteStream, mkdirSync, statSync, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
+
+import { rotateNames } from '../../core/rotated-names.ts'
 
 /** When a file is as long, it makes place for a new one. */
 const longestBytes = 16 * 1024 * 1024
@@ -10,7 +12,6 @@ const keptFiles = 3
 export class LogFile {
   readonly path: string
   readonly #longestBytes: number
-  readonly #kept: readonly string[]
   #stream: WriteStream
   #bytes: number
 
@@ -18,7 +19,6 @@ export class LogFile {
     const folder = join(stateDir, 'logs')
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     this.path = join(folder, `${name}.log`)
-    this.#kept = Array.from({ length: keptFiles }, (_, index) => join(folder, `${name}.${index + 1}.log`))
     this.#longestBytes = longest
     this.#bytes = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
     this.#stream = this.#open()
@@ -49,16 +49,7 @@ export class LogFile {
     // not open yet: its name is not to be taken from it
     if (this.#stream.pending) return
     this.#stream.end()
-    const names = [this.path, ...this.#kept]
-    for (let index = names.length - 2; index >= 0; index--) rename(names[index] as string, names[index + 1] as string)
+    rotateNames(this.path, keptFiles)
     this.#stream = this.#open()
-  }
-}
-
-function rename(from: string, to: string): void {
-  try {
-    renameSync(from, to)
-  } catch {
-    // it is not there yet, or the disk says no: the log goes on either way
   }
 }

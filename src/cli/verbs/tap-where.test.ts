@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest'
 
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import { recordFields } from '../../contracts/record-fields.ts'
 import { toDecisionRecord } from '../../proxy/telemetry/decision-records.ts'
 import type { Exchange } from '../../proxy/telemetry/exchange.ts'
-import { compileWhere, recordFields } from './tap-where.ts'
+import { compileWhere } from './tap-where.ts'
 
 /** As it comes over the wire. */
 function record(changes: Partial<Exchange> = {}): DecisionRecord {

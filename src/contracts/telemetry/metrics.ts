@@ -72,6 +72,7 @@ export type ProxyMetric =
   | 'egressRefused'
   | 'rateLimit'
   | 'spans'
+  | 'accessLog'
   | 'metricReports'
   | 'decisionRecords'
   | 'filterDuration'
@@ -266,6 +267,12 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     kind: 'counter',
     help: 'Spans for the trace collector. result: exported, refused (by it), failed (it could not be reached), overflow (too many were waiting).',
     labels: ['result'],
+  },
+  accessLog: {
+    name: 'heddle_access_log_lines_total',
+    kind: 'counter',
+    help: 'Lines for the access log. output: stdout, file, collector. result: written, refused (by the collector), failed (the disk said no, the collector could not be reached), overflow (too many were waiting).',
+    labels: ['output', 'result'],
   },
   certificateExpiry: {
     name: 'heddle_certificate_expiry_timestamp_seconds',

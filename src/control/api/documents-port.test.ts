@@ -114,6 +114,17 @@ describe('documents of the API', () => {
     expect(allowed.documents).toMatchObject([{ action: 'created' }])
   })
 
+  it('name files that proxies write for administrators alone', async () => {
+    const { port, applied } = await newPort()
+    const writes =
+      'apiVersion: heddle.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: m}\nspec:\n  accessLog: {file: {path: /var/log/a.log}}\n'
+    const refused = await port.apply(writes, { dryRun: false, mayRunPrograms: false })
+    expect(refused.problems).toMatchObject([{ code: 'HDL005', severity: 'error', path: 'spec.accessLog.file' }])
+    expect(applied.list()).toEqual([])
+    const allowed = await port.apply(writes, { dryRun: false, mayRunPrograms: true })
+    expect(allowed.documents).toMatchObject([{ action: 'created' }])
+  })
+
   it('delete what was applied, and leave to files what stands in files', async () => {
     const { port, applied } = await newPort()
     await port.apply(reviews, { dryRun: false, mayRunPrograms: true })

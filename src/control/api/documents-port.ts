@@ -135,6 +135,10 @@ function needsAdministrator(document: ModelDocument): Problem[] {
     const message = '"typescript" needs the role admin: its code runs in the proxies, which hold the keys of workloads'
     return [documentProblem(document, 'HDL005', 'error', ['spec', 'typescript'], message, hint)]
   }
+  if (document.kind === 'MeshConfig' && document.spec.accessLog.file !== undefined) {
+    const message = '"file" needs the role admin: proxies write it as the user of the mesh'
+    return [documentProblem(document, 'HDL005', 'error', ['spec', 'accessLog', 'file'], message, hint)]
+  }
   if (document.kind !== 'Workload') return []
   const reasons = {
     command: 'what it starts runs as the user of the mesh',

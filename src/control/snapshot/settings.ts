@@ -14,6 +14,7 @@ import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-serv
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
 import { toTraceCollectorSpec, toTracingSpec } from '../../policies/tracing/tracing.schema.ts'
+import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
 import { defaultMeshConfig } from '../model/heddle-kinds.ts'
@@ -100,7 +101,7 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
     h2UpgradePolicy: spec.h2UpgradePolicy,
-    accessLog: toAccessLogSpec(spec.accessLog),
+    accessLog: toAccessLogSpec(spec.accessLog, collectorOf(spec, spec.accessLog.provider, 'logs')),
     ...tracingOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
     forwardedHeaders: {
@@ -120,26 +121,43 @@ function toFederation(spec: FederationSpec, folder: string | undefined): Federat
   return { ...spec, federatesWith: absolute }
 }
 
-function tracingOf({
-  tracing,
-  extensionProviders,
-}: MeshConfigSpec): Pick<MeshSettings, 'tracing' | 'preloadsPropagation'> {
-  const provider = extensionProviders.find(({ name }) => name === tracing?.provider.name)
-  if (tracing === undefined || provider?.opentelemetry === undefined) return {}
-  const collector = toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider))
-  const spec = toTracingSpec(tracing, collector)
-  return tracing.preloadPropagation ? { tracing: spec, preloadsPropagation: true } : { tracing: spec }
+function tracingOf(spec: MeshConfigSpec): Pick<MeshSettings, 'tracing' | 'preloadsPropagation'> {
+  const { tracing } = spec
+  const collector = collectorOf(spec, tracing?.provider, 'traces')
+  if (tracing === undefined || collector === undefined) return {}
+  const to = toTracingSpec(tracing, collector)
+  return tracing.preloadPropagation ? { tracing: to, preloadsPropagation: true } : { tracing: to }
+}
+
+interface ProviderRef {
+  readonly name: string
+}
+
+/** Undefined: none is named, or none is called so. */
+function collectorOf(
+  { extensionProviders }: MeshConfigSpec,
+  ref: ProviderRef | undefined,
+  signal: 'traces' | 'logs',
+): TraceCollectorSpec | undefined {
+  const provider = extensionProviders.find(({ name }) => name === ref?.name)
+  if (provider?.opentelemetry === undefined) return undefined
+  return toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider), signal)
 }
 
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
-  const { tracing, extensionProviders } = config.spec
-  const collectors = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined)
-  const names = collectors.map(({ name }) => name)
-  if (tracing === undefined || names.includes(tracing.provider.name)) return []
-  const meant = nearest(tracing.provider.name, names)
-  const message = `no extension provider with "opentelemetry" is called "${tracing.provider.name}": there are no spans`
-  const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
-  return [documentProblem(config, 'HDL008', 'error', ['spec', 'tracing', 'provider', 'name'], message, hint)]
+  const { tracing, accessLog, extensionProviders } = config.spec
+  const names = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined).map(({ name }) => name)
+  const dangling = (field: string, ref: ProviderRef | undefined, consequence: string): Problem[] => {
+    if (ref === undefined || names.includes(ref.name)) return []
+    const meant = nearest(ref.name, names)
+    const message = `no extension provider with "opentelemetry" is called "${ref.name}": ${consequence}`
+    const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
+    return [documentProblem(config, 'HDL008', 'error', ['spec', field, 'provider', 'name'], message, hint)]
+  }
+  return [
+    ...dangling('tracing', tracing?.provider, 'there are no spans'),
+    ...dangling('accessLog', accessLog.provider, "lines stay in the proxies' output"),
+  ]
 }
 
 /** "namespace/" in front of the service says nothing that its whole name does not. */

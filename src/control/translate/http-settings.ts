@@ -5,7 +5,7 @@ import type {
   HttpConnectionManagerSchema,
   HttpFilterSchema,
 } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
-import { encodeAccessLog } from '../../policies/access-log/access-log.xds.ts'
+import { encodeAccessLog, encodeFileRotation } from '../../policies/access-log/access-log.xds.ts'
 import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
@@ -44,7 +44,7 @@ export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): 
       ...encodePathNormalization(paths),
       ...forwarded.manager,
     },
-    filters: { forwardedHeaders: forwarded.filters },
+    filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
     key: JSON.stringify([accessLog, tracing, paths, forwardedHeaders[place]]),
   }
 }

@@ -1,121 +1,103 @@
-// The access log ↔ a file logger of an Envoy HttpConnectionManager, with a filter that samples.
+// The access log ↔ a logger of an Envoy HttpConnectionManager: its own output, a file, or a collector of OpenTelemetry.
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
 
-import { parseLineFormat } from '../../contracts/access-log-format.ts'
-import { ComparisonFilter_Op as Comparison } from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
-import type {
-  AccessLog,
-  AccessLogFilter,
-  AccessLogFilterSchema,
-  AccessLogSchema,
-} from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
-import type { FileAccessLog } from '../../contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
+import type { AccessLog, AccessLogSchema } from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
 import { FileAccessLogSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
-import { FractionalPercent_DenominatorType as Denominator } from '../../contracts/xds/gen/envoy/type/v3/percent_pb.ts'
-import type { FractionalPercent } from '../../contracts/xds/gen/envoy/type/v3/percent_pb.ts'
+import { OpenTelemetryAccessLogConfigSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/open_telemetry/v3/logs_service_pb.ts'
+import { StdoutAccessLogSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
+import type {
+  HttpFilter,
+  HttpFilterSchema,
+} from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { FileRotationSchema } from '../../contracts/xds/gen/heddle/v1/file_rotation_pb.ts'
+import { decodeCollector, encodeCollector } from '../collector.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { AccessLogSpec } from './access-log.spec.ts'
+import type { AccessLogOutput, AccessLogSpec, FileRotationSpec } from './access-log.spec.ts'
+import { decodeLineFormat, decodeLogRecordFormat, encodeLineFormat, encodeLogRecordFormat } from './line-format.xds.ts'
+import { decodeLogFilter, encodeLogFilter } from './log-filter.xds.ts'
 
-type FilterInit = MessageInitShape<typeof AccessLogFilterSchema>
+const ownOutput = '/dev/stdout'
 
-/** Parts of a million in a percent: finer than anyone samples. */
-const millionthsInPercent = 10_000
+/** Of a file of which nobody says it: it does not grow without end. */
+const defaultRotation: FileRotationSpec = { longestBytes: 16 * 1024 * 1024, keptFiles: 3 }
 
-/** Every response of a server that failed, and everything with a response flag. */
-const failures: readonly FilterInit[] = [
-  {
-    filterSpecifier: {
-      case: 'statusCodeFilter',
-      value: {
-        comparison: { op: Comparison.GE, value: { defaultValue: 500, runtimeKey: 'heddle.access_log.status' } },
-      },
-    },
-  },
-  { filterSpecifier: { case: 'responseFlagFilter', value: {} } },
-]
-
-export function encodeAccessLog({
-  enabled,
-  samplePercent,
-  format,
-}: AccessLogSpec): MessageInitShape<typeof AccessLogSchema>[] {
-  if (!enabled) return []
-  const sample: FilterInit = {
-    filterSpecifier: {
-      case: 'runtimeFilter',
-      value: {
-        runtimeKey: 'heddle.access_log.sample',
-        percentSampled: {
-          numerator: Math.round(samplePercent * millionthsInPercent),
-          denominator: Denominator.MILLION,
-        },
-        useIndependentRandomness: true,
-      },
-    },
-  }
-  const filter: FilterInit = { filterSpecifier: { case: 'orFilter', value: { filters: [sample, ...failures] } } }
-  return [
-    {
-      name: 'envoy.access_loggers.file',
-      ...(samplePercent >= 100 ? {} : { filter }),
-      configType: {
-        case: 'typedConfig',
-        value: typedConfig(FileAccessLogSchema, { path: '/dev/stdout', ...encodeFormat(format) }),
-      },
-    },
-  ]
+export function encodeAccessLog(spec: AccessLogSpec): MessageInitShape<typeof AccessLogSchema>[] {
+  if (!spec.enabled) return []
+  const filter = encodeLogFilter(spec)
+  const { name, value } = encodeLogger(spec)
+  return [{ name, ...(filter === undefined ? {} : { filter }), configType: { case: 'typedConfig', value } }]
 }
 
-/** Every line ends: Envoy writes the text as it is. */
-function encodeFormat(format: string | undefined): MessageInitShape<typeof FileAccessLogSchema> {
-  if (format === undefined) return {}
-  const text = { case: 'inlineString' as const, value: `${format}\n` }
+function encodeLogger(spec: AccessLogSpec): { readonly name: string; readonly value: Any } {
+  const { output } = spec
+  if (output?.kind === 'collector') {
+    const { grpcService, httpService } = encodeCollector(output.collector)
+    return {
+      name: 'envoy.access_loggers.open_telemetry',
+      value: typedConfig(OpenTelemetryAccessLogConfigSchema, {
+        ...encodeLogRecordFormat(spec),
+        ...(grpcService === undefined ? {} : { grpcService }),
+        ...(httpService === undefined ? {} : { httpService }),
+      }),
+    }
+  }
+  const value = encodeLineFormat(spec)
   return {
-    accessLogFormat: {
-      case: 'logFormat',
-      value: { format: { case: 'textFormatSource', value: { specifier: text } } },
-    },
+    name: 'envoy.access_loggers.file',
+    value: typedConfig(FileAccessLogSchema, {
+      path: output?.path ?? ownOutput,
+      ...(value === undefined ? {} : { accessLogFormat: { case: 'logFormat', value } }),
+    }),
   }
 }
 
-/** Other loggers are for whoever asked for them. Throws an Error that names a filter that cannot be kept to. */
-export function decodeAccessLog(loggers: readonly AccessLog[]): AccessLogSpec {
-  const logger = loggers.find(
-    ({ configType }) => configType.case === 'typedConfig' && isTypedConfig(configType.value, FileAccessLogSchema),
-  )
-  if (logger === undefined) return { enabled: false, samplePercent: 0 }
-  const samplePercent = logger.filter === undefined ? 100 : sampledPercent(logger.filter)
-  const any = logger.configType.case === 'typedConfig' ? logger.configType.value : undefined
-  const format = decodeFormat(readTypedConfig(any, FileAccessLogSchema, 'access_log'))
-  return { enabled: true, samplePercent, ...(format === undefined ? {} : { format }) }
+/** Envoy has no field for it: other data planes pass by an optional filter. */
+export function encodeFileRotation({ output }: AccessLogSpec): MessageInitShape<typeof HttpFilterSchema>[] {
+  if (output?.kind !== 'file') return []
+  const { longestBytes, keptFiles } = output.rotation
+  const value = typedConfig(FileRotationSchema, { longestBytes: BigInt(longestBytes), keptFiles })
+  return [{ name: 'heddle.file_rotation', isOptional: true, configType: { case: 'typedConfig', value } }]
 }
 
-/** Without one, and with another than text, lines are JSON here. */
-function decodeFormat({ accessLogFormat: format }: FileAccessLog): string | undefined {
-  if (format.case !== 'logFormat' || format.value.format.case !== 'textFormatSource') return undefined
-  const { specifier } = format.value.format.value
-  if (specifier.case !== 'inlineString') throw new Error('access_log: the format has to be an inline_string')
-  const text = specifier.value.replace(/\n$/, '')
-  const parsed = parseLineFormat(text)
-  if (typeof parsed === 'string') throw new Error(`access_log: ${parsed}`)
-  return text
+/** The first of the loggers that is known here: others are for whoever asked for them. Throws an Error that says what cannot be served. */
+export function decodeAccessLog(loggers: readonly AccessLog[], filters: readonly HttpFilter[]): AccessLogSpec {
+  for (const { configType, filter } of loggers) {
+    const any = configType.case === 'typedConfig' ? configType.value : undefined
+    const logger = decodeLogger(any, filters)
+    if (logger !== undefined) return { enabled: true, ...decodeLogFilter(filter), ...logger }
+  }
+  return { enabled: false, samplePercent: 0 }
 }
 
-function sampledPercent({ filterSpecifier: filter }: AccessLogFilter): number {
-  if (filter.case === 'orFilter') return Math.max(0, ...filter.value.filters.map(sampledPercent))
-  if (filter.case === 'runtimeFilter') return toPercent(filter.value.percentSampled)
-  // failures have their line anyway
-  if (filter.case === 'statusCodeFilter' || filter.case === 'responseFlagFilter') return 0
-  throw new Error(`access_log: ${filter.case ?? 'an empty filter'} is not supported`)
+function decodeLogger(
+  any: Any | undefined,
+  filters: readonly HttpFilter[],
+): Pick<AccessLogSpec, 'format' | 'json' | 'output'> | undefined {
+  if (isTypedConfig(any, FileAccessLogSchema)) {
+    const { path, accessLogFormat } = readTypedConfig(any, FileAccessLogSchema, 'access_log')
+    const format = accessLogFormat.case === 'logFormat' ? decodeLineFormat(accessLogFormat.value) : {}
+    if (path === ownOutput) return format
+    const output: AccessLogOutput = { kind: 'file', path, rotation: decodeFileRotation(filters) }
+    return { ...format, output }
+  }
+  if (isTypedConfig(any, StdoutAccessLogSchema)) {
+    const { accessLogFormat } = readTypedConfig(any, StdoutAccessLogSchema, 'access_log')
+    return accessLogFormat.case === 'logFormat' ? decodeLineFormat(accessLogFormat.value) : {}
+  }
+  if (!isTypedConfig(any, OpenTelemetryAccessLogConfigSchema)) return undefined
+  const config = readTypedConfig(any, OpenTelemetryAccessLogConfigSchema, 'access_log')
+  const { grpcService = config.commonConfig?.grpcService, httpService } = config
+  const collector = decodeCollector({ grpcService, httpService }, 'access_log')
+  return { ...decodeLogRecordFormat(config), output: { kind: 'collector', collector } }
 }
 
-const denominators: Readonly<Record<number, number>> = {
-  [Denominator.HUNDRED]: 100,
-  [Denominator.TEN_THOUSAND]: 10_000,
-  [Denominator.MILLION]: 1_000_000,
-}
-
-function toPercent(share: FractionalPercent | undefined): number {
-  if (share === undefined) return 0
-  return Math.min(100, (share.numerator * 100) / (denominators[share.denominator] ?? 100))
+function decodeFileRotation(filters: readonly HttpFilter[]): FileRotationSpec {
+  for (const { configType } of filters) {
+    const any = configType.case === 'typedConfig' ? configType.value : undefined
+    if (!isTypedConfig(any, FileRotationSchema)) continue
+    const { longestBytes, keptFiles } = readTypedConfig(any, FileRotationSchema, 'access_log: file rotation')
+    return { longestBytes: Number(longestBytes), keptFiles }
+  }
+  return defaultRotation
 }

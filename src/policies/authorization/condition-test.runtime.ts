@@ -10,6 +10,7 @@ import type { FilteredRequest, PeerFacts, VerifiedToken } from '../../contracts/
 import { type CelExpression, dottedName, rewriteCel } from '../../core/cel/expression.ts'
 import { type CelValue, planCel } from '../../core/cel/library.ts'
 import { celPatterns } from '../../core/cel/type-check.ts'
+import { joinedHeaders } from '../joined-headers.runtime.ts'
 import { compileSearch } from '../route-match/full-match.runtime.ts'
 
 /** Undefined: it cannot be told. */
@@ -78,24 +79,13 @@ const readers: Readonly<Record<ConditionAttribute, Reader>> = {
   'request.path': (_, request) => request?.head.path,
   'request.url_path': (_, request) => request?.path,
   'request.query': (_, request) => request?.head.path.slice(request.path.length + 1),
-  'request.headers': (_, request) => (request === undefined ? undefined : headersOf(request)),
+  'request.headers': (_, request) => (request === undefined ? undefined : joinedHeaders(request.head.headers)),
   'source.address': ({ address, port, remoteAddress }) => hostPort(remoteAddress, remoteAddress === address ? port : 0),
   'destination.port': ({ localPort }) => BigInt(localPort),
   'connection.mtls': ({ principal }) => principal !== undefined,
   'connection.requested_server_name': ({ sni }) => sni,
   'connection.uri_san_peer_certificate': ({ principal }) => principal,
   'metadata.filter_metadata': (_, request) => (request === undefined ? undefined : metadataOf(request.token)),
-}
-
-/** Lines of one name are joined with ",". */
-function headersOf({ head }: FilteredRequest): Map<string, string> {
-  const headers = new Map<string, string>()
-  for (const [line, value] of head.headers) {
-    const name = line.toLowerCase()
-    const before = headers.get(name)
-    headers.set(name, before === undefined ? value : `${before},${value}`)
-  }
-  return headers
 }
 
 /** As Envoy leaves them there. */

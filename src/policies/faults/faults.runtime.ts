@@ -3,7 +3,7 @@ import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
-import { compileRouteMatch, createMatchInput, type RouteMatcher } from '../route-match/route-match.runtime.ts'
+import { compileRouteMatch, type RouteMatcher } from '../route-match/route-match.runtime.ts'
 import type { FaultsSpec, Share } from './faults.spec.ts'
 
 /** What one request suffers, in this order. */
@@ -53,7 +53,7 @@ export class FaultInjector {
   /** Undefined: the request goes unharmed. `request` is as the caller sent it. */
   draw(request: RequestHead, random: Random, clock: Clock): DrawnFaults | undefined {
     if (this.#untilMs !== Infinity && clock.nowMs() >= this.#untilMs) return undefined
-    if (this.#active >= this.#maxActive || this.#matches?.(createMatchInput(request)) === false) return undefined
+    if (this.#active >= this.#maxActive || this.#matches?.({ request, path: '', query: '' }) === false) return undefined
     const { headers } = request
     const responseBytesPerSecond = this.#drawRate(headers, random)
     const delayMs = this.#drawDelay(headers, random)

@@ -32,9 +32,9 @@ class Client {
     const { carrier, name } = this.#spec
     const keeper = compileSessionPersistence(this.#spec)
     const head = this.carried === undefined ? [] : ([[carrier === 'cookie' ? 'cookie' : name, this.carried]] as const)
-    const found = keeper.find(request(...(head as [string, string][])), clock.nowMs())
+    const found = keeper.find(request(...(head as [string, string][])), clock)
     const response: ResponseHead = { status: 200, headers: new HeaderList() }
-    keeper.keep(response, found, sessionKey(cluster), sessionKey(endpoint), clock.nowMs())
+    keeper.keep(response, found, sessionKey(cluster), sessionKey(endpoint), clock)
     this.told = response.headers.get(carrier === 'cookie' ? 'set-cookie' : name)
     this.carried = this.told?.split(';')[0] ?? this.carried
     return found?.endpoint
@@ -87,7 +87,7 @@ describe('a session in a cookie', () => {
   it('is none when it is garbled', () => {
     const keeper = compileSessionPersistence(cookie)
     for (const text of ['', 'x', 'place=', 'place=1-2-3-4', `place=${'0'.repeat(16)}-${'g'.repeat(16)}-1-1`])
-      expect(keeper.find(request(['cookie', text]), clock.nowMs())).toBeUndefined()
+      expect(keeper.find(request(['cookie', text]), clock)).toBeUndefined()
   })
 })
 

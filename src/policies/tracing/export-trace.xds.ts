@@ -4,20 +4,21 @@ import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/p
 import {
   ExportTraceServiceRequestSchema,
   ExportTraceServiceResponseSchema,
-  type KeyValueSchema,
   Span_SpanKind as Kind,
   type SpanSchema,
   Status_StatusCode as Code,
   TraceService,
 } from '../../contracts/xds/gen/opentelemetry/trace_export_pb.ts'
-import type { AttributeValue, SpanRecord } from './tracing.spec.ts'
+import { encodeAttributes, nanoseconds, type OtlpAttributes, type OtlpSignal } from '../otlp.xds.ts'
+import type { SpanRecord } from './tracing.spec.ts'
 
-type Attributes = Readonly<Record<string, AttributeValue | undefined>>
-
-export const exportTracePath: string = `/${TraceService.typeName}/${TraceService.method.export.name}`
+export const traceSignal: OtlpSignal = {
+  grpcPath: `/${TraceService.typeName}/${TraceService.method.export.name}`,
+  rejected: decodeRejectedSpans,
+}
 
 /** `resource`: what all of them are about. */
-export function encodeTraceExport(resource: Attributes, spans: readonly SpanRecord[]): Uint8Array {
+export function encodeTraceExport(resource: OtlpAttributes, spans: readonly SpanRecord[]): Uint8Array {
   return toBinary(
     ExportTraceServiceRequestSchema,
     create(ExportTraceServiceRequestSchema, {
@@ -53,25 +54,6 @@ function encodeSpan(span: SpanRecord): MessageInitShape<typeof SpanSchema> {
   }
 }
 
-function encodeAttributes(attributes: Attributes): MessageInitShape<typeof KeyValueSchema>[] {
-  return Object.entries(attributes).flatMap(([key, value]) =>
-    value === undefined ? [] : [{ key, value: { value: encodeValue(value) } }],
-  )
-}
-
-function encodeValue(
-  value: AttributeValue,
-): NonNullable<NonNullable<MessageInitShape<typeof KeyValueSchema>['value']>['value']> {
-  if (typeof value === 'string') return { case: 'stringValue', value }
-  if (typeof value === 'boolean') return { case: 'boolValue', value }
-  return Number.isInteger(value) ? { case: 'intValue', value: BigInt(value) } : { case: 'doubleValue', value }
-}
-
 function bytesOf(hexadecimal: string): Buffer {
   return Buffer.from(hexadecimal, 'hex')
-}
-
-/** Whole microseconds: a double has no more digits. */
-function nanoseconds(milliseconds: number): bigint {
-  return BigInt(Math.round(milliseconds * 1_000)) * 1_000n
 }

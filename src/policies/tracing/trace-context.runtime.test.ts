@@ -25,8 +25,17 @@ describe('traceparent', () => {
     expect(headers.has('b3')).toBe(false)
   })
 
-  it('is obeyed when it says that nobody samples', () => {
-    expect(begin(HeaderList.of(['traceparent', `00-${trace}-${span}-00`]), 1).sampled).toBe(false)
+  it('is obeyed when it says that nobody samples, and goes on as it is', () => {
+    const context = begin(HeaderList.of(['traceparent', `00-${trace}-${span}-00`]), 1)
+    expect(context).toMatchObject({ traceId: trace, parentSpanId: span, sampled: false, passedOn: true })
+    expect(context.spanId).toMatch(/^[0-9a-f]{16}$/)
+    expect(context.spanId).toBe(context.spanId)
+    expect(context.spanId).not.toBe(span)
+  })
+
+  it('is told to the next hop where this one begins the trace, sampled or not', () => {
+    expect(begin(new HeaderList())).toMatchObject({ sampled: false, passedOn: false })
+    expect(begin(HeaderList.of(['b3', '0']))).toMatchObject({ sampled: false, passedOn: false })
   })
 
   it('of a later version is read as far as it is known', () => {

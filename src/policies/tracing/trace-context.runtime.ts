@@ -12,6 +12,8 @@ export interface TraceContext {
   /** What the caller speaks besides, and is told on to the next. */
   readonly b3: 'single' | 'multi' | undefined
   readonly traceState: string | undefined
+  /** Nobody samples it, and the next hop is told what the caller has said: its parent is the caller, not this hop (W3C Trace Context §4.3). */
+  readonly passedOn: boolean
 }
 
 interface Received {
@@ -23,7 +25,8 @@ interface Received {
   readonly b3: TraceContext['b3']
 }
 
-const traceparentFormat = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+const traceparentFormat = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/
+const traceparentLength = 55
 const traceIdFormat = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/
 const spanIdFormat = /^[0-9a-f]{16}$/
 const zeroTrace = '0'.repeat(32)
@@ -32,6 +35,8 @@ const zeroSpan = '0'.repeat(16)
 /** The trace that the request belongs to, or a new one, which is sampled at `samplingShare` (0 to 1). */
 export function beginTrace(headers: HeaderList, samplingShare: number, random: Random): TraceContext {
   const caller = fromTraceparent(headers) ?? fromB3(headers) ?? fromB3Parts(headers)
+  if (caller?.traceId !== undefined && caller.b3 === undefined && caller.sampled === false)
+    return new PassedOnContext(caller.traceId, caller.parentSpanId, random)
   // a state belongs to the traceparent that it came with
   const traceState = caller !== undefined && caller.b3 === undefined ? headers.get('tracestate') : undefined
   return {
@@ -41,6 +46,29 @@ export function beginTrace(headers: HeaderList, samplingShare: number, random: R
     sampled: caller?.sampled ?? random.next() < samplingShare,
     b3: caller?.b3,
     traceState,
+    passedOn: false,
+  }
+}
+
+/** Most requests are of this kind: what only those need that are told of is made when it is asked for. */
+class PassedOnContext implements TraceContext {
+  readonly traceId: string
+  readonly parentSpanId: string | undefined
+  readonly sampled = false
+  readonly b3 = undefined
+  readonly traceState = undefined
+  readonly passedOn = true
+  readonly #random: Random
+  #spanId: string | undefined
+
+  constructor(traceId: string, parentSpanId: string | undefined, random: Random) {
+    this.traceId = traceId
+    this.parentSpanId = parentSpanId
+    this.#random = random
+  }
+
+  get spanId(): string {
+    return (this.#spanId ??= newSpanId(this.#random))
   }
 }
 
@@ -64,12 +92,11 @@ export function markTrace(headers: HeaderList, context: TraceContext, spanId: st
 /** W3C Trace Context §3.2: what is not understood is as if it were not there. */
 function fromTraceparent(headers: HeaderList): Received | undefined {
   const text = headers.get('traceparent')
-  const parts = text === undefined ? null : traceparentFormat.exec(text)
-  if (parts === null) return undefined
-  const [, version = '', traceId = '', parentSpanId = '', flags = '', more] = parts
-  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined
+  if (text === undefined || !traceparentFormat.test(text)) return undefined
+  if (text.startsWith('ff') || (text.startsWith('00') && text.length > traceparentLength)) return undefined
+  const [traceId, parentSpanId] = [text.slice(3, 35), text.slice(36, 52)]
   if (traceId === zeroTrace || parentSpanId === zeroSpan) return undefined
-  return { traceId, parentSpanId, sampled: (Number.parseInt(flags, 16) & 1) === 1, b3: undefined }
+  return { traceId, parentSpanId, sampled: (Number.parseInt(text.charAt(54), 16) & 1) === 1, b3: undefined }
 }
 
 /** "{trace}-{span}[-{sampled}[-{parent}]]", or a decision alone. */

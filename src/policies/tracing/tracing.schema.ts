@@ -38,9 +38,14 @@ export const tracingSchema: z.ZodType<TracingSettings> = z.strictObject({
   preloadPropagation: z.boolean().default(false),
 })
 
-/** `cluster`: the one that leads to the collector. */
-export function toTraceCollectorSpec({ http, timeout }: TraceCollector, cluster: string): TraceCollectorSpec {
-  return { cluster, ...(http === undefined ? {} : { path: http.path }), timeoutMs: durationMs(timeout) }
+/** `cluster`: the one that leads to the collector. `path` is that of traces: what else it gets is beside it, as OTLP/HTTP says. */
+export function toTraceCollectorSpec(
+  { http, timeout }: TraceCollector,
+  cluster: string,
+  signal: 'traces' | 'logs',
+): TraceCollectorSpec {
+  const path = signal === 'traces' ? http?.path : http?.path.replace(/(\/v1\/traces)?$/, `/v1/${signal}`)
+  return { cluster, ...(path === undefined ? {} : { path }), timeoutMs: durationMs(timeout) }
 }
 
 export function toTracingSpec(

@@ -2,42 +2,25 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import { OpenTelemetryConfigSchema } from '../../contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
-import type { OpenTelemetryConfig } from '../../contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import type {
   HttpConnectionManager_Tracing as Tracing,
   HttpConnectionManager_TracingSchema as TracingSchema,
 } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
-import { decodeDuration, encodeDuration } from '../scalars.xds.ts'
+import { decodeCollector, encodeCollector } from '../collector.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { TraceCollectorSpec, TracingSpec } from './tracing.spec.ts'
-
-const defaultTimeoutMs = 5_000
+import type { TracingSpec } from './tracing.spec.ts'
 
 export function encodeTracing({
   collector,
   randomSamplingPercent,
 }: TracingSpec): MessageInitShape<typeof TracingSchema> {
-  const { cluster, path, timeoutMs } = collector
-  const timeout = encodeDuration(timeoutMs)
-  const config: MessageInitShape<typeof OpenTelemetryConfigSchema> =
-    path === undefined
-      ? { grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: cluster } }, timeout } }
-      : {
-          httpService: {
-            httpUri: {
-              uri: `http://${cluster}${path}`,
-              httpUpstreamType: { case: 'cluster', value: cluster },
-              timeout,
-            },
-          },
-        }
   return {
     randomSampling: { value: randomSamplingPercent },
     // a span for each attempt
     spawnUpstreamSpan: true,
     provider: {
       name: 'envoy.tracers.opentelemetry',
-      configType: { case: 'typedConfig', value: typedConfig(OpenTelemetryConfigSchema, config) },
+      configType: { case: 'typedConfig', value: typedConfig(OpenTelemetryConfigSchema, encodeCollector(collector)) },
     },
   }
 }
@@ -49,26 +32,6 @@ export function decodeTracing(message: Tracing | undefined): TracingSpec | undef
   const any = provider.configType.case === 'typedConfig' ? provider.configType.value : undefined
   if (any === undefined || !isTypedConfig(any, OpenTelemetryConfigSchema))
     throw new Error(`tracing: provider "${provider.name}" is not supported, envoy.tracers.opentelemetry is`)
-  const collector = decodeCollector(readTypedConfig(any, OpenTelemetryConfigSchema, 'tracing'))
+  const collector = decodeCollector(readTypedConfig(any, OpenTelemetryConfigSchema, 'tracing'), 'tracing')
   return { collector, randomSamplingPercent: Math.min(100, Math.max(0, randomSampling?.value ?? 100)) }
-}
-
-function decodeCollector({ grpcService, httpService }: OpenTelemetryConfig): TraceCollectorSpec {
-  if (httpService?.httpUri !== undefined) {
-    const { uri, httpUpstreamType, timeout } = httpService.httpUri
-    if (httpUpstreamType.value === undefined) throw new Error('tracing: http_uri needs a cluster')
-    return { cluster: httpUpstreamType.value, path: pathOf(uri), timeoutMs: timeoutOf(timeout) }
-  }
-  if (grpcService?.targetSpecifier.case !== 'envoyGrpc')
-    throw new Error('tracing: the collector has to be an envoy_grpc service or an http_service')
-  return { cluster: grpcService.targetSpecifier.value.clusterName, timeoutMs: timeoutOf(grpcService.timeout) }
-}
-
-function timeoutOf(timeout: Parameters<typeof decodeDuration>[0] | undefined): number {
-  return timeout === undefined ? defaultTimeoutMs : decodeDuration(timeout, 'tracing: timeout')
-}
-
-function pathOf(uri: string): string {
-  const path = uri.replace(/^[a-z]+:\/\/[^/]*/, '')
-  return path.startsWith('/') ? path : `/${path}`
 }

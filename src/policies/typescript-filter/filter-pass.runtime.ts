@@ -23,6 +23,7 @@ interface Passed {
 export class FilterPass implements ResponsePass {
   response: ResponseHead | undefined
   readonly records: FilterRecord[] = []
+  looksAtResponses = false
   readonly #facts: ExchangeFacts
   readonly #metadata = new Metadata()
   readonly #passed: Passed[] = []
@@ -98,8 +99,11 @@ export class FilterPass implements ResponsePass {
 
   /** What a filter answers passes only those before it. */
   #seen(passed: Passed, answer: FilterResult): FilterResult {
-    if (answer === undefined) this.#passed.push(passed)
-    return answer
+    if (answer !== undefined) return answer
+    this.#passed.push(passed)
+    const { onResponse, onResponseBody } = passed.filter.handlers
+    if (onResponse !== undefined || onResponseBody !== undefined) this.looksAtResponses = true
+    return undefined
   }
 
   #requestHead(passed: Passed, head: RequestHead): FilterResult | Promise<FilterResult> {

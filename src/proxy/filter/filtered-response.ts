@@ -112,7 +112,7 @@ export class FilteredResponse extends OuterStream implements ExchangeKeeper {
     this.#waiting.length = 0
     this.#waitingBytes = 0
     this.#end = undefined
-    this.#note()
+    this.#measure()
   }
 
   #headPassed(answer: FilterResult): void {
@@ -203,15 +203,12 @@ export class FilteredResponse extends OuterStream implements ExchangeKeeper {
   }
 
   #tell(): void {
-    this.#note()
+    this.#measure()
     if (this.#compressed === undefined) this.#owner.finish()
     else this.#compressed.finish()
   }
 
-  #note(): void {
-    const { records, metadata } = this.#pass
+  #measure(): void {
     if (this.#answeredBytes !== undefined) this.#exchange.responseBytes = this.#answeredBytes
-    if (records.length > 0) this.#exchange.filters = records
-    this.#exchange.metadata = metadata
   }
 }

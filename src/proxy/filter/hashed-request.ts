@@ -4,7 +4,7 @@ import type { Random } from '../../core/random.ts'
 import type { HashedCaller, RequestHasher } from '../../policies/load-balancing/hash-policy.runtime.ts'
 import type { ForwardPlan } from '../upstream/proxied-request.ts'
 
-type HashedPart = Pick<ForwardPlan, 'hash' | 'modifyResponse'>
+export type HashedPart = Pick<ForwardPlan, 'hash' | 'modifyResponse'>
 
 export function hashedRequest(
   hasher: RequestHasher,

@@ -207,20 +207,24 @@ export function runFilters(
   onError: (error: unknown) => void,
   from = 0,
 ): FilterResult | Promise<FilterResult> {
-  const refuse = (error: unknown): FilterRefusal => {
-    onError(error)
-    return failed
-  }
   for (let index = from; index < filters.length; index++) {
     let result: ReturnType<HttpFilter['apply']>
     try {
       result = (filters[index] as HttpFilter).apply(request)
     } catch (error) {
-      return refuse(error)
+      return refuseFailed(error, onError)
     }
     if (result instanceof Promise)
-      return result.then((refusal) => refusal ?? runFilters(filters, request, onError, index + 1), refuse)
+      return result.then(
+        (refusal) => refusal ?? runFilters(filters, request, onError, index + 1),
+        (error: unknown) => refuseFailed(error, onError),
+      )
     if (result !== undefined) return result
   }
   return undefined
+}
+
+function refuseFailed(error: unknown, onError: (error: unknown) => void): FilterRefusal {
+  onError(error)
+  return failed
 }

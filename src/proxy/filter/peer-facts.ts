@@ -1,6 +1,6 @@
 // What policies may ask of a connection.
 import type { FilteredBody, FilteredRequest, PeerFacts } from '../../contracts/http-filter.ts'
-import type { ServerStream } from '../codec/http-stream.ts'
+import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Connection } from '../io/connection.ts'
 
 /** `remoteAddress`: whose request it is. */
@@ -18,12 +18,10 @@ export function peerFacts(connection: Connection, remoteAddress: string): PeerFa
   }
 }
 
-/** The request of `stream` as filters see it. `body`: what they may wait for; absent: nothing. */
-export function filteredRequest(stream: ServerStream, remoteAddress: string, body?: FilteredBody): FilteredRequest {
-  const { request: head, connection } = stream
+/** A request as filters see it. `body`: what they may wait for; undefined: nothing. */
+export function filteredRequest(head: RequestHead, peer: PeerFacts, body: FilteredBody | undefined): FilteredRequest {
   const query = head.path.indexOf('?')
   const path = query === -1 ? head.path : head.path.slice(0, query)
-  const peer = peerFacts(connection, remoteAddress)
   return {
     head,
     path,
@@ -31,7 +29,9 @@ export function filteredRequest(stream: ServerStream, remoteAddress: string, bod
     body,
     token: undefined,
     authorization: undefined,
+    ownedHeaders: undefined,
     rateLimit: undefined,
     responseHeaders: undefined,
+    responsePass: undefined,
   }
 }

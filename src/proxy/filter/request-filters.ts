@@ -18,7 +18,7 @@ import type { RequestBody } from '../upstream/request-body.ts'
 import { type FilteredOwner, FilteredResponse } from './filtered-response.ts'
 import { guardTrailers } from './guarded-trailers.ts'
 import { type BuiltFilters, type HttpFilters, runFilters } from './http-filters.ts'
-import { filteredRequest } from './peer-facts.ts'
+import { filteredRequest, peerFacts } from './peer-facts.ts'
 
 export interface RequestFiltersDeps {
   readonly filters: HttpFilters
@@ -48,11 +48,16 @@ export class RequestFilters implements FilteredBody {
 
   /** The request as filters saw it; where there were none, as it was when first asked for. `remoteAddress`: for then. */
   facts(remoteAddress: () => string): FilteredRequest {
-    return (this.#facts ??= filteredRequest(this.#stream, remoteAddress()))
+    return (this.#facts ??= this.#seenFrom(remoteAddress(), undefined))
+  }
+
+  #seenFrom(remoteAddress: string, body: FilteredBody | undefined): FilteredRequest {
+    const { request, connection } = this.#stream
+    return filteredRequest(request, peerFacts(connection, remoteAddress), body)
   }
 
   run(manager: HttpConnectionManagerConfig, remoteAddress: string): FilterResult | Promise<FilterResult> {
-    const facts = (this.#facts = filteredRequest(this.#stream, remoteAddress, this.#waitedFor))
+    const facts = (this.#facts = this.#seenFrom(remoteAddress, this.#waitedFor))
     const { filters } = (this.#passed = this.#deps.filters.of(manager))
     const result = runFilters(filters, facts, this.#failed)
     const noted = (refusal: FilterResult): FilterResult => {
@@ -71,7 +76,9 @@ export class RequestFilters implements FilteredBody {
     remoteAddress: () => string,
   ): FilterResult | Promise<FilterResult> {
     const filters = this.#deps.filters.ofRoute(configs)
-    const facts = { ...this.facts(remoteAddress), head, body: this.#waitedFor, responseHeaders: undefined }
+    const { peer, token, authorization, rateLimit, ownedHeaders, responsePass } = this.facts(remoteAddress)
+    const facts = filteredRequest(head, peer, this.#waitedFor)
+    Object.assign(facts, { token, authorization, rateLimit, ownedHeaders, responsePass })
     this.#routed = { filters, facts }
     return runFilters(filters.filters, facts, this.#failed)
   }
@@ -105,7 +112,7 @@ export class RequestFilters implements FilteredBody {
 
   /** Undefined: bodies of responses go as they are, or `wayBack` sees to it. */
   get compression(): ResponseCompression | undefined {
-    return this.#responsePass === undefined ? this.#compression : undefined
+    return this.#responsePass?.looksAtResponses === true ? undefined : this.#compression
   }
 
   get #compression(): ResponseCompression | undefined {
@@ -136,7 +143,7 @@ export class RequestFilters implements FilteredBody {
   /** Undefined: no filter looks at more of the response than changes its head at once. */
   wayBack(owner: FilteredOwner): FilteredResponse | undefined {
     const pass = this.#responsePass
-    if (pass === undefined) return undefined
+    if (pass?.looksAtResponses !== true) return undefined
     return new FilteredResponse(pass, this.#stream, this.#exchange, owner, this.#compression)
   }
 
@@ -151,6 +158,10 @@ export class RequestFilters implements FilteredBody {
   /** The request is over. */
   end(): void {
     this.#ended = true
+    const pass = this.#responsePass
+    if (pass === undefined) return
+    if (pass.records.length > 0) this.#exchange.filters = pass.records
+    this.#exchange.metadata = pass.metadata
   }
 
   get declaredBytes(): number | undefined {

@@ -35,7 +35,7 @@ import { replayBytes, RequestBody } from '../upstream/request-body.ts'
 import { type Authority, formatAuthority } from './authority.ts'
 import type { FilteredOwner, FilteredResponse } from './filtered-response.ts'
 import { prepareRequest, remoteAddressOf } from './first-hop.ts'
-import { hashedRequest } from './hashed-request.ts'
+import { hashedRequest, type HashedPart } from './hashed-request.ts'
 import type { HttpFilters } from './http-filters.ts'
 import { RequestFilters } from './request-filters.ts'
 import { RequestMirrors } from './request-mirrors.ts'
@@ -374,32 +374,32 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     this.#idleSaid = timeouts.idleMs !== undefined
     if (this.#idleSaid) this.watch(this.#deps.clock, this.#deps.deadlines, idleTimeoutMs(timeouts, Infinity))
     const { request } = decision
-    const modifyResponse = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
+    const modifies = this.#filters?.modifying(decision.modifyResponse) ?? decision.modifyResponse
+    const { hash, modifyResponse } = this.#hashed(decision, modifies)
     if (decision.mirrors.length > 0) this.#mirrors = new RequestMirrors(this.#deps, decision)
     if (this.#body.complete) this.#mirror()
-    const plan = {
+    this.#proxy({
       cluster,
       request,
       spoken: this.#spoken,
       timeouts,
       retry,
-      hash: undefined,
+      hash,
       subset: decision.subset,
       session: decision.session,
       modifyResponse,
       faults: decision.faults,
       compression: this.#filters?.compression,
-    }
-    if (decision.hasher === undefined) {
-      this.#proxy(plan)
-      return
-    }
+    })
+  }
+
+  #hashed({ hasher, routed }: ForwardDecision, modifyResponse: ForwardPlan['modifyResponse']): HashedPart {
+    if (hasher === undefined) return { hash: undefined, modifyResponse }
     // the application behind a sidecar is who the sidecar is
     const outbound = this.#origin.listener.config.direction === 'outbound'
-    const spiffeId = outbound ? this.#deps.spiffeId : exchange.sourcePrincipal
+    const spiffeId = outbound ? this.#deps.spiffeId : this.#exchange.sourcePrincipal
     const caller = { address: this.#remoteAddress(), spiffeId }
-    const hashed = hashedRequest(decision.hasher, decision.routed, caller, this.#deps.random, modifyResponse)
-    this.#proxy({ ...plan, ...hashed })
+    return hashedRequest(hasher, routed, caller, this.#deps.random, modifyResponse)
   }
 
   /** Answers the request where policies of its destination refuse it. */

@@ -194,7 +194,7 @@ function findSession(
   { keeper, backends }: RouteSessions,
   clock: Clock,
 ): { readonly kept: KeptSession; readonly draw: SplitDraw<CompiledBackend> | undefined } {
-  const found = keeper.find(request, clock.nowMs())
+  const found = keeper.find(request, clock)
   const backend = found === undefined ? undefined : backends.get(found.cluster)
   if (backend === undefined) return { kept: { keeper, found: undefined }, draw: undefined }
   return { kept: { keeper, found }, draw: notDrawn(backend) }

@@ -186,7 +186,7 @@ function decodeConnectionManager(
     paths: decodePathNormalization(manager),
     forwarding: decodeForwardedHeaders(manager),
     streamIdleTimeoutMs: decodeStreamIdleTimeout(manager),
-    accessLog: decodeAccessLog(manager.accessLog),
+    accessLog: decodeAccessLog(manager.accessLog, manager.httpFilters),
     ...(tracing === undefined ? {} : { tracing }),
   }
 }

@@ -16,6 +16,7 @@ export function inlineClusterNames({ filterChains }: ListenerConfig): string[] {
       if (one.kind === 'external-authorization') return [one.spec.service.cluster]
       return one.kind === 'global-rate-limit' ? [one.spec.server.cluster] : []
     })
+    if (filter.accessLog?.output?.kind === 'collector') asked.push(filter.accessLog.output.collector.cluster)
     if (filter.tracing !== undefined) asked.push(filter.tracing.collector.cluster)
     return filter.routes.kind === 'inline' ? [...clusterNames(filter.routes.routeConfiguration), ...asked] : asked
   })

@@ -1,30 +1,126 @@
-// One line a request of those that the listener's access log wants, a projection of its decision record: flat JSON, or text. Whoever writes the
-// lines may batch them.
+// One line a request of those that the listener's access log wants, a projection of its decision record: flat JSON, text, or a record for a
+// collector. Whoever writes the lines may batch them.
 import type { DecisionRecord, SourceLocation } from '../../contracts/decision-record.ts'
+import type { Clock } from '../../core/clock.ts'
+import { errorMessage } from '../../core/errors.ts'
+import type { CountLines } from '../../core/line-file.ts'
+import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
 import { isLogged } from '../../policies/access-log/access-log.runtime.ts'
-import { formatLine } from '../../policies/access-log/line-format.runtime.ts'
+import type { AccessLogSpec, FileRotationSpec, LogRecord } from '../../policies/access-log/access-log.spec.ts'
+import {
+  compileJsonFields,
+  compileTextLine,
+  jsonLine,
+  type LineOf,
+} from '../../policies/access-log/line-format.runtime.ts'
+import { compileRecordCondition } from '../../policies/access-log/record-condition.runtime.ts'
+import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { RecordConsumer } from './decision-records.ts'
+import type { Exchange } from './exchange.ts'
+import { logRecordOf } from './log-records.ts'
+import type { BatchResult } from './otlp-batches.ts'
 
-export interface AccessLogDeps {
-  /** Takes one line without its line break. */
-  readonly write: (line: string) => void
-  readonly random: Random
+export type AccessLogResult = 'written' | 'refused' | 'failed' | 'overflow'
+
+export interface AccessLogCounter {
+  accessLogCounted(output: 'stdout' | 'file' | 'collector', result: AccessLogResult, lines: number): void
 }
 
-export function createAccessLog({ write, random }: AccessLogDeps): RecordConsumer {
+/** Where lines go, each without its line break. */
+export interface AccessLogOutputs {
+  /** False: there is no place for it now. */
+  readonly write: (line: string) => boolean
+  readonly writeFile: (path: string, rotation: FileRotationSpec, line: string, counted: CountLines) => void
+  readonly send: (collector: TraceCollectorSpec, records: readonly LogRecord[]) => void
+}
+
+export interface AccessLogDeps {
+  readonly outputs: AccessLogOutputs
+  readonly counter: AccessLogCounter
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** What becomes of a request. */
+type Write = (record: DecisionRecord, exchange: Exchange) => void
+
+export function createAccessLog(deps: AccessLogDeps): RecordConsumer {
+  const { random, logger } = deps
+  /** By what came with the configuration: compiled once. */
+  const compiled = new WeakMap<AccessLogSpec, Write>()
+  const compile = (spec: AccessLogSpec): Write => {
+    try {
+      return compileWrite(spec, deps)
+    } catch (error) {
+      logger.error('the access log cannot be written', { error: errorMessage(error) })
+      return () => {
+        // said once
+      }
+    }
+  }
   return {
     wants: ({ accessLog, status, flags }) =>
       accessLog !== undefined && isLogged(accessLog, status, flags.length, random),
-    consume: (record, { accessLog }) =>
-      write(accessLog?.format === undefined ? formatAccessLogLine(record) : formatLine(accessLog.format, record)),
+    consume(record, exchange) {
+      const { accessLog } = exchange
+      if (accessLog === undefined) return
+      let write = compiled.get(accessLog)
+      if (write === undefined) compiled.set(accessLog, (write = compile(accessLog)))
+      write(record, exchange)
+    },
   }
+}
+
+function compileWrite(spec: AccessLogSpec, deps: AccessLogDeps): Write {
+  const write = compileOutput(spec, deps)
+  if (spec.matches === undefined) return write
+  const matches = compileRecordCondition(spec.matches)
+  return (record, exchange) => {
+    if (matches(record, exchange.request.headers)) write(record, exchange)
+  }
+}
+
+function compileOutput(spec: AccessLogSpec, { outputs, counter, clock }: AccessLogDeps): Write {
+  const { output } = spec
+  if (output?.kind === 'collector') {
+    const body = spec.format === undefined ? undefined : compileTextLine(spec.format)
+    const attributes = spec.json === undefined ? undefined : compileJsonFields(spec.json)
+    return (record, exchange) => {
+      const { headers } = exchange.request
+      const of = logRecordOf(record, exchange, body?.(record, headers), attributes?.(record, headers), clock.nowMs())
+      outputs.send(output.collector, [of])
+    }
+  }
+  const lineOf = compileLine(spec)
+  if (output === undefined) {
+    return (record, { request }) => {
+      const isWritten = outputs.write(lineOf(record, request.headers))
+      counter.accessLogCounted('stdout', isWritten ? 'written' : 'overflow', 1)
+    }
+  }
+  const counted: CountLines = (result, lines) => counter.accessLogCounted('file', result, lines)
+  return (record, { request }) =>
+    outputs.writeFile(output.path, output.rotation, lineOf(record, request.headers), counted)
+}
+
+function compileLine({ format, json }: AccessLogSpec): LineOf<string> {
+  if (format !== undefined) return compileTextLine(format)
+  if (json === undefined) return formatAccessLogLine
+  const fields = compileJsonFields(json)
+  return (record, headers) => jsonLine(fields(record, headers))
+}
+
+/** For the collector's batches. */
+export function countBatches(counter: AccessLogCounter): (result: BatchResult, records: number) => void {
+  return (result, records) => counter.accessLogCounted('collector', result === 'exported' ? 'written' : result, records)
 }
 
 /** Absent facts are left out. `time` is the start of the request, milliseconds since the Unix epoch. */
 export function formatAccessLogLine(record: DecisionRecord): string {
   const { request, response, source, destination, attempts, authorization } = record
-  return JSON.stringify({
+  return jsonLine({
     time: record.startMs,
     id: record.id,
     reporter: record.reporter,

@@ -58,13 +58,13 @@ export function beginExchange(
   }
 }
 
-/** The next hop is told of this one. */
+/** The next hop is told of this one, where that matters. */
 export function beginTraced(
   headers: HeaderList,
   { collector, randomSamplingPercent }: TracingSpec,
   random: Random,
 ): TracedExchange {
   const context = beginTrace(headers, randomSamplingPercent / 100, random)
-  markTrace(headers, context, context.spanId)
+  if (!context.passedOn) markTrace(headers, context, context.spanId)
   return { context, collector }
 }

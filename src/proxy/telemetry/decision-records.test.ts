@@ -5,8 +5,6 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import { HeaderList } from '../../core/header-list.ts'
-import { createRandom } from '../../core/random.ts'
-import { createAccessLog } from './access-log.ts'
 import { createRecordSink, toDecisionRecord } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
 import { matchTap, Tap } from './tap.ts'
@@ -84,78 +82,14 @@ describe('createRecordSink', () => {
   })
 
   it('gives every record its own id', () => {
-    const lines: string[] = []
-    const sink = createRecordSink(
-      identity,
-      new ManualClock(),
-      createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
-    )
-    for (let i = 0; i < 3; i++) sink.finished(sampleExchange())
-    const ids = lines.map((line) => (JSON.parse(line) as { id: string }).id)
-    expect(new Set(ids).size).toBe(3)
-  })
-})
-
-describe('the access log', () => {
-  it('writes one JSON line a request', () => {
-    const lines: string[] = []
-    const sink = createRecordSink(
-      identity,
-      new ManualClock(),
-      createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
-    )
-    const detail = 'text with "quotes"\nand a break'
-    sink.finished(
-      sampleExchange({ durationMs: 1.23456, detail, flags: ['UF'], status: 503, ...withRequest('/x\u2028y') }),
-    )
-    expect(lines).toHaveLength(1)
-    expect(lines[0]).not.toContain('\n')
-    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
-      time: 1_700_000_000_000,
-      method: 'GET',
-      authority: 'reviews:9080',
-      path: '/x\u2028y',
-      status: 503,
-      flags: ['UF'],
-      detail,
-      duration_ms: 1.235,
-      source_workload: 'default/web',
-      destination_workload: 'default/reviews-v1',
-      route_source: 'mesh.yaml:12',
-      attempts: 1,
-      mtls: false,
-      revision: '7',
+    const ids = new Set<string>()
+    const sink = createRecordSink(identity, new ManualClock(), {
+      wants: () => true,
+      consume: ({ id }) => void ids.add(id),
     })
+    for (let i = 0; i < 3; i++) sink.finished(sampleExchange())
+    expect(ids.size).toBe(3)
   })
-})
-
-it('the access log says by which rule a request was refused', () => {
-  const lines: string[] = []
-  const log = createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) })
-  const sink = createRecordSink(identity, new ManualClock(), log)
-  const reason = 'denied by AuthorizationPolicy/default/api, rule 1'
-  const source = { document: 'AuthorizationPolicy/default/api', rule: '0', file: 'mesh.yaml', line: 7, column: 5 }
-  const verdict = { policy: 'AuthorizationPolicy/default/api/0', source, reason, audited: [], shadow: undefined }
-  sink.finished(sampleExchange({ status: 403, flags: ['UAEX'], authorization: { ...verdict, allowed: false } }))
-  sink.finished(sampleExchange({ status: 500, authorization: { ...verdict, allowed: true } }))
-  const [refused, allowed] = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
-  expect(refused).toMatchObject({ authorization: reason, authorization_source: 'mesh.yaml:7' })
-  expect(allowed).not.toHaveProperty('authorization')
-})
-
-it('the access log has no line for a request that its listener does not log', () => {
-  const lines: string[] = []
-  const sink = createRecordSink(
-    identity,
-    new ManualClock(),
-    createAccessLog({ write: (line) => lines.push(line), random: createRandom(1) }),
-  )
-  const none = { enabled: true, samplePercent: 0 }
-  sink.finished(sampleExchange({ accessLog: undefined }))
-  sink.finished(sampleExchange({ accessLog: none }))
-  sink.finished(sampleExchange({ accessLog: none, status: 502 }))
-  sink.finished(sampleExchange({ accessLog: none, status: 404, flags: ['NR'] }))
-  expect(lines.map((line) => (JSON.parse(line) as { status: number }).status)).toEqual([502, 404])
 })
 
 describe('a tap', () => {

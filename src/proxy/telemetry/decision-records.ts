@@ -99,8 +99,9 @@ export function toDecisionRecord(
 
 function traceOf({ traced }: Exchange): DecisionRecord['trace'] {
   if (traced === undefined) return undefined
-  const { traceId, spanId, parentSpanId } = traced.context
-  return { traceId, spanId, parentSpanId }
+  const { traceId, spanId, parentSpanId, passedOn } = traced.context
+  // that is not the hop before, which has passed it on as this one does
+  return { traceId, spanId, parentSpanId: passedOn ? undefined : parentSpanId }
 }
 
 function keepHeaders(headers: HeaderList): Record<string, string> {

@@ -20,7 +20,7 @@ import type { TraceContext } from '../../policies/tracing/trace-context.runtime.
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { Route } from '../runtime/runtime-config.ts'
-import type { SpanResult } from './trace-exporter.ts'
+import type { BatchResult } from './otlp-batches.ts'
 
 export interface Exchange {
   startMonotonicMs: number
@@ -108,7 +108,7 @@ export interface ConnectionSink {
   endpointEjected(cluster: string, reason: EjectionReason, ejected: number): void
   endpointAdmitted(cluster: string, ejected: number): void
   /** Of requests that are traced. */
-  spansCounted(result: SpanResult, spans: number): void
+  spansCounted(result: BatchResult, spans: number): void
   /** An endpoint has been asked by a health check; `unhealthy`: those of the cluster that are now. */
   healthChecked(cluster: string, failed: boolean, unhealthy: number): void
   /** A caller has been joined to an endpoint, for opaque bytes. */

@@ -32,6 +32,7 @@ function traced(digit: string, sampled: boolean): TracedExchange {
       sampled,
       b3: undefined,
       traceState: undefined,
+      passedOn: false,
     },
   }
 }

@@ -12,9 +12,10 @@ import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
 import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
+import type { AccessLogCounter, AccessLogResult } from './access-log.ts'
 import type { ConnectionSink, Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 import { FilterMetrics } from './filter-metrics.ts'
-import type { SpanResult } from './trace-exporter.ts'
+import type { BatchResult } from './otlp-batches.ts'
 
 const namedMethods: ReadonlySet<string> = new Set([
   'GET',
@@ -28,7 +29,7 @@ const namedMethods: ReadonlySet<string> = new Set([
   'PATCH',
 ])
 
-export class ProxyMetrics implements ExchangeSink, ConnectionSink {
+export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionSink {
   readonly #identity: TelemetryIdentity
   readonly #requestTable: SeriesTable
   /** The last one counted, and its row. */
@@ -85,6 +86,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
   readonly #rateLimit: Counter
   readonly #spanTable: SeriesTable
   readonly #spans: Counter
+  readonly #accessLogTable: SeriesTable
+  readonly #accessLog: Counter
   readonly #reportTable: SeriesTable
   readonly #reports: Counter
   readonly #recordTable: SeriesTable
@@ -144,6 +147,8 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     this.#rateLimit = this.#rateLimitTable.counter(proxyMetrics.rateLimit)
     this.#spanTable = registry.table(proxyMetrics.spans.labels)
     this.#spans = this.#spanTable.counter(proxyMetrics.spans)
+    this.#accessLogTable = registry.table(proxyMetrics.accessLog.labels)
+    this.#accessLog = this.#accessLogTable.counter(proxyMetrics.accessLog)
     this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
     this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
     this.#recordTable = registry.table(proxyMetrics.decisionRecords.labels)
@@ -252,8 +257,12 @@ export class ProxyMetrics implements ExchangeSink, ConnectionSink {
     return (verdict) => this.#rateLimit.add(verdict === 'allowed' ? allowed : row(verdict), 1)
   }
 
-  spansCounted(result: SpanResult, spans: number): void {
+  spansCounted(result: BatchResult, spans: number): void {
     this.#spans.add(this.#spanTable.row(result), spans)
+  }
+
+  accessLogCounted(output: 'stdout' | 'file' | 'collector', result: AccessLogResult, lines: number): void {
+    this.#accessLog.add(this.#accessLogTable.row(output, result), lines)
   }
 
   filterMeter(filter: string): FilterMeter {

@@ -1,6 +1,8 @@
 // The spans of one finished request: one of the hop, and one of each attempt that the next hop was told of as its parent.
-import type { AttemptRecord } from '../../contracts/decision-record.ts'
+import type { AttemptRecord, DecisionRecord } from '../../contracts/decision-record.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
+import type { Random } from '../../core/random.ts'
+import { newSpanId } from '../../policies/tracing/trace-context.runtime.ts'
 import type { TraceContext } from '../../policies/tracing/trace-context.runtime.ts'
 import type { AttributeValue, SpanRecord } from '../../policies/tracing/tracing.spec.ts'
 import type { Exchange } from './exchange.ts'
@@ -8,13 +10,16 @@ import type { Exchange } from './exchange.ts'
 type Attributes = Readonly<Record<string, AttributeValue | undefined>>
 
 /** A server's fault, or the proxy's. */
-export function hasFailed({ status, grpcStatus, flags }: Exchange): boolean {
+export function hasFailed({ status, grpcStatus, flags }: DecisionRecord['response'] | Exchange): boolean {
   return status === 0 || status >= 500 || flags.length > 0 || grpcFaults.has(grpcStatus ?? 0)
 }
 
-/** `startMs`: milliseconds since the Unix epoch. Names of attributes are OpenTelemetry's where it has some. */
-export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number): SpanRecord[] {
-  const { reporter, request, status, flags, detail, destinationService } = exchange
+/**
+ * `startMs`: milliseconds since the Unix epoch. Names of attributes are OpenTelemetry's where it has some. Attempts of a request that nobody samples
+ * have been told to nobody: several of them get their spans here.
+ */
+export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number, random: Random): SpanRecord[] {
+  const { reporter, request, status, flags, detail, destinationService, attempts } = exchange
   const failed = hasFailed(exchange)
   const hop: SpanRecord = {
     traceId: trace.traceId,
@@ -29,7 +34,14 @@ export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number
     status: { error: failed || (reporter === 'source' && status >= 400), message: detail ?? flags.join(',') },
     sampled: trace.sampled,
   }
-  return [hop, ...exchange.attempts.flatMap((attempt, i) => attemptSpan(attempt, i, hop) ?? [])]
+  const untold = trace.sampled || attempts.length < 2 ? undefined : random
+  return [
+    hop,
+    ...attempts.flatMap((attempt, i) => {
+      const spanId = attempt.spanId ?? (untold && newSpanId(untold))
+      return spanId === undefined ? [] : [attemptSpan(attempt, spanId, i, hop)]
+    }),
+  ]
 }
 
 function hopAttributes(exchange: Exchange, failed: boolean): Attributes {
@@ -71,9 +83,8 @@ function hopAttributes(exchange: Exchange, failed: boolean): Attributes {
   }
 }
 
-function attemptSpan(attempt: AttemptRecord, index: number, hop: SpanRecord): SpanRecord | undefined {
-  const { spanId, outcome, status } = attempt
-  if (spanId === undefined) return undefined
+function attemptSpan(attempt: AttemptRecord, spanId: string, index: number, hop: SpanRecord): SpanRecord {
+  const { outcome, status } = attempt
   const startMs = hop.startMs + (attempt.startMs ?? 0)
   const failed = outcome !== 'response' || (status ?? 0) >= 500
   return {

@@ -1,18 +1,24 @@
 // Has the spans of finished requests exported, of those that are told of.
 import type { Clock } from '../../core/clock.ts'
+import type { Random } from '../../core/random.ts'
+import type { SpanRecord } from '../../policies/tracing/tracing.spec.ts'
 import type { ExchangeSink } from './exchange.ts'
+import type { OtlpBatches } from './otlp-batches.ts'
 import { hasFailed, spansOf } from './spans.ts'
 import { ToldExchanges } from './told-exchanges.ts'
-import type { TraceExporter } from './trace-exporter.ts'
 
-export function createTraceSink(clock: Clock, exporter: Pick<TraceExporter, 'add'>): ExchangeSink {
+export function createTraceSink(
+  clock: Clock,
+  random: Random,
+  exporter: Pick<OtlpBatches<SpanRecord>, 'add'>,
+): ExchangeSink {
   const told = new ToldExchanges(clock)
   return {
     finished(exchange) {
       const { traced } = exchange
       if (traced === undefined || !told.has(exchange, hasFailed(exchange))) return
       const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
-      exporter.add(traced.collector, spansOf(exchange, traced.context, startMs))
+      exporter.add(traced.collector, spansOf(exchange, traced.context, startMs, random))
     },
   }
 }

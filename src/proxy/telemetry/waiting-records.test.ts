@@ -25,6 +25,7 @@ const sampled: Partial<Exchange> = {
       sampled: true,
       b3: undefined,
       traceState: undefined,
+      passedOn: false,
     },
     collector: { cluster: 'otel', timeoutMs: 1_000 },
   },

@@ -270,8 +270,7 @@ export class ProxiedRequest implements HedgedRequest {
     this.#tunnelling = head.status === 101
     const { session, cluster } = this.#plan
     if (session !== undefined) {
-      const nowMs = this.#deps.clock.nowMs()
-      session.keeper.keep(head, session.found, cluster.sessionKey, attempt.endpoint.sessionKey, nowMs)
+      session.keeper.keep(head, session.found, cluster.sessionKey, attempt.endpoint.sessionKey, this.#deps.clock)
     }
     this.#plan.modifyResponse(head)
     this.#stream.sendHead(head, length)
@@ -366,8 +365,8 @@ export class ProxiedRequest implements HedgedRequest {
     const attempt = new Attempt(this.#deps, cluster, endpoint, spoken, outgoing, owner)
     // the span of a sidecar's hop is that of its first attempt too
     const { traced, reporter } = this.#exchange
-    if (traced !== undefined && (reporter === 'gateway' || this.#attempt !== undefined || this.#retriesDone > 0))
-      attempt.spanId = newSpanId(this.#deps.random)
+    const apart = reporter === 'gateway' || this.#attempt !== undefined || this.#retriesDone > 0
+    if (traced?.context.sampled === true && apart) attempt.spanId = newSpanId(this.#deps.random)
     return attempt
   }
 

@@ -6,13 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { InstrumentationScope, KeyValue, Resource } from "./common_pb.ts";
+import { file_opentelemetry_common } from "./common_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file opentelemetry/trace_export.proto.
  */
 export const file_opentelemetry_trace_export: GenFile = /*@__PURE__*/
-  fileDesc("CiBvcGVudGVsZW1ldHJ5L3RyYWNlX2V4cG9ydC5wcm90bxImb3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEiagoZRXhwb3J0VHJhY2VTZXJ2aWNlUmVxdWVzdBJNCg5yZXNvdXJjZV9zcGFucxgBIAMoCzI1Lm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLlJlc291cmNlU3BhbnMieAoaRXhwb3J0VHJhY2VTZXJ2aWNlUmVzcG9uc2USWgoPcGFydGlhbF9zdWNjZXNzGAEgASgLMkEub3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEuRXhwb3J0VHJhY2VQYXJ0aWFsU3VjY2VzcyJKChlFeHBvcnRUcmFjZVBhcnRpYWxTdWNjZXNzEhYKDnJlamVjdGVkX3NwYW5zGAEgASgDEhUKDWVycm9yX21lc3NhZ2UYAiABKAkisAEKDVJlc291cmNlU3BhbnMSQgoIcmVzb3VyY2UYASABKAsyMC5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbGxlY3Rvci50cmFjZS52MS5SZXNvdXJjZRJHCgtzY29wZV9zcGFucxgCIAMoCzIyLm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLlNjb3BlU3BhbnMSEgoKc2NoZW1hX3VybBgDIAEoCSJQCghSZXNvdXJjZRJECgphdHRyaWJ1dGVzGAEgAygLMjAub3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEuS2V5VmFsdWUilgEKClNjb3BlU3BhbnMSSwoFc2NvcGUYASABKAsyPC5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbGxlY3Rvci50cmFjZS52MS5JbnN0cnVtZW50YXRpb25TY29wZRI7CgVzcGFucxgCIAMoCzIsLm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLlNwYW4iNQoUSW5zdHJ1bWVudGF0aW9uU2NvcGUSDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIuMDCgRTcGFuEhAKCHRyYWNlX2lkGAEgASgMEg8KB3NwYW5faWQYAiABKAwSEwoLdHJhY2Vfc3RhdGUYAyABKAkSFgoOcGFyZW50X3NwYW5faWQYBCABKAwSDAoEbmFtZRgFIAEoCRJDCgRraW5kGAYgASgOMjUub3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEuU3Bhbi5TcGFuS2luZBIcChRzdGFydF90aW1lX3VuaXhfbmFubxgHIAEoBhIaChJlbmRfdGltZV91bml4X25hbm8YCCABKAYSRAoKYXR0cmlidXRlcxgJIAMoCzIwLm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLktleVZhbHVlEj4KBnN0YXR1cxgPIAEoCzIuLm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLlN0YXR1cxINCgVmbGFncxgQIAEoByJpCghTcGFuS2luZBIZChVTUEFOX0tJTkRfVU5TUEVDSUZJRUQQABIWChJTUEFOX0tJTkRfSU5URVJOQUwQARIUChBTUEFOX0tJTkRfU0VSVkVSEAISFAoQU1BBTl9LSU5EX0NMSUVOVBADIrIBCgZTdGF0dXMSDwoHbWVzc2FnZRgCIAEoCRJHCgRjb2RlGAMgASgOMjkub3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEuU3RhdHVzLlN0YXR1c0NvZGUiTgoKU3RhdHVzQ29kZRIVChFTVEFUVVNfQ09ERV9VTlNFVBAAEhIKDlNUQVRVU19DT0RFX09LEAESFQoRU1RBVFVTX0NPREVfRVJST1IQAiJYCghLZXlWYWx1ZRILCgNrZXkYASABKAkSPwoFdmFsdWUYAiABKAsyMC5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbGxlY3Rvci50cmFjZS52MS5BbnlWYWx1ZSJuCghBbnlWYWx1ZRIWCgxzdHJpbmdfdmFsdWUYASABKAlIABIUCgpib29sX3ZhbHVlGAIgASgISAASEwoJaW50X3ZhbHVlGAMgASgDSAASFgoMZG91YmxlX3ZhbHVlGAQgASgBSABCBwoFdmFsdWUyoAEKDFRyYWNlU2VydmljZRKPAQoGRXhwb3J0EkEub3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEuRXhwb3J0VHJhY2VTZXJ2aWNlUmVxdWVzdBpCLm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLkV4cG9ydFRyYWNlU2VydmljZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiBvcGVudGVsZW1ldHJ5L3RyYWNlX2V4cG9ydC5wcm90bxImb3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEiagoZRXhwb3J0VHJhY2VTZXJ2aWNlUmVxdWVzdBJNCg5yZXNvdXJjZV9zcGFucxgBIAMoCzI1Lm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLlJlc291cmNlU3BhbnMieAoaRXhwb3J0VHJhY2VTZXJ2aWNlUmVzcG9uc2USWgoPcGFydGlhbF9zdWNjZXNzGAEgASgLMkEub3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEuRXhwb3J0VHJhY2VQYXJ0aWFsU3VjY2VzcyJKChlFeHBvcnRUcmFjZVBhcnRpYWxTdWNjZXNzEhYKDnJlamVjdGVkX3NwYW5zGAEgASgDEhUKDWVycm9yX21lc3NhZ2UYAiABKAkipwEKDVJlc291cmNlU3BhbnMSOQoIcmVzb3VyY2UYASABKAsyJy5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbW1vbi52MS5SZXNvdXJjZRJHCgtzY29wZV9zcGFucxgCIAMoCzIyLm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLlNjb3BlU3BhbnMSEgoKc2NoZW1hX3VybBgDIAEoCSKNAQoKU2NvcGVTcGFucxJCCgVzY29wZRgBIAEoCzIzLm9wZW50ZWxlbWV0cnkucHJvdG8uY29tbW9uLnYxLkluc3RydW1lbnRhdGlvblNjb3BlEjsKBXNwYW5zGAIgAygLMiwub3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEuU3BhbiLaAwoEU3BhbhIQCgh0cmFjZV9pZBgBIAEoDBIPCgdzcGFuX2lkGAIgASgMEhMKC3RyYWNlX3N0YXRlGAMgASgJEhYKDnBhcmVudF9zcGFuX2lkGAQgASgMEgwKBG5hbWUYBSABKAkSQwoEa2luZBgGIAEoDjI1Lm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLlNwYW4uU3BhbktpbmQSHAoUc3RhcnRfdGltZV91bml4X25hbm8YByABKAYSGgoSZW5kX3RpbWVfdW5peF9uYW5vGAggASgGEjsKCmF0dHJpYnV0ZXMYCSADKAsyJy5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbW1vbi52MS5LZXlWYWx1ZRI+CgZzdGF0dXMYDyABKAsyLi5vcGVudGVsZW1ldHJ5LnByb3RvLmNvbGxlY3Rvci50cmFjZS52MS5TdGF0dXMSDQoFZmxhZ3MYECABKAciaQoIU3BhbktpbmQSGQoVU1BBTl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSU1BBTl9LSU5EX0lOVEVSTkFMEAESFAoQU1BBTl9LSU5EX1NFUlZFUhACEhQKEFNQQU5fS0lORF9DTElFTlQQAyKyAQoGU3RhdHVzEg8KB21lc3NhZ2UYAiABKAkSRwoEY29kZRgDIAEoDjI5Lm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLlN0YXR1cy5TdGF0dXNDb2RlIk4KClN0YXR1c0NvZGUSFQoRU1RBVFVTX0NPREVfVU5TRVQQABISCg5TVEFUVVNfQ09ERV9PSxABEhUKEVNUQVRVU19DT0RFX0VSUk9SEAIyoAEKDFRyYWNlU2VydmljZRKPAQoGRXhwb3J0EkEub3BlbnRlbGVtZXRyeS5wcm90by5jb2xsZWN0b3IudHJhY2UudjEuRXhwb3J0VHJhY2VTZXJ2aWNlUmVxdWVzdBpCLm9wZW50ZWxlbWV0cnkucHJvdG8uY29sbGVjdG9yLnRyYWNlLnYxLkV4cG9ydFRyYWNlU2VydmljZVJlc3BvbnNlYgZwcm90bzM", [file_opentelemetry_common]);
 
 /**
  * @generated from message opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest
@@ -75,7 +77,7 @@ export const ExportTracePartialSuccessSchema: GenMessage<ExportTracePartialSucce
  */
 export type ResourceSpans = Message<"opentelemetry.proto.collector.trace.v1.ResourceSpans"> & {
   /**
-   * @generated from field: opentelemetry.proto.collector.trace.v1.Resource resource = 1;
+   * @generated from field: opentelemetry.proto.common.v1.Resource resource = 1;
    */
   resource?: Resource | undefined;
 
@@ -98,28 +100,11 @@ export const ResourceSpansSchema: GenMessage<ResourceSpans> = /*@__PURE__*/
   messageDesc(file_opentelemetry_trace_export, 3);
 
 /**
- * @generated from message opentelemetry.proto.collector.trace.v1.Resource
- */
-export type Resource = Message<"opentelemetry.proto.collector.trace.v1.Resource"> & {
-  /**
-   * @generated from field: repeated opentelemetry.proto.collector.trace.v1.KeyValue attributes = 1;
-   */
-  attributes: KeyValue[];
-};
-
-/**
- * Describes the message opentelemetry.proto.collector.trace.v1.Resource.
- * Use `create(ResourceSchema)` to create a new message.
- */
-export const ResourceSchema: GenMessage<Resource> = /*@__PURE__*/
-  messageDesc(file_opentelemetry_trace_export, 4);
-
-/**
  * @generated from message opentelemetry.proto.collector.trace.v1.ScopeSpans
  */
 export type ScopeSpans = Message<"opentelemetry.proto.collector.trace.v1.ScopeSpans"> & {
   /**
-   * @generated from field: opentelemetry.proto.collector.trace.v1.InstrumentationScope scope = 1;
+   * @generated from field: opentelemetry.proto.common.v1.InstrumentationScope scope = 1;
    */
   scope?: InstrumentationScope | undefined;
 
@@ -134,29 +119,7 @@ export type ScopeSpans = Message<"opentelemetry.proto.collector.trace.v1.ScopeSp
  * Use `create(ScopeSpansSchema)` to create a new message.
  */
 export const ScopeSpansSchema: GenMessage<ScopeSpans> = /*@__PURE__*/
-  messageDesc(file_opentelemetry_trace_export, 5);
-
-/**
- * @generated from message opentelemetry.proto.collector.trace.v1.InstrumentationScope
- */
-export type InstrumentationScope = Message<"opentelemetry.proto.collector.trace.v1.InstrumentationScope"> & {
-  /**
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * @generated from field: string version = 2;
-   */
-  version: string;
-};
-
-/**
- * Describes the message opentelemetry.proto.collector.trace.v1.InstrumentationScope.
- * Use `create(InstrumentationScopeSchema)` to create a new message.
- */
-export const InstrumentationScopeSchema: GenMessage<InstrumentationScope> = /*@__PURE__*/
-  messageDesc(file_opentelemetry_trace_export, 6);
+  messageDesc(file_opentelemetry_trace_export, 4);
 
 /**
  * @generated from message opentelemetry.proto.collector.trace.v1.Span
@@ -203,7 +166,7 @@ export type Span = Message<"opentelemetry.proto.collector.trace.v1.Span"> & {
   endTimeUnixNano: bigint;
 
   /**
-   * @generated from field: repeated opentelemetry.proto.collector.trace.v1.KeyValue attributes = 9;
+   * @generated from field: repeated opentelemetry.proto.common.v1.KeyValue attributes = 9;
    */
   attributes: KeyValue[];
 
@@ -223,7 +186,7 @@ export type Span = Message<"opentelemetry.proto.collector.trace.v1.Span"> & {
  * Use `create(SpanSchema)` to create a new message.
  */
 export const SpanSchema: GenMessage<Span> = /*@__PURE__*/
-  messageDesc(file_opentelemetry_trace_export, 7);
+  messageDesc(file_opentelemetry_trace_export, 5);
 
 /**
  * @generated from enum opentelemetry.proto.collector.trace.v1.Span.SpanKind
@@ -259,7 +222,7 @@ export type Span_SpanKind = (typeof Span_SpanKind)[keyof typeof Span_SpanKind] |
  * Describes the enum opentelemetry.proto.collector.trace.v1.Span.SpanKind.
  */
 export const Span_SpanKindSchema: GenEnum<Span_SpanKind> = /*@__PURE__*/
-  enumDesc(file_opentelemetry_trace_export, 7, 0);
+  enumDesc(file_opentelemetry_trace_export, 5, 0);
 
 /**
  * @generated from message opentelemetry.proto.collector.trace.v1.Status
@@ -281,7 +244,7 @@ export type Status = Message<"opentelemetry.proto.collector.trace.v1.Status"> & 
  * Use `create(StatusSchema)` to create a new message.
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
-  messageDesc(file_opentelemetry_trace_export, 8);
+  messageDesc(file_opentelemetry_trace_export, 6);
 
 /**
  * @generated from enum opentelemetry.proto.collector.trace.v1.Status.StatusCode
@@ -312,70 +275,7 @@ export type Status_StatusCode = (typeof Status_StatusCode)[keyof typeof Status_S
  * Describes the enum opentelemetry.proto.collector.trace.v1.Status.StatusCode.
  */
 export const Status_StatusCodeSchema: GenEnum<Status_StatusCode> = /*@__PURE__*/
-  enumDesc(file_opentelemetry_trace_export, 8, 0);
-
-/**
- * @generated from message opentelemetry.proto.collector.trace.v1.KeyValue
- */
-export type KeyValue = Message<"opentelemetry.proto.collector.trace.v1.KeyValue"> & {
-  /**
-   * @generated from field: string key = 1;
-   */
-  key: string;
-
-  /**
-   * @generated from field: opentelemetry.proto.collector.trace.v1.AnyValue value = 2;
-   */
-  value?: AnyValue | undefined;
-};
-
-/**
- * Describes the message opentelemetry.proto.collector.trace.v1.KeyValue.
- * Use `create(KeyValueSchema)` to create a new message.
- */
-export const KeyValueSchema: GenMessage<KeyValue> = /*@__PURE__*/
-  messageDesc(file_opentelemetry_trace_export, 9);
-
-/**
- * @generated from message opentelemetry.proto.collector.trace.v1.AnyValue
- */
-export type AnyValue = Message<"opentelemetry.proto.collector.trace.v1.AnyValue"> & {
-  /**
-   * @generated from oneof opentelemetry.proto.collector.trace.v1.AnyValue.value
-   */
-  value: {
-    /**
-     * @generated from field: string string_value = 1;
-     */
-    value: string;
-    case: "stringValue";
-  } | {
-    /**
-     * @generated from field: bool bool_value = 2;
-     */
-    value: boolean;
-    case: "boolValue";
-  } | {
-    /**
-     * @generated from field: int64 int_value = 3;
-     */
-    value: bigint;
-    case: "intValue";
-  } | {
-    /**
-     * @generated from field: double double_value = 4;
-     */
-    value: number;
-    case: "doubleValue";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Describes the message opentelemetry.proto.collector.trace.v1.AnyValue.
- * Use `create(AnyValueSchema)` to create a new message.
- */
-export const AnyValueSchema: GenMessage<AnyValue> = /*@__PURE__*/
-  messageDesc(file_opentelemetry_trace_export, 10);
+  enumDesc(file_opentelemetry_trace_export, 6, 0);
 
 /**
  * @generated from service opentelemetry.proto.collector.trace.v1.TraceService

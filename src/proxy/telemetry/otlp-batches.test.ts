@@ -5,26 +5,9 @@ import { describe, expect, it } from 'vitest'
 
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { silentLogger } from '../../core/logger.ts'
-import type { SpanRecord } from '../../policies/tracing/tracing.spec.ts'
-import { TraceExporter } from './trace-exporter.ts'
+import { OtlpBatches } from './otlp-batches.ts'
 
 const collector = { cluster: 'otel', timeoutMs: 100 }
-
-function span(name: string): SpanRecord {
-  return {
-    traceId: 'a'.repeat(32),
-    spanId: 'b'.repeat(16),
-    parentSpanId: undefined,
-    traceState: undefined,
-    name,
-    kind: 'server',
-    startMs: 0,
-    endMs: 1,
-    attributes: {},
-    status: { error: false },
-    sampled: true,
-  }
-}
 
 function away(): Error {
   return new Error('away')
@@ -34,12 +17,13 @@ function exporting(answers: (number | Error)[] = []) {
   const clock = new ManualClock()
   const counts: Record<string, number> = {}
   let sent = 0
-  const exporter = new TraceExporter({
+  const exporter = new OtlpBatches<string>({
     clock,
     logger: silentLogger,
-    resource: {},
-    counted: (result, spans) => {
-      counts[result] = (counts[result] ?? 0) + spans
+    items: 'spans',
+    encode: () => new Uint8Array(),
+    counted: (result, items) => {
+      counts[result] = (counts[result] ?? 0) + items
     },
     send: () => {
       sent++
@@ -50,9 +34,9 @@ function exporting(answers: (number | Error)[] = []) {
   return { clock, counts, exporter, sent: () => sent }
 }
 
-const spans = (count: number): SpanRecord[] => Array.from({ length: count }, (_, i) => span(`${i}`))
+const spans = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`)
 
-describe('the exporter of spans', () => {
+describe('batches for a collector', () => {
   it('sends what has come within a second, or a full batch at once', async () => {
     const { clock, counts, exporter, sent } = exporting()
     exporter.add(collector, spans(3))

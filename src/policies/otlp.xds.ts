@@ -1,0 +1,43 @@
+// What the signals of OTLP have in common: where they go, attributes, times.
+import type { MessageInitShape } from '@bufbuild/protobuf'
+
+import type { AnyValueSchema, KeyValueSchema } from '../contracts/xds/gen/opentelemetry/common_pb.ts'
+import type { AttributeValue } from './tracing/tracing.spec.ts'
+
+/** Undefined ones are left out. */
+export type OtlpAttributes = Readonly<Record<string, AttributeValue | undefined>>
+
+type AnyValueInit = MessageInitShape<typeof AnyValueSchema>
+
+export interface OtlpSignal {
+  /** "/package.Service/Export". */
+  readonly grpcPath: string
+  /** How many items of a message its answer says are refused. Throws an Error where it is no such answer. */
+  readonly rejected: (answer: Uint8Array) => number
+}
+
+/** Values are texts, numbers, truth values, or lists and maps of them. */
+export function encodeAttributes(
+  attributes: Readonly<Record<string, unknown>>,
+): MessageInitShape<typeof KeyValueSchema>[] {
+  return Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ key, value: encodeValue(value) }],
+  )
+}
+
+function encodeValue(value: unknown): AnyValueInit {
+  if (typeof value === 'string') return { value: { case: 'stringValue', value } }
+  if (typeof value === 'boolean') return { value: { case: 'boolValue', value } }
+  if (typeof value === 'number')
+    return {
+      value: Number.isInteger(value) ? { case: 'intValue', value: BigInt(value) } : { case: 'doubleValue', value },
+    }
+  if (Array.isArray(value)) return { value: { case: 'arrayValue', value: { values: value.map(encodeValue) } } }
+  const values = encodeAttributes((value ?? {}) as Readonly<Record<string, unknown>>)
+  return { value: { case: 'kvlistValue', value: { values } } }
+}
+
+/** Of milliseconds since the Unix epoch. Whole microseconds: a double has no more digits. */
+export function nanoseconds(milliseconds: number): bigint {
+  return BigInt(Math.round(milliseconds * 1_000)) * 1_000n
+}

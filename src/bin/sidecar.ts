@@ -13,6 +13,7 @@ import { createSystemRandom, randomToken } from '../core/random.ts'
 import type { LogRecord } from '../policies/access-log/access-log.spec.ts'
 import { encodeLogExport, logSignal } from '../policies/access-log/export-log.xds.ts'
 import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
+import { defaultRedactor } from '../policies/redaction/redaction.runtime.ts'
 import type { TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
@@ -36,6 +37,7 @@ import { OtlpBatches } from '../proxy/telemetry/otlp-batches.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { streamRecords } from '../proxy/telemetry/records-stream.ts'
+import { redactorOf } from '../proxy/telemetry/redacting.ts'
 import type { ReportStream } from '../proxy/telemetry/report-stream.ts'
 import { Tap } from '../proxy/telemetry/tap.ts'
 import { WaitingRecords } from '../proxy/telemetry/waiting-records.ts'
@@ -162,7 +164,9 @@ export function startSidecar({
   lifecycle.onStop(store.runtime.subscribe(({ revision }) => metrics.configApplied(revision)))
 
   // 3. The request line, and those who read what it did.
-  const tap = new Tap({ bodiesAsked: () => metrics.bodiesTapped() })
+  let redactor = defaultRedactor
+  lifecycle.onStop(store.runtime.subscribe((config) => (redactor = redactorOf(config))))
+  const tap = new Tap({ redactor: () => redactor, bodiesAsked: () => metrics.bodiesTapped() })
   const logs = new OtlpBatches<LogRecord>({
     clock,
     logger,
@@ -188,7 +192,11 @@ export function startSidecar({
     clock,
     random,
     logger,
-    sink: composeSinks(metrics, plaintextCallers, createRecordSink(telemetry, clock, accessLog, tap, records, held)),
+    sink: composeSinks(
+      metrics,
+      plaintextCallers,
+      createRecordSink({ ...telemetry, redactor: () => redactor }, clock, accessLog, tap, records, held),
+    ),
     connections: metrics,
     jwks,
     spiffeId: sidecar.spiffeId,
@@ -196,6 +204,7 @@ export function startSidecar({
     limits,
     plaintextCallers,
     bodies: tap.bodies,
+    redactor: () => redactor,
     proxyName: telemetry.workload,
     drained: () => logs.stop(),
   })

@@ -8,6 +8,7 @@ import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
 import type { OtlpSignal } from '../policies/otlp.xds.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
+import type { Redactor } from '../policies/redaction/redaction.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
 import { encodeTraceExport, traceSignal } from '../policies/tracing/export-trace.xds.ts'
 import type { SpanRecord, TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
@@ -58,6 +59,8 @@ export interface RequestLineDeps {
   readonly plaintextCallers: PlaintextSink
   /** Where they are copied; absent: nowhere. */
   readonly bodies?: BodyCopies
+  /** Absent: nothing is configured. */
+  readonly redactor?: () => Redactor
   /** "namespace/name", for the log. */
   readonly proxyName: string
   /** All requests are over, and clusters may be asked for the last time. */
@@ -120,7 +123,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     counted: (result, count) => connections.spansCounted(result, count),
     send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })
-  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans, deps.redactor))
   const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream

@@ -1,6 +1,6 @@
 // Bodies of requests that are read along with `heddle tap --bodies`: cut, without what sounds like a credential, by administrators alone, and not unnoticed.
 import assert from 'node:assert/strict'
-import { readFile, rm, stat } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { Server } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -20,8 +20,9 @@ const launcher = new URL('../../heddle', import.meta.url).pathname
 let server: Server
 let mesh: RunningMesh
 let file = ''
+let port = 0
 
-function documents(port: number): string {
+function documents(webPort: number, hidden = 'customerId'): string {
   return `
 apiVersion: v1
 kind: Service
@@ -31,17 +32,24 @@ spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: http
 apiVersion: heddle.dev/v1alpha1
 kind: Workload
 metadata: { name: web, labels: { app: web } }
-spec: { serviceAccount: web, address: 127.0.0.1, ports: [{ name: http, port: ${port} }] }
+spec: { serviceAccount: web, address: 127.0.0.1, ports: [{ name: http, port: ${webPort} }] }
 ---
 apiVersion: heddle.dev/v1alpha1
 kind: Workload
 metadata: { name: client }
 spec: { serviceAccount: client }
+---
+apiVersion: heddle.dev/v1alpha1
+kind: MeshConfig
+metadata: { name: mesh }
+spec:
+  redaction: { fields: [${hidden}], headers: [user-agent] }
+  accessLog: { samplePercent: 100 }
 `
 }
 
 before(async () => {
-  const [port = 0] = await freePorts(1)
+  ;[port = 0] = await freePorts(1)
   const answers: Readonly<Record<string, readonly [Readonly<Record<string, string>>, string | Buffer]>> = {
     '/json': [{ 'content-type': 'application/json' }, '{"order":7,"session_token":"s3cret","note":"ok"}'],
     '/gzip': [
@@ -54,7 +62,7 @@ before(async () => {
   server = await listenOn(
     port,
     createServer((request, response) => {
-      const [headers, body] = answers[request.url ?? ''] ?? [{}, '']
+      const [headers, body] = answers[request.url?.split('?')[0] ?? ''] ?? [{}, '']
       request.resume().once('end', () => response.writeHead(200, headers).end(body))
     }),
   )
@@ -74,16 +82,20 @@ function heddle(...args: readonly string[]): Promise<CommandResult> {
 
 function call(target: string, body?: string, type = 'application/json'): Promise<WireResponse> {
   const address = mesh.workload('client').services.find(({ name }) => name === 'web')?.address ?? 'missing.invalid'
-  const headers = { 'content-type': type, authorization: 'Bearer s3cret', cookie: 'id=s3cret' }
+  const headers = { 'content-type': type, authorization: 'Bearer s3cret', cookie: 'id=s3cret', 'user-agent': 'agent' }
   return send({ address, target, headers, ...(body === undefined ? {} : { method: 'POST', body }) })
 }
 
+function callHidden(): Promise<WireResponse> {
+  return call('/json?iban=DE12345&customerid=DE67890', '{"iban":"DE12345","customerId":"DE67890"}')
+}
+
 /** Asks again until the tap has seen enough: nobody says when it has begun. */
-async function tapping(args: readonly string[], ask: () => Promise<WireResponse>): Promise<CommandResult> {
+async function tapping(args: readonly string[], asks: () => Promise<WireResponse>): Promise<CommandResult> {
   const over = new AbortController()
   const tapped = heddle('tap', ...args).finally(() => over.abort())
   while (!over.signal.aborted) {
-    assert.equal((await ask()).status, 200)
+    assert.equal((await asks()).status, 200)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   return tapped
@@ -138,6 +150,24 @@ describe('tap --bodies', () => {
     const { exitCode, stderr } = await heddle('tap', '--bodies', '65537')
     assert.equal(exitCode, 2)
     assert.match(stderr, /1 to 65536/)
+  })
+
+  it('hides what the MeshConfig says, everywhere, from the moment that it says so', async () => {
+    const first = await bodiesOf('web', '/json', callHidden)
+    assert.equal(first.request?.text, '{"iban":"DE12345","customerId":"***"}')
+    await writeFile(file, documents(port, 'iban'))
+    await eventually(async () => {
+      const { request } = await bodiesOf('web', '/json', callHidden)
+      assert.equal(request?.text, '{"iban":"***","customerId":"DE67890"}')
+    }, 10_000)
+    const { stdout } = await tapping(['client', '--path', '/json?iban=***', '--count', '1', '-o', 'json'], callHidden)
+    const { request } = JSON.parse(stdout) as TappedRecord
+    assert.deepEqual([request.path, request.headers['user-agent']], ['/json?iban=***&customerid=DE67890', '***'])
+    await eventually(async () => {
+      const log = await readFile(join(mesh.stateDir, 'logs', 'proxy.log'), 'utf8')
+      assert.ok(log.includes('/json?iban=***&customerid=DE67890'))
+      assert.ok(log.includes('/json?iban=DE12345&customerid=***'))
+    }, 10_000)
   })
 
   it('is for people too, and is kept where that is asked for', async () => {

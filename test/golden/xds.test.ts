@@ -68,6 +68,7 @@ import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/for
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../src/contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
 import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outlier_detection_pb.ts'
+import { RedactionSchema } from '../../src/contracts/xds/gen/heddle/v1/redaction_pb.ts'
 import { ResetFaultSchema } from '../../src/contracts/xds/gen/heddle/v1/reset_fault_pb.ts'
 import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
 import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
@@ -119,6 +120,7 @@ const registry: Registry = createRegistry(
   ExpressionFilterSchema,
   FileAccessLogSchema,
   FileRotationSchema,
+  RedactionSchema,
   FilterConfigSchema,
   ForwardProxySchema,
   ForwardedHeaderSchema,

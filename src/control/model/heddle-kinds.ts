@@ -22,6 +22,8 @@ import {
   peerAuthenticationSchema,
 } from '../../policies/peer-authentication/peer-authentication.schema.ts'
 import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
+import { checkLoggedHeaders, redactionSchema } from '../../policies/redaction/redaction.schema.ts'
+import type { RedactionSpec } from '../../policies/redaction/redaction.spec.ts'
 import {
   durationMs,
   durationSchema,
@@ -94,6 +96,8 @@ export interface MeshConfigSpec {
   readonly tracing?: TracingSettings
   readonly pathNormalization: PathNormalizationSettings
   readonly forwardedHeaders: ForwardedHeadersSettings
+  /** Absent: nothing but what sounds like a credential. */
+  readonly redaction?: RedactionSpec
   /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
   readonly trustDomainAliases: readonly string[]
   /** Other trust domains that are trusted, each for its own identities. */
@@ -290,8 +294,10 @@ const meshConfigSpecSchema = z
     tracing: tracingSchema.exactOptional(),
     pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
     forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
+    redaction: redactionSchema.exactOptional(),
   })
   .check(checkTrustDomains)
+  .check(checkLoggedHeaders)
 
 export const defaultMeshConfig: MeshConfigSpec = meshConfigSpecSchema.parse({})
 

@@ -104,6 +104,7 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     accessLog: toAccessLogSpec(spec.accessLog, collectorOf(spec, spec.accessLog.provider, 'logs')),
     ...tracingOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
+    ...(spec.redaction === undefined ? {} : { redaction: spec.redaction }),
     forwardedHeaders: {
       gateway: toForwardedHeadersSpec(spec.forwardedHeaders, 'gateway'),
       sidecar: toForwardedHeadersSpec(spec.forwardedHeaders, 'sidecar'),

@@ -9,6 +9,7 @@ import { encodeAccessLog, encodeFileRotation } from '../../policies/access-log/a
 import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import { encodeRedaction } from '../../policies/redaction/redaction.xds.ts'
 import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 
@@ -32,10 +33,10 @@ export interface HttpSettings {
   readonly key: string
 }
 
-type Settings = Pick<MeshSettings, 'accessLog' | 'tracing' | 'paths' | 'forwardedHeaders'>
+type Settings = Pick<MeshSettings, 'accessLog' | 'tracing' | 'paths' | 'forwardedHeaders' | 'redaction'>
 
 export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): HttpSettings {
-  const { accessLog, tracing, paths, forwardedHeaders } = settings
+  const { accessLog, tracing, paths, forwardedHeaders, redaction } = settings
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
     manager: {
@@ -44,7 +45,11 @@ export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): 
       ...encodePathNormalization(paths),
       ...forwarded.manager,
     },
-    filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
-    key: JSON.stringify([accessLog, tracing, paths, forwardedHeaders[place]]),
+    filters: {
+      forwardedHeaders: forwarded.filters,
+      accessLogFile: encodeFileRotation(accessLog),
+      redaction: encodeRedaction(redaction),
+    },
+    key: JSON.stringify([accessLog, tracing, paths, forwardedHeaders[place], redaction]),
   }
 }

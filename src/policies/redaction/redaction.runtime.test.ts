@@ -5,7 +5,7 @@ import { Redactor } from './redaction.runtime.ts'
 
 const json = 'application/json'
 const form = 'application/x-www-form-urlencoded'
-const redactor = new Redactor({ fields: ['iban'] })
+const redactor = new Redactor({ fields: ['iban'], headers: ['user-agent'] })
 const shown = (text: string, type = json): string => redactor.body(text, type)
 
 describe('redaction of a path', () => {
@@ -15,6 +15,10 @@ describe('redaction of a path', () => {
     )
     expect(redactor.path('/token/s3cret')).toBe('/token/s3cret')
   })
+})
+
+it('redaction of headers is of those that are configured', () => {
+  expect([redactor.header('user-agent', 'curl'), redactor.header('host', 'a')]).toEqual(['***', 'a'])
 })
 
 describe('redaction of JSON', () => {

@@ -10,9 +10,16 @@ const deepest = 4
 
 export class Redactor {
   readonly #fields: ReadonlySet<string>
+  readonly #headers: ReadonlySet<string>
 
-  constructor({ fields }: RedactionSpec) {
+  constructor({ fields, headers }: RedactionSpec) {
     this.#fields = new Set(fields)
+    this.#headers = new Set(headers)
+  }
+
+  /** `name` in lower case. */
+  header(name: string, value: string): string {
+    return this.#headers.has(name) ? redacted : value
   }
 
   /** Values of query parameters. */
@@ -90,7 +97,7 @@ export class Redactor {
 }
 
 /** Where nothing is configured. */
-export const defaultRedactor: Redactor = new Redactor({ fields: [] })
+export const defaultRedactor: Redactor = new Redactor({ fields: [], headers: [] })
 
 function decodeName(name: string): string {
   if (!/[%+]/.test(name)) return name

@@ -1,6 +1,7 @@
-// What is never shown of requests, besides what sounds like a credential.
+// What is shown of requests nowhere, besides what sounds like a credential. Names in lower case.
 
 export interface RedactionSpec {
-  /** Names of query parameters and of fields in JSON and forms, in lower case. */
+  /** Query parameters, and fields of JSON and forms. */
   readonly fields: readonly string[]
+  readonly headers: readonly string[]
 }

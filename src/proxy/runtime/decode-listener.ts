@@ -40,6 +40,7 @@ import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forward
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { decodeGlobalRateLimit } from '../../policies/rate-limit/global-rate-limit.xds.ts'
 import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limit.xds.ts'
+import { decodeRedaction } from '../../policies/redaction/redaction.xds.ts'
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
@@ -178,6 +179,7 @@ function decodeConnectionManager(
 ): HttpConnectionManagerConfig {
   const { routes, filters } = decodeHttpFilters(manager)
   const tracing = decodeTracing(manager.tracing)
+  const redaction = decodeRedaction(manager.httpFilters)
   const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',
@@ -188,6 +190,7 @@ function decodeConnectionManager(
     streamIdleTimeoutMs: decodeStreamIdleTimeout(manager),
     accessLog: decodeAccessLog(manager.accessLog, manager.httpFilters),
     ...(tracing === undefined ? {} : { tracing }),
+    ...(redaction === undefined ? {} : { redaction }),
   }
 }
 

@@ -1,13 +1,13 @@
 // The frame around every page: where one can go, what is live, search, and how it looks.
 import { lazy, Suspense, useEffect, useState } from 'react'
 
-import { LiveProvider, useLive } from './api/live.tsx'
+import { liveFeed, useLive } from './api/live.ts'
 import { EventsPage } from './events/events-page.tsx'
 import { ConfigurationPage } from './lists/configuration-page.tsx'
 import { SecurityPage } from './lists/security-page.tsx'
 import { ServicesPage } from './lists/services-page.tsx'
 import { WorkloadsPage } from './lists/workloads-page.tsx'
-import { amend, href, useRoute } from './route.ts'
+import { amend, href, keepWindow, useRoute, windowOf, windows } from './route.ts'
 import type { Route } from './route.ts'
 import { Search } from './search.tsx'
 import { ServicePage } from './service/service-page.tsx'
@@ -17,7 +17,8 @@ import { TokenForm } from './token-form.tsx'
 import { RequestPage } from './traffic/request-page.tsx'
 import { TrafficPage } from './traffic/traffic-page.tsx'
 
-const TopologyPage = lazy(() => import('./topology/topology-page.tsx'))
+export const loadTopology = () => import('./topology/topology-page.tsx')
+const TopologyPage = lazy(loadTopology)
 
 const pages = [
   ['topology', 'Topology'],
@@ -29,24 +30,10 @@ const pages = [
   ['security', 'Security'],
 ] as const
 
-const windows = [
-  [60, '1 min'],
-  [300, '5 min'],
-  [900, '15 min'],
-  [3_600, '1 h'],
-] as const
-
 export function App() {
   const route = useRoute()
   const windowMs = windowOf(route)
-  return (
-    <LiveProvider windowMs={windowMs}>
-      <Frame route={route} windowMs={windowMs} />
-    </LiveProvider>
-  )
-}
-
-function Frame({ route, windowMs }: { readonly route: Route; readonly windowMs: number }) {
+  useEffect(() => liveFeed.watch(windowMs), [windowMs])
   const { state } = useLive()
   const [theme, switchTheme] = useTheme()
   const [searching, setSearching] = useState(false)
@@ -162,15 +149,6 @@ function Page({ route: { path, query }, windowMs }: { readonly route: Route; rea
         </Suspense>
       )
   }
-}
-
-function windowOf({ query }: Route): number {
-  const asked = Number(query.get('window'))
-  return (windows.some(([seconds]) => seconds === asked) ? asked : 60) * 1000
-}
-
-export function keepWindow(windowMs: number): { readonly window?: string } {
-  return windowMs === 60_000 ? {} : { window: String(windowMs / 1000) }
 }
 
 function focusContent(event: Event): void {

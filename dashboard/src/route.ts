@@ -7,6 +7,27 @@ export interface Route {
   readonly query: URLSearchParams
 }
 
+/** Seconds, and how they are called. */
+export const windows = [
+  [60, '1 min'],
+  [300, '5 min'],
+  [900, '15 min'],
+  [3_600, '1 h'],
+] as const
+
+export function windowOf({ query }: Route): number {
+  const asked = Number(query.get('window'))
+  return (windows.some(([seconds]) => seconds === asked) ? asked : 60) * 1000
+}
+
+export function keepWindow(windowMs: number): { readonly window?: string } {
+  return windowMs === 60_000 ? {} : { window: String(windowMs / 1000) }
+}
+
+export function currentRoute(): Route {
+  return parse(location.hash)
+}
+
 export function useRoute(): Route {
   return parse(useSyncExternalStore(subscribe, () => location.hash))
 }
@@ -23,7 +44,7 @@ export function go(to: string): void {
 
 /** Changes some of the query and nothing else; the way back leads past it. */
 export function amend(changes: Readonly<Record<string, string | undefined>>): void {
-  const { path, query } = parse(location.hash)
+  const { path, query } = currentRoute()
   const before = Object.fromEntries(query)
   history.replaceState(null, '', href(path, { ...before, ...changes }))
   window.dispatchEvent(new HashChangeEvent('hashchange'))

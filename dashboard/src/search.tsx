@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'react'
 
 import type { ConfigurationView } from '../../src/contracts/read-api.ts'
 import { useAnswer } from './api/ask.ts'
-import { useLive } from './api/live.tsx'
+import { useLive } from './api/live.ts'
 import { pageOf } from './format.ts'
 import { go, href } from './route.ts'
 

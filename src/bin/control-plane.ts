@@ -75,6 +75,7 @@ import { registerReadApi } from '../dashboard-api/read-api.ts'
 import { durationMs } from '../policies/scalars.schema.ts'
 import { type Dashboard, startDashboard } from './dashboard.ts'
 import { listenGrpc, peerAddress } from './listen-grpc.ts'
+import { createMeshTap } from './mesh-tap.ts'
 import { ObservedMesh } from './observed-mesh.ts'
 
 const recordDelayMs = 50
@@ -393,6 +394,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     traffic,
     events,
     requests: observed.requests,
+    ...createMeshTap({ clock, token, snapshot: snapshotNow, addresses }),
     statuses: workloadStatuses,
     proxies: () => xds.proxies(),
     proxyCertificates: observed.certificates,

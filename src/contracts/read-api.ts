@@ -301,3 +301,19 @@ export interface RequestHop {
   readonly fault?: RequestFault
   readonly record: DecisionRecord
 }
+
+/** How a tap does: sent every two seconds among its records. */
+export interface TapView {
+  /** "namespace/name" of the proxies that answer, and of those that do not. */
+  readonly answering: readonly string[]
+  readonly silent: readonly string[]
+  /** Records that were left out since it began: they came too fast. */
+  readonly leftOut: number
+}
+
+/** Why a condition on decision records is none. */
+export interface RecordConditionFault {
+  readonly message: string
+  /** Of the first character of what is wrong. */
+  readonly offset: number
+}

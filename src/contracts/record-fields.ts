@@ -56,3 +56,12 @@ export const recordFields: CelAttributes = {
   'response.bytes': 'double',
   'response.detail': 'string',
 }
+
+/** With the bodies that a tap may ask for. */
+export const tappedFields: CelAttributes = {
+  ...recordFields,
+  'bodies.request.bytes': 'double',
+  'bodies.request.text': 'string',
+  'bodies.response.bytes': 'double',
+  'bodies.response.text': 'string',
+}

@@ -95,8 +95,9 @@ export class MeshViews {
     const { traffic, clock } = this.#deps
     const [fromMs, toMs] = [clock.nowMs() - windowMs, clock.nowMs()]
     const id = serviceId(service)
-    const edges = buildEdges(traffic, nodeIds(snapshot, traffic, fromMs, toMs), fromMs, toMs)
-    const asked = traffic.groups(fromMs, toMs, ({ service: host }) => (host === service.host ? id : undefined)).get(id)
+    const period = traffic.period(fromMs, toMs)
+    const edges = buildEdges(period, nodeIds(snapshot, period))
+    const asked = period.groups(({ service: host }) => (host === service.host ? id : undefined)).get(id)
     const behind = workloadsOf(service).flatMap((workload) => snapshot.workloads.get(workload) ?? [])
     const workloads = this.#workloads(behind, windowMs, service.host)
     const ready = workloads.filter((workload) => workload.state === 'ready').length

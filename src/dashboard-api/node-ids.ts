@@ -1,6 +1,7 @@
 // Which node of the topology a party of observed traffic is: a Service stands for the workloads behind it.
 import type { MeshService, MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
-import type { ObservedTraffic, TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
+import type { TrafficPeriod } from '../control/telemetry/traffic-period.ts'
 
 /** Callers without a proxy of the mesh, and what is called that the mesh does not know. */
 export const outsideId = 'outside'
@@ -15,8 +16,8 @@ export interface NodeIds {
 }
 
 /** A workload behind several Services belongs to the one that it answered most for in that time, else to the one with most workloads. */
-export function nodeIds(snapshot: MeshSnapshot, traffic: ObservedTraffic, fromMs: number, toMs: number): NodeIds {
-  const answered = traffic.groups(fromMs, toMs, ({ service, workload }) =>
+export function nodeIds(snapshot: MeshSnapshot, period: TrafficPeriod): NodeIds {
+  const answered = period.groups(({ service, workload }) =>
     service === '' || workload === '' ? undefined : `${workload}\n${service}`,
   )
   const best = new Map<string, { readonly id: string; readonly requests: number; readonly workloads: number }>()

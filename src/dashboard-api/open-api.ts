@@ -10,7 +10,7 @@ export function openApiDocument(routes: readonly ReadRoute[]): object {
       title: 'Heddle read API',
       version: 'v1',
       description:
-        'What a running mesh looks like. Every request needs a bearer token of a viewer. /v1/live sends it as it changes (text/event-stream).',
+        'What a running mesh looks like. Every request needs a bearer token of a viewer. /v1/live sends it as it changes, /v1/tap the decision records of requests as they happen (text/event-stream).',
     },
     security: [{ bearer: [] }],
     components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },

@@ -9,6 +9,7 @@ import { sampleSnapshot } from '../../test/kit/sample-snapshot.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import { MeshTap } from '../control/telemetry/mesh-tap.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
@@ -31,6 +32,8 @@ function serving(): FastifyInstance {
       traffic: new ObservedTraffic({ clock }),
       events: new MeshEvents(clock),
       requests: new KeptRequests(),
+      tap: new MeshTap({ clock, token: '', proxies: () => [] }),
+      compileCondition: () => ({ message: 'no condition', offset: 4 }),
       statuses: new WorkloadStatuses(),
       proxies: () => [],
       proxyCertificates: new ProxyCertificates(),

@@ -1,11 +1,14 @@
 // What the read API asks of the control plane; the composition root gives each from the part that owns it.
 import type { AuthorityCertificate, DocumentView, ProxyStatus } from '../contracts/control-api.ts'
+import type { DecisionRecord } from '../contracts/decision-record.ts'
 import type { Problem } from '../contracts/problem.ts'
+import type { RecordConditionFault } from '../contracts/read-api.ts'
 import type { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import type { ConfigurationRevision } from '../control/store/revisions.ts'
 import type { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import type { MeshTap } from '../control/telemetry/mesh-tap.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
 import type { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
@@ -17,6 +20,9 @@ export interface ReadApiDeps {
   readonly traffic: ObservedTraffic
   readonly events: MeshEvents
   readonly requests: KeptRequests
+  readonly tap: MeshTap
+  /** A condition in CEL on decision records. */
+  readonly compileCondition: (text: string) => ((record: DecisionRecord) => boolean) | RecordConditionFault
   readonly statuses: Pick<WorkloadStatuses, 'isReady' | 'list'>
   readonly proxies: () => readonly ProxyStatus[]
   readonly proxyCertificates: ProxyCertificates

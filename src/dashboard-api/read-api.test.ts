@@ -19,6 +19,7 @@ import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
+import { MeshTap } from '../control/telemetry/mesh-tap.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
 import { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
@@ -117,6 +118,8 @@ function reading(): Read {
     traffic: new ObservedTraffic({ clock }),
     events: new MeshEvents(clock),
     requests: new KeptRequests(),
+    tap: new MeshTap({ clock, token: '', proxies: () => [] }),
+    compileCondition: () => ({ message: 'no condition', offset: 4 }),
     statuses,
     proxies: () => [{ id: 'sidecar~default~web-1', connected: true, sinceMs: 1, ackedRevision: '7' }],
     proxyCertificates: new ProxyCertificates(),
@@ -409,5 +412,12 @@ describe('the read API', () => {
     for (const { path } of readRoutes(deps, new MeshViews(deps))) expect(requiredRole('GET', path)).toBe('viewer')
     expect(requiredRole('GET', '/v1/live')).toBe('viewer')
     expect(requiredRole('GET', '/v1/openapi.json')).toBe('viewer')
+  })
+
+  it('says what is wrong with the condition of a tap', async () => {
+    const { app } = reading()
+    const answer = await app.inject({ url: `/v1/tap?where=${encodeURIComponent('a ==')}` })
+    expect(answer.statusCode).toBe(400)
+    expect(answer.json()).toMatchObject({ message: 'where: character 5: no condition' })
   })
 })

@@ -29,6 +29,7 @@ import { openApiDocument } from './open-api.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import type { ReadRoute } from './read-route.ts'
 import { listRequests, viewRequest } from './request-views.ts'
+import { registerTapStream } from './tap-stream.ts'
 
 const minuteMs = 60_000
 const longestMs = 6 * 3_600_000
@@ -68,21 +69,32 @@ const ofEvents = z.strictObject({
   windowMs: z.coerce.number().int().min(1_000).optional().describe('How long before now, or before what agoMs says.'),
   agoMs: ago,
 })
+const statusOrClass = z
+  .string()
+  .regex(/^([0-5]xx|[1-5]\d\d)$/, 'must be 503 or 5xx')
+  .describe('"503", or "5xx"; "0xx": none.')
 const ofRequests = z
   .strictObject({
     service: qualifiedName.optional().describe('Asked of that Service, "namespace/name".'),
     workload: qualifiedName.optional().describe('By or of that workload, "namespace/name".'),
-    status: z
-      .string()
-      .regex(/^([0-5]xx|[1-5]\d\d)$/, 'must be 503 or 5xx')
-      .optional()
-      .describe('"503", or "5xx"; "0xx": none.'),
+    status: statusOrClass.optional(),
     flag: responseFlag.optional().describe('A response flag.'),
     minDurationMs: z.coerce.number().nonnegative().optional(),
     sinceMs: time.optional(),
     most: z.coerce.number().int().min(1).max(1_000).default(100),
   })
   .describe('All of it must be true of one hop.')
+const ofTap = z.strictObject({
+  service: qualifiedName.optional(),
+  workload: qualifiedName.optional(),
+  method: z
+    .string()
+    .regex(/^[A-Za-z]{1,32}$/)
+    .optional(),
+  path: z.string().max(1_024).optional(),
+  status: statusOrClass.optional(),
+  where: z.string().max(4_096).optional(),
+})
 const ofLive = ofWindow.extend({ afterId: z.coerce.number().int().nonnegative().optional() })
 const nothing = z.strictObject({})
 
@@ -132,7 +144,7 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
       'One of them, by its id, a request id or a trace id: all its hops and attempts.',
       nothing,
       requestAnswer,
-      (_, { id = '' }) => viewRequest(deps.requests, id),
+      (_, { id = '' }) => viewRequest([deps.requests, deps.tap.requests], id),
     ),
     route('/v1/configuration', 'Documents in force, and what is wrong with any.', nothing, configurationAnswer, () => ({
       revision: deps.snapshot().revision,
@@ -162,6 +174,7 @@ export function registerReadApi(app: FastifyInstance, deps: ReadApiDeps): void {
   const document = openApiDocument(routes)
   app.get('/v1/openapi.json', () => document)
   registerLiveStream(app, deps, views, (query) => parseQuery(ofLive, query))
+  registerTapStream(app, deps, (query) => parseQuery(ofTap, query))
 }
 
 function parseQuery<Q extends z.ZodObject>(schema: Q, query: unknown): z.output<Q> {

@@ -31,11 +31,13 @@ export function listRequests(kept: KeptRequests, filter: RequestFilter, most: nu
   return { requests: summaries.toSorted((a, b) => b.startMs - a.startMs) }
 }
 
-/** Undefined: it is not known, or not any more. */
-export function viewRequest(kept: KeptRequests, id: string): RequestView | undefined {
-  const request = kept.find(id)
+/** From all places that may know a part of it. Undefined: it is not known, or not any more. */
+export function viewRequest(known: readonly KeptRequests[], id: string): RequestView | undefined {
+  const found = known.flatMap((kept) => kept.find(id) ?? [])
+  const [request] = found
   if (request === undefined) return undefined
-  const { records } = request
+  const hops = new Map(found.flatMap(({ records: some }) => some.map((record) => [hopOf(record), record])))
+  const records = [...hops.values()]
   const waterfall = buildWaterfall(records)
   return {
     ...summaryOf(request, waterfall),
@@ -43,6 +45,10 @@ export function viewRequest(kept: KeptRequests, id: string): RequestView | undef
     traceIds: distinct(records.map(({ trace }) => trace?.traceId)),
     waterfall,
   }
+}
+
+function hopOf({ proxy, reporter, id, startMs }: DecisionRecord): string {
+  return `${proxy} ${reporter} ${id} ${startMs}`
 }
 
 function summaryOf({ id }: KeptRequest, waterfall: readonly RequestHop[]): RequestSummary {

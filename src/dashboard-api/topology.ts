@@ -2,6 +2,7 @@
 import type { Health, Signals, Topology, TopologyEdge, TopologyNode } from '../contracts/read-api.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import type { ObservedTraffic, TrafficGroup, TrafficSummary } from '../control/telemetry/observed-traffic.ts'
+import type { TrafficPeriod } from '../control/telemetry/traffic-period.ts'
 import { nodeIds, outsideId, serviceId, workloadsOf } from './node-ids.ts'
 import type { NodeIds } from './node-ids.ts'
 
@@ -15,17 +16,17 @@ export interface TopologyInput {
 
 export function buildTopology(input: TopologyInput, atMs: number, windowMs: number): Topology {
   const { snapshot, traffic } = input
-  const fromMs = atMs - windowMs
-  const ids = nodeIds(snapshot, traffic, fromMs, atMs)
-  const edges = buildEdges(traffic, ids, fromMs, atMs)
-  const asked = traffic.groups(fromMs, atMs, (series) => ids.to(series))
-  const asking = traffic.groups(fromMs, atMs, (series) => ids.from(series))
+  const period = traffic.period(atMs - windowMs, atMs)
+  const ids = nodeIds(snapshot, period)
+  const edges = buildEdges(period, ids)
+  const asked = period.groups((series) => ids.to(series))
+  const asking = period.groups((series) => ids.from(series))
   return { atMs, windowMs, revision: snapshot.revision, nodes: buildNodes(input, ids, { edges, asked, asking }), edges }
 }
 
-export function buildEdges(traffic: ObservedTraffic, ids: NodeIds, fromMs: number, toMs: number): TopologyEdge[] {
+export function buildEdges(period: TrafficPeriod, ids: NodeIds): TopologyEdge[] {
   const protocols = new Map<string, Set<TopologyEdge['protocols'][number]>>()
-  const groups = traffic.groups(fromMs, toMs, (series) => {
+  const groups = period.groups((series) => {
     const key = `${ids.from(series)}\n${ids.to(series)}`
     const found = protocols.get(key)
     if (found === undefined) protocols.set(key, new Set([series.protocol]))

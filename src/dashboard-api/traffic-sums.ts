@@ -26,14 +26,15 @@ export function buildTrafficSums(input: TrafficInput, query: TrafficQuery, nowMs
   const { snapshot, traffic, placeOfRoute } = input
   const toMs = secondsOf(nowMs - query.agoMs)
   const fromMs = Math.min(toMs - secondMs, Math.max(toMs - query.windowMs, secondsOf(traffic.sinceMs)))
-  const ids = nodeIds(snapshot, traffic, fromMs, toMs)
+  const period = traffic.period(fromMs, toMs)
+  const ids = nodeIds(snapshot, period)
   const valueOf = (series: TrafficSeries, key: TrafficKey): string => {
     if (key === 'from') return ids.from(series)
     return key === 'to' ? ids.to(series) : series[key]
   }
   const keyOf = (series: TrafficSeries): string => query.by.map((key) => valueOf(series, key)).join('\n')
   const histories = query.parts === 0 ? undefined : traffic.history(fromMs, toMs, query.parts, keyOf)
-  const sums = [...traffic.groups(fromMs, toMs, keyOf)].map(([joined, group]): TrafficSum => {
+  const sums = [...period.groups(keyOf)].map(([joined, group]): TrafficSum => {
     const values = joined.split('\n')
     const named = Object.fromEntries(query.by.map((key, index) => [key, values[index] ?? '']))
     const document = named['route'] === undefined ? undefined : placeOfRoute(named['route'])

@@ -4,123 +4,73 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
-import { chromium, type Browser } from 'playwright-core'
+import { chromium, type Browser, type Page } from 'playwright-core'
 
-import { WorkloadStatuses } from '../../src/control/api/workload-statuses.ts'
-import { KeptRequests } from '../../src/control/telemetry/kept-requests.ts'
-import { MeshEvents } from '../../src/control/telemetry/mesh-events.ts'
-import { ObservedTraffic } from '../../src/control/telemetry/observed-traffic.ts'
-import { PassedOverEndpoints } from '../../src/control/telemetry/passed-over.ts'
-import { ProxyCertificates } from '../../src/control/telemetry/proxy-certificates.ts'
-import { systemClock as clock, type Timer } from '../../src/core/clock.ts'
-import { silentLogger } from '../../src/core/logger.ts'
-import { readPageAssets } from '../../src/dashboard-api/page-assets.ts'
-import { startPageServer, type PageServer } from '../../src/dashboard-api/page-server.ts'
-import { apiAccess } from '../kit/api-access.ts'
+import { namespaces, services, startBigMeshPage, type BigMeshPage } from '../kit/big-mesh-page.ts'
 import { executablePath, withoutChromium } from '../kit/chromium.ts'
-import { runCommand } from '../kit/run-command.ts'
-import { sampleService, sampleSnapshot, sampleWorkload } from '../kit/sample-snapshot.ts'
+import { loadPage, type PageLoad } from '../kit/page-load.ts'
 
-const root = join(import.meta.dirname, '../..')
+const screenshots = join(import.meta.dirname, '../../build/screenshots')
 const skip = withoutChromium
-const services = 1_000
-const namespaces = 20
-const edges = 5_000
+/** Others may be at work on the same processors: only what is slow each time is the page's own. */
+const mostLoads = 6
+const mostTries = 4
+const longestFrameMs = 200
 
-let server: PageServer | undefined
+let mesh: BigMeshPage | undefined
 let browser: Browser | undefined
-let timer: Timer | undefined
 
 before(async () => {
   if (skip !== false) return
-  await runCommand(join(root, 'tools/build-dashboard'), [])
-  const assets = readPageAssets(join(root, 'build/dashboard'))
-  assert.ok(assets, 'the page is built')
-  const traffic = new ObservedTraffic({ clock })
-  const count = (): void => {
-    for (let edge = 0; edge < edges; edge++) traffic.observed(seriesOf(edge), [0, 0, 5, 3, 1])
-    timer = clock.setTimer(1_000, count)
-  }
-  count()
-  const statuses = new WorkloadStatuses()
-  const all = Array.from({ length: services }, (_, index) => index)
-  statuses.replace(all.map((index) => ({ kind: 'sidecar', ...workloadOf(index), state: 'ready', restarts: 0 })))
-  const [port] = sampleService('any').ports
-  const snapshot = sampleSnapshot(
-    all.map((index) => sampleWorkload(workloadOf(index).name, { namespace: workloadOf(index).namespace })),
-    all.map((index) => {
-      const { namespace, name } = workloadOf(index)
-      const endpoint = { kind: 'workload', workload: `${namespace}/${name}`, port: 80, weight: 1 } as const
-      return sampleService(`s-${index}`, {
-        namespace,
-        ports: port === undefined ? [] : [{ ...port, endpoints: [endpoint] }],
-      })
-    }),
-  )
-  const readApi = {
-    clock,
-    snapshot: () => snapshot,
-    traffic,
-    events: new MeshEvents(clock),
-    statuses,
-    proxies: () => [],
-    proxyCertificates: new ProxyCertificates(),
-    passedOver: new PassedOverEndpoints(),
-    requests: new KeptRequests(),
-    authorityCertificates: () => [],
-    problems: () => [],
-    documents: () => [],
-    revisions: () => Promise.resolve([]),
-  }
-  const deps = { assets, readApi, token: 'of-the-page', ...apiAccess({}), logger: silentLogger }
-  server = await startPageServer(deps, '127.0.0.1', 0)
+  mkdirSync(screenshots, { recursive: true })
+  mesh = await startBigMeshPage()
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 })
 
 after(async () => {
-  timer?.cancel()
   await browser?.close()
-  await server?.stop()
+  await mesh?.stop()
 })
 
-function workloadOf(index: number): { readonly namespace: string; readonly name: string } {
-  return { namespace: `ns-${index % namespaces}`, name: `w-${index}` }
+interface Frames {
+  readonly perSecond: number
+  readonly longestMs: number
 }
 
-/** Each calls some of the sixty that follow. */
-function seriesOf(edge: number) {
-  const from = Math.floor((edge * services) / edges)
-  const to = Math.min(services - 1, from + 1 + ((edge * 37) % 60))
-  const [source, target] = [workloadOf(from), workloadOf(to)]
-  return {
-    reporter: 'source',
-    source: `${source.namespace}/${source.name}`,
-    sourcePrincipal: `spiffe://mesh.local/ns/${source.namespace}/sa/${source.name}`,
-    service: `s-${to}.${target.namespace}.svc.cluster.local`,
-    workload: `${target.namespace}/${target.name}`,
-    route: 'any',
-    protocol: 'http',
-    mtls: true,
-    code: edge % 97 === 0 ? '503' : '200',
-    grpcStatus: '',
-  } as const
+/** While at least two updates come. */
+function watchFrames(page: Page): Promise<Frames> {
+  return page.evaluate<Frames>(`new Promise((done) => {
+    const start = performance.now()
+    let frames = 0
+    let before = start
+    let longestMs = 0
+    const next = () => {
+      const now = performance.now()
+      frames++
+      longestMs = Math.max(longestMs, now - before)
+      before = now
+      if (now - start > 6_000) done({ perSecond: (frames * 1_000) / (now - start), longestMs })
+      else requestAnimationFrame(next)
+    }
+    requestAnimationFrame(next)
+  })`)
+}
+
+async function untilGood<T>(measure: () => Promise<T>, isGood: (measured: T) => boolean): Promise<T> {
+  let measured = await measure()
+  for (let tries = 1; tries < mostTries && !isGood(measured); tries++) measured = await measure()
+  return measured
 }
 
 describe('the dashboard of a big mesh', { skip }, () => {
   it('shows namespaces, opens one, finds a service, and does not stall', async () => {
     const page = await (browser as Browser).newPage({ viewport: { width: 1440, height: 900 } })
-    await page.goto(`${server?.url}/#token=of-the-page`)
+    await page.goto(mesh?.url ?? '')
     await page.locator('.card').first().waitFor()
     assert.equal(await page.locator('.card').count(), namespaces)
-    const framesPerSecond = await page.evaluate<number>(`new Promise((done) => {
-      const start = performance.now()
-      let frames = 0
-      const next = (now) => (now - start > 6000 ? done((frames * 1000) / (now - start)) : (frames++, requestAnimationFrame(next)))
-      requestAnimationFrame(next)
-    })`)
-    assert.ok(framesPerSecond > 30, `${framesPerSecond} frames a second`)
-    mkdirSync(join(root, 'build/screenshots'), { recursive: true })
-    await page.screenshot({ path: join(root, 'build/screenshots/big-mesh.png') })
+    const { perSecond } = await watchFrames(page)
+    assert.ok(perSecond > 30, `${perSecond} frames a second`)
+    await page.screenshot({ path: join(screenshots, 'big-mesh.png') })
     await page.locator('.react-flow__node[aria-label^="namespace ns-7,"]').click()
     await page.getByRole('link', { name: 'Open ns-7' }).click()
     await page.locator('.react-flow__node[aria-label^="service s-7 in ns-7"]').waitFor({ state: 'attached' })
@@ -129,5 +79,43 @@ describe('the dashboard of a big mesh', { skip }, () => {
     await page.getByRole('option', { selected: true, name: /ns-17\/s-777/ }).waitFor()
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: 's-777' }).waitFor()
+  })
+
+  it('is interactive within a second of a cold load', async () => {
+    // others use the machine too, which makes loads slower, never faster
+    const loads: PageLoad[] = []
+    const best = (of: keyof PageLoad): number => Math.min(...loads.map((load) => load[of]))
+    while (loads.length < mostLoads && (best('interactiveMs') > 1_000 || best('answeredMs') > 1_000))
+      loads.push(await loadPage(browser as Browser, mesh?.url ?? '', '.react-flow__node', '.side .figures'))
+    const said = JSON.stringify(loads)
+    assert.ok(best('interactiveMs') < 1_000, said)
+    assert.ok(best('answeredMs') < 1_000, said)
+    assert.ok(best('blockingMs') < 200, said)
+    assert.ok(best('bytes') > 20_000 && best('bytes') < 300_000, said)
+  })
+
+  it('moves on with all services opened while every edge changes', async () => {
+    const page = await (browser as Browser).newPage({ viewport: { width: 1440, height: 900 } })
+    await page.goto(mesh?.url ?? '')
+    await page.getByRole('button', { name: 'All services' }).click()
+    await page.locator('.react-flow__node[aria-label^="service s-777 in ns-17"]').waitFor({ state: 'attached' })
+    assert.equal(await page.locator('.react-flow__node').count(), services)
+    const firstSummary = await page.locator('.summary').textContent()
+    const watched = await untilGood(
+      () => watchFrames(page),
+      ({ perSecond, longestMs }) => perSecond > 30 && longestMs < longestFrameMs,
+    )
+    await page
+      .locator('.summary')
+      .filter({ hasNotText: firstSummary ?? '' })
+      .waitFor()
+    assert.ok(watched.perSecond > 30, JSON.stringify(watched))
+    assert.ok(watched.longestMs < longestFrameMs, JSON.stringify(watched))
+    await page.screenshot({ path: join(screenshots, 'big-mesh-all.png') })
+    // what is painted can be chosen by its nodes
+    await page.locator('.react-flow__node[aria-label^="service s-500 in ns-0"]').focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 2, name: 's-500' }).waitFor()
+    await page.locator('.react-flow__edge[aria-label^="s-500 calls s-"]').first().waitFor({ state: 'attached' })
   })
 })

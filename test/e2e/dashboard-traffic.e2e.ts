@@ -8,7 +8,7 @@ import type { Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
-import { chromium, type Browser } from 'playwright-core'
+import { chromium, type Browser, type Page } from 'playwright-core'
 
 import type { RequestList } from '../../src/contracts/read-api.ts'
 import { executablePath, withoutChromium } from '../kit/chromium.ts'
@@ -109,6 +109,57 @@ async function answerAs(proxy: string, id: string | string[] | undefined, respon
   response.end('page')
 }
 
+describe('traffic as it happens', { skip }, () => {
+  it('is shown while somebody looks, filtered and paused; one request opens as a waterfall of its hops', async () => {
+    const context = await (browser as Browser).newContext({
+      viewport: { width: 1440, height: 900 },
+      reducedMotion: 'reduce',
+    })
+    const page = await context.newPage()
+    await page.goto(mesh?.state.dashboardUrl ?? '')
+    await page.getByRole('link', { name: 'Traffic' }).click()
+    await page.getByRole('button', { name: 'Live' }).click()
+    const rows = page.locator('table.requests tbody tr')
+    await rows.filter({ hasText: 'default/client' }).filter({ hasText: 'GET /cart?token=***' }).first().waitFor()
+    await page.getByText('3 proxies tell.').waitFor()
+    assert.ok(!(await page.content()).includes('s3cret'))
+
+    await page.getByLabel('Service').selectOption('default/store')
+    const where = page.getByLabel('Where')
+    await where.fill('reporter == "source" && response.status == 200.0')
+    await where.press('Enter')
+    await eventually(async () => {
+      const texts = await rows.allInnerTexts()
+      assert.ok(texts.length > 5)
+      for (const text of texts)
+        assert.match(text, /default\/web-1\s+default\/store-1[\s\S]*200[\s\S]*default\/web-1 source/)
+    }, 15_000)
+    await page.screenshot({ path: join(screenshots, 'traffic-live.png') })
+    assert.deepEqual(await violations(page), [])
+
+    const left = page.waitForEvent('requestfailed', (request) => request.url().includes('/v1/tap'))
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await left
+    const texts = await rows.allInnerTexts()
+    await page.getByText('Paused.').waitFor()
+    assert.deepEqual(await rows.allInnerTexts(), texts)
+    await where.fill('response.stauts == 200')
+    await where.press('Enter')
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByText('"response.stauts" is not known').waitFor()
+
+    // without a filter all hops of a request come, and nothing went wrong at any
+    await page.goto(`${new URL('/', page.url()).href}#/traffic?live=yes`)
+    await eventually(async () => {
+      await rows.filter({ hasText: 'default/client' }).last().getByRole('link').click({ timeout: 1_000 })
+      await page.getByRole('list', { name: 'Hops' }).getByRole('listitem').nth(3).waitFor({ timeout: 1_000 })
+    }, 15_000).catch(async (error: unknown) => {
+      throw new Error(await page.locator('main').innerText(), { cause: error })
+    })
+    await context.close()
+  })
+})
+
 describe('a fault that somebody put into one service', { skip }, () => {
   it('is found by the page: from the topology to a request, its hop, and the event that caused it', async () => {
     const context = await (browser as Browser).newContext({
@@ -138,7 +189,7 @@ describe('a fault that somebody put into one service', { skip }, () => {
     const row = page.getByRole('row').filter({ hasText: 'default/client' }).filter({ hasText: 'FI' }).first()
     await row.waitFor({ timeout: 20_000 })
     await page.screenshot({ path: join(screenshots, 'traffic.png') })
-    assert.deepEqual(await violations(), [])
+    assert.deepEqual(await violations(page), [])
     await row.getByRole('link').press('Enter')
 
     const hops = page.getByRole('list', { name: 'Hops' })
@@ -151,23 +202,9 @@ describe('a fault that somebody put into one service', { skip }, () => {
     await page.getByText(/revision \d+ changes TrafficPolicy\/default\/store/).waitFor()
     assert.ok(!(await page.content()).includes('s3cret'))
     await page.screenshot({ path: join(screenshots, 'request.png'), fullPage: true })
-    assert.deepEqual(await violations(), [])
+    assert.deepEqual(await violations(page), [])
     assert.deepEqual(complaints, [])
     await context.close()
-
-    /** Each violation of WCAG 2.1 AA, in a line. */
-    async function violations(): Promise<string[]> {
-      await page.evaluate(axe)
-      return page.evaluate(async () => {
-        const { axe: checker } = globalThis as unknown as {
-          axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
-        }
-        const found = await checker.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })
-        return found.violations.map(
-          ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
-        )
-      })
-    }
   })
 
   it('is found by the terminal', async () => {
@@ -184,4 +221,16 @@ describe('a fault that somebody put into one service', { skip }, () => {
 
 function heddle(...args: readonly string[]): ReturnType<typeof runCommand> {
   return runCommand(launcher, [...args, '--state-dir', mesh?.stateDir ?? ''])
+}
+
+/** Each violation of WCAG 2.1 AA, in a line. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  return page.evaluate(async () => {
+    const { axe: checker } = globalThis as unknown as {
+      axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+    }
+    const found = await checker.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })
+    return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`)
+  })
 }

@@ -1,6 +1,6 @@
 // What happened in the mesh, as it happens, by kind and gravity.
 import type { MeshEvent } from '../../../src/contracts/mesh-event.ts'
-import { useLive } from '../api/live.tsx'
+import { useLive } from '../api/live.ts'
 import { amend } from '../route.ts'
 import { EventList } from './event-list.tsx'
 

@@ -1,6 +1,6 @@
 // All services with their golden signals, the worst first.
 import type { Health } from '../../../src/contracts/read-api.ts'
-import { useLive } from '../api/live.tsx'
+import { useLive } from '../api/live.ts'
 import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { HealthText } from '../health.tsx'
 import { href } from '../route.ts'

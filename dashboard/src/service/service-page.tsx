@@ -3,7 +3,7 @@ import { useMemo } from 'react'
 
 import type { ServiceView } from '../../../src/contracts/read-api.ts'
 import { Refused, useAnswer } from '../api/ask.ts'
-import { useLive } from '../api/live.tsx'
+import { useLive } from '../api/live.ts'
 import { EdgeTable } from '../edge-table.tsx'
 import { EventList } from '../events/event-list.tsx'
 import { formatMs, formatRate, formatSuccess } from '../format.ts'

@@ -1,7 +1,7 @@
 // A workload: its golden signals over time with what happened meanwhile, what it answered and sent, and who is let in.
 import type { EdgeView, WorkloadDetail } from '../../../src/contracts/read-api.ts'
 import { Refused, useAnswer } from '../api/ask.ts'
-import { useLive } from '../api/live.tsx'
+import { useLive } from '../api/live.ts'
 import { Codes, Name } from '../edge-table.tsx'
 import { EventList } from '../events/event-list.tsx'
 import { formatMs, formatRate, formatSuccess } from '../format.ts'

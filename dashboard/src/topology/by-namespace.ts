@@ -25,19 +25,20 @@ export function byNamespace(topology: Topology, open: string): ShownTopology {
       nodes.set(id, { ...before, ...sum(before, node), workloads, ready, health: worst(before.health, node.health) })
     }
   }
-  const edges = new Map<string, TopologyEdge>()
+  const edges = new Map<string, Joined>()
   for (const edge of topology.edges) {
     const [from, to] = [placeOf.get(edge.from) ?? edge.from, placeOf.get(edge.to) ?? edge.to]
     if (from === to && from !== edge.from) continue
     const before = edges.get(`${from} ${to}`)
-    edges.set(`${from} ${to}`, before === undefined ? { ...edge, from, to } : { ...before, ...joined(before, edge) })
+    if (before === undefined) edges.set(`${from} ${to}`, { ...edge, from, to, codes: { ...edge.codes } })
+    else join(before, edge)
   }
   return { ...topology, nodes: [...nodes.values()], edges: [...edges.values()] }
 }
 
 /** Quantiles cannot be added up: those of the slower one stand for both. */
 function sum(a: Signals, b: Signals): Signals {
-  const durationMs = (a.durationMs?.p99 ?? 0) >= (b.durationMs?.p99 ?? 0) ? a.durationMs : b.durationMs
+  const durationMs = slower(a, b)
   return {
     requests: a.requests + b.requests,
     failed: a.failed + b.failed,
@@ -45,16 +46,25 @@ function sum(a: Signals, b: Signals): Signals {
   }
 }
 
-function joined(a: TopologyEdge, b: TopologyEdge): Omit<TopologyEdge, 'from' | 'to'> {
-  const codes: Record<string, number> = { ...a.codes }
-  for (const [code, count] of Object.entries(b.codes)) codes[code] = (codes[code] ?? 0) + count
-  return {
-    ...sum(a, b),
-    codes,
-    protocols: [...new Set([...a.protocols, ...b.protocols])],
-    mtls: mtlsOf(a.mtls, b.mtls),
-    health: worst(a.health, b.health),
-  }
+function slower(a: Signals, b: Signals): Signals['durationMs'] {
+  return (a.durationMs?.p99 ?? 0) >= (b.durationMs?.p99 ?? 0) ? a.durationMs : b.durationMs
+}
+
+/** One that others are added to: thousands, whenever signals come. */
+type Joined = { -readonly [Field in keyof TopologyEdge]: TopologyEdge[Field] } & {
+  readonly codes: Record<string, number>
+}
+
+function join(to: Joined, edge: TopologyEdge): void {
+  const durationMs = slower(to, edge)
+  if (durationMs !== undefined) to.durationMs = durationMs
+  to.requests += edge.requests
+  to.failed += edge.failed
+  for (const code in edge.codes) to.codes[code] = (to.codes[code] ?? 0) + (edge.codes[code] ?? 0)
+  if (edge.protocols.some((one) => !to.protocols.includes(one)))
+    to.protocols = [...new Set([...to.protocols, ...edge.protocols])]
+  to.mtls = mtlsOf(to.mtls, edge.mtls)
+  to.health = worst(to.health, edge.health)
 }
 
 function mtlsOf(a: TopologyEdge['mtls'], b: TopologyEdge['mtls']): TopologyEdge['mtls'] {

@@ -23,12 +23,16 @@ export const EdgeLine = memo(function EdgeLine(props: EdgeProps<MeshEdge>) {
   // in the middle, or, of one that passes others by, just before its end: never on a card
   const isLong = Math.abs(props.targetX - props.sourceX) > longEdge
   const [labelX, labelY] = isLong ? [props.targetX - labelDistance, props.targetY] : [middleX, middleY]
-  const perSecond = (edge.requests * 1000) / windowMs
-  const width = 1.5 + Math.min(4, Math.log10(1 + perSecond) * 1.6)
   const state = `${edge.health} ${selected === true ? 'selected' : ''} ${dimmed ? 'dimmed' : ''}`
   return (
     <>
-      <BaseEdge id={id} path={path} className={`line ${state}`} style={{ strokeWidth: width }} interactionWidth={18} />
+      <BaseEdge
+        id={id}
+        path={path}
+        className={`line ${state}`}
+        style={{ strokeWidth: lineWidth(edge, windowMs) }}
+        interactionWidth={18}
+      />
       {(labelled || selected === true) && edge.requests > 0 && (
         <EdgeLabelRenderer>
           <div
@@ -46,6 +50,11 @@ export const EdgeLine = memo(function EdgeLine(props: EdgeProps<MeshEdge>) {
     </>
   )
 })
+
+/** As the edge is busy. */
+export function lineWidth({ requests }: TopologyEdge, windowMs: number): number {
+  return 1.5 + Math.min(4, Math.log10(1 + (requests * 1000) / windowMs) * 1.6)
+}
 
 export function describeEdge(
   { from, to, requests, failed, durationMs, mtls, health }: TopologyEdge,

@@ -1,23 +1,28 @@
-// The picture of who calls whom. Places are found anew only when somebody comes or goes; signals change in place.
-import { Background, BackgroundVariant, Controls, MiniMap, ReactFlow } from '@xyflow/react'
+// The picture of who calls whom. Places are found anew only when somebody comes or goes; what stays the same is not drawn again.
+import { Background, BackgroundVariant, Controls, MiniMap, ReactFlow, ReactFlowProvider } from '@xyflow/react'
 import type { EdgeChange, NodeChange } from '@xyflow/react'
-import { useMemo } from 'react'
+import { useMemo, useRef } from 'react'
 
-import '@xyflow/react/dist/style.css'
-import './graph.css'
+import type { TopologyEdge } from '../../../src/contracts/read-api.ts'
 import type { ShownTopology } from './by-namespace.ts'
+import { Crowd } from './crowd.tsx'
 import { describeEdge, EdgeLine } from './edge-line.tsx'
 import type { MeshEdge } from './edge-line.tsx'
 import { layOut } from './layout.ts'
 import type { Place } from './layout.ts'
-import { describeNode, NodeCard } from './node-card.tsx'
+import { NodeCard } from './node-card.tsx'
 import type { MeshNode } from './node-card.tsx'
+import { useReadable, useShownNodes } from './shown-nodes.ts'
+
+import '@xyflow/react/dist/style.css'
+import './graph.css'
 
 const nodeTypes = { mesh: NodeCard }
 const edgeTypes = { mesh: EdgeLine }
 /** With more, only those of what is chosen have their figures beside them. */
 const mostLabels = 60
-const mostShownWhole = 200
+/** With more, those that fail and those of what is chosen are elements, the others are painted. */
+const mostLines = 150
 
 export interface GraphProps {
   readonly topology: ShownTopology
@@ -26,60 +31,24 @@ export interface GraphProps {
   readonly choose: (chosen: string | undefined) => void
 }
 
-export function Graph({ topology, chosen, choose }: GraphProps) {
+export function Graph(props: GraphProps) {
+  return (
+    <ReactFlowProvider>
+      <Picture {...props} />
+    </ReactFlowProvider>
+  )
+}
+
+function Picture({ topology, chosen, choose }: GraphProps) {
   const { nodes, edges, windowMs } = topology
-  const structure = [
-    ...nodes.map(({ id }) => id).toSorted(),
-    '',
-    ...edges.map(({ from, to }) => `${from}\n${to}`).toSorted(),
-  ].join('\n')
-  const places = useMemo<ReadonlyMap<string, Place>>(
-    () =>
-      layOut(
-        nodes.map(({ id }) => id),
-        edges,
-      ),
-    // signals change all the time, the structure does not
-    [structure],
+  const readable = useReadable(nodes.length)
+  const places = usePlaces(topology)
+  const shownNodes = useShownNodes({ topology, places, chosen, readable })
+  const [lines, crowd] = useMemo(() => apart(edges, chosen), [edges, chosen])
+  const shownEdges = useMemo(
+    () => lines.map((edge) => shownEdge(edge, windowMs, chosen, edges.length <= mostLabels)),
+    [lines, windowMs, chosen, edges.length],
   )
-  const near = new Set(
-    chosen === ''
-      ? []
-      : edges
-          .filter(({ from, to }) => from === chosen || to === chosen || `${from} ${to}` === chosen)
-          .flatMap(({ from, to }) => [from, to]),
-  )
-  const isFar = (id: string): boolean => chosen !== '' && id !== chosen && !near.has(id)
-  const shownNodes = nodes.map((node): MeshNode => ({
-    id: node.id,
-    type: 'mesh',
-    position: places.get(node.id) ?? { x: 0, y: 0 },
-    data: { node, windowMs, dimmed: isFar(node.id) },
-    selected: node.id === chosen,
-    ariaLabel: describeNode(node, windowMs),
-    draggable: false,
-    connectable: false,
-    deletable: false,
-  }))
-  const shownEdges = edges.map((edge): MeshEdge => {
-    const id = `${edge.from} ${edge.to}`
-    const touches = id === chosen || edge.from === chosen || edge.to === chosen
-    return {
-      id,
-      source: edge.from,
-      target: edge.to,
-      type: 'mesh',
-      data: {
-        edge,
-        windowMs,
-        labelled: touches || (chosen === '' && edges.length <= mostLabels),
-        dimmed: chosen !== '' && !touches,
-      },
-      selected: id === chosen,
-      ariaLabel: describeEdge(edge, windowMs),
-      deletable: false,
-    }
-  })
   /** By keyboard: Enter on what has the focus. */
   const follow = (changes: readonly (NodeChange<MeshNode> | EdgeChange<MeshEdge>)[]): void => {
     for (const change of changes) if (change.type === 'select' && change.selected) choose(change.id)
@@ -100,7 +69,6 @@ export function Graph({ topology, chosen, choose }: GraphProps) {
       edgesFocusable
       nodesDraggable={false}
       nodesConnectable={false}
-      onlyRenderVisibleElements={nodes.length > mostShownWhole}
       fitView
       fitViewOptions={{ padding: 0.12, maxZoom: 1.1 }}
       minZoom={0.08}
@@ -108,6 +76,7 @@ export function Graph({ topology, chosen, choose }: GraphProps) {
       proOptions={{ hideAttribution: true }}
       aria-label="Topology: Tab goes from node to node, Enter chooses one, Escape lets it go"
     >
+      {crowd.length > 0 && <Crowd edges={crowd} places={places} windowMs={windowMs} dimmed={chosen !== ''} />}
       <Background variant={BackgroundVariant.Dots} gap={22} size={1} />
       <Controls showInteractive={false} />
       {nodes.length > 40 && (
@@ -115,4 +84,65 @@ export function Graph({ topology, chosen, choose }: GraphProps) {
       )}
     </ReactFlow>
   )
+}
+
+/** The same as long as nodes and edges are: signals change all the time, the structure does not. */
+function usePlaces({ nodes, edges }: ShownTopology): ReadonlyMap<string, Place> {
+  const known = useRef<{ readonly structure: readonly string[]; readonly places: ReadonlyMap<string, Place> }>(
+    undefined,
+  )
+  return useMemo(() => {
+    const structure = [
+      ...nodes.map(({ id }) => id).toSorted(),
+      '',
+      ...edges.map(({ from, to }) => `${from} ${to}`).toSorted(),
+    ]
+    const before = known.current
+    const isSame =
+      before?.structure.length === structure.length && structure.every((one, at) => one === before.structure[at])
+    if (before !== undefined && isSame) return before.places
+    const places = layOut(
+      nodes.map(({ id }) => id),
+      edges,
+    )
+    known.current = { structure, places }
+    return places
+  }, [nodes, edges])
+}
+
+/** Those to draw as elements, which can be chosen, and those to paint. */
+function apart(edges: readonly TopologyEdge[], chosen: string): [TopologyEdge[], TopologyEdge[]] {
+  if (edges.length <= mostLines) return [[...edges], []]
+  const lines: TopologyEdge[] = []
+  const crowd: TopologyEdge[] = []
+
+  let left = mostLines
+  for (const edge of edges) {
+    if (touches(edge, chosen) || (isBad(edge) && left-- > 0)) lines.push(edge)
+    else crowd.push(edge)
+  }
+  return [lines, crowd]
+}
+
+function touches({ from, to }: TopologyEdge, chosen: string): boolean {
+  return chosen !== '' && (from === chosen || to === chosen || `${from} ${to}` === chosen)
+}
+
+function shownEdge(edge: TopologyEdge, windowMs: number, chosen: string, isFew: boolean): MeshEdge {
+  const id = `${edge.from} ${edge.to}`
+  const near = touches(edge, chosen)
+  return {
+    id,
+    source: edge.from,
+    target: edge.to,
+    type: 'mesh',
+    data: { edge, windowMs, labelled: near || (chosen === '' && isFew), dimmed: chosen !== '' && !near },
+    selected: id === chosen,
+    ariaLabel: describeEdge(edge, windowMs),
+    deletable: false,
+  }
+}
+
+function isBad({ health }: TopologyEdge): boolean {
+  return health === 'failing' || health === 'degraded'
 }

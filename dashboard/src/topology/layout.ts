@@ -16,7 +16,9 @@ const sweeps = 6
 /** So many are never too many. */
 const fewestColumns = 8
 /** Of one column; more stand in a second one beside it. */
-const mostRows = 14
+const fewestRows = 14
+/** Of a picture of many: so much wider than high. */
+const aspect = 1.4
 
 export function layOut(ids: readonly string[], links: readonly Link[]): ReadonlyMap<string, Place> {
   const sorted = ids.toSorted()
@@ -24,7 +26,7 @@ export function layOut(ids: readonly string[], links: readonly Link[]): Readonly
   const touched = new Set(links.flatMap(({ from, to }) => [from, to]))
   // where everybody calls everybody, ranks say little and would make one long line
   const depth = 1 + Math.max(0, ...rank.values())
-  const most = Math.max(fewestColumns, Math.ceil(Math.sqrt(touched.size * 2.5)))
+  const most = Math.max(fewestColumns, Math.ceil(Math.sqrt((touched.size * rowHeight * aspect) / columnWidth)))
   const column = (id: string): number => {
     const own = rank.get(id) ?? 0
     return depth > most ? Math.floor((own * most) / depth) : own
@@ -37,6 +39,7 @@ export function layOut(ids: readonly string[], links: readonly Link[]): Readonly
     [...layers].map((layer) => layer ?? []).filter((layer) => layer.length > 0),
     links,
   )
+  const mostRows = Math.max(fewestRows, Math.ceil(touched.size / most))
   const columns = order.flatMap((layer) => chunks(layer, mostRows))
   const tallest = Math.max(0, ...columns.map(({ length }) => length))
   const places = new Map<string, Place>()

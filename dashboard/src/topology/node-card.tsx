@@ -7,7 +7,15 @@ import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { HealthMark } from '../health.tsx'
 import type { ShownNode } from './by-namespace.ts'
 
-export type MeshNode = Node<{ readonly node: ShownNode; readonly windowMs: number; readonly dimmed: boolean }, 'mesh'>
+export interface CardData extends Record<string, unknown> {
+  readonly node: ShownNode
+  readonly windowMs: number
+  readonly dimmed: boolean
+  /** Too small to be read: name and health alone. */
+  readonly isFar: boolean
+}
+
+export type MeshNode = Node<CardData, 'mesh'>
 
 const kinds: Readonly<Record<ShownNode['kind'], string>> = {
   service: 'service',
@@ -18,11 +26,20 @@ const kinds: Readonly<Record<ShownNode['kind'], string>> = {
   namespace: 'namespace',
 }
 
-export const NodeCard = memo(function NodeCard({ data: { node, windowMs, dimmed }, selected }: NodeProps<MeshNode>) {
+export const NodeCard = memo(function NodeCard({ data, selected }: NodeProps<MeshNode>) {
+  const { node, windowMs, dimmed, isFar } = data
   const asked = node.requests > 0
+  const look = `card ${node.health} ${node.kind} ${selected ? 'selected' : ''} ${dimmed ? 'dimmed' : ''}`
+  if (isFar)
+    return (
+      <div className={`${look} far`}>
+        <Ends />
+        <span className="card-name">{node.name}</span>
+      </div>
+    )
   return (
-    <div className={`card ${node.health} ${node.kind} ${selected ? 'selected' : ''} ${dimmed ? 'dimmed' : ''}`}>
-      <Handle type="target" position={Position.Left} isConnectable={false} />
+    <div className={look}>
+      <Ends />
       <div className="card-head">
         <HealthMark health={node.health} />
         <span className="card-name">{node.name}</span>
@@ -43,19 +60,29 @@ export const NodeCard = memo(function NodeCard({ data: { node, windowMs, dimmed 
           <span className="quiet">no request</span>
         )}
       </div>
-      <Handle type="source" position={Position.Right} isConnectable={false} />
     </div>
   )
 })
 
-export function describeNode(
-  { name, kind, namespace, health, requests, failed, durationMs }: ShownNode,
-  windowMs: number,
-): string {
+/** Where edges end and begin: they are looked for when a card appears. */
+function Ends() {
+  return (
+    <>
+      <Handle type="target" position={Position.Left} isConnectable={false} />
+      <Handle type="source" position={Position.Right} isConnectable={false} />
+    </>
+  )
+}
+
+/** `CardData` in words. */
+export function describeNode({ node, windowMs, isFar }: CardData): string {
+  const { name, kind, namespace, health, requests, failed, durationMs, ready, workloads } = node
   const place = namespace === '' ? '' : ` in ${namespace}`
+  const what = `${kinds[kind]} ${name}${place}, ${health}`
+  if (isFar) return what
   const signals =
     requests === 0
       ? 'no request'
       : `${formatRate(requests, windowMs)}, success ${formatSuccess({ requests, failed })}, p99 ${formatMs(durationMs?.p99)}`
-  return `${kinds[kind]} ${name}${place}, ${health}, ${signals}`
+  return `${what}, ${signals}${workloads.length > 0 ? `, ${ready} of ${workloads.length} ready` : ''}`
 }

@@ -1,6 +1,9 @@
 // The mesh as a picture or a table, and what is chosen in it beside it. Loaded on its own: nobody else needs the graph.
+import { memo, useMemo } from 'react'
+
+import type { MeshEvent } from '../../../src/contracts/mesh-event.ts'
 import type { Topology, TopologyEdge } from '../../../src/contracts/read-api.ts'
-import { useLive } from '../api/live.tsx'
+import { useLive } from '../api/live.ts'
 import { Codes, EdgeTable, Mtls, Name } from '../edge-table.tsx'
 import { EventList } from '../events/event-list.tsx'
 import { formatMs, formatRate, formatSuccess, pageOf, shortName } from '../format.ts'
@@ -17,14 +20,28 @@ const mostNodes = 120
 // oxlint-disable-next-line import/no-default-export -- what React.lazy takes
 export default function TopologyPage({ query }: { readonly query: URLSearchParams }) {
   const { topology, events } = useLive()
-  if (topology === undefined) return <p className="empty">Asking the control plane…</p>
+  return topology === undefined ? (
+    <p className="empty">Asking the control plane…</p>
+  ) : (
+    <Mesh topology={topology} events={events} query={query} />
+  )
+}
+
+interface MeshProps {
+  readonly topology: Topology
+  readonly events: readonly MeshEvent[]
+  readonly query: URLSearchParams
+}
+
+function Mesh({ topology, events, query }: MeshProps) {
   const namespace = query.get('namespace') ?? ''
   const chosen = query.get('node') ?? ''
   const asTable = query.get('view') === 'table'
-  const whole = only(topology, namespace)
-  const isGrouped = whole.nodes.length > mostNodes && query.get('detail') !== 'all'
-  const shown: ShownTopology = isGrouped ? byNamespace(whole, namespace) : whole
-  const namespaces = [...new Set(topology.nodes.map((node) => node.namespace))].filter((one) => one !== '').toSorted()
+  const isAll = query.get('detail') === 'all'
+  const { whole, shown, isGrouped, namespaces } = useMemo(
+    () => seen(topology, namespace, isAll),
+    [topology, namespace, isAll],
+  )
   const node = shown.nodes.find(({ id }) => id === chosen)
   const edge = shown.edges.find(({ from, to }) => `${from} ${to}` === chosen)
   const grave = events.filter(({ severity, kind }) => severity !== 'info' || kind === 'configuration').slice(-6)
@@ -95,7 +112,8 @@ export default function TopologyPage({ query }: { readonly query: URLSearchParam
   )
 }
 
-function Summary({ topology: { nodes, edges, windowMs, revision } }: { readonly topology: Topology }) {
+const Summary = memo(function Summary({ topology }: { readonly topology: Topology }) {
+  const { nodes, edges, windowMs, revision } = topology
   const requests = edges.reduce((sum, edge) => sum + edge.requests, 0)
   const failed = edges.reduce((sum, edge) => sum + edge.failed, 0)
   const failing = nodes.filter(({ health }) => health === 'failing').length
@@ -107,7 +125,7 @@ function Summary({ topology: { nodes, edges, windowMs, revision } }: { readonly 
       <span className="quiet">revision {revision}</span>
     </p>
   )
-}
+})
 
 function NodeDetails({ node, topology }: { readonly node: ShownNode; readonly topology: ShownTopology }) {
   const to = pageOf(node.id)
@@ -234,6 +252,21 @@ function Figures({
       <dd>{formatMs(durationMs?.p99)}</dd>
     </dl>
   )
+}
+
+interface Seen {
+  readonly whole: Topology
+  /** Where there are too many nodes, by namespace. */
+  readonly shown: ShownTopology
+  readonly isGrouped: boolean
+  readonly namespaces: readonly string[]
+}
+
+function seen(topology: Topology, namespace: string, isAll: boolean): Seen {
+  const whole = only(topology, namespace)
+  const isGrouped = whole.nodes.length > mostNodes && !isAll
+  const namespaces = [...new Set(topology.nodes.map((node) => node.namespace))].filter((one) => one !== '').toSorted()
+  return { whole, shown: isGrouped ? byNamespace(whole, namespace) : whole, isGrouped, namespaces }
 }
 
 /** A namespace with whom it talks. */

@@ -1,10 +1,11 @@
-// Requests that failed, were slow or are sampled, newest first; one of them opened is shown hop by hop.
-import type { DecisionRecord } from '../../../src/contracts/decision-record.ts'
+// Requests: those that failed, were slow or are sampled, newest first, or all as they happen; one of them opened is shown hop by hop.
 import type { RequestList, RequestSummary } from '../../../src/contracts/read-api.ts'
 import { useAnswer } from '../api/ask.ts'
-import { useLive } from '../api/live.tsx'
+import { useLive } from '../api/live.ts'
 import { formatClock, formatMs } from '../format.ts'
 import { amend, href } from '../route.ts'
+import { LiveTap } from './live-tap.tsx'
+import { Status } from './request-status.tsx'
 
 import './traffic.css'
 
@@ -15,11 +16,74 @@ const durations = [
   ['5000', '5 s'],
 ] as const
 const most = 200
-const asked = ['service', 'workload', 'status', 'flag', 'minDurationMs'] as const
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const
+// as the read API takes them
+const askedKept = ['service', 'workload', 'status', 'flag', 'minDurationMs'] as const
+const askedLive = ['service', 'workload', 'status', 'method', 'path', 'where'] as const
 
 export function TrafficPage({ query, windowMs }: { readonly query: URLSearchParams; readonly windowMs: number }) {
-  const { topology } = useLive()
-  const filter = Object.fromEntries(asked.flatMap((name) => (query.has(name) ? [[name, query.get(name) ?? '']] : [])))
+  const isLive = query.get('live') !== null
+  const paused = query.get('live') === 'paused'
+  return (
+    <div className="page">
+      <header className="page-head">
+        <h1>Traffic</h1>
+        <div className="segments" role="group" aria-label="Which requests">
+          <button type="button" aria-pressed={!isLive} onClick={() => amend({ live: undefined })}>
+            Kept
+          </button>
+          <button type="button" aria-pressed={isLive} onClick={() => amend({ live: 'yes' })}>
+            Live
+          </button>
+        </div>
+        {isLive && (
+          <button type="button" aria-pressed={paused} onClick={() => amend({ live: paused ? 'yes' : 'paused' })}>
+            Pause
+          </button>
+        )}
+        <span className="quiet">
+          {isLive ? 'Every request, while this page is open.' : 'Requests that failed, took a second or are sampled.'}
+        </span>
+      </header>
+      <div className="filters">
+        <ServiceChoice query={query} />
+        <Choice label="Status" name="status" query={query}>
+          {statuses.map((one) => (
+            <option key={one} value={one}>
+              {one === '0xx' ? 'none' : one}
+            </option>
+          ))}
+        </Choice>
+        {isLive ? (
+          <>
+            <Choice label="Method" name="method" query={query}>
+              {methods.map((one) => (
+                <option key={one}>{one}</option>
+              ))}
+            </Choice>
+            <Text label="Path begins with" name="path" query={query} />
+            <Text label="Where" name="where" query={query} placeholder="durationMs > 250.0 && !mtls" />
+          </>
+        ) : (
+          <Choice label="Took" name="minDurationMs" query={query}>
+            {durations.map(([ms, text]) => (
+              <option key={ms} value={ms}>
+                {text} and more
+              </option>
+            ))}
+          </Choice>
+        )}
+      </div>
+      {isLive ? (
+        <LiveTap query={new URLSearchParams(filterOf(query, askedLive)).toString()} paused={paused} />
+      ) : (
+        <KeptList filter={filterOf(query, askedKept)} windowMs={windowMs} />
+      )}
+    </div>
+  )
+}
+
+function KeptList({ filter, windowMs }: { readonly filter: Record<string, string>; readonly windowMs: number }) {
   const { answer, error } = useAnswer<RequestList>(
     `requests ${JSON.stringify(filter)} ${windowMs}`,
     () => {
@@ -28,37 +92,51 @@ export function TrafficPage({ query, windowMs }: { readonly query: URLSearchPara
     },
     2_000,
   )
+  if (answer === undefined) return <p className="empty">{error?.message ?? 'Asking the control plane…'}</p>
+  return <Requests requests={answer.requests} isFiltered={Object.keys(filter).length > 0} />
+}
+
+function filterOf(query: URLSearchParams, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (query.has(name) ? [[name, query.get(name) ?? '']] : [])))
+}
+
+function ServiceChoice({ query }: { readonly query: URLSearchParams }) {
+  const { topology } = useLive()
   const services = (topology?.nodes ?? []).filter(({ kind }) => kind === 'service')
   return (
-    <div className="page">
-      <h1>Traffic</h1>
-      <div className="filters">
-        <Choice label="Service" name="service" query={query}>
-          {services.map(({ namespace, name }) => (
-            <option key={`${namespace}/${name}`}>{`${namespace}/${name}`}</option>
-          ))}
-        </Choice>
-        <Choice label="Status" name="status" query={query}>
-          {statuses.map((one) => (
-            <option key={one} value={one}>
-              {one === '0xx' ? 'none' : one}
-            </option>
-          ))}
-        </Choice>
-        <Choice label="Took" name="minDurationMs" query={query}>
-          {durations.map(([ms, text]) => (
-            <option key={ms} value={ms}>
-              {text} and more
-            </option>
-          ))}
-        </Choice>
-      </div>
-      {answer === undefined ? (
-        <p className="empty">{error?.message ?? 'Asking the control plane…'}</p>
-      ) : (
-        <Requests requests={answer.requests} isFiltered={Object.keys(filter).length > 0} />
-      )}
-    </div>
+    <Choice label="Service" name="service" query={query}>
+      {services.map(({ namespace, name }) => (
+        <option key={`${namespace}/${name}`}>{`${namespace}/${name}`}</option>
+      ))}
+    </Choice>
+  )
+}
+
+/** Takes effect with Enter, or when it is left. */
+function Text(props: {
+  readonly label: string
+  readonly name: string
+  readonly query: URLSearchParams
+  readonly placeholder?: string
+}) {
+  const { label, name, query, placeholder } = props
+  const value = query.get(name) ?? ''
+  const change = (text: string): void => {
+    if (text !== value) amend({ [name]: text || undefined })
+  }
+  return (
+    <label>
+      {label}{' '}
+      <input
+        key={value}
+        name={name}
+        type="search"
+        defaultValue={value}
+        placeholder={placeholder}
+        onBlur={(event) => change(event.target.value)}
+        onKeyDown={(event) => event.key === 'Enter' && change(event.currentTarget.value)}
+      />
+    </label>
   )
 }
 
@@ -142,46 +220,6 @@ function Requests({
       </tbody>
     </table>
   )
-}
-
-export function Status({
-  request: { status, grpcStatus, flags },
-}: {
-  readonly request: Pick<DecisionRecord['response'], 'status' | 'grpcStatus' | 'flags'>
-}) {
-  const kind = status === 0 || status >= 500 ? 'bad' : status >= 400 ? 'refused' : 'ok'
-  return (
-    <span className="codes">
-      <span className={`code ${kind}`}>{status === 0 ? 'none' : status}</span>
-      {grpcStatus !== undefined && <span className="code">gRPC {grpcStatus}</span>}
-      {flags.map((flag) => (
-        <span key={flag} className="code refused" title={flagMeanings[flag]}>
-          {flag}
-        </span>
-      ))}
-    </span>
-  )
-}
-
-const flagMeanings: Readonly<Record<RequestSummary['flags'][number], string>> = {
-  NR: 'no route',
-  NC: 'no cluster',
-  UH: 'no healthy endpoint',
-  UF: 'the connection to the endpoint failed',
-  UC: 'the endpoint ended the connection',
-  UT: 'the endpoint took too long',
-  URX: 'retries are used up',
-  UO: 'a circuit breaker was at its limit',
-  DC: 'the caller went away',
-  DPE: 'the caller broke the protocol',
-  UPE: 'the endpoint broke the protocol',
-  UAEX: 'refused by an authorization policy',
-  RL: 'beyond a rate limit',
-  RLSE: 'the rate limit server gave no answer',
-  FI: 'a fault was injected',
-  DI: 'a delay was injected',
-  SI: 'idle for too long',
-  LR: 'reset here',
 }
 
 /** Sidecars are asked by address: the name of the service says more. */

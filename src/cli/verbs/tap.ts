@@ -4,10 +4,12 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import { tappedFields } from '../../contracts/record-fields.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
 import type { TappedRecord } from '../../contracts/telemetry/tap.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { errorMessage } from '../../core/errors.ts'
+import { compileCondition, type RecordCondition } from '../../insight/record-condition.ts'
 import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatLatency, formatTime } from '../format.ts'
@@ -16,7 +18,6 @@ import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
 import { pause } from '../traffic/live-picture.ts'
 import { bodyLines } from './tap-bodies.ts'
-import { compileWhere } from './tap-where.ts'
 
 export interface TapOptions extends MeshOptions {
   readonly namespace?: string
@@ -66,6 +67,15 @@ export async function tap(context: CliContext, workload: string | undefined, opt
   if (file !== undefined) closeSync(file)
   interrupt.release()
   return 0
+}
+
+/** Throws CliError. */
+function compileWhere(text: string): RecordCondition {
+  const condition = compileCondition(text, tappedFields)
+  if (typeof condition === 'function') return condition
+  throw new CliError(`--where, character ${condition.offset + 1}: ${condition.message}`, {
+    hint: 'a condition in CEL on fields of a decision record, such as \'response.status >= 500 && "UH" in response.flags\'',
+  })
 }
 
 /** What proxies themselves leave out, so that a narrow question costs little. */

@@ -25,6 +25,7 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/revisions': 'viewer',
   'GET /v1/security': 'viewer',
   'GET /v1/live': 'viewer',
+  'GET /v1/tap': 'viewer',
   'GET /v1/documents': 'viewer',
   'GET /v1/documents/:kind/:namespace/:name': 'viewer',
   'GET /v1/workload-statuses': 'viewer',

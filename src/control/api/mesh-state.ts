@@ -3,6 +3,7 @@ import type { GatewayState, MeshState, WorkloadState } from '../../contracts/mes
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { MeshSnapshot, MeshWorkload } from '../snapshot/mesh-snapshot.ts'
 import type { PortAllocation } from '../snapshot/port-allocation.ts'
+import type { TappedProxy } from '../telemetry/mesh-tap.ts'
 import { gatewaySpiffeId, workloadSpiffeId } from './desired-state.ts'
 import { gatewayOwner, workloadOwner } from './sidecar-addresses.ts'
 
@@ -70,6 +71,17 @@ function workloadState(
       ]
     }),
   }
+}
+
+/** Every sidecar and gateway, with where it is asked about itself. */
+export function proxyAdmins({ workloads, gateways }: MeshSnapshot, ports: PortAllocation): TappedProxy[] {
+  return [
+    ...[...workloads.values()].map((workload) => ({ workload, owner: workloadOwner(workload) })),
+    ...[...gateways.values()].map((workload) => ({ workload, owner: gatewayOwner(workload) })),
+  ].map(({ workload: { namespace, name }, owner }) => ({
+    name: `${namespace}/${name}`,
+    adminUrl: adminUrls(owner, ports).adminUrl,
+  }))
 }
 
 function adminUrls(owner: string, ports: PortAllocation): { adminUrl: string; metricsUrl: string } {

@@ -1,9 +1,7 @@
 // What the control plane knows of traffic: requests of each edge over time, as proxies have counted them. Bounded; in memory alone.
-import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
-import { durationBucketsSeconds } from '../../contracts/telemetry/metrics.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import type { Clock } from '../../core/clock.ts'
-import { bucketQuantile } from '../../core/metrics/bucket-quantile.ts'
+import { hasFailed, TrafficPeriod } from './traffic-period.ts'
 import { TrafficRing, countKinds } from './traffic-ring.ts'
 
 /** One kind of requests between two parties. */
@@ -156,20 +154,16 @@ export class ObservedTraffic {
     toMs: number,
     keyOf: (series: TrafficSeries) => string | undefined,
   ): Map<string, TrafficGroup> {
-    const tallies = new Map<string, Tally>()
-    // asked once for each series, not for each of its counts
-    const known: (Tally | null)[] = []
+    return this.period(fromMs, toMs).groups(keyOf)
+  }
+
+  /** For who asks for several kinds of groups of the same time. */
+  period(fromMs: number, toMs: number, of: (series: TrafficSeries) => boolean = () => true): TrafficPeriod {
+    const period = new TrafficPeriod()
     this.#forEach(fromMs, toMs, (series, kind, count, _, number) => {
-      let tally = known[number]
-      if (tally === undefined) {
-        const key = keyOf(series)
-        tally = key === undefined ? null : (tallies.get(key) ?? new Tally())
-        if (key !== undefined && tally !== null) tallies.set(key, tally)
-        known[number] = tally
-      }
-      tally?.add(series, kind, count)
+      if (of(series)) period.add(number, series, kind, count)
     })
-    return new Map([...tallies].map(([key, tally]) => [key, tally.group()]))
+    return period
   }
 
   /** By group, in at most so many parts; none is shorter than what is known apart. */
@@ -203,22 +197,18 @@ export class ObservedTraffic {
     sinceMs: number,
   ): TrafficSummary {
     const service = serviceHost(name, namespace)
-    const tally = new Tally()
-    this.#forEach(sinceMs, Infinity, (series, kind, count) => {
-      if (series.service === service) tally.add(series, kind, count)
-    })
-    return tally.summary()
+    return this.period(sinceMs, Infinity, (series) => series.service === service).summary()
   }
 
   /** One point for each `stepMs`, also where nothing happened; `fromMs` is rounded down to one. */
   points(fromMs: number, toMs: number, stepMs: number, of: (series: TrafficSeries) => boolean): TrafficPoint[] {
     const startMs = floorTo(fromMs, stepMs)
-    const tallies: Tally[] = []
-    for (let at = startMs; at < toMs; at += stepMs) tallies.push(new Tally())
-    this.#forEach(startMs, toMs, (series, kind, count, slotMs) => {
-      if (of(series)) tallies[Math.floor((slotMs - startMs) / stepMs)]?.add(series, kind, count)
+    const periods: TrafficPeriod[] = []
+    for (let at = startMs; at < toMs; at += stepMs) periods.push(new TrafficPeriod())
+    this.#forEach(startMs, toMs, (series, kind, count, slotMs, number) => {
+      if (of(series)) periods[Math.floor((slotMs - startMs) / stepMs)]?.add(number, series, kind, count)
     })
-    return tallies.map((tally, index) => ({ startMs: startMs + index * stepMs, ...tally.summary() }))
+    return periods.map((period, index) => ({ startMs: startMs + index * stepMs, ...period.summary() }))
   }
 
   #forEach(
@@ -287,55 +277,6 @@ export class ObservedTraffic {
       this.#free.push(number)
     }
   }
-}
-
-/** Adds counts up. */
-class Tally {
-  #requests = 0
-  #failed = 0
-  #mtls = 0
-  #plaintext = 0
-  readonly #codes = new Map<string, number>()
-  readonly #counts = new Float64Array(countKinds)
-
-  add(series: TrafficSeries, kind: number, count: number): void {
-    this.#requests += count
-    if (hasFailed(series)) this.#failed += count
-    if (series.protocol !== 'tcp' && series.workload !== '') {
-      if (series.mtls) this.#mtls += count
-      else this.#plaintext += count
-    }
-    const code = series.grpcStatus === '' ? series.code : `grpc ${series.grpcStatus}`
-    this.#codes.set(code, (this.#codes.get(code) ?? 0) + count)
-    this.#counts[kind] = (this.#counts[kind] as number) + count
-  }
-
-  group(): TrafficGroup {
-    const codes = Object.fromEntries(this.#codes)
-    return { ...this.summary(), codes, mtls: this.#mtls, plaintext: this.#plaintext }
-  }
-
-  summary(): TrafficSummary {
-    let upTo = 0
-    const buckets = [...durationBucketsSeconds, Infinity].map((seconds, index): [number, number] => {
-      upTo += this.#counts[index] as number
-      return [seconds * 1000, upTo]
-    })
-    const quantile = (share: number): number => bucketQuantile(buckets, share) as number
-    return {
-      requests: this.#requests,
-      failed: this.#failed,
-      ...(upTo > 0 && {
-        durationMs: { p50: quantile(0.5), p90: quantile(0.9), p95: quantile(0.95), p99: quantile(0.99) },
-      }),
-    }
-  }
-}
-
-function hasFailed({ protocol, code, grpcStatus }: TrafficSeries): boolean {
-  if (protocol === 'tcp') return code === 'failed'
-  const status = Number(code)
-  return code === '0' || status >= 500 || (grpcStatus !== '' && grpcFaults.has(Number(grpcStatus)))
 }
 
 function seriesKey(series: TrafficSeries): string {

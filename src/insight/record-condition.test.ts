@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 
-import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
-import type { DecisionRecord } from '../../contracts/decision-record.ts'
-import { recordFields } from '../../contracts/record-fields.ts'
-import { toDecisionRecord } from '../../proxy/telemetry/decision-records.ts'
-import type { Exchange } from '../../proxy/telemetry/exchange.ts'
-import { compileWhere } from './tap-where.ts'
+import { sampleExchange } from '../../test/kit/sample-exchange.ts'
+import type { DecisionRecord } from '../contracts/decision-record.ts'
+import { recordFields } from '../contracts/record-fields.ts'
+import { toDecisionRecord } from '../proxy/telemetry/decision-records.ts'
+import type { Exchange } from '../proxy/telemetry/exchange.ts'
+import { compileCondition } from './record-condition.ts'
 
 /** As it comes over the wire. */
 function record(changes: Partial<Exchange> = {}): DecisionRecord {
@@ -14,7 +14,7 @@ function record(changes: Partial<Exchange> = {}): DecisionRecord {
   return JSON.parse(JSON.stringify(made)) as DecisionRecord
 }
 
-describe('tap --where', () => {
+describe('a condition on decision records', () => {
   it.each([
     ['response.status >= 500', true],
     ['response.status == 503 && durationMs < 10', true],
@@ -27,7 +27,10 @@ describe('tap --where', () => {
     ['route.startsWith("HTTPRoute/default/reviews/") && routeSource.line == 12', true],
     ['rateLimit.enforced', false],
     ['has(request.headers.cookie)', false],
-  ])('%s is %s', (text, fits) => expect(compileWhere(text)(record())).toBe(fits))
+  ])('%s is %s', (text, fits) => {
+    const condition = compileCondition(text)
+    expect(typeof condition === 'function' && condition(record())).toBe(fits)
+  })
 
   it.each([
     ['response.stauts == 503', /character 9: "response.stauts" is not known/],
@@ -35,7 +38,10 @@ describe('tap --where', () => {
     ['request.path', /of type string: expected a truth value/],
     ['request.path == 7', /does not take/],
     ['request.path.matches("(a)\\\\1")', /not supported in a regular expression/],
-  ])('refuses %s and says why', (text, why) => expect(() => compileWhere(text)).toThrow(why))
+  ])('refuses %s and says why', (text, why) => {
+    const fault = compileCondition(text)
+    expect('message' in fault && `character ${fault.offset + 1}: ${fault.message}`).toMatch(why)
+  })
 
   it('knows every field of a record', () => {
     const known = new Set(Object.keys(recordFields).map((name) => name.split('.', 1)[0]))

@@ -1,5 +1,6 @@
 // Requests that failed are looked at afterwards: found by the terminal and the read API, hop by hop, with what decided and where it is written.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
@@ -278,6 +279,31 @@ describe('heddle trace', () => {
     assert.ok(lines.every((line) => !line.includes('s3cret')))
     const json = await heddle('trace', 'broken-1', '-o', 'json')
     assert.deepEqual(drawn(JSON.parse(json.stdout) as RequestView), wholePath)
+  })
+
+  it('finds one by how its id begins, as a narrow list shows it', async () => {
+    for (const beginning of ['broken-1', 'brok…', 'flak', 'gone-']) {
+      const { stdout, exitCode, stderr } = await heddle('trace', beginning)
+      if (beginning === 'brok…') assert.match(stderr, /several requests begin with "brok"/)
+      else assert.equal(exitCode, 0, stderr)
+      if (beginning === 'flak') assert.match(stdout, /request flaky-1\n/)
+    }
+  })
+
+  it('goes on with --watch, as check and proxy-status do', async () => {
+    for (const verb of ['trace', 'check', 'proxy-status']) {
+      const watching = spawn(launcher, [verb, '--watch', '-o', 'json', '--state-dir', mesh.stateDir])
+      let heard = ''
+      watching.stdout.on('data', (bytes: Buffer) => (heard += bytes.toString()))
+      const ended = new Promise((resolve) => watching.once('exit', resolve))
+      try {
+        await eventually(() => assert.ok(heard.split('\n').length > 2, verb), keptWithinMs)
+      } finally {
+        watching.kill('SIGINT')
+      }
+      assert.equal(await ended, 0, verb)
+      for (const line of heard.split('\n').slice(0, 2)) assert.equal(typeof JSON.parse(line), 'object')
+    }
   })
 
   it('says so when it knows no such request', async () => {

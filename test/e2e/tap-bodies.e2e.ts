@@ -225,6 +225,8 @@ describe('tap --bodies', () => {
       const headers = { authorization: `Bearer ${token}` }
       const answer = await fetch(`${mesh.workload('web').adminUrl}/tap?bodies=10`, { headers })
       assert.equal(answer.status, 401)
+      // those that the page shows are without
+      assert.equal((await fetch(`${mesh.state.adminUrl}/v1/tap?bodies=10`, { headers })).status, 400)
     }
   })
 

@@ -139,7 +139,8 @@ function describeRecord({ output }: CliContext, record: DecisionRecord): string 
   const from = source.workload ?? source.principal ?? source.address ?? 'outside'
   const to = destination.workload ?? destination.service ?? destination.address ?? '-'
   return [
-    colors.dim(formatTime(record.startMs)),
+    // of the day: whoever looks at it knows which
+    colors.dim(formatTime(record.startMs).slice('2026-11-27T'.length)),
     record.reporter.padEnd(11),
     `${output.text(from)} ${output.isUnicode ? '→' : '->'} ${output.text(to)}`,
     output.text(request.method),

@@ -1,6 +1,8 @@
 // What options of the command line take, from their text. Throws InvalidArgumentError, which commander tells with the option.
 import { InvalidArgumentError } from 'commander'
 
+import { mostBodyBytes } from '../contracts/telemetry/tap.ts'
+
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
 }
@@ -30,6 +32,12 @@ export function parseTime(text: string): number {
 export function parseCount(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('A count is 1 or more.')
   return Number(text)
+}
+
+export function parseBodyBytes(text: string): number {
+  const bytes = Number(text)
+  if (/^[1-9]\d*$/.test(text) && bytes <= mostBodyBytes) return bytes
+  throw new InvalidArgumentError(`Of a body there are 1 to ${mostBodyBytes} bytes; a workload stands before --bodies.`)
 }
 
 export function parseStatus(text: string): string {

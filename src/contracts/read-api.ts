@@ -285,7 +285,7 @@ export interface SecurityView {
   }[]
 }
 
-/** Requests that failed, were slow or are sampled, as far as proxies have told of them and the control plane still knows them. */
+/** Requests that failed, were repeated, were slow or are sampled, as far as proxies have told of them and the control plane still knows them. */
 export interface RequestList {
   /** Newest first. */
   readonly requests: readonly RequestSummary[]

@@ -88,3 +88,12 @@ export const requestFields: CelAttributes = {
   'source.principal': 'string',
   'source.address': 'string',
 }
+
+/** With the bodies that a tap may ask for. */
+export const tappedFields: CelAttributes = {
+  ...recordFields,
+  'bodies.request.bytes': 'double',
+  'bodies.request.text': 'string',
+  'bodies.response.bytes': 'double',
+  'bodies.response.text': 'string',
+}

@@ -197,7 +197,7 @@ export const seriesAnswer: z.ZodType<Series> = z.strictObject({
 const event: z.ZodType<MeshEvent> = z.strictObject({
   id: z.int(),
   atMs,
-  kind: z.enum(['configuration', 'problem', 'workload', 'proxy', 'endpoint', 'certificate']),
+  kind: z.enum(['configuration', 'problem', 'workload', 'proxy', 'endpoint', 'certificate', 'tap']),
   severity: z.enum(['info', 'warning', 'error']),
   subject: z.string().exactOptional(),
   message: z.string(),

@@ -138,7 +138,7 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
     route('/v1/events', 'What happened, oldest first.', ofEvents, eventsAnswer, (query) => events(deps, query)),
     route(
       '/v1/requests',
-      'Requests that failed, were slow or are sampled, newest first.',
+      'Requests that failed, were repeated, were slow or are sampled, newest first.',
       ofRequests,
       requestsAnswer,
       ({ most, ...filter }) => listRequests(deps.requests, filter, most),

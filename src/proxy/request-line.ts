@@ -9,6 +9,7 @@ import type { Watchable } from '../core/watchable.ts'
 import { metricsSignal } from '../policies/metrics-export/export-metrics.xds.ts'
 import type { OtlpSignal } from '../policies/otlp.xds.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
+import type { Redactor } from '../policies/redaction/redaction.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
 import { encodeTraceExport, traceSignal } from '../policies/tracing/export-trace.xds.ts'
 import type { SpanRecord, TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
@@ -18,6 +19,7 @@ import type { ServerStream } from './codec/http-stream.ts'
 import { HttpFilters } from './filter/http-filters.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
+import { TappedRequest } from './filter/tapped-request.ts'
 import { TypescriptFilters } from './filter/typescript-filters.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import { type RevokedSvids, watchPeers } from './io/revoked-peers.ts'
@@ -28,6 +30,7 @@ import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
 import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
 import { composeSinks } from './telemetry/compose-sinks.ts'
+import type { BodyCopies } from './telemetry/copied-bodies.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
 import { MetricsExport, type MetricsExportDeps } from './telemetry/metrics-export.ts'
 import { OtlpBatches } from './telemetry/otlp-batches.ts'
@@ -57,6 +60,10 @@ export interface RequestLineDeps {
   readonly locality?: Locality | undefined
   readonly limits: LimitBuckets
   readonly plaintextCallers: PlaintextSink
+  /** Where they are copied; absent: nowhere. */
+  readonly bodies?: BodyCopies
+  /** Absent: nothing is configured. */
+  readonly redactor?: () => Redactor
   /** "namespace/name", for the log. */
   readonly proxyName: string
   /** All requests are over, and clusters may be asked for the last time. */
@@ -79,7 +86,7 @@ export interface RequestLine {
 }
 
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
-  const { runtime, clock, random, credentials, connections } = deps
+  const { runtime, clock, random, credentials, connections, bodies } = deps
   const peers = watchPeers(deps.io, deps.revoked)
   const { io } = peers
   const logger = deps.logger.child({ proxy: deps.proxyName })
@@ -126,14 +133,18 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     new MetricsExport(deps.metricsExport, (collector, message) =>
       sendOtlp({ clock, deadlines, clusters }, metricsSignal, collector, message),
     )
-  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans, deps.redactor))
   const { spiffeId, proxyName } = deps
   const sampling = new TraceSampling({ workload: proxyName, spiffeId }, random)
   const serveDeps = { clock, random, deadlines, lookup, filters, sampling, clusters, sink, logger, spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)
-    const served = new ServedRequest(serveDeps, stream, origin, exchange)
+    const copies = bodies?.begin(exchange)
+    const served =
+      copies === undefined
+        ? new ServedRequest(serveDeps, stream, origin, exchange)
+        : new TappedRequest(serveDeps, stream, origin, exchange, copies, () => bodies?.end(exchange))
     stream.handler = served
     served.start()
   }

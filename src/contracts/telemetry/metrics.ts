@@ -75,6 +75,7 @@ export type ProxyMetric =
   | 'configApplied'
   | 'configRejected'
   | 'certificateExpiry'
+  | 'bodiesTapped'
   | 'workloadApiRefused'
   | 'authorization'
   | 'egressRefused'
@@ -299,8 +300,14 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   decisionRecords: {
     name: 'heddle_decision_records_total',
     kind: 'counter',
-    help: 'Records of failed, slow and sampled requests for the control plane. result: sent, dropped (too many were waiting, or one was too large).',
+    help: 'Records of failed, repeated, slow and sampled requests for the control plane. result: sent, dropped (too many were waiting, or one was too large).',
     labels: ['result'],
+  },
+  bodiesTapped: {
+    name: 'heddle_body_taps_total',
+    kind: 'counter',
+    help: 'Taps that began to read bodies of requests.',
+    labels: [],
   },
   workloadApiRefused: {
     name: 'heddle_workload_api_refused_total',
@@ -349,6 +356,7 @@ export const streamedMetrics: readonly ProxyMetric[] = [
   'outlierEjected',
   'unhealthy',
   'certificateExpiry',
+  'bodiesTapped',
 ]
 
 export type ControlPlaneMetric =

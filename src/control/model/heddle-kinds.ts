@@ -24,6 +24,8 @@ import {
   peerAuthenticationSchema,
 } from '../../policies/peer-authentication/peer-authentication.schema.ts'
 import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
+import { checkLoggedHeaders, redactionSchema } from '../../policies/redaction/redaction.schema.ts'
+import type { RedactionSpec } from '../../policies/redaction/redaction.spec.ts'
 import {
   durationMs,
   durationSchema,
@@ -98,6 +100,8 @@ export interface MeshConfigSpec {
   readonly metrics?: MetricsExportSettings
   readonly pathNormalization: PathNormalizationSettings
   readonly forwardedHeaders: ForwardedHeadersSettings
+  /** Absent: nothing but what sounds like a credential. */
+  readonly redaction?: RedactionSpec
   /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
   readonly trustDomainAliases: readonly string[]
   /** Other trust domains that are trusted, each for its own identities. */
@@ -295,8 +299,10 @@ const meshConfigSpecSchema = z
     metrics: metricsExportSchema.exactOptional(),
     pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
     forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
+    redaction: redactionSchema.exactOptional(),
   })
   .check(checkTrustDomains)
+  .check(checkLoggedHeaders)
 
 export const defaultMeshConfig: MeshConfigSpec = meshConfigSpecSchema.parse({})
 

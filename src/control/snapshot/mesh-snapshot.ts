@@ -31,6 +31,7 @@ import type {
   LocalRateLimitSpec,
   RateLimitServerSpec,
 } from '../../policies/rate-limit/rate-limit.spec.ts'
+import type { RedactionSpec } from '../../policies/redaction/redaction.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
@@ -90,6 +91,8 @@ export interface MeshSettings extends TelemetrySpec {
   /** Node applications carry traces on by themselves. */
   readonly preloadsPropagation?: true
   readonly paths: PathNormalizationSpec
+  /** Absent: nothing but what sounds like a credential. */
+  readonly redaction?: RedactionSpec
   /** By where a proxy stands. */
   readonly forwardedHeaders: { readonly gateway: ForwardedHeadersSpec; readonly sidecar: ForwardedHeadersSpec }
 }

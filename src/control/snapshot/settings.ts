@@ -120,6 +120,7 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined, telemetry:
     ...(spec.tracing?.preloadPropagation === true && { preloadsPropagation: true }),
     ...metricsExportOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
+    ...(spec.redaction === undefined ? {} : { redaction: spec.redaction }),
     forwardedHeaders: {
       gateway: toForwardedHeadersSpec(spec.forwardedHeaders, 'gateway'),
       sidecar: toForwardedHeadersSpec(spec.forwardedHeaders, 'sidecar'),

@@ -11,6 +11,7 @@ import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodeMetricsExport } from '../../policies/metrics-export/metrics-export.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import { encodeRedaction } from '../../policies/redaction/redaction.xds.ts'
 import type { MutedSpec, TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
 import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
@@ -39,7 +40,7 @@ export interface HttpSettings {
 }
 
 type Place = 'gateway' | 'sidecar'
-type Settings = TelemetrySpec & Pick<MeshSettings, 'metricsExport' | 'paths' | 'forwardedHeaders'>
+type Settings = TelemetrySpec & Pick<MeshSettings, 'metricsExport' | 'paths' | 'forwardedHeaders' | 'redaction'>
 
 /** Those of each workload and gateway, made once. */
 export class HttpSettingsByTelemetry {
@@ -59,7 +60,7 @@ export class HttpSettingsByTelemetry {
 }
 
 function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySpec, place: Place): HttpSettings {
-  const { metricsExport, paths, forwardedHeaders } = mesh
+  const { metricsExport, paths, forwardedHeaders, redaction } = mesh
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
     manager: {
@@ -68,9 +69,13 @@ function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySp
       ...encodePathNormalization(paths),
       ...forwarded.manager,
     },
-    filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
+    filters: {
+      forwardedHeaders: forwarded.filters,
+      accessLogFile: encodeFileRotation(accessLog),
+      redaction: encodeRedaction(redaction),
+    },
     listener: metricsExport === undefined ? {} : { metadata: encodeMetricsExport(metricsExport) },
     muted,
-    key: JSON.stringify([accessLog, tracing, metricsExport, muted, paths, forwardedHeaders[place]]),
+    key: JSON.stringify([accessLog, tracing, metricsExport, muted, paths, forwardedHeaders[place], redaction]),
   }
 }

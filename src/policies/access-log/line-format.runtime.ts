@@ -5,8 +5,10 @@ import type { HeaderList } from '../../core/header-list.ts'
 import { formatRfc3339 } from '../../core/rfc3339.ts'
 import type { JsonLineFormat } from './access-log.spec.ts'
 
-/** `headers`: all of the request. */
-export type LineOf<T> = (record: DecisionRecord, headers: HeaderList) => T
+/** `headers`: all of the request, as they may be shown. */
+export type LineOf<T> = (record: DecisionRecord, headers: ShownHeaders) => T
+
+export type ShownHeaders = Pick<HeaderList, 'get'>
 
 /** What is not known is left out. */
 export interface JsonFields {

@@ -41,6 +41,7 @@ import { decodeMetricsExport } from '../../policies/metrics-export/metrics-expor
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { decodeGlobalRateLimit } from '../../policies/rate-limit/global-rate-limit.xds.ts'
 import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limit.xds.ts'
+import { decodeRedaction } from '../../policies/redaction/redaction.xds.ts'
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeMuted } from '../../policies/telemetry/telemetry.xds.ts'
@@ -189,6 +190,7 @@ function decodeConnectionManager(
   const tracing = decodeTracing(manager.tracing)
   // what cannot be compiled is refused now, not when it is in force
   if (tracing?.samplingRules !== undefined) compileSamplingRules(tracing.samplingRules)
+  const redaction = decodeRedaction(manager.httpFilters)
   const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',
@@ -199,6 +201,7 @@ function decodeConnectionManager(
     streamIdleTimeoutMs: decodeStreamIdleTimeout(manager),
     accessLog: decodeAccessLog(manager.accessLog, manager.httpFilters),
     ...(tracing === undefined ? {} : { tracing }),
+    ...(redaction === undefined ? {} : { redaction }),
   }
 }
 

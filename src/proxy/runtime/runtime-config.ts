@@ -25,6 +25,7 @@ import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { GlobalRateLimitSpec, LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
+import type { RedactionSpec } from '../../policies/redaction/redaction.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RequestAuthenticationSpec } from '../../policies/request-authentication/request-authentication.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
@@ -107,6 +108,8 @@ export interface HttpConnectionManagerConfig {
   readonly tracing?: TracingSpec
   /** Absent: everything is told. */
   readonly muted?: MutedSpec
+  /** Absent: nothing but what sounds like a credential. */
+  readonly redaction?: RedactionSpec
   /** What a request passes before it is routed, in this order. */
   readonly filters?: readonly HttpFilterConfig[]
   /** Once these filters are in force, what is open is asked again. */

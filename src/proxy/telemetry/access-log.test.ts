@@ -6,6 +6,7 @@ import { HeaderList } from '../../core/header-list.ts'
 import { silentLogger } from '../../core/logger.ts'
 import { createRandom } from '../../core/random.ts'
 import type { AccessLogSpec, LogRecord } from '../../policies/access-log/access-log.spec.ts'
+import { Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import { createAccessLog } from './access-log.ts'
 import { createRecordSink } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
@@ -32,6 +33,7 @@ function logging(isWritable = true) {
     counter: { accessLogCounted: (output, result, how) => void counts.push(`${output} ${result} ${how}`) },
     clock,
     random: createRandom(1),
+    redactor: () => new Redactor({ fields: [], headers: ['x-ssn'] }),
     logger: {
       ...silentLogger,
       error: (message) => void errors.push(message),
@@ -75,6 +77,14 @@ describe('the access log', () => {
       revision: '7',
     })
     expect(counts).toEqual(['stdout written 1'])
+  })
+
+  it('shows no header that the configuration wants shown nowhere', () => {
+    const { lines, sink } = logging()
+    const headers = HeaderList.of(['X-Ssn', '123'], ['x-tenant', 'blue'])
+    const json = { ssn: '%REQ(X-SSN)%', tenant: '%REQ(X-TENANT)%' }
+    sink.finished(sampleExchange({ ...all({ json }), request: { ...request, headers } }))
+    expect(lines).toEqual(['{"ssn":"***","tenant":"blue"}'])
   })
 
   it('counts what there was no place for', () => {

@@ -75,6 +75,7 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
   readonly #configTable: SeriesTable
   readonly #configApplied: Counter
   readonly #configRejected: Counter
+  readonly #bodiesTapped: Counter
   readonly #authorizationTable: SeriesTable
   readonly #authorization: Counter
   readonly #egressTable: SeriesTable
@@ -140,6 +141,7 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
     this.#configTable = registry.table([])
     this.#configApplied = this.#configTable.counter(proxyMetrics.configApplied)
     this.#configRejected = this.#configTable.counter(proxyMetrics.configRejected)
+    this.#bodiesTapped = this.#configTable.counter(proxyMetrics.bodiesTapped)
     this.#authorizationTable = registry.table(proxyMetrics.authorization.labels)
     this.#authorization = this.#authorizationTable.counter(proxyMetrics.authorization)
     this.#egressTable = registry.table(proxyMetrics.egressRefused.labels)
@@ -289,6 +291,10 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
 
   configRejected(): void {
     this.#configRejected.add(this.#configTable.row(), 1)
+  }
+
+  bodiesTapped(): void {
+    this.#bodiesTapped.add(this.#configTable.row(), 1)
   }
 
   reported(result: 'sent' | 'skipped'): void {

@@ -7,6 +7,8 @@ import { useAnswer } from '../api/ask.ts'
 import { formatMs } from '../format.ts'
 import { SignalChart } from './signal-chart.tsx'
 
+import './service.css'
+
 export interface SignalChartsProps {
   /** Whose: "service=default/web", as the read API asks for it. */
   readonly of: string

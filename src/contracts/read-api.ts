@@ -91,6 +91,7 @@ export interface WorkloadDetail {
   readonly services: readonly string[]
   /** Who is let in. */
   readonly admission: Admission
+  readonly telemetry: TelemetryView
   /** As its proxies report: requests that it answered, and those that it sent. */
   readonly answered: readonly EdgeView[]
   readonly sent: readonly EdgeView[]
@@ -244,6 +245,18 @@ export interface Admission {
   /** What no policy says anything about. */
   readonly byDefault: 'allowed' | 'refused'
   readonly policies: readonly AdmissionPolicy[]
+}
+
+/** What a workload's proxy tells of its requests. */
+export interface TelemetryView {
+  /** False: it counts none, and what is shown of it is what others count. */
+  readonly metrics: boolean
+  /** Of requests that failed, were slow or are sampled. */
+  readonly decisionRecords: boolean
+  readonly accessLog: boolean
+  readonly traces: boolean
+  /** Telemetry documents that say so, the widest scope first. Empty: the MeshConfig does. */
+  readonly documents: readonly DocumentPlace[]
 }
 
 export interface AdmissionPolicy extends DocumentPlace {

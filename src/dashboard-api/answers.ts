@@ -157,6 +157,13 @@ export const workloadAnswer: z.ZodType<WorkloadDetail> = z.strictObject({
   workload,
   services: z.array(z.string()),
   admission,
+  telemetry: z.strictObject({
+    metrics: z.boolean(),
+    decisionRecords: z.boolean(),
+    accessLog: z.boolean(),
+    traces: z.boolean(),
+    documents: z.array(place),
+  }),
   answered: z.array(edgeView),
   sent: z.array(edgeView),
 })

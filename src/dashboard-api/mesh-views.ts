@@ -18,8 +18,10 @@ import { workloadSpiffeId } from '../control/api/desired-state.ts'
 import type { MeshService, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
 import type { TrafficPeriod } from '../control/telemetry/traffic-period.ts'
 import { admissionOf, admissionsOf } from './admission.ts'
+import { placeOf } from './document-place.ts'
 import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
+import { telemetryView } from './telemetry-view.ts'
 import { buildEdges, buildTopology, healthOf, readinessOf, signalsOf, worst } from './topology.ts'
 import { buildTrafficSums } from './traffic-sums.ts'
 import type { TrafficQuery } from './traffic-sums.ts'
@@ -80,6 +82,7 @@ export class MeshViews {
       workload: view as WorkloadView,
       services: [...snapshot().services.values()].filter((one) => workloadsOf(one).includes(key)).map(serviceId),
       admission: admissionOf(workload, snapshot()),
+      telemetry: telemetryView(workload, snapshot()),
       answered: edges.filter((edge) => edge.workload === key),
       sent: edges.filter(({ reporter, source }) => reporter === 'source' && source === key),
     }
@@ -235,18 +238,6 @@ function names({ namespace, document }: DocumentView, service: MeshService): boo
 
 function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : []
-}
-
-function placeOf({
-  document,
-  file,
-  line,
-}: {
-  readonly document: string
-  readonly file?: string
-  readonly line?: number
-}): DocumentPlace {
-  return { id: document, ...(file !== undefined && { file }), ...(line !== undefined && { line }) }
 }
 
 function placeOfDocument({ kind, namespace, name, origin }: DocumentView): DocumentPlace {

@@ -13,11 +13,13 @@ import type {
   RevisionDifference,
   SecurityView,
   ServiceView,
+  TelemetryView,
   Topology,
   WorkloadDetail,
 } from '../contracts/read-api.ts'
 import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import type { MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { MeshTap } from '../control/telemetry/mesh-tap.ts'
@@ -31,6 +33,7 @@ import { admissionsOf } from './admission.ts'
 import { MeshViews } from './mesh-views.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { readRoutes, registerReadApi } from './read-api.ts'
+import { telemetryView } from './telemetry-view.ts'
 
 const within5Ms = [0, 0, 0, 1]
 
@@ -189,6 +192,10 @@ function ejected(sink: ReportSink, value: number, host = 'web.default.svc.cluste
   sink.measured('heddle_outlier_ejected_endpoints', { cluster: `${host}:80` }, value)
 }
 
+function told(changes: Partial<MeshWorkload>): TelemetryView {
+  return telemetryView(sampleWorkload('web', changes), sampleSnapshot([]))
+}
+
 function admission(authorization: readonly AppliedPolicy[]): Admission | undefined {
   return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
 }
@@ -280,6 +287,22 @@ describe('the read API', () => {
     ])
     expect(detail.sent).toMatchObject([{ service: 'store.default.svc.cluster.local', codes: { '403': 1 } }])
     expect((await read.app.inject('/v1/workloads/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('says what is not told of a workload, and where that is written', async () => {
+    const source = { document: 'Telemetry/default/silent', file: 'mesh.yaml', line: 3, column: 1 }
+    const accessLog = { enabled: false, samplePercent: 1 }
+    const muted = { metrics: true, decisionRecords: false }
+    expect(told({ telemetry: { accessLog, muted, sources: [source] } })).toEqual({
+      metrics: false,
+      decisionRecords: true,
+      accessLog: false,
+      traces: false,
+      documents: [{ id: 'Telemetry/default/silent', file: 'mesh.yaml', line: 3 }],
+    })
+    expect(told({})).toEqual({ metrics: true, decisionRecords: true, accessLog: true, traces: false, documents: [] })
+    const detail = await reading().ask<WorkloadDetail>('/v1/workloads/default/web-1')
+    expect(detail.telemetry).toEqual(told({}))
   })
 
   it('says who passes over endpoints of it, for as long as that is known', async () => {

@@ -1,5 +1,5 @@
 // A workload: its golden signals over time with what happened meanwhile, what it answered and sent, and who is let in.
-import type { EdgeView, WorkloadDetail } from '../../../src/contracts/read-api.ts'
+import type { EdgeView, TelemetryView, WorkloadDetail } from '../../../src/contracts/read-api.ts'
 import { Refused, useAnswer } from '../api/ask.ts'
 import { useLive } from '../api/live.ts'
 import { Codes, Name } from '../edge-table.tsx'
@@ -78,6 +78,7 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
           </span>
         ))}
       </p>
+      <Told telemetry={answer.telemetry} />
       <Tiles signals={workload} windowMs={answer.windowMs} />
       <SignalCharts of={`workload=${encodeURIComponent(`${namespace}/${name}`)}`} chartMs={chartMs} events={happened} />
       <section>
@@ -111,6 +112,27 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
         <Admissions admissions={[answer.admission]} />
       </section>
     </div>
+  )
+}
+
+/** What is not told of its requests, so that nobody takes silence for calm. */
+function Told({ telemetry }: { readonly telemetry: TelemetryView }) {
+  const { metrics, decisionRecords, accessLog, documents } = telemetry
+  const off = [
+    ...(metrics ? [] : ['metrics (what is shown is what others count)']),
+    ...(decisionRecords ? [] : ['requests that are kept']),
+    ...(accessLog ? [] : ['access log']),
+  ]
+  if (off.length === 0) return null
+  return (
+    <p className="quiet">
+      Off: {off.join(', ')}
+      {documents.map(({ id, file, line }) => (
+        <span key={id} className="code">
+          {file === undefined ? id : `${id} ${file}:${line}`}
+        </span>
+      ))}
+    </p>
   )
 }
 

@@ -1,4 +1,4 @@
-// Mesh-wide HTTP settings → what they are in the connection managers of one kind of listener.
+// HTTP settings, mesh-wide but for telemetry → what they are in the connection managers of one kind of listener.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type {
@@ -9,6 +9,7 @@ import { encodeAccessLog, encodeFileRotation } from '../../policies/access-log/a
 import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import type { MutedSpec, TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
 import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 
@@ -28,14 +29,34 @@ export type FiltersByKind = Partial<Record<FilterKind, readonly MessageInitShape
 export interface HttpSettings {
   readonly manager: Pick<MessageInitShape<typeof HttpConnectionManagerSchema>, ManagerFields>
   readonly filters: FiltersByKind
+  /** Of their filter chains; undefined: they tell everything. */
+  readonly muted: MutedSpec | undefined
   /** Equal for equal settings. */
   readonly key: string
 }
 
-type Settings = Pick<MeshSettings, 'accessLog' | 'tracing' | 'paths' | 'forwardedHeaders'>
+type Place = 'gateway' | 'sidecar'
+type Settings = TelemetrySpec & Pick<MeshSettings, 'paths' | 'forwardedHeaders'>
 
-export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): HttpSettings {
-  const { accessLog, tracing, paths, forwardedHeaders } = settings
+/** Those of each workload and gateway, made once. */
+export class HttpSettingsByTelemetry {
+  readonly #mesh: Settings
+  readonly #made: Readonly<Record<Place, Map<TelemetrySpec, HttpSettings>>> = { gateway: new Map(), sidecar: new Map() }
+
+  constructor(mesh: Settings) {
+    this.#mesh = mesh
+  }
+
+  /** Without telemetry of its own: as the mesh. */
+  of(place: Place, { telemetry = this.#mesh }: { readonly telemetry?: TelemetrySpec }): HttpSettings {
+    let made = this.#made[place].get(telemetry)
+    if (made === undefined) this.#made[place].set(telemetry, (made = httpSettings(this.#mesh, telemetry, place)))
+    return made
+  }
+}
+
+function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySpec, place: Place): HttpSettings {
+  const { paths, forwardedHeaders } = mesh
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
     manager: {
@@ -45,6 +66,7 @@ export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): 
       ...forwarded.manager,
     },
     filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
-    key: JSON.stringify([accessLog, tracing, paths, forwardedHeaders[place]]),
+    muted,
+    key: JSON.stringify([accessLog, tracing, muted, paths, forwardedHeaders[place]]),
   }
 }

@@ -1,5 +1,6 @@
 // Makes decision records of finished exchanges, but only while somebody wants them.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import { secretName } from '../../contracts/secret-names.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
@@ -12,8 +13,6 @@ export interface RecordConsumer {
 
 /** Headers that a record keeps; never one that carries credentials. */
 const keptHeaders = ['host', 'user-agent', 'x-request-id', 'traceparent', 'content-type'] as const
-
-const secretName = /token|secret|passw|api[-_]?key|signature|credential/i
 
 /** A record's id is unique among those of this process's life. */
 export function createRecordSink(

@@ -21,6 +21,7 @@ export function hasFailed({ status, grpcStatus, flags }: DecisionRecord['respons
 export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number, random: Random): SpanRecord[] {
   const { reporter, request, status, flags, detail, destinationService, attempts } = exchange
   const failed = hasFailed(exchange)
+  const own = ownAttributes(exchange)
   const hop: SpanRecord = {
     traceId: trace.traceId,
     spanId: trace.spanId,
@@ -30,7 +31,7 @@ export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number
     kind: reporter === 'source' ? 'client' : 'server',
     startMs,
     endMs: startMs + exchange.durationMs,
-    attributes: hopAttributes(exchange, failed),
+    attributes: { ...hopAttributes(exchange, failed), ...own },
     status: { error: failed || (reporter === 'source' && status >= 400), message: detail ?? flags.join(',') },
     sampled: trace.sampled,
   }
@@ -39,7 +40,7 @@ export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number
     hop,
     ...attempts.flatMap((attempt, i) => {
       const spanId = attempt.spanId ?? (untold && newSpanId(untold))
-      return spanId === undefined ? [] : [attemptSpan(attempt, spanId, i, hop)]
+      return spanId === undefined ? [] : [attemptSpan(attempt, spanId, i, hop, own)]
     }),
   ]
 }
@@ -83,7 +84,26 @@ function hopAttributes(exchange: Exchange, failed: boolean): Attributes {
   }
 }
 
-function attemptSpan(attempt: AttemptRecord, spanId: string, index: number, hop: SpanRecord): SpanRecord {
+const mostCharacters = 1_024
+
+/** Those that somebody has asked for. Headers are as they are once the request is over. */
+function ownAttributes({ traced, request }: Exchange): Attributes {
+  if (traced?.attributes === undefined) return {}
+  return Object.fromEntries(
+    traced.attributes.map((attribute) => [
+      attribute.name,
+      attribute.kind === 'literal' ? attribute.value : request.headers.get(attribute.header)?.slice(0, mostCharacters),
+    ]),
+  )
+}
+
+function attemptSpan(
+  attempt: AttemptRecord,
+  spanId: string,
+  index: number,
+  hop: SpanRecord,
+  own: Attributes,
+): SpanRecord {
   const { outcome, status } = attempt
   const startMs = hop.startMs + (attempt.startMs ?? 0)
   const failed = outcome !== 'response' || (status ?? 0) >= 500
@@ -103,6 +123,7 @@ function attemptSpan(attempt: AttemptRecord, spanId: string, index: number, hop:
       'heddle.destination.workload': attempt.workload,
       'heddle.attempt.outcome': outcome,
       'heddle.attempt.retried_because': attempt.retriedBecause,
+      ...own,
     },
     status: { error: failed, message: failed ? outcome : undefined },
   }

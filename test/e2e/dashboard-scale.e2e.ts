@@ -113,4 +113,21 @@ describe('the dashboard of a big mesh', { skip }, () => {
     await page.getByRole('heading', { level: 2, name: 's-500' }).waitFor()
     await page.locator('.react-flow__edge[aria-label^="s-500 calls s-"]').first().waitFor({ state: 'attached' })
   })
+
+  it('shows the worst edges of a table, and more on demand', async () => {
+    const page = await (browser as Browser).newPage({ viewport: { width: 1440, height: 900 } })
+    await page.goto(mesh?.url ?? '')
+    await page.getByRole('button', { name: 'Table' }).click()
+    const rows = page.locator('tbody tr')
+    await rows.nth(199).waitFor()
+    assert.equal(await rows.count(), 200)
+    assert.match(await rows.first().innerText(), /503/)
+    const watched = await untilGood(
+      () => watchFrames(page),
+      ({ perSecond, longestMs }) => perSecond > 30 && longestMs < longestFrameMs,
+    )
+    assert.ok(watched.perSecond > 30 && watched.longestMs < longestFrameMs, JSON.stringify(watched))
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await rows.nth(399).waitFor()
+  })
 })

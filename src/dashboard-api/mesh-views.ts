@@ -82,10 +82,13 @@ export class MeshViews {
     const windowMs = this.#known(askedMs)
     const edges = traffic.edges(clock.nowMs() - windowMs, clock.nowMs())
     const [view] = this.#workloads([workload], windowMs)
+    const services = [...snapshot().services.values()].filter((one) => workloadsOf(one).includes(key))
+    const policies = services.flatMap((service) => [placeOf(service.source), ...this.#policiesOf(service)])
     return {
       windowMs,
       workload: view as WorkloadView,
-      services: [...snapshot().services.values()].filter((one) => workloadsOf(one).includes(key)).map(serviceId),
+      services: services.map(serviceId),
+      policies: [...new Map(policies.map((place) => [place.id, place])).values()],
       admission: admissionOf(workload, snapshot()),
       telemetry: telemetryView(workload, snapshot()),
       answered: edges.filter((edge) => edge.workload === key),

@@ -280,6 +280,7 @@ describe('the read API', () => {
     someTraffic(read)
     const detail = await read.ask<WorkloadDetail>('/v1/workloads/default/web-1')
     expect(detail).toMatchObject({ services: ['service/default/web'], workload: { name: 'web-1', requests: 102 } })
+    expect(detail.policies.at(-1)).toEqual({ id: 'TrafficPolicy/default/web', file: 'mesh.yaml', line: 7 })
     expect(detail.answered.map(({ reporter, requests }) => [reporter, requests])).toEqual([
       ['source', 100],
       ['gateway', 1],

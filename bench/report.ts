@@ -14,7 +14,7 @@ export interface Row {
   readonly work: string
   readonly metric: string
   readonly heddle: Value | null
-  /** Heddle set up differently: `heddle-http1` has HTTP/1.1 pools between the hops, `heddle-authz` a thousand authorization rules, `heddle-tracing` spans, others a policy. */
+  /** Heddle set up differently: `heddle-http1` has HTTP/1.1 pools between the hops, `heddle-authz` a thousand authorization rules, `heddle-tracing` spans, `heddle-telemetry-off` tells nothing of requests, others a policy. */
   readonly variants?: Readonly<Record<string, Value>>
   readonly peers: Readonly<Record<string, Value>>
   /** Heddle's median through the peer's. */
@@ -96,7 +96,8 @@ export function judge(rows: readonly Row[]): Judged[] {
     const row = rows.find((one) => one.work === goal.work && one.metric === goal.metric)
     const heddle = goal.variant === undefined ? row?.heddle : row?.variants?.[goal.variant]
     if (row === undefined || heddle === null || heddle === undefined) return []
-    const against = goal.peer === 'heddle' ? (row.heddle ?? undefined) : row.peers[goal.peer ?? '']
+    const { peer = '' } = goal
+    const against = peer === 'heddle' ? (row.heddle ?? undefined) : (row.peers[peer] ?? row.variants?.[peer])
     if (goal.peer !== undefined && against === undefined) return []
     const ratio = against === undefined ? heddle.median : heddle.median / against.median
     const sign = goal.atLeast === undefined ? '≤' : '≥'

@@ -16,6 +16,7 @@ const tree = join(import.meta.dirname, '..')
 /** HTTP/1.1 pools between the sidecars. */
 const http1Link = join(import.meta.dirname, 'mesh', 'http1-link.yaml')
 const tracing = join(import.meta.dirname, 'mesh', 'tracing.yaml')
+const telemetryOff = join(import.meta.dirname, 'mesh', 'telemetry-off.yaml')
 
 const session = await openSession()
 const { bench } = session
@@ -32,6 +33,7 @@ const proxies = [
   ),
   new Heddle({ name: 'heddle-http1', tree, documents: http1Link, topologies: ['mtls-hops'] }, bench),
   new Heddle({ name: 'heddle-tracing', tree, documents: tracing, topologies: ['mtls-hops'] }, bench),
+  new Heddle({ name: 'heddle-telemetry-off', tree, documents: telemetryOff, topologies: ['mtls-hops'] }, bench),
   ...[...policyVariants].map(
     ([name, rewrite]) => new Heddle({ name: `heddle-${name}`, tree, rewrite, topologies: ['policy-hops'] }, bench),
   ),

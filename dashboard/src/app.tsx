@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect, useState } from 'react'
 import { liveFeed, useLive } from './api/live.ts'
 import { EventsPage } from './events/events-page.tsx'
 import { ConfigurationPage } from './lists/configuration-page.tsx'
+import { DifferencePage } from './lists/difference-page.tsx'
 import { SecurityPage } from './lists/security-page.tsx'
 import { ServicesPage } from './lists/services-page.tsx'
 import { WorkloadsPage } from './lists/workloads-page.tsx'
@@ -139,7 +140,11 @@ function Page({ route: { path, query }, windowMs }: { readonly route: Route; rea
     case 'events':
       return <EventsPage query={query} />
     case 'configuration':
-      return <ConfigurationPage />
+      return namespace === undefined ? (
+        <ConfigurationPage />
+      ) : (
+        <DifferencePage from={namespace} to={name ?? namespace} />
+      )
     case 'security':
       return <SecurityPage windowMs={windowMs} />
     default:

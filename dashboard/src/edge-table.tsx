@@ -1,7 +1,8 @@
 // Edges as a table: what the picture shows, for those who cannot see it or want to sort it.
 import type { TopologyEdge } from '../../src/contracts/read-api.ts'
-import { formatMs, formatRate, formatSuccess, pageOf, shortName } from './format.ts'
+import { pageOf, shortName } from './format.ts'
 import { HealthMark } from './health.tsx'
+import { SignalCells, SignalHeads } from './signal-cells.tsx'
 
 export interface EdgeTableProps {
   readonly edges: readonly TopologyEdge[]
@@ -24,18 +25,7 @@ export function EdgeTable({ edges, windowMs, caption, empty, without }: EdgeTabl
         <tr>
           {without !== 'from' && <th scope="col">From</th>}
           {without !== 'to' && <th scope="col">To</th>}
-          <th scope="col" className="number">
-            Rate
-          </th>
-          <th scope="col" className="number">
-            Success
-          </th>
-          <th scope="col" className="number">
-            p50
-          </th>
-          <th scope="col" className="number">
-            p99
-          </th>
+          <SignalHeads />
           <th scope="col">mTLS</th>
           <th scope="col">Answers</th>
         </tr>
@@ -53,10 +43,7 @@ export function EdgeTable({ edges, windowMs, caption, empty, without }: EdgeTabl
                 {without !== 'from' || <HealthMark health={edge.health} />} <Name id={edge.to} />
               </td>
             )}
-            <td className="number">{formatRate(edge.requests, windowMs)}</td>
-            <td className={`number ${edge.health}`}>{formatSuccess(edge)}</td>
-            <td className="number">{formatMs(edge.durationMs?.p50)}</td>
-            <td className="number">{formatMs(edge.durationMs?.p99)}</td>
+            <SignalCells signals={edge} windowMs={windowMs} />
             <td>
               <Mtls mtls={edge.mtls} />
             </td>

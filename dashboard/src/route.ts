@@ -13,6 +13,7 @@ export const windows = [
   [300, '5 min'],
   [900, '15 min'],
   [3_600, '1 h'],
+  [21_600, '6 h'],
 ] as const
 
 export function windowOf({ query }: Route): number {

@@ -403,6 +403,7 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     problems: () => [...allProblems(), ...workloadStatuses.problems()],
     documents: () => documents.list({}),
     revisions: () => revisions.list(),
+    documentsOf: (revision) => revisions.documents(revision),
   }
   const apiTokens = await createApiTokens({ store, clock, adminToken: token })
   if (options.dashboard !== undefined) {

@@ -176,7 +176,7 @@ export function startSidecar({
     send: (collector, message) => requestLine.sendOtlp(logSignal, collector, message),
   })
   const outputs = { ...accessLogOutputs, send: (to: TraceCollectorSpec, of: readonly LogRecord[]) => logs.add(to, of) }
-  const accessLog = createAccessLog({ outputs, counter: metrics, clock, random, logger })
+  const accessLog = createAccessLog({ outputs, counter: metrics, clock, random, logger, redactor: () => redactor })
   const jwks = createJwksSource({ clock, logger })
   lifecycle.onStop(() => jwks.close())
   const plaintextCallers = new PlaintextCallers(clock)

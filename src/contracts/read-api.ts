@@ -1,4 +1,5 @@
 // What the read API says of a running mesh: to the page, to terminals and to whoever asks by OpenAPI. Every path starts with /v1.
+import type { Hunk } from '../core/line-difference.ts'
 import type { DecisionRecord, ResponseFlag } from './decision-record.ts'
 import type { MeshEvent } from './mesh-event.ts'
 import type { Problem } from './problem.ts'
@@ -90,6 +91,7 @@ export interface WorkloadDetail {
   readonly services: readonly string[]
   /** Who is let in. */
   readonly admission: Admission
+  readonly telemetry: TelemetryView
   /** As its proxies report: requests that it answered, and those that it sent. */
   readonly answered: readonly EdgeView[]
   readonly sent: readonly EdgeView[]
@@ -171,9 +173,20 @@ export interface ServiceView extends Signals {
   readonly workloads: readonly WorkloadView[]
   /** Callers that pass over some of its endpoints right now: ejected by outlier detection, unhealthy by health checks. */
   readonly passedOver: readonly { readonly by: string; readonly ejected: number; readonly unhealthy: number }[]
+  /** That requests to it took, as callers count them. */
+  readonly routes: readonly RouteView[]
   /** Edges that end here, and those that begin here. */
   readonly callers: readonly TopologyEdge[]
   readonly calls: readonly TopologyEdge[]
+}
+
+export interface RouteView extends Signals {
+  /** "default/reviews/0", "default". Empty: it took none. */
+  readonly route: string
+  readonly codes: Readonly<Record<string, number>>
+  readonly health: Health
+  /** Where it is written; absent when nobody wrote one, or not any more. */
+  readonly document?: DocumentPlace
 }
 
 export interface Series {
@@ -202,6 +215,21 @@ export interface RevisionList {
   }[]
 }
 
+/** What two revisions differ in. */
+export interface RevisionDifference {
+  readonly from: number
+  readonly to: number
+  readonly documents: readonly DocumentDifference[]
+}
+
+export interface DocumentDifference {
+  /** "TrafficPolicy/default/reviews". */
+  readonly id: string
+  readonly action: 'created' | 'changed' | 'deleted'
+  /** Of its YAML; empty where so many documents differ that not all are shown. */
+  readonly hunks: readonly Hunk[]
+}
+
 export interface ConfigurationView {
   readonly revision: string
   readonly problems: readonly Problem[]
@@ -217,6 +245,18 @@ export interface Admission {
   /** What no policy says anything about. */
   readonly byDefault: 'allowed' | 'refused'
   readonly policies: readonly AdmissionPolicy[]
+}
+
+/** What a workload's proxy tells of its requests. */
+export interface TelemetryView {
+  /** False: it counts none, and what is shown of it is what others count. */
+  readonly metrics: boolean
+  /** Of requests that failed, were slow or are sampled. */
+  readonly decisionRecords: boolean
+  readonly accessLog: boolean
+  readonly traces: boolean
+  /** Telemetry documents that say so, the widest scope first. Empty: the MeshConfig does. */
+  readonly documents: readonly DocumentPlace[]
 }
 
 export interface AdmissionPolicy extends DocumentPlace {

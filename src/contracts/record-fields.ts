@@ -65,3 +65,19 @@ export const tappedFields: CelAttributes = {
   'bodies.response.bytes': 'double',
   'bodies.response.text': 'string',
 }
+
+/** Those that are known when a request begins. */
+export const requestFields: CelAttributes = {
+  reporter: 'string',
+  proxy: 'string',
+  mtls: 'bool',
+  listener: 'string',
+  'request.method': 'string',
+  'request.authority': 'string',
+  'request.path': 'string',
+  'request.protocol': 'string',
+  'request.headers': 'strings',
+  'source.workload': 'string',
+  'source.principal': 'string',
+  'source.address': 'string',
+}

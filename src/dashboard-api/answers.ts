@@ -16,6 +16,7 @@ import type {
   RequestList,
   RequestSummary,
   RequestView,
+  RevisionDifference,
   RevisionList,
   SecurityView,
   Series,
@@ -29,6 +30,7 @@ import type {
   WorkloadView,
 } from '../contracts/read-api.ts'
 import { decisionRecord, responseFlag } from '../control/telemetry/record-schema.ts'
+import type { Hunk } from '../core/line-difference.ts'
 
 const count = z.int().nonnegative()
 const atMs = z.number().describe('Milliseconds since the Unix epoch.')
@@ -155,6 +157,13 @@ export const workloadAnswer: z.ZodType<WorkloadDetail> = z.strictObject({
   workload,
   services: z.array(z.string()),
   admission,
+  telemetry: z.strictObject({
+    metrics: z.boolean(),
+    decisionRecords: z.boolean(),
+    accessLog: z.boolean(),
+    traces: z.boolean(),
+    documents: z.array(place),
+  }),
   answered: z.array(edgeView),
   sent: z.array(edgeView),
 })
@@ -173,6 +182,7 @@ export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
   policies: z.array(place),
   workloads: z.array(workload),
   passedOver: z.array(z.strictObject({ by: z.string(), ejected: count, unhealthy: count })),
+  routes: z.array(z.strictObject({ route: z.string(), ...signals, codes, health, document: place.exactOptional() })),
   callers: z.array(edge),
   calls: z.array(edge),
 })
@@ -198,6 +208,22 @@ export const eventsAnswer: z.ZodType<EventList> = z.strictObject({ events: z.arr
 
 export const revisionsAnswer: z.ZodType<RevisionList> = z.strictObject({
   revisions: z.array(z.strictObject({ revision: z.int(), atMs, changed: z.array(z.string()) })),
+})
+
+const hunk: z.ZodType<Hunk> = z.strictObject({
+  beforeStart: count,
+  beforeCount: count,
+  afterStart: count,
+  afterCount: count,
+  lines: z.array(z.strictObject({ mark: z.enum([' ', '-', '+']), text: z.string() })),
+})
+
+export const differenceAnswer: z.ZodType<RevisionDifference> = z.strictObject({
+  from: z.int(),
+  to: z.int(),
+  documents: z.array(
+    z.strictObject({ id: z.string(), action: z.enum(['created', 'changed', 'deleted']), hunks: z.array(hunk) }),
+  ),
 })
 
 const problem: z.ZodType<Problem> = z.strictObject({

@@ -2,6 +2,7 @@
 import type { DocumentView } from '../contracts/control-api.ts'
 import type {
   DocumentPlace,
+  RouteView,
   SecurityView,
   ServiceView,
   Topology,
@@ -15,9 +16,12 @@ import { nodeId } from '../contracts/xds/names.ts'
 import type { NodeKind } from '../contracts/xds/names.ts'
 import { workloadSpiffeId } from '../control/api/desired-state.ts'
 import type { MeshService, MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
+import type { TrafficPeriod } from '../control/telemetry/traffic-period.ts'
 import { admissionOf, admissionsOf } from './admission.ts'
+import { placeOf } from './document-place.ts'
 import { nodeIds, serviceId, workloadsOf } from './node-ids.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
+import { telemetryView } from './telemetry-view.ts'
 import { buildEdges, buildTopology, healthOf, readinessOf, signalsOf, worst } from './topology.ts'
 import { buildTrafficSums } from './traffic-sums.ts'
 import type { TrafficQuery } from './traffic-sums.ts'
@@ -52,14 +56,11 @@ export class MeshViews {
 
   traffic(query: TrafficQuery): TrafficSums {
     const { snapshot, traffic, clock } = this.#deps
-    const places = new Map(this.documents().map((place) => [place.id, place]))
-    // "default/reviews/0": a rule of one of these
-    const placeOfRoute = (route: string): DocumentPlace | undefined => {
-      const [namespace, name] = route.split('/')
-      const ids = ['HTTPRoute', 'GRPCRoute'].map((kind) => `${kind}/${namespace}/${name}`)
-      return places.get(ids.find((id) => places.has(id)) ?? '')
-    }
-    return buildTrafficSums({ snapshot: snapshot(), traffic, placeOfRoute }, query, clock.nowMs())
+    return buildTrafficSums(
+      { snapshot: snapshot(), traffic, placeOfRoute: this.#placesOfRoutes() },
+      query,
+      clock.nowMs(),
+    )
   }
 
   workloads(askedMs: number): WorkloadList {
@@ -81,6 +82,7 @@ export class MeshViews {
       workload: view as WorkloadView,
       services: [...snapshot().services.values()].filter((one) => workloadsOf(one).includes(key)).map(serviceId),
       admission: admissionOf(workload, snapshot()),
+      telemetry: telemetryView(workload, snapshot()),
       answered: edges.filter((edge) => edge.workload === key),
       sent: edges.filter(({ reporter, source }) => reporter === 'source' && source === key),
     }
@@ -116,6 +118,7 @@ export class MeshViews {
       policies: this.#policiesOf(service),
       workloads,
       passedOver: this.#deps.passedOver.of(service.host),
+      routes: this.#routesOf(service, period),
       callers: edges.filter(({ to }) => to === id),
       calls: edges.filter(({ from }) => from === id),
     }
@@ -186,6 +189,30 @@ export class MeshViews {
     })
   }
 
+  /** The busiest first. */
+  #routesOf({ host }: MeshService, period: TrafficPeriod): RouteView[] {
+    const placeOfRoute = this.#placesOfRoutes()
+    const groups = period.groups(({ service, protocol, route }) =>
+      service === host && protocol !== 'tcp' ? route : undefined,
+    )
+    const routes = [...groups].map(([route, group]): RouteView => {
+      const document = placeOfRoute(route)
+      const { codes } = group
+      return { route, ...signalsOf(group), codes, health: healthOf(group), ...(document !== undefined && { document }) }
+    })
+    return routes.toSorted((a, b) => b.requests - a.requests)
+  }
+
+  /** "default/reviews/0": a rule of one of these. */
+  #placesOfRoutes(): (route: string) => DocumentPlace | undefined {
+    const places = new Map(this.documents().map((place) => [place.id, place]))
+    return (route) => {
+      const [namespace, name] = route.split('/')
+      const ids = ['HTTPRoute', 'GRPCRoute'].map((kind) => `${kind}/${namespace}/${name}`)
+      return places.get(ids.find((id) => places.has(id)) ?? '')
+    }
+  }
+
   /** Documents that name it as their target, parent or backend. */
   #policiesOf(service: MeshService): DocumentPlace[] {
     return this.#deps
@@ -211,18 +238,6 @@ function names({ namespace, document }: DocumentView, service: MeshService): boo
 
 function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : []
-}
-
-function placeOf({
-  document,
-  file,
-  line,
-}: {
-  readonly document: string
-  readonly file?: string
-  readonly line?: number
-}): DocumentPlace {
-  return { id: document, ...(file !== undefined && { file }), ...(line !== undefined && { line }) }
 }
 
 function placeOfDocument({ kind, namespace, name, origin }: DocumentView): DocumentPlace {

@@ -42,6 +42,7 @@ function serving(): FastifyInstance {
       problems: () => [],
       documents: () => [],
       revisions: () => Promise.resolve([]),
+      documentsOf: () => Promise.resolve(undefined),
     },
     token: 'of-the-page',
     ...apiAccess({ viewer: 'a-viewer', admin: 'the-admin' }),

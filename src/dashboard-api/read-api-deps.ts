@@ -5,7 +5,7 @@ import type { Problem } from '../contracts/problem.ts'
 import type { RecordConditionFault } from '../contracts/read-api.ts'
 import type { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
-import type { ConfigurationRevision } from '../control/store/revisions.ts'
+import type { ConfigurationRevision, DocumentSet } from '../control/store/revisions.ts'
 import type { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import type { MeshTap } from '../control/telemetry/mesh-tap.ts'
@@ -30,5 +30,7 @@ export interface ReadApiDeps {
   readonly authorityCertificates: () => readonly AuthorityCertificate[]
   readonly problems: () => readonly Problem[]
   readonly documents: () => readonly DocumentView[]
+  /** Of a revision; undefined: there is none of that number. */
+  readonly documentsOf: (revision: number) => Promise<DocumentSet | undefined>
   readonly revisions: () => Promise<readonly ConfigurationRevision[]>
 }

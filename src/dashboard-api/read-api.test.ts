@@ -10,13 +10,16 @@ import type {
   Admission,
   RequestList,
   RequestView,
+  RevisionDifference,
   SecurityView,
   ServiceView,
+  TelemetryView,
   Topology,
   WorkloadDetail,
 } from '../contracts/read-api.ts'
 import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
+import type { MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { MeshTap } from '../control/telemetry/mesh-tap.ts'
@@ -30,6 +33,7 @@ import { admissionsOf } from './admission.ts'
 import { MeshViews } from './mesh-views.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import { readRoutes, registerReadApi } from './read-api.ts'
+import { telemetryView } from './telemetry-view.ts'
 
 const within5Ms = [0, 0, 0, 1]
 
@@ -140,6 +144,8 @@ function reading(): Read {
       },
     ],
     revisions: () => Promise.resolve([{ revision: 7, atMs: 3, changed: ['Service/default/web'] }]),
+    documentsOf: (revision) =>
+      Promise.resolve(revision > 7 ? undefined : new Map([['Service/default/web', `{"revision":${revision}}`]])),
   }
   const app = fastify()
   registerReadApi(app, deps)
@@ -186,6 +192,10 @@ function ejected(sink: ReportSink, value: number, host = 'web.default.svc.cluste
   sink.measured('heddle_outlier_ejected_endpoints', { cluster: `${host}:80` }, value)
 }
 
+function told(changes: Partial<MeshWorkload>): TelemetryView {
+  return telemetryView(sampleWorkload('web', changes), sampleSnapshot([]))
+}
+
 function admission(authorization: readonly AppliedPolicy[]): Admission | undefined {
   return admissionsOf(sampleSnapshot([sampleWorkload('web', { security: { authorization, jwtRules: [] } })]))[0]
 }
@@ -206,7 +216,9 @@ describe('the read API', () => {
           .replace(':id', 'r1')
         const period = /edges|series/.test(url)
           ? `?fromMs=${read.clock.nowMs() - 60_000}&toMs=${read.clock.nowMs()}`
-          : ''
+          : url.includes('difference')
+            ? '?from=6&to=7'
+            : ''
         const found = await read.ask(`${url}${period}`)
         expect(answer.safeParse(found).error, url).toBeUndefined()
       }
@@ -275,6 +287,22 @@ describe('the read API', () => {
     ])
     expect(detail.sent).toMatchObject([{ service: 'store.default.svc.cluster.local', codes: { '403': 1 } }])
     expect((await read.app.inject('/v1/workloads/default/nobody')).statusCode).toBe(404)
+  })
+
+  it('says what is not told of a workload, and where that is written', async () => {
+    const source = { document: 'Telemetry/default/silent', file: 'mesh.yaml', line: 3, column: 1 }
+    const accessLog = { enabled: false, samplePercent: 1 }
+    const muted = { metrics: true, decisionRecords: false }
+    expect(told({ telemetry: { accessLog, muted, sources: [source] } })).toEqual({
+      metrics: false,
+      decisionRecords: true,
+      accessLog: false,
+      traces: false,
+      documents: [{ id: 'Telemetry/default/silent', file: 'mesh.yaml', line: 3 }],
+    })
+    expect(told({})).toEqual({ metrics: true, decisionRecords: true, accessLog: true, traces: false, documents: [] })
+    const detail = await reading().ask<WorkloadDetail>('/v1/workloads/default/web-1')
+    expect(detail.telemetry).toEqual(told({}))
   })
 
   it('says who passes over endpoints of it, for as long as that is known', async () => {
@@ -419,5 +447,13 @@ describe('the read API', () => {
     const answer = await app.inject({ url: `/v1/tap?where=${encodeURIComponent('a ==')}` })
     expect(answer.statusCode).toBe(400)
     expect(answer.json()).toMatchObject({ message: 'where: character 5: no condition' })
+  })
+
+  it('says in what two revisions differ, and that there is none of that number', async () => {
+    const { app, ask } = reading()
+    const { documents } = await ask<RevisionDifference>('/v1/difference?from=3&to=7')
+    expect(documents.map(({ id, action }) => [id, action])).toEqual([['Service/default/web', 'changed']])
+    const missing = await app.inject({ url: '/v1/difference?from=7&to=8' })
+    expect([missing.statusCode, missing.json<{ message: string }>().message]).toEqual([404, 'there is no revision 8'])
   })
 })

@@ -3,13 +3,14 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 
 import { trafficKeys } from '../contracts/read-api.ts'
-import type { EventList, TrafficKey } from '../contracts/read-api.ts'
+import type { EventList, RevisionDifference, TrafficKey } from '../contracts/read-api.ts'
 import { serviceHost } from '../contracts/xds/names.ts'
 import { ApiFailure } from '../control/api/api-failure.ts'
 import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
 import { responseFlag } from '../control/telemetry/record-schema.ts'
 import {
   configurationAnswer,
+  differenceAnswer,
   edgesAnswer,
   eventsAnswer,
   requestAnswer,
@@ -29,6 +30,7 @@ import { openApiDocument } from './open-api.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
 import type { ReadRoute } from './read-route.ts'
 import { listRequests, viewRequest } from './request-views.ts'
+import { compareRevisions, type ComparedRevision } from './revision-difference.ts'
 import { registerTapStream } from './tap-stream.ts'
 
 const minuteMs = 60_000
@@ -84,6 +86,8 @@ const ofRequests = z
     most: z.coerce.number().int().min(1).max(1_000).default(100),
   })
   .describe('All of it must be true of one hop.')
+const revisionNumber = z.coerce.number().int().positive()
+const ofDifference = z.strictObject({ from: revisionNumber, to: revisionNumber })
 const ofTap = z.strictObject({
   service: qualifiedName.optional(),
   workload: qualifiedName.optional(),
@@ -154,6 +158,13 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
     route('/v1/revisions', 'Revisions of the configuration, newest first.', nothing, revisionsAnswer, async () => ({
       revisions: (await deps.revisions()).slice(0, mostPoints),
     })),
+    route(
+      '/v1/difference',
+      'What two revisions of the configuration differ in, line by line.',
+      ofDifference,
+      differenceAnswer,
+      (query) => difference(deps, query),
+    ),
     route('/v1/security', 'Plaintext, refused requests, and certificates.', ofWindow, securityAnswer, (query) =>
       views.security(query.windowMs),
     ),
@@ -190,6 +201,18 @@ function events({ events: all, clock }: ReadApiDeps, query: z.output<typeof ofEv
   const fromMs = query.windowMs === undefined ? 0 : toMs - query.windowMs
   const found = all.list({ afterId: query.afterId }).filter(({ atMs }) => atMs >= fromMs && atMs <= toMs)
   return { events: found.slice(-query.most) }
+}
+
+async function difference(
+  { documentsOf }: ReadApiDeps,
+  { from, to }: z.output<typeof ofDifference>,
+): Promise<RevisionDifference> {
+  const find = async (revision: number): Promise<ComparedRevision> => {
+    const documents = await documentsOf(revision)
+    if (documents !== undefined) return { revision, documents }
+    throw new ApiFailure(404, { code: 'not-found', message: `there is no revision ${revision}` })
+  }
+  return compareRevisions(await find(from), await find(to))
 }
 
 function series(

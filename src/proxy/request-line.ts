@@ -34,6 +34,7 @@ import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
 import { OtlpBatches } from './telemetry/otlp-batches.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
 import { sendOtlp } from './telemetry/send-otlp.ts'
+import { TraceSampling } from './telemetry/trace-sampling.ts'
 import { createTraceSink } from './telemetry/trace-sink.ts'
 
 export interface RequestLineDeps {
@@ -124,7 +125,9 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })
   const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans, deps.redactor))
-  const serveDeps = { clock, random, deadlines, lookup, filters, clusters, sink, logger, spiffeId: deps.spiffeId }
+  const { spiffeId, proxyName } = deps
+  const sampling = new TraceSampling({ workload: proxyName, spiffeId }, random)
+  const serveDeps = { clock, random, deadlines, lookup, filters, sampling, clusters, sink, logger, spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)
@@ -167,6 +170,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const apply = (config: RuntimeConfig): void => {
     clusters.update(config.clusters)
     const reauthorizes = filters.update(config.listeners)
+    sampling.update(config.listeners)
     filters.updateRoutes(config.routeConfigurations)
     serviceChains.update(config)
     listeners.update(config.listeners)

@@ -1,7 +1,5 @@
 // The dashboard of a big mesh: 1,000 services in 20 namespaces, 5,000 busy edges.
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
 import { chromium, type Browser, type Page } from 'playwright-core'
@@ -9,8 +7,8 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 import { namespaces, services, startBigMeshPage, type BigMeshPage } from '../kit/big-mesh-page.ts'
 import { executablePath, withoutChromium } from '../kit/chromium.ts'
 import { loadPage, type PageLoad } from '../kit/page-load.ts'
+import { takePicture } from '../kit/whole-page.ts'
 
-const screenshots = join(import.meta.dirname, '../../build/screenshots')
 const skip = withoutChromium
 /** Others may be at work on the same processors: only what is slow each time is the page's own. */
 const mostLoads = 6
@@ -22,7 +20,6 @@ let browser: Browser | undefined
 
 before(async () => {
   if (skip !== false) return
-  mkdirSync(screenshots, { recursive: true })
   mesh = await startBigMeshPage()
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 })
@@ -70,7 +67,7 @@ describe('the dashboard of a big mesh', { skip }, () => {
     assert.equal(await page.locator('.card').count(), namespaces)
     const { perSecond } = await watchFrames(page)
     assert.ok(perSecond > 30, `${perSecond} frames a second`)
-    await page.screenshot({ path: join(screenshots, 'big-mesh.png') })
+    await takePicture(page, 'big-mesh')
     await page.locator('.react-flow__node[aria-label^="namespace ns-7,"]').click()
     await page.getByRole('link', { name: 'Open ns-7' }).click()
     await page.locator('.react-flow__node[aria-label^="service s-7 in ns-7"]').waitFor({ state: 'attached' })
@@ -111,7 +108,7 @@ describe('the dashboard of a big mesh', { skip }, () => {
       .waitFor()
     assert.ok(watched.perSecond > 30, JSON.stringify(watched))
     assert.ok(watched.longestMs < longestFrameMs, JSON.stringify(watched))
-    await page.screenshot({ path: join(screenshots, 'big-mesh-all.png') })
+    await takePicture(page, 'big-mesh-all')
     // what is painted can be chosen by its nodes
     await page.locator('.react-flow__node[aria-label^="service s-500 in ns-0"]').focus()
     await page.keyboard.press('Enter')

@@ -1,11 +1,11 @@
 // A fault that somebody put into one service is found: by the page, from the topology to a request and the event that caused it; and by the terminal.
 // Screenshots go to build/screenshots.
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
 import { chromium, type Browser, type Page } from 'playwright-core'
@@ -17,9 +17,9 @@ import { listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
 import { runCommand } from '../kit/run-command.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { takePicture } from '../kit/whole-page.ts'
 
 const launcher = new URL('../../heddle', import.meta.url).pathname
-const screenshots = join(import.meta.dirname, '../../build/screenshots')
 const axe = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const skip = withoutChromium
 const fault = '  faults: { abort: { percent: 100, httpStatus: 503 } }\n'
@@ -62,7 +62,6 @@ spec:
 
 before(async () => {
   if (skip !== false) return
-  mkdirSync(screenshots, { recursive: true })
   const [web = 0, store = 0] = await freePorts(2)
   let outboundProxy = ''
   applications.push(
@@ -134,7 +133,7 @@ describe('traffic as it happens', { skip }, () => {
       for (const text of texts)
         assert.match(text, /default\/web-1\s+default\/store-1[\s\S]*200[\s\S]*default\/web-1 source/)
     }, 15_000)
-    await page.screenshot({ path: join(screenshots, 'traffic-live.png') })
+    await takePicture(page, 'traffic-live')
     assert.deepEqual(await violations(page), [])
 
     const left = page.waitForEvent('requestfailed', (request) => request.url().includes('/v1/tap'))
@@ -188,7 +187,7 @@ describe('a fault that somebody put into one service', { skip }, () => {
     assert.equal(await page.getByLabel('Service').inputValue(), 'default/store')
     const row = page.getByRole('row').filter({ hasText: 'default/client' }).filter({ hasText: 'FI' }).first()
     await row.waitFor({ timeout: 20_000 })
-    await page.screenshot({ path: join(screenshots, 'traffic.png') })
+    await takePicture(page, 'traffic')
     assert.deepEqual(await violations(page), [])
     await row.getByRole('link').press('Enter')
 
@@ -201,7 +200,7 @@ describe('a fault that somebody put into one service', { skip }, () => {
     await hops.getByText(/^FI: /).waitFor()
     await page.getByText(/revision \d+ changes TrafficPolicy\/default\/store/).waitFor()
     assert.ok(!(await page.content()).includes('s3cret'))
-    await page.screenshot({ path: join(screenshots, 'request.png'), fullPage: true })
+    await takePicture(page, 'request')
     assert.deepEqual(await violations(page), [])
     assert.deepEqual(complaints, [])
     await context.close()

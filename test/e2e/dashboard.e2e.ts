@@ -1,11 +1,11 @@
 // The dashboard in a real browser: from a red edge to the service, the workload and the change that caused it; by keyboard alone; dark and light.
 // Screenshots go to build/screenshots.
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
 import { chromium, type Browser, type Page } from 'playwright-core'
@@ -16,8 +16,8 @@ import { listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
 import { processTree } from '../kit/process-tree.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
+import { takePicture } from '../kit/whole-page.ts'
 
-const screenshots = join(import.meta.dirname, '../../build/screenshots')
 const axe = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const skip = withoutChromium
 
@@ -68,7 +68,6 @@ spec: { serviceAccount: client }
 
 before(async () => {
   if (skip !== false) return
-  mkdirSync(screenshots, { recursive: true })
   const [webPort = 0, storePort = 0] = await freePorts(2)
   applications.push(
     await listenOn(
@@ -182,7 +181,7 @@ describe('the dashboard', { skip }, () => {
       .locator('.react-flow__edge[aria-label^="client calls web, healthy"][aria-label$="mutual TLS: all"]')
       .waitFor({ state: 'attached' })
     await page.locator('.react-flow__edge[aria-label^="web calls store"]').waitFor({ state: 'attached' })
-    await page.screenshot({ path: join(screenshots, 'topology-dark.png') })
+    await takePicture(page, 'topology-dark')
     assert.deepEqual(complaints, [])
   })
 
@@ -200,14 +199,19 @@ describe('the dashboard', { skip }, () => {
     const details = page.getByRole('complementary', { name: 'Details' })
     await details.getByRole('heading', { name: 'web → store' }).waitFor()
     assert.match(await details.innerText(), /failing[\s\S]*500/)
-    await page.screenshot({ path: join(screenshots, 'topology-failing.png') })
+    await takePicture(page, 'topology-failing')
     await details.getByRole('link', { name: 'Open store' }).press('Enter')
     await page.getByRole('heading', { level: 1, name: 'store' }).waitFor()
     await page.getByText('store-1').first().waitFor()
     await page.locator('.chart canvas').nth(2).waitFor()
     await page.getByText(/revision \d+ changes TrafficPolicy\/back\/store/).waitFor()
-    await page.getByRole('link', { name: 'TrafficPolicy/back/store' }).waitFor()
-    await page.screenshot({ path: join(screenshots, 'service.png'), fullPage: true })
+    await page.getByRole('link', { name: 'TrafficPolicy/back/store', exact: true }).waitFor()
+    // the same event, under the curve that it may have bent
+    await page
+      .getByRole('figure', { name: /^Success/ })
+      .getByRole('link', { name: /revision \d+ changes TrafficPolicy\/back\/store/ })
+      .waitFor()
+    await takePicture(page, 'service')
     status = 200
     assert.deepEqual(complaints, [])
   })
@@ -218,15 +222,39 @@ describe('the dashboard', { skip }, () => {
     const text = await readFile(file, 'utf8')
     await writeFile(file, text.replace('connectTimeout:', 'connectTimeot:'))
     await page.getByText('unknown field "connectTimeot"').waitFor({ timeout: 10_000 })
-    await page.screenshot({ path: join(screenshots, 'configuration.png') })
+    await takePicture(page, 'configuration')
     await goTo(page, '#/events?kind=problem')
     await page.locator('.events li.error').first().waitFor()
-    await page.screenshot({ path: join(screenshots, 'events.png') })
+    await takePicture(page, 'events')
     await writeFile(file, text)
     await page
       .getByText(/^solved: /)
       .first()
       .waitFor({ timeout: 10_000 })
+  })
+
+  it('shows what a revision changed, line by line', async () => {
+    await using opened = await open('#/configuration')
+    const { page, complaints } = opened
+    const text = await readFile(file, 'utf8')
+    await writeFile(file, text.replace(/connectTimeout: \d+s/, 'connectTimeout: 7s'))
+    const revision = page.locator('.revisions li').filter({ hasText: 'TrafficPolicy/back/store' }).first()
+    await eventually(async () => {
+      await page.goto(`${new URL('/', page.url()).href}#/configuration`)
+      await revision.getByRole('link').click({ timeout: 1_000 })
+      await page.getByRole('heading', { name: 'TrafficPolicy/back/store changed' }).waitFor({ timeout: 1_000 })
+      assert.deepEqual(await page.locator('.difference ins').allInnerTexts(), ['+   connectTimeout: 7s'])
+    }, 15_000)
+    assert.match((await page.locator('.difference del').allInnerTexts()).join(), /^- {3}connectTimeout: [23]s$/)
+    assert.match(page.url(), /#\/configuration\/\d+\/\d+$/)
+    await takePicture(page, 'difference')
+    assert.deepEqual(await violations(page), [])
+    // the other way round
+    const [from = '', to = ''] = page.url().split('/').slice(-2)
+    await goTo(page, `#/configuration/${to}/${from}`)
+    await page.locator('.difference del').getByText('connectTimeout: 7s').waitFor()
+    await writeFile(file, text)
+    assert.deepEqual(complaints, [])
   })
 
   it('shows what is hostile as text', async () => {
@@ -251,7 +279,7 @@ describe('the dashboard', { skip }, () => {
     await page.keyboard.press('/')
     await page.keyboard.type('store service')
     await page.getByRole('option', { selected: true, name: /back\/store/ }).waitFor()
-    await page.screenshot({ path: join(screenshots, 'search.png') })
+    await takePicture(page, 'search')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: 'store' }).waitFor()
     assert.match(page.url(), /#\/service\/back\/store$/)
@@ -286,7 +314,7 @@ describe('the dashboard', { skip }, () => {
       ] as const) {
         await goTo(page, `#/${where}`)
         await page.locator(ready).first().waitFor()
-        await page.screenshot({ path: join(screenshots, `${where.replaceAll(/[^a-z]+/g, '-')}-${colours}.png`) })
+        await takePicture(page, `${where.replaceAll(/[^a-z]+/g, '-')}-${colours}`)
         assert.deepEqual(await violations(page), [], where)
       }
     })

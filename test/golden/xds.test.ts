@@ -71,6 +71,7 @@ import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outl
 import { RedactionSchema } from '../../src/contracts/xds/gen/heddle/v1/redaction_pb.ts'
 import { ResetFaultSchema } from '../../src/contracts/xds/gen/heddle/v1/reset_fault_pb.ts'
 import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
+import { SamplingRulesSchema } from '../../src/contracts/xds/gen/heddle/v1/sampling_rules_pb.ts'
 import { SessionTimeoutsSchema } from '../../src/contracts/xds/gen/heddle/v1/session_timeouts_pb.ts'
 import { SourceInfoSchema } from '../../src/contracts/xds/gen/heddle/v1/source_info_pb.ts'
 import { StickySplitSchema } from '../../src/contracts/xds/gen/heddle/v1/sticky_split_pb.ts'
@@ -106,6 +107,7 @@ const registry: Registry = createRegistry(
   ClientSideWeightedRoundRobinSchema,
   CookieBasedSessionStateSchema,
   HeaderBasedSessionStateSchema,
+  SamplingRulesSchema,
   SessionTimeoutsSchema,
   StatefulSessionPerRouteSchema,
   StatefulSessionSchema,

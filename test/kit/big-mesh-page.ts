@@ -71,6 +71,7 @@ export async function startBigMeshPage(): Promise<BigMeshPage> {
     problems: () => [],
     documents: () => [],
     revisions: () => Promise.resolve([]),
+    documentsOf: () => Promise.resolve(undefined),
   }
   const deps = { assets, readApi, token: 'of-the-page', ...apiAccess({}), logger: silentLogger }
   const server = await startPageServer(deps, '127.0.0.1', 0)

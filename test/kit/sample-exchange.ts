@@ -46,6 +46,7 @@ export function sampleExchange(changes: Partial<Exchange> = {}): Exchange {
     flags: [],
     detail: undefined,
     accessLog: { enabled: true, samplePercent: 100 },
+    muted: undefined,
     traced: undefined,
     ...changes,
   }

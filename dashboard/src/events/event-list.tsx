@@ -20,6 +20,14 @@ export function EventList({ events, empty }: { readonly events: readonly MeshEve
           <span className="kind">{event.kind}</span>
           <div>
             {event.subject !== undefined && <Subject subject={event.subject} />} <span>{event.message}</span>
+            {event.kind === 'configuration' && Number(event.revision) > 1 && (
+              <>
+                {' '}
+                <a href={href(['configuration', String(Number(event.revision) - 1), event.revision ?? ''])}>
+                  line by line
+                </a>
+              </>
+            )}
             {event.documents?.length === 1 && (
               <>
                 {' '}

@@ -2,8 +2,10 @@
 import type { ConfigurationView, RevisionList } from '../../../src/contracts/read-api.ts'
 import { useAnswer } from '../api/ask.ts'
 import { formatClock } from '../format.ts'
-import { amend, useRoute } from '../route.ts'
+import { amend, href, useRoute } from '../route.ts'
 import { Place } from './workload-table.tsx'
+
+const mostRevisions = 20
 
 export function ConfigurationPage() {
   const { query } = useRoute()
@@ -43,9 +45,9 @@ export function ConfigurationPage() {
       )}
       <h2>Revisions</h2>
       <ol className="revisions">
-        {(history?.revisions ?? []).slice(0, 20).map(({ revision, atMs, changed }) => (
+        {(history?.revisions ?? []).slice(0, mostRevisions).map(({ revision, atMs, changed }, index) => (
           <li key={revision}>
-            <b>{revision}</b>{' '}
+            <Revision revision={revision} before={history?.revisions[index + 1]?.revision} />{' '}
             <time dateTime={new Date(atMs).toISOString()} title={new Date(atMs).toLocaleString()}>
               {formatClock(atMs)}
             </time>{' '}
@@ -86,5 +88,15 @@ export function ConfigurationPage() {
       </table>
       {documents.length === 0 && <p className="empty">No document has that name.</p>}
     </div>
+  )
+}
+
+/** The first one differs from nothing. */
+function Revision({ revision, before }: { readonly revision: number; readonly before: number | undefined }) {
+  if (before === undefined) return <b>{revision}</b>
+  return (
+    <a href={href(['configuration', String(before), String(revision)])} title={`What changed since revision ${before}`}>
+      <b>{revision}</b>
+    </a>
   )
 }

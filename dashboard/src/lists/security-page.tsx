@@ -4,7 +4,11 @@ import { useAnswer } from '../api/ask.ts'
 import { EdgeTable, Name } from '../edge-table.tsx'
 import { pageOf } from '../format.ts'
 import { href } from '../route.ts'
+import { Heads, NumberHead } from '../signal-cells.tsx'
 import { certificateText } from './workload-table.tsx'
+
+/** Proxies renew theirs when half of their hour is over. */
+const soonMs = 10 * 60_000
 
 export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
   const { answer, error } = useAnswer<SecurityView>(
@@ -35,9 +39,8 @@ export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
             <tr>
               <th scope="col">From</th>
               <th scope="col">To</th>
-              <th scope="col" className="number">
-                Refused
-              </th>
+              <NumberHead>Refused</NumberHead>
+              <Heads of={['Requests']} />
             </tr>
           </thead>
           <tbody>
@@ -50,6 +53,9 @@ export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
                   <Name id={to} />
                 </td>
                 <td className="number">{requests}</td>
+                <td>
+                  <Refusals service={to} />
+                </td>
               </tr>
             ))}
           </tbody>
@@ -71,7 +77,12 @@ export function SecurityPage({ windowMs }: { readonly windowMs: number }) {
             <tr key={index}>
               <td>{holder}</td>
               <td>{spiffeId === undefined ? '–' : <code>{spiffeId}</code>}</td>
-              <td title={new Date(notAfterMs).toLocaleString()}>{certificateText(notAfterMs - nowMs)}</td>
+              <td
+                title={new Date(notAfterMs).toLocaleString()}
+                className={notAfterMs - nowMs < soonMs ? 'degraded' : ''}
+              >
+                {certificateText(notAfterMs - nowMs)}
+              </td>
             </tr>
           ))}
         </tbody>
@@ -123,6 +134,13 @@ export function Admissions({ admissions }: { readonly admissions: readonly Admis
       </tbody>
     </table>
   )
+}
+
+/** What is kept of them, with the rule that refused each. */
+function Refusals({ service }: { readonly service: string }) {
+  const [kind, ...name] = service.split('/')
+  if (kind !== 'service') return <>–</>
+  return <a href={href(['traffic'], { service: name.join('/'), status: '4xx' })}>which, and by which rule</a>
 }
 
 function Subject({ id }: { readonly id: string }) {

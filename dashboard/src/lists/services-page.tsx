@@ -1,9 +1,9 @@
 // All services with their golden signals, the worst first.
 import type { Health } from '../../../src/contracts/read-api.ts'
 import { useLive } from '../api/live.ts'
-import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { HealthText } from '../health.tsx'
 import { href } from '../route.ts'
+import { SignalCells, SignalHeads } from '../signal-cells.tsx'
 
 const order: readonly Health[] = ['failing', 'degraded', 'healthy', 'idle']
 
@@ -29,18 +29,7 @@ export function ServicesPage() {
               <th scope="col" className="number">
                 Ready
               </th>
-              <th scope="col" className="number">
-                Rate
-              </th>
-              <th scope="col" className="number">
-                Success
-              </th>
-              <th scope="col" className="number">
-                p50
-              </th>
-              <th scope="col" className="number">
-                p99
-              </th>
+              <SignalHeads />
             </tr>
           </thead>
           <tbody>
@@ -56,10 +45,7 @@ export function ServicesPage() {
                 <td className="number">
                   {service.ready}/{service.workloads.length}
                 </td>
-                <td className="number">{formatRate(service.requests, topology.windowMs)}</td>
-                <td className="number">{formatSuccess(service)}</td>
-                <td className="number">{formatMs(service.durationMs?.p50)}</td>
-                <td className="number">{formatMs(service.durationMs?.p99)}</td>
+                <SignalCells signals={service} windowMs={topology.windowMs} />
               </tr>
             ))}
           </tbody>

@@ -1,13 +1,16 @@
 // Workloads with how they run, what they answered, and whether their proxies are in step.
 import type { DocumentPlace, WorkloadView } from '../../../src/contracts/read-api.ts'
-import { formatAgo, formatMs, formatRate, formatSuccess } from '../format.ts'
+import { formatAgo } from '../format.ts'
 import { href } from '../route.ts'
+import { SignalCells, SignalHeads } from '../signal-cells.tsx'
 
 export interface WorkloadTableProps {
   readonly workloads: readonly WorkloadView[]
   readonly windowMs: number
   readonly empty: string
 }
+
+const columns = ['rate', 'success', 'p99'] as const
 
 export function WorkloadTable({ workloads, windowMs, empty }: WorkloadTableProps) {
   if (workloads.length === 0) return <p className="empty">{empty}</p>
@@ -21,15 +24,7 @@ export function WorkloadTable({ workloads, windowMs, empty }: WorkloadTableProps
           <th scope="col" className="number">
             Restarts
           </th>
-          <th scope="col" className="number">
-            Rate
-          </th>
-          <th scope="col" className="number">
-            Success
-          </th>
-          <th scope="col" className="number">
-            p99
-          </th>
+          <SignalHeads columns={columns} />
           <th scope="col">Proxy</th>
           <th scope="col">Certificate</th>
           <th scope="col">Written in</th>
@@ -52,9 +47,7 @@ export function WorkloadTable({ workloads, windowMs, empty }: WorkloadTableProps
               )}
             </td>
             <td className={`number ${workload.restarts > 0 ? 'degraded' : ''}`}>{workload.restarts}</td>
-            <td className="number">{formatRate(workload.requests, windowMs)}</td>
-            <td className="number">{formatSuccess(workload)}</td>
-            <td className="number">{formatMs(workload.durationMs?.p99)}</td>
+            <SignalCells signals={workload} windowMs={windowMs} columns={columns} />
             <td>{workload.proxyConnected ? `revision ${workload.proxyRevision ?? '?'}` : 'not connected'}</td>
             <td>
               {workload.certificateNotAfterMs === undefined

@@ -6,12 +6,13 @@ import { Refused, useAnswer } from '../api/ask.ts'
 import { useLive } from '../api/live.ts'
 import { EdgeTable } from '../edge-table.tsx'
 import { EventList } from '../events/event-list.tsx'
-import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { HealthText } from '../health.tsx'
 import { Place, WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
 import { FailedRequests } from '../traffic/failed-requests.tsx'
+import { RouteTable } from './route-table.tsx'
 import { chartMsOf, SignalCharts } from './signal-charts.tsx'
+import { Tiles } from './tiles.tsx'
 
 export interface ServicePageProps {
   readonly namespace: string
@@ -58,33 +59,17 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
           {service.namespace} · {service.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(', ')} ·{' '}
           <code>{service.host}</code>
         </span>
-        <a className="button" href={href(['topology'], { node: service.id })}>
-          In the topology
-        </a>
-        <FailedRequests service={service.id} failed={service.failed} />
+        <span className="actions">
+          <a className="button" href={href(['traffic'], { live: 'yes', service: `${namespace}/${name}` })}>
+            Live requests
+          </a>
+          <FailedRequests service={service.id} failed={service.failed} />
+          <a className="button" href={href(['topology'], { node: service.id })}>
+            In the topology
+          </a>
+        </span>
       </header>
-      <dl className="tiles">
-        <div>
-          <dt>Rate</dt>
-          <dd>{formatRate(service.requests, service.windowMs)}</dd>
-        </div>
-        <div className={service.failed > 0 ? service.health : ''}>
-          <dt>Success</dt>
-          <dd>{formatSuccess(service)}</dd>
-        </div>
-        <div>
-          <dt>p50</dt>
-          <dd>{formatMs(service.durationMs?.p50)}</dd>
-        </div>
-        <div>
-          <dt>p90</dt>
-          <dd>{formatMs(service.durationMs?.p90)}</dd>
-        </div>
-        <div>
-          <dt>p99</dt>
-          <dd>{formatMs(service.durationMs?.p99)}</dd>
-        </div>
-      </dl>
+      <Tiles signals={service} windowMs={service.windowMs} />
       <SignalCharts of={`service=${encodeURIComponent(`${namespace}/${name}`)}`} chartMs={chartMs} events={happened} />
       <section>
         <h2>Meanwhile</h2>
@@ -110,6 +95,10 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
               : 'No workload is behind it: compare its selector with the labels of Workloads.'
           }
         />
+      </section>
+      <section>
+        <h2>Routes</h2>
+        <RouteTable routes={service.routes} windowMs={service.windowMs} />
       </section>
       <section>
         <h2>Called by</h2>

@@ -5,6 +5,7 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 
 import type { MeshEvent } from '../../../src/contracts/mesh-event.ts'
+import { href } from '../route.ts'
 
 export interface Curve {
   readonly label: string
@@ -26,9 +27,14 @@ export interface SignalChartProps {
 }
 
 const height = 170
+/** Of the scale; theme.css leaves as much room, and `rightMargin`, beside the timeline. */
+const axisWidth = 64
+const rightMargin = 16
+const mostMarks = 40
 
 export function SignalChart({ title, times, curves, format, events, most }: SignalChartProps) {
   const host = useRef<HTMLDivElement>(null)
+  const legend = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
   const shownEvents = useRef(events)
   shownEvents.current = events
@@ -44,11 +50,12 @@ export function SignalChart({ title, times, curves, format, events, most }: Sign
         width: element.clientWidth,
         height,
         cursor: { points: { size: 6 }, drag: { x: false, y: false }, sync: { key: 'signals' } },
-        legend: { live: true },
+        legend: { live: true, mount: (_, element) => legend.current?.append(element) },
+        padding: [null, rightMargin, null, null],
         scales: { y: { range: (_, _min, max) => [0, most ?? Math.max(max * 1.15, 0.001)] } },
         axes: [
-          { ...axis, space: 52, values: (_, values) => values.map(clock) },
-          { ...axis, size: 64, values: (_, values) => values.map(format) },
+          { ...axis, space: 52, size: 30, values: (_, values) => values.map(clock) },
+          { ...axis, size: axisWidth, values: (_, values) => values.map(format) },
         ],
         series: [
           {},
@@ -75,6 +82,7 @@ export function SignalChart({ title, times, curves, format, events, most }: Sign
       resized.disconnect()
       themed.disconnect()
       made.destroy()
+      legend.current?.replaceChildren()
     }
     // new figures are set below
   }, [shape])
@@ -89,7 +97,34 @@ export function SignalChart({ title, times, curves, format, events, most }: Sign
     <figure className="chart" aria-label={`${title}, last values: ${said.join(', ')}`}>
       <figcaption>{title}</figcaption>
       <div ref={host} />
+      <Timeline events={events} fromMs={(times[0] ?? 0) * 1000} toMs={(times.at(-1) ?? 0) * 1000} />
+      <div ref={legend} className="legend" />
     </figure>
+  )
+}
+
+interface TimelineProps {
+  readonly events: readonly MeshEvent[]
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** What happened when: below the curves, at the same places. */
+function Timeline({ events, fromMs, toMs }: TimelineProps) {
+  const shown = events.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs).slice(-mostMarks)
+  return (
+    <ol className="timeline" aria-label="What happened meanwhile">
+      {shown.map(({ id, atMs, severity, message, revision, kind }) => {
+        const text = `${new Date(atMs).toLocaleTimeString(undefined, { hour12: false })} ${message}`
+        const before = kind === 'configuration' ? Number(revision) - 1 : 0
+        const to = before > 0 ? href(['configuration', String(before), revision ?? '']) : href(['events'])
+        return (
+          <li key={id} className={severity} style={{ left: `${((atMs - fromMs) / (toMs - fromMs)) * 100}%` }}>
+            <a href={to} title={text} aria-label={text} />
+          </li>
+        )
+      })}
+    </ol>
   )
 }
 

@@ -1,14 +1,17 @@
 // A workload: its golden signals over time with what happened meanwhile, what it answered and sent, and who is let in.
-import type { EdgeView, WorkloadDetail } from '../../../src/contracts/read-api.ts'
+import type { EdgeView, TelemetryView, WorkloadDetail } from '../../../src/contracts/read-api.ts'
 import { Refused, useAnswer } from '../api/ask.ts'
 import { useLive } from '../api/live.ts'
 import { Codes, Name } from '../edge-table.tsx'
 import { EventList } from '../events/event-list.tsx'
-import { formatMs, formatRate, formatSuccess } from '../format.ts'
 import { Admissions } from '../lists/security-page.tsx'
 import { WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
+import { SignalCells, SignalHeads } from '../signal-cells.tsx'
 import { chartMsOf, SignalCharts } from './signal-charts.tsx'
+import { Tiles } from './tiles.tsx'
+
+const columns = ['rate', 'success', 'p99'] as const
 
 export interface WorkloadPageProps {
   readonly namespace: string
@@ -53,6 +56,14 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
         <span className="quiet">
           {workload.namespace} · <code>{workload.spiffeId}</code>
         </span>
+        <span className="actions">
+          <a className="button" href={href(['traffic'], { live: 'yes', workload: `${namespace}/${name}` })}>
+            Live requests
+          </a>
+          <a className="button" href={href(['configuration'], { find: id })}>
+            Where it is written
+          </a>
+        </span>
       </header>
       <p className="quiet">
         {answer.services.length === 0 ? 'No Service leads to it.' : 'Behind '}
@@ -67,6 +78,8 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
           </span>
         ))}
       </p>
+      <Told telemetry={answer.telemetry} />
+      <Tiles signals={workload} windowMs={answer.windowMs} />
       <SignalCharts of={`workload=${encodeURIComponent(`${namespace}/${name}`)}`} chartMs={chartMs} events={happened} />
       <section>
         <h2>Meanwhile</h2>
@@ -102,6 +115,27 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
   )
 }
 
+/** What is not told of its requests, so that nobody takes silence for calm. */
+function Told({ telemetry }: { readonly telemetry: TelemetryView }) {
+  const { metrics, decisionRecords, accessLog, documents } = telemetry
+  const off = [
+    ...(metrics ? [] : ['metrics (what is shown is what others count)']),
+    ...(decisionRecords ? [] : ['requests that are kept']),
+    ...(accessLog ? [] : ['access log']),
+  ]
+  if (off.length === 0) return null
+  return (
+    <p className="quiet">
+      Off: {off.join(', ')}
+      {documents.map(({ id, file, line }) => (
+        <span key={id} className="code">
+          {file === undefined ? id : `${id} ${file}:${line}`}
+        </span>
+      ))}
+    </p>
+  )
+}
+
 interface RequestsProps {
   readonly edges: readonly EdgeView[]
   readonly windowMs: number
@@ -118,15 +152,7 @@ function Requests({ edges, windowMs, end, empty }: RequestsProps) {
         <tr>
           <th scope="col">{end === 'source' ? 'From' : 'To'}</th>
           <th scope="col">Route</th>
-          <th scope="col" className="number">
-            Rate
-          </th>
-          <th scope="col" className="number">
-            Success
-          </th>
-          <th scope="col" className="number">
-            p99
-          </th>
+          <SignalHeads columns={columns} />
           <th scope="col">Answers</th>
         </tr>
       </thead>
@@ -140,9 +166,7 @@ function Requests({ edges, windowMs, end, empty }: RequestsProps) {
             <tr key={`${edge.reporter} ${other} ${edge.workload} ${edge.route} ${edge.protocol}`}>
               <td>{other}</td>
               <td>{edge.route === '' ? '–' : <code>{edge.route}</code>}</td>
-              <td className="number">{formatRate(edge.requests, windowMs)}</td>
-              <td className="number">{formatSuccess(edge)}</td>
-              <td className="number">{formatMs(edge.durationMs?.p99)}</td>
+              <SignalCells signals={edge} windowMs={windowMs} columns={columns} />
               <td>
                 <Codes codes={edge.codes} />
               </td>

@@ -23,6 +23,7 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/requests/:id': 'viewer',
   'GET /v1/configuration': 'viewer',
   'GET /v1/revisions': 'viewer',
+  'GET /v1/difference': 'viewer',
   'GET /v1/security': 'viewer',
   'GET /v1/live': 'viewer',
   'GET /v1/tap': 'viewer',

@@ -22,7 +22,7 @@ import {
   peerAuthenticationSchema,
 } from '../../policies/peer-authentication/peer-authentication.schema.ts'
 import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
-import { checkLoggedHeaders, redactionSchema } from '../../policies/redaction/redaction.schema.ts'
+import { redactionSchema } from '../../policies/redaction/redaction.schema.ts'
 import type { RedactionSpec } from '../../policies/redaction/redaction.spec.ts'
 import {
   durationMs,
@@ -297,7 +297,6 @@ const meshConfigSpecSchema = z
     redaction: redactionSchema.exactOptional(),
   })
   .check(checkTrustDomains)
-  .check(checkLoggedHeaders)
 
 export const defaultMeshConfig: MeshConfigSpec = meshConfigSpecSchema.parse({})
 

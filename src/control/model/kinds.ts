@@ -31,6 +31,8 @@ import { authorizationPolicyFields, requestAuthenticationFields } from './securi
 import type { AuthorizationPolicyDocument, RequestAuthenticationDocument } from './security-kinds.ts'
 import { tcpRouteFields, tlsRouteFields } from './stream-route-kinds.ts'
 import type { TcpRouteSpec, TlsRouteSpec } from './stream-route-kinds.ts'
+import { telemetryFields } from './telemetry-kind.ts'
+import type { TelemetryDocument } from './telemetry-kind.ts'
 
 /** The typed `spec` of each kind. A kind without `spec` (EndpointSlice, Secret) has its own top-level fields there. */
 export interface SpecOf {
@@ -58,6 +60,7 @@ export interface SpecOf {
   MeshConfig: MeshConfigSpec
   AuthorizationPolicy: AuthorizationPolicyDocument
   RequestAuthentication: RequestAuthenticationDocument
+  Telemetry: TelemetryDocument
   Scenario: ScenarioSpec
   ChaosExperiment: ChaosExperimentSpec
 }
@@ -103,6 +106,7 @@ export const kinds: Readonly<Record<KindName, KindDefinition>> = {
   MeshConfig: clusterScoped(heddleGroup, ['v1alpha1'], meshConfigFields),
   AuthorizationPolicy: namespaced(heddleGroup, ['v1alpha1'], authorizationPolicyFields),
   RequestAuthentication: namespaced(heddleGroup, ['v1alpha1'], requestAuthenticationFields),
+  Telemetry: namespaced(heddleGroup, ['v1alpha1'], telemetryFields),
   Scenario: namespaced(heddleGroup, ['v1alpha1'], scenarioFields),
   ChaosExperiment: namespaced(heddleGroup, ['v1alpha1'], chaosExperimentFields),
 }
@@ -123,7 +127,7 @@ export const ignoredKinds: ReadonlySet<string> = words(
 /** Kinds that configure traffic or security and are not built: leaving one out silently could open a door. */
 export const unsupportedKinds: ReadonlySet<string> = words(
   `
-    Rollout Telemetry UDPRoute XListenerSet
+    Rollout UDPRoute XListenerSet
   `,
 )
 

@@ -36,7 +36,7 @@ function scopeShape(kinds: readonly string[]): z.ZodRawShape {
 type Check = (ctx: z.core.ParsePayload) => void
 
 /** The fields of a document whose spec has these beside those that say where it applies. */
-function scoped(shape: z.ZodRawShape, kinds: readonly string[], ...checks: readonly Check[]): z.ZodRawShape {
+export function scoped(shape: z.ZodRawShape, kinds: readonly string[], ...checks: readonly Check[]): z.ZodRawShape {
   const whole = z.strictObject({ ...shape, ...scopeShape(kinds) })
   return { spec: whole.check(checkScope, ...checks).default(whole.parse({})) }
 }

@@ -15,6 +15,7 @@ import type { MeshService, MeshServicePort, MeshSnapshot } from './mesh-snapshot
 import { withStreams } from './mesh-streams.ts'
 import { withPeerAuthentication } from './peer-authentication.ts'
 import { withGatewayAncestors } from './policy-ancestors.ts'
+import { PolicyScopes } from './policy-scopes.ts'
 import { withRateLimits } from './rate-limits.ts'
 import { ProblemList, RouteAttachment } from './route-attachment.ts'
 import { SecretShelf } from './secrets.ts'
@@ -24,6 +25,7 @@ import { compileSettings } from './settings.ts'
 import { badCondition, gatewayControllerName, goodCondition, supportedGatewayFeatures } from './status.ts'
 import type { DocumentStatus } from './status.ts'
 import { StreamAttachment } from './stream-attachment.ts'
+import { withTelemetry } from './telemetry.ts'
 import { withTrafficPolicies } from './traffic-policies.ts'
 import { compileWorkloads } from './workloads.ts'
 
@@ -45,7 +47,8 @@ export function compileMesh(
   problems.add(...meshWide.problems)
   const drafts = compileServices(index)
   problems.add(...drafts.problems)
-  const security = new SecurityPolicies(index, drafts.services, meshWide.settings, problems)
+  const scopes = new PolicyScopes(index, drafts.services)
+  const security = new SecurityPolicies(index, scopes, meshWide.settings, problems)
   const compiledWorkloads = compileWorkloads(index, drafts.services, security)
   problems.add(...compiledWorkloads.problems)
   const peers = withPeerAuthentication(index, meshWide.settings, compiledWorkloads.workloads, problems)
@@ -61,6 +64,17 @@ export function compileMesh(
   const routed = compileMeshRoutes(index, withStreams(index, constrained.services, streamAttachment), attachment)
   const { gateways, statuses: gatewayStatuses } = compileGateways(index, attachment, streamAttachment, shelf, security)
   const policyStatuses = withGatewayAncestors(index, secured.services, gateways, secured.statuses)
+  const told = withTelemetry(
+    index,
+    scopes,
+    meshWide,
+    {
+      settings: peers.settings,
+      workloads: targeted.withWorkloads(withRateLimits(peers.workloads, treated.services)),
+      gateways: targeted.withGateways(gateways),
+    },
+    problems,
+  )
   const services = withAuthorization(withGrpcPorts(routed, attachment.grpcPorts), security)
   const statuses = new Map<string, DocumentStatus>()
   for (const document of documents) {
@@ -73,16 +87,17 @@ export function compileMesh(
       constrained.statuses.get(document.id) ??
       targeted.statuses.get(document.id) ??
       peers.statuses.get(document.id) ??
+      told.statuses.get(document.id) ??
       documentStatus(document, attachment, streamAttachment)
     if (status !== undefined) statuses.set(document.id, status)
   }
   return {
     snapshot: {
       revision,
-      settings: peers.settings,
-      workloads: targeted.withWorkloads(withRateLimits(peers.workloads, treated.services)),
+      settings: told.settings,
+      workloads: told.workloads,
       services,
-      gateways: targeted.withGateways(gateways),
+      gateways: told.gateways,
       secrets: shelf.toMap(),
       experiments: chaos.experiments,
     },

@@ -274,8 +274,7 @@ function meshGateway(
   // a listener that cannot be served keeps its hostname: nobody else answers for it
   const accepted = drafts.filter((draft) => draft.fault === undefined).map((draft) => draft.listener)
   const { namespace, name, metadata } = gateway
-  // as a Pod of that Gateway would be labelled (GEP-1762)
-  const labels = { ...metadata.labels, 'gateway.networking.k8s.io/gateway-name': name }
+  const labels = gatewayLabels(name, metadata.labels)
   return {
     namespace,
     name,
@@ -292,6 +291,11 @@ function meshGateway(
     })),
     source: sourceLocation(gateway),
   }
+}
+
+/** As a Pod of that Gateway would be labelled (GEP-1762). */
+export function gatewayLabels(name: string, labels: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return { ...labels, 'gateway.networking.k8s.io/gateway-name': name }
 }
 
 /**

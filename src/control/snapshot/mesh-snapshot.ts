@@ -3,7 +3,6 @@ import type { SourceLocation } from '../../contracts/decision-record.ts'
 import type { HealthCheckSpec, ProbeSpec } from '../../contracts/health-check.ts'
 import type { Locality } from '../../contracts/locality.ts'
 import type { UnixRegistration } from '../../contracts/unix-registration.ts'
-import type { AccessLogSpec } from '../../policies/access-log/access-log.spec.ts'
 import type { AdaptiveConcurrencySpec } from '../../policies/adaptive-concurrency/adaptive-concurrency.spec.ts'
 import type { AppliedPolicy } from '../../policies/authorization/authorization.spec.ts'
 import type { BackendTlsSpec } from '../../policies/backend-tls/backend-tls.spec.ts'
@@ -37,8 +36,8 @@ import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retr
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
+import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
-import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
 import type { TypescriptFilterSpec } from '../../policies/typescript-filter/typescript-filter.spec.ts'
 import type { MeshSecret } from './secrets.ts'
@@ -58,7 +57,16 @@ export interface MeshSnapshot {
   readonly experiments: ReadonlyMap<string, MeshExperiment>
 }
 
-export interface MeshSettings {
+/** By Telemetry documents. */
+export interface MeshTelemetry extends TelemetrySpec {
+  /** The widest scope first. */
+  readonly sources: readonly SourceLocation[]
+}
+
+/** Its telemetry is that of all workloads and gateways without one of their own. */
+export interface MeshSettings extends TelemetrySpec {
+  /** Absent: the MeshConfig says it. */
+  readonly telemetrySources?: MeshTelemetry['sources']
   readonly trustDomain: string
   readonly trustDomainAliases: readonly string[]
   /** Absent: no other trust domain is trusted, and our bundle is served nowhere. Files are absolute where the document came from a file. */
@@ -77,9 +85,6 @@ export interface MeshSettings {
   readonly svidLifetimeMs: number
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
-  readonly accessLog: AccessLogSpec
-  /** Absent: no spans. */
-  readonly tracing?: TracingSpec
   /** Node applications carry traces on by themselves. */
   readonly preloadsPropagation?: true
   readonly paths: PathNormalizationSpec
@@ -112,6 +117,8 @@ export interface MeshWorkload {
   /** Hosts and ports of the Services with a loopback listener: those of its namespace and those that `spec.uses` names. */
   readonly uses: readonly { readonly host: string; readonly port: number }[]
   readonly security: AppliedSecurity
+  /** Absent: the mesh's. */
+  readonly telemetry?: MeshTelemetry
   readonly source: SourceLocation
 }
 
@@ -325,6 +332,8 @@ export interface MeshGateway {
   readonly address: string
   readonly listeners: readonly MeshListener[]
   readonly security: AppliedSecurity
+  /** Absent: the mesh's. */
+  readonly telemetry?: MeshTelemetry
   /** Of all its requests, in the order in which they pass them. */
   readonly filters?: readonly MeshFilter[]
   readonly source: SourceLocation

@@ -101,7 +101,10 @@ export function targetStatus(
 }
 
 /** Documents without a time come last. */
-export function compareAge(a: TargetingPolicy, b: TargetingPolicy): number {
+export function compareAge(
+  a: Pick<ModelDocument, 'id' | 'metadata'>,
+  b: Pick<ModelDocument, 'id' | 'metadata'>,
+): number {
   return (
     compareText(a.metadata.creationTimestamp ?? '~', b.metadata.creationTimestamp ?? '~') || compareText(a.id, b.id)
   )

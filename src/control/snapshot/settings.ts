@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 
 import type { Problem } from '../../contracts/problem.ts'
 import { hostPort } from '../../contracts/xds/names.ts'
-import { toAccessLogSpec } from '../../policies/access-log/access-log.schema.ts'
 import type { ExtensionService } from '../../policies/extension-service.schema.ts'
 import { toExternalAuthorizationSpec } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
@@ -13,7 +12,10 @@ import { toPathNormalizationSpec } from '../../policies/path-normalization/path-
 import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
 import { durationMs } from '../../policies/scalars.schema.ts'
-import { toTraceCollectorSpec, toTracingSpec } from '../../policies/tracing/tracing.schema.ts'
+import { meshTelemetry, toTelemetrySpec } from '../../policies/telemetry/telemetry.schema.ts'
+import type { CollectorOf, TelemetryFields } from '../../policies/telemetry/telemetry.schema.ts'
+import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
+import { toTraceCollectorSpec } from '../../policies/tracing/tracing.schema.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -29,6 +31,11 @@ import type { DocumentStatus } from './status.ts'
 
 export interface CompiledSettings {
   readonly settings: MeshSettings
+  /** What the MeshConfig says of it, for documents that say otherwise. */
+  readonly telemetry: TelemetryFields
+  readonly collectorOf: CollectorOf
+  /** Of extension providers that are one. */
+  readonly collectorNames: readonly string[]
   readonly problems: readonly Problem[]
   readonly statuses: ReadonlyMap<string, DocumentStatus>
 }
@@ -72,14 +79,21 @@ export function compileSettings(index: DocumentIndex): CompiledSettings {
     const message = config === undefined ? 'no XMesh refers to it: not in force' : `${config.id} is in force instead`
     problems.push(documentProblem(one, 'HDL012', 'warning', ['metadata', 'name'], message))
   }
-  const settings = toSettings(config?.spec ?? defaultMeshConfig, config?.folder)
-  if (config === undefined) return { settings, problems, statuses }
+  const spec = config?.spec ?? defaultMeshConfig
+  const telemetry = meshTelemetry(spec.accessLog, spec.tracing)
+  const ofCollectors = {
+    collectorOf: (ref, signal) => collectorOf(spec, ref, signal),
+    collectorNames: collectorNames(spec),
+  } satisfies Partial<CompiledSettings>
+  const settings = toSettings(spec, config?.folder, toTelemetrySpec(telemetry, ofCollectors.collectorOf))
+  const compiled = { settings, telemetry, ...ofCollectors, problems, statuses }
+  if (config === undefined) return compiled
   problems.push(...collectorProblems(config))
   const outboundTrafficPolicySource = sourceLocation(config, ['spec', 'outboundTrafficPolicy'])
-  return { settings: { ...settings, outboundTrafficPolicySource }, problems, statuses }
+  return { ...compiled, settings: { ...settings, outboundTrafficPolicySource } }
 }
 
-function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSettings {
+function toSettings(spec: MeshConfigSpec, folder: string | undefined, telemetry: TelemetrySpec): MeshSettings {
   const federation = toFederation(spec.federation, folder)
   return {
     trustDomain: spec.trustDomain,
@@ -101,8 +115,8 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined): MeshSetti
     outboundTrafficPolicy: spec.outboundTrafficPolicy.mode,
     svidLifetimeMs: durationMs(spec.certificates.workloadLifetime),
     h2UpgradePolicy: spec.h2UpgradePolicy,
-    accessLog: toAccessLogSpec(spec.accessLog, collectorOf(spec, spec.accessLog.provider, 'logs')),
-    ...tracingOf(spec),
+    ...telemetry,
+    ...(spec.tracing?.preloadPropagation === true && { preloadsPropagation: true }),
     paths: toPathNormalizationSpec(spec.pathNormalization),
     ...(spec.redaction === undefined ? {} : { redaction: spec.redaction }),
     forwardedHeaders: {
@@ -122,14 +136,6 @@ function toFederation(spec: FederationSpec, folder: string | undefined): Federat
   return { ...spec, federatesWith: absolute }
 }
 
-function tracingOf(spec: MeshConfigSpec): Pick<MeshSettings, 'tracing' | 'preloadsPropagation'> {
-  const { tracing } = spec
-  const collector = collectorOf(spec, tracing?.provider, 'traces')
-  if (tracing === undefined || collector === undefined) return {}
-  const to = toTracingSpec(tracing, collector)
-  return tracing.preloadPropagation ? { tracing: to, preloadsPropagation: true } : { tracing: to }
-}
-
 interface ProviderRef {
   readonly name: string
 }
@@ -145,9 +151,13 @@ function collectorOf(
   return toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider), signal)
 }
 
+function collectorNames({ extensionProviders }: MeshConfigSpec): string[] {
+  return extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined).map(({ name }) => name)
+}
+
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
-  const { tracing, accessLog, extensionProviders } = config.spec
-  const names = extensionProviders.filter(({ opentelemetry }) => opentelemetry !== undefined).map(({ name }) => name)
+  const { tracing, accessLog } = config.spec
+  const names = collectorNames(config.spec)
   const dangling = (field: string, ref: ProviderRef | undefined, consequence: string): Problem[] => {
     if (ref === undefined || names.includes(ref.name)) return []
     const meant = nearest(ref.name, names)

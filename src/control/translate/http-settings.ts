@@ -1,4 +1,4 @@
-// Mesh-wide HTTP settings → what they are in the connection managers of one kind of listener.
+// HTTP settings, mesh-wide but for telemetry → what they are in the connection managers of one kind of listener.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 import type {
@@ -10,6 +10,7 @@ import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { encodeRedaction } from '../../policies/redaction/redaction.xds.ts'
+import type { MutedSpec, TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
 import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 
@@ -29,14 +30,34 @@ export type FiltersByKind = Partial<Record<FilterKind, readonly MessageInitShape
 export interface HttpSettings {
   readonly manager: Pick<MessageInitShape<typeof HttpConnectionManagerSchema>, ManagerFields>
   readonly filters: FiltersByKind
+  /** Of their filter chains; undefined: they tell everything. */
+  readonly muted: MutedSpec | undefined
   /** Equal for equal settings. */
   readonly key: string
 }
 
-type Settings = Pick<MeshSettings, 'accessLog' | 'tracing' | 'paths' | 'forwardedHeaders' | 'redaction'>
+type Place = 'gateway' | 'sidecar'
+type Settings = TelemetrySpec & Pick<MeshSettings, 'paths' | 'forwardedHeaders' | 'redaction'>
 
-export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): HttpSettings {
-  const { accessLog, tracing, paths, forwardedHeaders, redaction } = settings
+/** Those of each workload and gateway, made once. */
+export class HttpSettingsByTelemetry {
+  readonly #mesh: Settings
+  readonly #made: Readonly<Record<Place, Map<TelemetrySpec, HttpSettings>>> = { gateway: new Map(), sidecar: new Map() }
+
+  constructor(mesh: Settings) {
+    this.#mesh = mesh
+  }
+
+  /** Without telemetry of its own: as the mesh. */
+  of(place: Place, { telemetry = this.#mesh }: { readonly telemetry?: TelemetrySpec }): HttpSettings {
+    let made = this.#made[place].get(telemetry)
+    if (made === undefined) this.#made[place].set(telemetry, (made = httpSettings(this.#mesh, telemetry, place)))
+    return made
+  }
+}
+
+function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySpec, place: Place): HttpSettings {
+  const { paths, forwardedHeaders, redaction } = mesh
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
     manager: {
@@ -50,6 +71,7 @@ export function httpSettings(settings: Settings, place: 'gateway' | 'sidecar'): 
       accessLogFile: encodeFileRotation(accessLog),
       redaction: encodeRedaction(redaction),
     },
-    key: JSON.stringify([accessLog, tracing, paths, forwardedHeaders[place], redaction]),
+    muted,
+    key: JSON.stringify([accessLog, tracing, muted, paths, forwardedHeaders[place], redaction]),
   }
 }

@@ -12,6 +12,7 @@ import {
 import { demandsReauthorization, encodeReauthorize } from '../../policies/authorization/reauthorize.xds.ts'
 import { encodeExternalAuthorization } from '../../policies/external-authorization/external-authorization.xds.ts'
 import { encodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
+import { encodeMuted } from '../../policies/telemetry/telemetry.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
 import type { AppliedSecurity } from '../snapshot/security.ts'
 import type { ListenerInit } from './build-listener.ts'
@@ -83,14 +84,18 @@ function withoutServer(policy: AppliedPolicy, servers: ReadonlyMap<string, unkno
   return { ...policy, spec: { ...policy.spec, action: 'DENY' } }
 }
 
-/** Every chain of the listener has the same. */
-export function withReauthorize(listener: ListenerInit, { reauthorize }: ListenerSecurity): ListenerInit {
-  if (!reauthorize) return listener
-  const filterChains = (listener.filterChains ?? []) as readonly FilterChainInit[]
-  return {
-    ...listener,
-    filterChains: filterChains.map((chain) => ({ ...chain, metadata: encodeReauthorize(chain.metadata) })),
-  } as ListenerInit
+/** What every chain of the listener says of itself. */
+export function withChainMetadata(
+  listener: ListenerInit,
+  { muted }: Pick<HttpSettings, 'muted'>,
+  { reauthorize }: Pick<ListenerSecurity, 'reauthorize'> = { reauthorize: false },
+): ListenerInit {
+  if (!reauthorize && muted === undefined) return listener
+  const filterChains = ((listener.filterChains ?? []) as readonly FilterChainInit[]).map((chain): FilterChainInit => {
+    const metadata = reauthorize ? encodeReauthorize(chain.metadata) : chain.metadata
+    return { ...chain, metadata: muted === undefined ? metadata : encodeMuted(metadata, muted) }
+  })
+  return { ...listener, filterChains } as ListenerInit
 }
 
 export function withSecurity(http: HttpSettings, { http: filters }: ListenerSecurity): HttpSettings {

@@ -58,10 +58,9 @@ import {
 } from './egress-security.ts'
 import type { CallerEgress } from './egress-security.ts'
 import { gatewayVirtualHosts } from './gateway-virtual-hosts.ts'
-import { httpSettings } from './http-settings.ts'
-import type { HttpSettings } from './http-settings.ts'
+import { HttpSettingsByTelemetry } from './http-settings.ts'
 import { inboundSettings } from './inbound-settings.ts'
-import { listenerSecurity, withReauthorize, withSecurity } from './listener-security.ts'
+import { listenerSecurity, withChainMetadata, withSecurity } from './listener-security.ts'
 import { requestKeys } from './request-keys.ts'
 import type { RequestKeys } from './request-keys.ts'
 import { ResourceCache } from './resource-cache.ts'
@@ -95,7 +94,7 @@ class MeshResourceView implements ResourceView {
   readonly #egress: EgressSecurity
   readonly #keys: RequestKeys
   readonly #ofWorkloads: ReadonlyMap<string, WorkloadTraffic>
-  readonly #http: { readonly gateway: HttpSettings; readonly sidecar: HttpSettings }
+  readonly #http: HttpSettingsByTelemetry
 
   constructor(
     snapshot: MeshSnapshot,
@@ -110,8 +109,7 @@ class MeshResourceView implements ResourceView {
     this.#egress = new EgressSecurity(snapshot)
     this.#keys = requestKeys(snapshot)
     this.#ofWorkloads = workloadTraffic(snapshot)
-    const { settings } = snapshot
-    this.#http = { gateway: httpSettings(settings, 'gateway'), sidecar: httpSettings(settings, 'sidecar') }
+    this.#http = new HttpSettingsByTelemetry(snapshot.settings)
   }
 
   get revision(): string {
@@ -176,7 +174,7 @@ class MeshResourceView implements ResourceView {
     const recipe = { key: `listener ${name}`, name, schema: ListenerSchema }
     const { settings } = this.#snapshot
     const egressInputs = this.#egress.inputs(gatewayDestinations(gateway))
-    const own = withFilters(this.#http.gateway, gateway.filters)
+    const own = withFilters(this.#http.of('gateway', gateway), gateway.filters)
     const http = egressInputs.length === 0 ? own : withAnchors(own)
     return this.#cache.get({
       ...recipe,
@@ -187,7 +185,7 @@ class MeshResourceView implements ResourceView {
           protocol === 'HTTP'
             ? gatewayListener(name, { host: gateway.address, port }, withSecurity(http, security))
             : gatewayStreamListener(gateway, port, http, security, this.#egressOf(node))
-        return withReauthorize(listener, security)
+        return withChainMetadata(listener, http, security)
       },
     })
   }
@@ -197,7 +195,7 @@ class MeshResourceView implements ResourceView {
     if (workload === undefined) return undefined
     const { settings } = this.#snapshot
     const { outboundTrafficPolicy, outboundTrafficPolicySource: source } = settings
-    const http = this.#http.sidecar
+    const http = this.#http.of('sidecar', workload)
     const recipe = { key: `listener ${keyOf(node)} ${name}`, name, schema: ListenerSchema }
 
     if (name === forwardProxyListener) {
@@ -208,7 +206,8 @@ class MeshResourceView implements ResourceView {
         inputs: [address.host, address.port, outboundTrafficPolicy, source, http.key],
         build: () => {
           const allowAny = outboundTrafficPolicy === 'allowAny'
-          return outboundListener(address, { searchDomains, allowAny, ...(source && { source }) }, http)
+          const options = { searchDomains, allowAny, ...(source && { source }) }
+          return withChainMetadata(outboundListener(address, options, http), http)
         },
       })
     }
@@ -225,7 +224,7 @@ class MeshResourceView implements ResourceView {
           const routes = anyHostRouteConfiguration(name, [defaultRoute(name, workload.source)], { rateLimits })
           const { protocol } = inbound
           const listener = inboundListener(name, address, mode, protocol, routes, workload.source, own, security)
-          return withReauthorize(listener, security)
+          return withChainMetadata(listener, http, security)
         },
       })
     }
@@ -249,7 +248,8 @@ class MeshResourceView implements ResourceView {
       build: () => {
         const own = { name: 'default', source: found.service.source, hostnames: [], backends: [{ ...used, weight: 1 }] }
         const all = routed.length === 0 ? [own] : routed
-        return serviceLoopbackListener(name, address, service, protocol, all, guarded, egress)
+        const listener = serviceLoopbackListener(name, address, service, protocol, all, guarded, egress)
+        return withChainMetadata(listener, http)
       },
     })
   }

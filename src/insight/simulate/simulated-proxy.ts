@@ -18,6 +18,7 @@ import { ListenerState } from '../../proxy/listener/listener-state.ts'
 import type { ListenerConfig, RuntimeConfig } from '../../proxy/runtime/runtime-config.ts'
 import { beginExchange } from '../../proxy/telemetry/begin-exchange.ts'
 import type { ConnectionSink, Exchange } from '../../proxy/telemetry/exchange.ts'
+import { TraceSampling } from '../../proxy/telemetry/trace-sampling.ts'
 import { SimulatedClient, type SimulatedConnection } from './simulated-connection.ts'
 import { simulatedIo, type SimulatedNetwork } from './simulated-network.ts'
 
@@ -105,6 +106,8 @@ export class SimulatedProxy {
       deadlines,
       lookup,
       filters,
+      // nobody gets spans
+      sampling: new TraceSampling({ workload: '', spiffeId }, random),
       clusters: this.clusters,
       sink: options,
       logger: silentLogger,

@@ -59,27 +59,42 @@ const fileSchema: z.ZodType<AccessLogFile> = z.strictObject({
   keptFiles: z.int().min(0).max(100).default(3),
 })
 
+const samplePercentSchema = z.number().min(0).max(100)
+const encodingSchema = z.enum(['JSON', 'TEXT'])
+const withoutDefaults = {
+  matches: celConditionSchema(recordFields).exactOptional(),
+  format: formatSchema.exactOptional(),
+  json: jsonFieldsSchema(1).exactOptional(),
+  file: fileSchema.exactOptional(),
+  provider: z.strictObject({ name: z.string().min(1).max(253) }).exactOptional(),
+}
+
 /** One in a hundred by default: enough to see what traffic there is, cheap enough to leave on. */
 export const accessLogSchema: z.ZodType<AccessLogSettings> = z
   .strictObject({
     enabled: z.boolean().default(true),
-    samplePercent: z.number().min(0).max(100).default(1),
-    matches: celConditionSchema(recordFields).exactOptional(),
-    encoding: z.enum(['JSON', 'TEXT']).default('JSON'),
-    format: formatSchema.exactOptional(),
-    json: jsonFieldsSchema(1).exactOptional(),
-    file: fileSchema.exactOptional(),
-    provider: z.strictObject({ name: z.string().min(1).max(253) }).exactOptional(),
+    samplePercent: samplePercentSchema.default(1),
+    encoding: encodingSchema.default('JSON'),
+    ...withoutDefaults,
   })
-  .check((ctx) => {
-    const { encoding, format, json, file, provider } = ctx.value
-    if (format !== undefined && encoding !== 'TEXT')
-      ctx.issues.push(ruleIssue(format, ['format'], '"format" is of encoding TEXT'))
-    if (json !== undefined && encoding !== 'JSON')
-      ctx.issues.push(ruleIssue(json, ['json'], '"json" is of encoding JSON'))
-    if (file !== undefined && provider !== undefined)
-      ctx.issues.push(ruleIssue(ctx.value, ['provider'], 'Give either "file" or "provider"', 'HDL006'))
-  })
+  .check(checkAccessLog)
+
+/** Of a document that leaves what it does not say to others. */
+export const accessLogFields: z.ZodRawShape = {
+  samplePercent: samplePercentSchema.exactOptional(),
+  encoding: encodingSchema.exactOptional(),
+  ...withoutDefaults,
+}
+
+export function checkAccessLog(ctx: z.core.ParsePayload<Partial<AccessLogSettings>>): void {
+  const { encoding, format, json, file, provider } = ctx.value
+  if (format !== undefined && encoding !== 'TEXT')
+    ctx.issues.push(ruleIssue(format, ['format'], '"format" is of encoding TEXT'))
+  if (json !== undefined && encoding === 'TEXT')
+    ctx.issues.push(ruleIssue(json, ['json'], '"json" is of encoding JSON'))
+  if (file !== undefined && provider !== undefined)
+    ctx.issues.push(ruleIssue(ctx.value, ['provider'], 'Give either "file" or "provider"', 'HDL006'))
+}
 
 /** `collector`: the provider that it names; without it, lines are in the proxy's output. */
 export function toAccessLogSpec(settings: AccessLogSettings, collector: TraceCollectorSpec | undefined): AccessLogSpec {

@@ -1,10 +1,10 @@
 // Takes out of paths and bodies what is for nobody's eyes: values of query parameters, of fields of JSON and of fields of forms.
+import { secretName } from '../../contracts/secret-names.ts'
+import type { HeaderList } from '../../core/header-list.ts'
 import type { RedactionSpec } from './redaction.spec.ts'
 
 const redacted = '***'
 
-const soundsSecret =
-  /token|secret|passw|passphrase|pwd|api[-_]?key|access[-_]?key|private[-_]?key|signature|credential|authorization|cookie|session[-_]?id/i
 /** JSON in a text of JSON, and so on. */
 const deepest = 4
 
@@ -17,9 +17,12 @@ export class Redactor {
     this.#headers = new Set(headers)
   }
 
-  /** `name` in lower case. */
-  header(name: string, value: string): string {
-    return this.#headers.has(name) ? redacted : value
+  /** The same list where none is hidden. */
+  headers(list: HeaderList): HeaderList {
+    if (this.#headers.size === 0) return list
+    const shown = list.clone()
+    for (const name of this.#headers) if (shown.has(name)) shown.set(name, redacted)
+    return shown
   }
 
   /** Values of query parameters. */
@@ -38,7 +41,7 @@ export class Redactor {
   }
 
   #isSecret(name: string): boolean {
-    return soundsSecret.test(name) || this.#fields.has(name.toLowerCase())
+    return secretName.test(name) || this.#fields.has(name.toLowerCase())
   }
 
   /** Part by part: one expression for all of them would take cubic time on a hostile query. */

@@ -32,8 +32,11 @@ const spanIdFormat = /^[0-9a-f]{16}$/
 const zeroTrace = '0'.repeat(32)
 const zeroSpan = '0'.repeat(16)
 
-/** The trace that the request belongs to, or a new one, which is sampled at `samplingShare` (0 to 1). */
-export function beginTrace(headers: HeaderList, samplingShare: number, random: Random): TraceContext {
+/** 0 to 1; asked only where nobody has decided before. */
+export type SamplingShare = number | (() => number)
+
+/** The trace that the request belongs to, or a new one, which is sampled at that share. */
+export function beginTrace(headers: HeaderList, samplingShare: SamplingShare, random: Random): TraceContext {
   const caller = fromTraceparent(headers) ?? fromB3(headers) ?? fromB3Parts(headers)
   if (caller?.traceId !== undefined && caller.b3 === undefined && caller.sampled === false)
     return new PassedOnContext(caller.traceId, caller.parentSpanId, random)
@@ -43,7 +46,7 @@ export function beginTrace(headers: HeaderList, samplingShare: number, random: R
     traceId: caller?.traceId ?? hexadecimal(random, 4),
     spanId: newSpanId(random),
     parentSpanId: caller?.parentSpanId,
-    sampled: caller?.sampled ?? random.next() < samplingShare,
+    sampled: caller?.sampled ?? isSampled(samplingShare, random),
     b3: caller?.b3,
     traceState,
     passedOn: false,
@@ -70,6 +73,10 @@ class PassedOnContext implements TraceContext {
   get spanId(): string {
     return (this.#spanId ??= newSpanId(this.#random))
   }
+}
+
+function isSampled(share: SamplingShare, random: Random): boolean {
+  return random.next() < (typeof share === 'number' ? share : share())
 }
 
 export function newSpanId(random: Random): string {

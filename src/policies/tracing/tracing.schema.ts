@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { extensionServiceFields } from '../extension-service.schema.ts'
 import type { ExtensionService } from '../extension-service.schema.ts'
 import { durationMs } from '../scalars.schema.ts'
-import type { TraceCollectorSpec, TracingSpec } from './tracing.spec.ts'
+import type { TraceCollectorSpec } from './tracing.spec.ts'
 
 export interface TraceCollector extends ExtensionService {
   /** OTLP/HTTP; absent: OTLP/gRPC. */
@@ -46,11 +46,4 @@ export function toTraceCollectorSpec(
 ): TraceCollectorSpec {
   const path = signal === 'traces' ? http?.path : http?.path.replace(/(\/v1\/traces)?$/, `/v1/${signal}`)
   return { cluster, ...(path === undefined ? {} : { path }), timeoutMs: durationMs(timeout) }
-}
-
-export function toTracingSpec(
-  { randomSamplingPercentage }: TracingSettings,
-  collector: TraceCollectorSpec,
-): TracingSpec {
-  return { collector, randomSamplingPercent: randomSamplingPercentage }
 }

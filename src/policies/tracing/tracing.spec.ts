@@ -4,7 +4,24 @@ export interface TracingSpec {
   readonly collector: TraceCollectorSpec
   /** 0 to 100: of the traces that begin here. Whoever has begun one before has decided for it. */
   readonly randomSamplingPercent: number
+  /** Of the same, the first that matches says how many. Absent: none does. */
+  readonly samplingRules?: readonly SamplingRuleSpec[]
+  /** Of every span, beside those that all have. Absent: none. */
+  readonly attributes?: readonly SpanAttributeSpec[]
 }
+
+export interface SamplingRuleSpec {
+  /** A condition in CEL on what is known when a request begins. */
+  readonly matches: string
+  /** 0 to 100. */
+  readonly samplingPercent: number
+}
+
+export type SpanAttributeSpec = { readonly name: string } & (
+  | { readonly kind: 'literal'; readonly value: string }
+  /** Of the request, in lower case; without it there is no attribute. */
+  | { readonly kind: 'header'; readonly header: string }
+)
 
 export interface TraceCollectorSpec {
   readonly cluster: string

@@ -1,26 +1,30 @@
 // Tracing ↔ `tracing` of an Envoy HttpConnectionManager with Envoy's OpenTelemetry tracer.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
+import { isSecretHeader } from '../../contracts/secret-names.ts'
 import { OpenTelemetryConfigSchema } from '../../contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import type {
   HttpConnectionManager_Tracing as Tracing,
   HttpConnectionManager_TracingSchema as TracingSchema,
 } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import type { CustomTag, CustomTagSchema } from '../../contracts/xds/gen/envoy/type/tracing/v3/custom_tag_pb.ts'
 import { decodeCollector, encodeCollector } from '../collector.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import type { TracingSpec } from './tracing.spec.ts'
+import { decodeSamplingRules, encodeSamplingRules } from './sampling-rules.xds.ts'
+import type { SpanAttributeSpec, TracingSpec } from './tracing.spec.ts'
 
-export function encodeTracing({
-  collector,
-  randomSamplingPercent,
-}: TracingSpec): MessageInitShape<typeof TracingSchema> {
+export function encodeTracing(spec: TracingSpec): MessageInitShape<typeof TracingSchema> {
+  const { collector, randomSamplingPercent, samplingRules, attributes = [] } = spec
+  const service = encodeCollector(collector)
+  const config = samplingRules === undefined ? service : { ...service, sampler: encodeSamplingRules(samplingRules) }
   return {
     randomSampling: { value: randomSamplingPercent },
+    customTags: attributes.map(encodeAttribute),
     // a span for each attempt
     spawnUpstreamSpan: true,
     provider: {
       name: 'envoy.tracers.opentelemetry',
-      configType: { case: 'typedConfig', value: typedConfig(OpenTelemetryConfigSchema, encodeCollector(collector)) },
+      configType: { case: 'typedConfig', value: typedConfig(OpenTelemetryConfigSchema, config) },
     },
   }
 }
@@ -32,6 +36,27 @@ export function decodeTracing(message: Tracing | undefined): TracingSpec | undef
   const any = provider.configType.case === 'typedConfig' ? provider.configType.value : undefined
   if (any === undefined || !isTypedConfig(any, OpenTelemetryConfigSchema))
     throw new Error(`tracing: provider "${provider.name}" is not supported, envoy.tracers.opentelemetry is`)
-  const collector = decodeCollector(readTypedConfig(any, OpenTelemetryConfigSchema, 'tracing'), 'tracing')
-  return { collector, randomSamplingPercent: Math.min(100, Math.max(0, randomSampling?.value ?? 100)) }
+  const config = readTypedConfig(any, OpenTelemetryConfigSchema, 'tracing')
+  const samplingRules = decodeSamplingRules(config.sampler)
+  const attributes = message.customTags.flatMap((tag) => decodeAttribute(tag) ?? [])
+  return {
+    collector: decodeCollector(config, 'tracing'),
+    randomSamplingPercent: Math.min(100, Math.max(0, randomSampling?.value ?? 100)),
+    ...(samplingRules !== undefined && { samplingRules }),
+    ...(attributes.length > 0 && { attributes }),
+  }
+}
+
+function encodeAttribute(attribute: SpanAttributeSpec): MessageInitShape<typeof CustomTagSchema> {
+  const { name: tag } = attribute
+  return attribute.kind === 'literal'
+    ? { tag, type: { case: 'literal', value: { value: attribute.value } } }
+    : { tag, type: { case: 'requestHeader', value: { name: attribute.header } } }
+}
+
+/** Undefined: it is of another kind, or a header with credentials, and left aside. */
+function decodeAttribute({ tag: name, type }: CustomTag): SpanAttributeSpec | undefined {
+  if (type.case === 'literal') return { name, kind: 'literal', value: type.value.value }
+  if (type.case !== 'requestHeader' || isSecretHeader(type.value.name)) return undefined
+  return { name, kind: 'header', header: type.value.name.toLowerCase() }
 }

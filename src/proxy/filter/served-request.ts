@@ -27,8 +27,8 @@ import {
 } from '../runtime/decide.ts'
 import type { FilterChainConfig, HttpConnectionManagerConfig, RouteSource } from '../runtime/runtime-config.ts'
 import { tcpIdleTimeoutMs } from '../tcp/tcp-proxy.ts'
-import { beginTraced } from '../telemetry/begin-exchange.ts'
 import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
+import type { TraceSampling } from '../telemetry/trace-sampling.ts'
 import { refusalResponse, sendReply, textResponse } from '../upstream/local-reply.ts'
 import { type ForwardDeps, type ForwardPlan, ProxiedRequest } from '../upstream/proxied-request.ts'
 import { replayBytes, RequestBody } from '../upstream/request-body.ts'
@@ -49,6 +49,7 @@ export interface ServeDeps extends ForwardDeps {
   readonly spiffeId: string
   readonly lookup: RouteLookup
   readonly filters: HttpFilters
+  readonly sampling: TraceSampling
   readonly clusters: ClusterSet
   readonly sink: ExchangeSink
   readonly logger: Logger
@@ -95,8 +96,9 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       this.#refuse(403, [], 'this listener has come to demand mutual TLS: connect again through a sidecar')
       return
     }
-    const { routes, accessLog, paths = defaultPaths, forwarding, streamIdleTimeoutMs, tracing } = chain.filter
+    const { routes, accessLog, muted, paths = defaultPaths, forwarding, streamIdleTimeoutMs, tracing } = chain.filter
     this.#exchange.accessLog = accessLog
+    this.#exchange.muted = muted
     if (tls?.kind === 'terminate') {
       request.scheme = 'https'
     } else if (request.scheme === 'https' && tls === undefined && this.#stream.protocol !== 'HTTP/2') {
@@ -120,7 +122,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
       request.path = path
       const caller = this.#caller()
       prepareRequest(request, caller, direction, forwarding, this.#deps.random)
-      if (tracing !== undefined) this.#exchange.traced = beginTraced(request.headers, tracing, this.#deps.random)
+      if (tracing !== undefined) this.#exchange.traced = this.#deps.sampling.begin(this.#exchange, tracing)
       if (chain.filter.filters !== undefined)
         remoteAddress = remoteAddressOf(request, caller, direction, forwarding, this.#exchange.mtls)
     }
@@ -246,8 +248,7 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
   }
 
   stalled(timeoutMs: number): void {
-    const exchange = this.#exchange
-    const { status } = exchange
+    const { status } = this.#exchange
     // A protocol that was changed to may be as silent as opaque bytes.
     if (status === 101 && !this.#idleSaid && timeoutMs < tcpIdleTimeoutMs) {
       this.watch(this.#deps.clock, this.#deps.deadlines, tcpIdleTimeoutMs)
@@ -420,11 +421,10 @@ export class ServedRequest extends WatchedRequest implements ServerStreamHandler
     const cluster = this.#deps.clusters.passthrough(host, port)
     this.#exchange.cluster = cluster.config.name
     const request = { ...this.#stream.request, headers: this.#stream.request.headers.clone() }
-    const spoken = this.#spoken
     this.#proxy({
       cluster,
       request,
-      spoken,
+      spoken: this.#spoken,
       timeouts: {},
       retry: undefined,
       hash: undefined,

@@ -43,7 +43,9 @@ import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limi
 import { decodeRedaction } from '../../policies/redaction/redaction.xds.ts'
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
+import { decodeMuted } from '../../policies/telemetry/telemetry.xds.ts'
 import { decodeStreamIdleTimeout } from '../../policies/timeouts/timeouts.xds.ts'
+import { compileSamplingRules } from '../../policies/tracing/sampling-rules.runtime.ts'
 import { decodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import { isTypedConfig, readTypedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeSocketAddress } from './decode-endpoints.ts'
@@ -133,7 +135,11 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
   const { serverNames = [], applicationProtocols = [] } = chain.filterChainMatch ?? {}
   const { transport, tls } = decodeChainTransport(chain, isTcp)
   if (serverNames.length > 0 && transport !== 'tls') throw new Error('server_names need transport_protocol "tls"')
-  const reauthorize = decodeReauthorize(chain.metadata) ? ({ reauthorize: true } as const) : {}
+  const muted = decodeMuted(chain.metadata)
+  const said = {
+    ...(muted !== undefined && { muted }),
+    ...(decodeReauthorize(chain.metadata) && { reauthorize: true as const }),
+  }
   return {
     name: chain.name,
     match: { transport, serverNames: serverNames.map((name) => name.toLowerCase()), applicationProtocols },
@@ -142,14 +148,14 @@ function decodeFilterChain(chain: FilterChain): FilterChainConfig {
       ? {
           ...decodeTcpProxy(readTypedConfig(any, TcpProxySchema, 'network filter'), chain),
           ...authorizedBy(authorization),
-          ...reauthorize,
+          ...said,
         }
       : {
           ...decodeConnectionManager(
             readTypedConfig(any, HttpConnectionManagerSchema, 'network filter'),
             authorization,
           ),
-          ...reauthorize,
+          ...said,
         },
   }
 }
@@ -180,6 +186,8 @@ function decodeConnectionManager(
   const { routes, filters } = decodeHttpFilters(manager)
   const tracing = decodeTracing(manager.tracing)
   const redaction = decodeRedaction(manager.httpFilters)
+  // what cannot be compiled is refused now, not when it is in force
+  if (tracing?.samplingRules !== undefined) compileSamplingRules(tracing.samplingRules)
   const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',

@@ -18,6 +18,7 @@ import { TlsInspectorSchema } from '../../contracts/xds/gen/envoy/extensions/fil
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { LeastRequestSchema } from '../../contracts/xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { encodeEgressConnections } from '../../policies/authorization/egress.xds.ts'
+import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import { typedConfig } from '../../policies/typed-config.xds.ts'
 import { decodeClusterResource } from './decode-cluster.ts'
 import { decodeLoadAssignmentResource } from './decode-endpoints.ts'
@@ -57,6 +58,13 @@ function httpFilter(value: ReturnType<typeof typedConfig>, isOptional = false) {
 }
 
 const rds = { case: 'rds' as const, value: { routeConfigName: 'r' } }
+
+function sampledBy(pattern: string): ReturnType<typeof decodeListenerResource> {
+  const samplingRules = [{ matches: `request.path.matches("${pattern}")`, samplingPercent: 100 }]
+  const collector = { cluster: 'otel', timeoutMs: 1_000 }
+  const tracing = encodeTracing({ collector, randomSamplingPercent: 1, samplingRules })
+  return listener({ address, filterChains: [chain({ routeSpecifier: rds, tracing })] })
+}
 
 function rulesWith(regex: string): ReturnType<typeof listener> {
   const path = { matchPattern: { case: 'safeRegex' as const, value: { regex } } }
@@ -189,6 +197,11 @@ describe('listeners', () => {
   it('refuses rules that cannot be compiled before they are in force', () => {
     expect(rulesWith('a+').filterChains).toHaveLength(1)
     expect(() => rulesWith('(')).toThrow('HTTP filter "f": not a regular expression')
+  })
+
+  it('refuses a rule of sampling that cannot be compiled before it is in force', () => {
+    expect(sampledBy('a+').filterChains).toHaveLength(1)
+    expect(() => sampledBy('(')).toThrow('filter chain "c"')
   })
 
   it.each([

@@ -31,6 +31,7 @@ import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retr
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
 import type { RouteMatchSpec } from '../../policies/route-match/route-match.spec.ts'
 import type { SessionPersistenceSpec } from '../../policies/session-persistence/session-persistence.spec.ts'
+import type { MutedSpec } from '../../policies/telemetry/telemetry.spec.ts'
 import type { TimeoutsSpec } from '../../policies/timeouts/timeouts.spec.ts'
 import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { TransformationSpec } from '../../policies/transformation/transformation.spec.ts'
@@ -104,6 +105,8 @@ export interface HttpConnectionManagerConfig {
   readonly tracing?: TracingSpec
   /** Absent: nothing but what sounds like a credential. */
   readonly redaction?: RedactionSpec
+  /** Absent: everything is told. */
+  readonly muted?: MutedSpec
   /** What a request passes before it is routed, in this order. */
   readonly filters?: readonly HttpFilterConfig[]
   /** Once these filters are in force, what is open is asked again. */
@@ -138,6 +141,8 @@ export interface TcpProxyConfig {
   /** Route it came from: "TCPRoute/default/mysql/0", "default", or the listener's name for what no route speaks of. */
   readonly route: string
   readonly source?: SourceLocation
+  /** Absent: everything is told. */
+  readonly muted?: MutedSpec
   /** What a connection passes before it is carried. */
   readonly authorization?: readonly RbacFilterSpec[]
   /** Once these rules are in force, what is open is asked again. */

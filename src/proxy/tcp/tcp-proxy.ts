@@ -10,7 +10,7 @@ import { peerFacts } from '../filter/peer-facts.ts'
 import type { Connection } from '../io/connection.ts'
 import type { FilterChainConfig, ListenerConfig, TcpProxyConfig } from '../runtime/runtime-config.ts'
 import { beginExchange } from '../telemetry/begin-exchange.ts'
-import type { Exchange, ExchangeSink } from '../telemetry/exchange.ts'
+import type { ConnectionSink, Exchange, ExchangeSink } from '../telemetry/exchange.ts'
 import { dialTcp, type DialDeps, type Dialled } from './dial.ts'
 import { HeldCaller } from './held-caller.ts'
 import { Relay, type RelayEnd, type RelayHead } from './relay.ts'
@@ -38,6 +38,11 @@ export interface TcpProxyOptions {
 export const tcpIdleTimeoutMs = 3_600_000
 
 const nothing = new Uint8Array(0)
+
+type TcpCounter = Pick<ConnectionSink, 'tcpOpened' | 'tcpClosed' | 'tcpFailed' | 'tcpBytes'>
+
+/** Where metrics are muted. */
+const uncounted: TcpCounter = { tcpOpened() {}, tcpClosed() {}, tcpFailed() {}, tcpBytes() {} }
 
 export class TcpProxy {
   readonly #deps: TcpProxyDeps
@@ -148,7 +153,8 @@ export class TcpProxy {
     this.#took(dialled)
     const { connection } = dialled
     const { caller } = this.#options
-    const { clock, connections } = this.#deps
+    const { clock } = this.#deps
+    const connections: TcpCounter = this.#options.config.muted?.metrics === true ? uncounted : this.#deps.connections
     const listener = this.#options.listener.name
     if (connection === undefined) {
       connections.tcpFailed(listener, this.#cluster)
@@ -211,6 +217,7 @@ export class TcpProxy {
     const { clock, revision } = this.#deps
     const request = { method: '', scheme: 'http', authority: serverName ?? '', path: '', headers: noHeaders } as const
     const exchange = beginExchange(clock, revision(), listener, caller, request, 'TCP')
+    exchange.muted = config.muted
     exchange.route = { name: config.route, ...(config.source !== undefined && { source: config.source }) }
     return exchange
   }

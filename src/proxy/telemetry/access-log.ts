@@ -3,6 +3,7 @@
 import type { DecisionRecord, SourceLocation } from '../../contracts/decision-record.ts'
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
+import type { HeaderList } from '../../core/header-list.ts'
 import type { CountLines } from '../../core/line-file.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
@@ -15,6 +16,7 @@ import {
   type LineOf,
 } from '../../policies/access-log/line-format.runtime.ts'
 import { compileRecordCondition } from '../../policies/access-log/record-condition.runtime.ts'
+import type { Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { RecordConsumer } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
@@ -41,6 +43,8 @@ export interface AccessLogDeps {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Absent: no header is hidden. */
+  readonly redactor?: () => Redactor
 }
 
 /** What becomes of a request. */
@@ -82,27 +86,27 @@ function compileWrite(spec: AccessLogSpec, deps: AccessLogDeps): Write {
   }
 }
 
-function compileOutput(spec: AccessLogSpec, { outputs, counter, clock }: AccessLogDeps): Write {
+function compileOutput(spec: AccessLogSpec, { outputs, counter, clock, redactor }: AccessLogDeps): Write {
+  const shown = ({ request }: Exchange): HeaderList => redactor?.().headers(request.headers) ?? request.headers
   const { output } = spec
   if (output?.kind === 'collector') {
     const body = spec.format === undefined ? undefined : compileTextLine(spec.format)
     const attributes = spec.json === undefined ? undefined : compileJsonFields(spec.json)
     return (record, exchange) => {
-      const { headers } = exchange.request
+      const headers = shown(exchange)
       const of = logRecordOf(record, exchange, body?.(record, headers), attributes?.(record, headers), clock.nowMs())
       outputs.send(output.collector, [of])
     }
   }
   const lineOf = compileLine(spec)
   if (output === undefined) {
-    return (record, { request }) => {
-      const isWritten = outputs.write(lineOf(record, request.headers))
+    return (record, exchange) => {
+      const isWritten = outputs.write(lineOf(record, shown(exchange)))
       counter.accessLogCounted('stdout', isWritten ? 'written' : 'overflow', 1)
     }
   }
   const counted: CountLines = (result, lines) => counter.accessLogCounted('file', result, lines)
-  return (record, { request }) =>
-    outputs.writeFile(output.path, output.rotation, lineOf(record, request.headers), counted)
+  return (record, exchange) => outputs.writeFile(output.path, output.rotation, lineOf(record, shown(exchange)), counted)
 }
 
 function compileLine({ format, json }: AccessLogSpec): LineOf<string> {

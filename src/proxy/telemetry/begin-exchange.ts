@@ -3,7 +3,7 @@ import type { RequestHead } from '../../contracts/http-message.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
-import { beginTrace, markTrace } from '../../policies/tracing/trace-context.runtime.ts'
+import { beginTrace, markTrace, type SamplingShare } from '../../policies/tracing/trace-context.runtime.ts'
 import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { Connection } from '../io/connection.ts'
 import type { ListenerConfig } from '../runtime/runtime-config.ts'
@@ -54,6 +54,7 @@ export function beginExchange(
     flags: [],
     detail: undefined,
     accessLog: undefined,
+    muted: undefined,
     traced: undefined,
   }
 }
@@ -61,10 +62,11 @@ export function beginExchange(
 /** The next hop is told of this one, where that matters. */
 export function beginTraced(
   headers: HeaderList,
-  { collector, randomSamplingPercent }: TracingSpec,
+  { collector, attributes }: TracingSpec,
+  samplingShare: SamplingShare,
   random: Random,
 ): TracedExchange {
-  const context = beginTrace(headers, randomSamplingPercent / 100, random)
+  const context = beginTrace(headers, samplingShare, random)
   if (!context.passedOn) markTrace(headers, context, context.spanId)
-  return { context, collector }
+  return { context, collector, attributes }
 }

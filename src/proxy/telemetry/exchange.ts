@@ -16,8 +16,9 @@ import type { CallerLimit } from '../../policies/circuit-breaker/caller-limits.r
 import type { CircuitBreakerLimit } from '../../policies/circuit-breaker/circuit-breaker.runtime.ts'
 import type { ComparedAnswers } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { EjectionReason } from '../../policies/outlier-detection/outlier-detection.spec.ts'
+import type { MutedSpec } from '../../policies/telemetry/telemetry.spec.ts'
 import type { TraceContext } from '../../policies/tracing/trace-context.runtime.ts'
-import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
+import type { TraceCollectorSpec, TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { Route } from '../runtime/runtime-config.ts'
 import type { BatchResult } from './otlp-batches.ts'
@@ -62,6 +63,8 @@ export interface Exchange {
   detail: string | undefined
   /** Of the filter chain that serves it; undefined: no line. */
   accessLog: AccessLogSpec | undefined
+  /** Of the same; undefined: everything is told. */
+  muted: MutedSpec | undefined
   /** Undefined: it leaves no spans. */
   traced: TracedExchange | undefined
 }
@@ -69,6 +72,8 @@ export interface Exchange {
 export interface TracedExchange {
   readonly context: TraceContext
   readonly collector: TraceCollectorSpec
+  /** Of its spans, beside those that all have. */
+  readonly attributes?: TracingSpec['attributes']
 }
 
 /** Who the proxy speaks for in telemetry. */

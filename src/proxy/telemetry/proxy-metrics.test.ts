@@ -44,6 +44,32 @@ describe('ProxyMetrics', () => {
     expect(series('heddle_requests_total')).toEqual([])
   })
 
+  it('counts nothing of a request whose metrics are muted', () => {
+    const { metrics, series } = create()
+    const authorization = { allowed: false, policy: 'p', source: undefined, reason: 'no', audited: [] }
+    const attempts = [1, 2].map((number) => ({
+      endpoint: '127.0.0.1:1',
+      outcome: 'response' as const,
+      durationMs: number,
+      retriedBecause: '5xx',
+    }))
+    for (const protocol of ['HTTP/1.1', 'TCP'])
+      metrics.finished(
+        sampleExchange({
+          protocol,
+          authorization,
+          egressRefused: 'policy',
+          attempts,
+          muted: { metrics: true, decisionRecords: false },
+        }),
+      )
+    const names = ['requests', 'request_bytes', 'response_bytes', 'upstream_retries', 'authorization', 'egress_refused']
+    for (const name of names) expect(series(`heddle_${name}_total`)).toEqual([])
+    expect(series('heddle_request_duration_seconds_count')).toEqual([])
+    metrics.finished(sampleExchange({ muted: { metrics: false, decisionRecords: true } }))
+    expect(series('heddle_requests_total')).toHaveLength(1)
+  })
+
   it('counts what was not let out, by caller, destination and reason', () => {
     const { metrics, series } = create()
     for (const protocol of ['HTTP/1.1', 'TCP'])

@@ -159,6 +159,7 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
   }
 
   finished(exchange: Exchange): void {
+    if (exchange.muted?.metrics === true) return
     if (exchange.authorization !== undefined) this.#countVerdict(exchange.authorization)
     if (exchange.egressRefused !== undefined) this.#countEgress(exchange.egressRefused, exchange.destinationService)
     // Not a request: it was counted while it lived.

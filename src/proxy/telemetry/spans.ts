@@ -1,6 +1,7 @@
 // The spans of one finished request: one of the hop, and one of each attempt that the next hop was told of as its parent.
 import type { AttemptRecord, DecisionRecord } from '../../contracts/decision-record.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
+import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { defaultRedactor, type Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import { newSpanId } from '../../policies/tracing/trace-context.runtime.ts'
@@ -28,6 +29,8 @@ export function spansOf(
 ): SpanRecord[] {
   const { reporter, request, status, flags, detail, destinationService, attempts } = exchange
   const failed = hasFailed(exchange)
+  const headers = redactor.headers(request.headers)
+  const own = ownAttributes(exchange, headers)
   const hop: SpanRecord = {
     traceId: trace.traceId,
     spanId: trace.spanId,
@@ -37,7 +40,7 @@ export function spansOf(
     kind: reporter === 'source' ? 'client' : 'server',
     startMs,
     endMs: startMs + exchange.durationMs,
-    attributes: hopAttributes(exchange, failed, redactor),
+    attributes: { ...hopAttributes(exchange, failed, headers), ...own },
     status: { error: failed || (reporter === 'source' && status >= 400), message: detail ?? flags.join(',') },
     sampled: trace.sampled,
   }
@@ -46,15 +49,14 @@ export function spansOf(
     hop,
     ...attempts.flatMap((attempt, i) => {
       const spanId = attempt.spanId ?? (untold && newSpanId(untold))
-      return spanId === undefined ? [] : [attemptSpan(attempt, spanId, i, hop)]
+      return spanId === undefined ? [] : [attemptSpan(attempt, spanId, i, hop, own)]
     }),
   ]
 }
 
-function hopAttributes(exchange: Exchange, failed: boolean, redactor: Redactor): Attributes {
+function hopAttributes(exchange: Exchange, failed: boolean, headers: HeaderList): Attributes {
   const { request, route, authorization, rateLimit, status, flags } = exchange
   const [path = '', query] = request.path.split('?')
-  const userAgent = request.headers.get('user-agent')
   return {
     'http.request.method': request.method,
     'url.scheme': request.scheme,
@@ -66,7 +68,7 @@ function hopAttributes(exchange: Exchange, failed: boolean, redactor: Redactor):
     'http.request.body.size': exchange.requestBytes,
     'http.response.body.size': exchange.responseBytes,
     'network.protocol.version': exchange.protocol.split('/')[1],
-    'user_agent.original': userAgent && redactor.header('user-agent', userAgent.slice(0, 256)),
+    'user_agent.original': headers.get('user-agent')?.slice(0, 256),
     'rpc.grpc.status_code': exchange.grpcStatus,
     'error.type': failed ? (flags[0] ?? String(status)) : undefined,
     'client.address': exchange.source.remoteAddress,
@@ -91,7 +93,26 @@ function hopAttributes(exchange: Exchange, failed: boolean, redactor: Redactor):
   }
 }
 
-function attemptSpan(attempt: AttemptRecord, spanId: string, index: number, hop: SpanRecord): SpanRecord {
+const mostCharacters = 1_024
+
+/** Those that somebody has asked for. Headers are as they are once the request is over. */
+function ownAttributes({ traced }: Exchange, headers: HeaderList): Attributes {
+  if (traced?.attributes === undefined) return {}
+  return Object.fromEntries(
+    traced.attributes.map((attribute) => [
+      attribute.name,
+      attribute.kind === 'literal' ? attribute.value : headers.get(attribute.header)?.slice(0, mostCharacters),
+    ]),
+  )
+}
+
+function attemptSpan(
+  attempt: AttemptRecord,
+  spanId: string,
+  index: number,
+  hop: SpanRecord,
+  own: Attributes,
+): SpanRecord {
   const { outcome, status } = attempt
   const startMs = hop.startMs + (attempt.startMs ?? 0)
   const failed = outcome !== 'response' || (status ?? 0) >= 500
@@ -111,6 +132,7 @@ function attemptSpan(attempt: AttemptRecord, spanId: string, index: number, hop:
       'heddle.destination.workload': attempt.workload,
       'heddle.attempt.outcome': outcome,
       'heddle.attempt.retried_because': attempt.retriedBecause,
+      ...own,
     },
     status: { error: failed, message: failed ? outcome : undefined },
   }

@@ -110,6 +110,12 @@ describe('the records that wait', () => {
     expect(records.take()).toEqual([])
   })
 
+  it('are not of requests whose decision records are muted', () => {
+    const { records, finish } = waiting()
+    for (const decisionRecords of [true, false]) finish({ ...failed, muted: { metrics: false, decisionRecords } })
+    expect(records.take()).toHaveLength(1)
+  })
+
   it('are some of those that fail, all their hops, when there are many', () => {
     const { clock, records, finish } = waiting()
     const fail = (id: string): void => {

@@ -25,7 +25,7 @@ export class WaitingRecords implements RecordConsumer {
   }
 
   wants(exchange: Exchange): boolean {
-    if (this.#closed || exchange.protocol === 'TCP') return false
+    if (this.#closed || exchange.protocol === 'TCP' || exchange.muted?.decisionRecords === true) return false
     const failed = hasFailed(exchange)
     if (!this.#told.has(exchange, failed)) return false
     // many sampled ones leave room for those that failed

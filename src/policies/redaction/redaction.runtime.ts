@@ -1,10 +1,9 @@
 // Takes out of paths and bodies what is for nobody's eyes: values of query parameters, of fields of JSON and of fields of forms.
+import { secretName } from '../../contracts/secret-names.ts'
 import type { RedactionSpec } from './redaction.spec.ts'
 
 const redacted = '***'
 
-const soundsSecret =
-  /token|secret|passw|passphrase|pwd|api[-_]?key|access[-_]?key|private[-_]?key|signature|credential|authorization|cookie|session[-_]?id/i
 /** JSON in a text of JSON, and so on. */
 const deepest = 4
 
@@ -38,7 +37,7 @@ export class Redactor {
   }
 
   #isSecret(name: string): boolean {
-    return soundsSecret.test(name) || this.#fields.has(name.toLowerCase())
+    return secretName.test(name) || this.#fields.has(name.toLowerCase())
   }
 
   /** Part by part: one expression for all of them would take cubic time on a hostile query. */

@@ -1,6 +1,5 @@
 // Makes decision records of finished exchanges, but only while somebody wants them.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
-import { secretName } from '../../contracts/secret-names.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import { defaultRedactor, type Redactor } from '../../policies/redaction/redaction.runtime.ts'

@@ -1,5 +1,5 @@
-import { recordFields } from './record-fields.ts'
 // Lines of the access log, with Envoy's command operators. What both planes and whoever writes them agree on.
+import { recordFields } from './record-fields.ts'
 import { secretName } from './secret-names.ts'
 
 /** By Envoy's names, of what a decision record knows. */

@@ -236,6 +236,20 @@ it("takes Istio's names, OTLP/HTTP and exponential buckets while it runs", async
   }, 20_000)
 })
 
+it('tells the last of it when it ends', async () => {
+  const known = await eventuallyCounted()
+  const revision = Number((await mesh.reload()).revision)
+  await change('interval: 1s', 'interval: 1h')
+  const address = new URL(mesh.workload('client').metricsUrl).host
+  await eventually(async () => {
+    const { body: text } = await send({ address, target: '/metrics' })
+    assert.match(text, new RegExp(`^heddle_config_info\\{revision="${revision + 1}"\\} 1$`, 'm'))
+  }, 20_000)
+  for (let i = 0; i < 25; i++) await call('/')
+  await mesh.stop()
+  assert.equal(total(collector.points('client', 'http.client.request.duration')), known + 25)
+})
+
 /** How many exponential buckets have counted, once nothing is on its way any more. */
 async function eventuallyCounted(): Promise<number> {
   let counted = -1

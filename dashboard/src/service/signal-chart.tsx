@@ -50,7 +50,7 @@ export function SignalChart({ title, times, curves, format, events, most }: Sign
         width: element.clientWidth,
         height,
         cursor: { points: { size: 6 }, drag: { x: false, y: false }, sync: { key: 'signals' } },
-        legend: { live: true, mount: (_, element) => legend.current?.append(element) },
+        legend: { live: true, mount: (_, table) => legend.current?.append(table) },
         padding: [null, rightMargin, null, null],
         scales: { y: { range: (_, _min, max) => [0, most ?? Math.max(max * 1.15, 0.001)] } },
         axes: [

@@ -1,5 +1,5 @@
 // Takes out of paths and bodies what is for nobody's eyes: values of query parameters, of fields of JSON and of fields of forms.
-import { secretName } from '../../contracts/secret-names.ts'
+import { isSecretName } from '../../contracts/secret-names.ts'
 import type { RedactionSpec } from './redaction.spec.ts'
 
 const redacted = '***'
@@ -37,7 +37,7 @@ export class Redactor {
   }
 
   #isSecret(name: string): boolean {
-    return secretName.test(name) || this.#fields.has(name.toLowerCase())
+    return isSecretName(name) || this.#fields.has(name.toLowerCase())
   }
 
   /** Part by part: one expression for all of them would take cubic time on a hostile query. */

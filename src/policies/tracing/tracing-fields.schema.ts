@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 import { requestFields } from '../../contracts/record-fields.ts'
-import { secretName } from '../../contracts/secret-names.ts'
+import { isSecretName } from '../../contracts/secret-names.ts'
 import { celConditionSchema } from '../cel-condition.schema.ts'
 import { headerNameSchema, ruleIssue, uniqueNames } from '../scalars.schema.ts'
 import type { TracingSettings } from './tracing.schema.ts'
@@ -58,7 +58,7 @@ const attributeSchema: z.ZodType<SpanAttribute> = z
     }
     if (said[other] !== undefined)
       ctx.issues.push(ruleIssue(ctx.value, [other], `"${other}" says nothing: sourceType is ${sourceType}`))
-    if (headerName !== undefined && secretName.test(headerName))
+    if (headerName !== undefined && isSecretName(headerName))
       ctx.issues.push(ruleIssue(headerName, ['headerName'], `"${headerName}" carries credentials: no span has them`))
   })
 const headerFirst = ['headerName', 'literalValue'] as const

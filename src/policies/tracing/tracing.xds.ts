@@ -1,7 +1,7 @@
 // Tracing ↔ `tracing` of an Envoy HttpConnectionManager with Envoy's OpenTelemetry tracer.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
-import { secretName } from '../../contracts/secret-names.ts'
+import { isSecretName } from '../../contracts/secret-names.ts'
 import { OpenTelemetryConfigSchema } from '../../contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import type {
   HttpConnectionManager_Tracing as Tracing,
@@ -57,6 +57,6 @@ function encodeAttribute(attribute: SpanAttributeSpec): MessageInitShape<typeof 
 /** Undefined: it is of another kind, or a header with credentials, and left aside. */
 function decodeAttribute({ tag: name, type }: CustomTag): SpanAttributeSpec | undefined {
   if (type.case === 'literal') return { name, kind: 'literal', value: type.value.value }
-  if (type.case !== 'requestHeader' || secretName.test(type.value.name)) return undefined
+  if (type.case !== 'requestHeader' || isSecretName(type.value.name)) return undefined
   return { name, kind: 'header', header: type.value.name.toLowerCase() }
 }

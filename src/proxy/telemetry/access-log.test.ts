@@ -82,8 +82,8 @@ describe('the access log', () => {
   it('shows no header that the configuration wants shown nowhere', () => {
     const { lines, sink } = logging()
     const headers = HeaderList.of(['X-Ssn', '123'], ['x-tenant', 'blue'])
-    const json = { ssn: '%REQ(X-SSN)%', tenant: '%REQ(X-TENANT)%' }
-    sink.finished(sampleExchange({ ...all({ json }), request: { ...request, headers } }))
+    const fields = { ssn: '%REQ(X-SSN)%', tenant: '%REQ(X-TENANT)%' }
+    sink.finished(sampleExchange({ ...all({ json: fields }), request: { ...request, headers } }))
     expect(lines).toEqual(['{"ssn":"***","tenant":"blue"}'])
   })
 

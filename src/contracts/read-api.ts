@@ -89,6 +89,8 @@ export interface WorkloadDetail {
   readonly workload: WorkloadView
   /** Ids of nodes: "service/default/reviews". */
   readonly services: readonly string[]
+  /** Those Services, and what is written about them. */
+  readonly policies: readonly DocumentPlace[]
   /** Who is let in. */
   readonly admission: Admission
   readonly telemetry: TelemetryView

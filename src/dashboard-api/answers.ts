@@ -156,6 +156,7 @@ export const workloadAnswer: z.ZodType<WorkloadDetail> = z.strictObject({
   windowMs: z.number(),
   workload,
   services: z.array(z.string()),
+  policies: z.array(place),
   admission,
   telemetry: z.strictObject({
     metrics: z.boolean(),

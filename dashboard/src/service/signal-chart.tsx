@@ -27,7 +27,7 @@ export interface SignalChartProps {
 }
 
 const height = 170
-/** Of the scale; theme.css leaves as much room, and `rightMargin`, beside the timeline. */
+/** Of the scale; service.css leaves as much room, and `rightMargin`, beside the timeline. */
 const axisWidth = 64
 const rightMargin = 16
 const mostMarks = 40

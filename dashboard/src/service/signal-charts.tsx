@@ -8,6 +8,8 @@ import { formatMs } from '../format.ts'
 import { LookBack } from './look-back.tsx'
 import { SignalChart } from './signal-chart.tsx'
 
+import './service.css'
+
 export interface SignalChartsProps {
   /** Whose: "service=default/web", as the read API asks for it. */
   readonly of: string

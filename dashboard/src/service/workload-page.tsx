@@ -8,6 +8,7 @@ import { Admissions } from '../lists/security-page.tsx'
 import { WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
 import { SignalCells, SignalHeads } from '../signal-cells.tsx'
+import { Documents } from './documents.tsx'
 import { useChartMs } from './look-back.tsx'
 import { SignalCharts } from './signal-charts.tsx'
 import { Tiles } from './tiles.tsx'
@@ -111,6 +112,10 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
       <section>
         <h2>Who is let in</h2>
         <Admissions admissions={[answer.admission]} />
+      </section>
+      <section>
+        <h2>Written about it</h2>
+        <Documents places={[workload.document, ...answer.policies]} />
       </section>
     </div>
   )

@@ -28,7 +28,7 @@ export function spansOf(
 ): SpanRecord[] {
   const { reporter, request, status, flags, detail, destinationService, attempts } = exchange
   const failed = hasFailed(exchange)
-  const own = ownAttributes(exchange)
+  const own = ownAttributes(exchange, redactor)
   const hop: SpanRecord = {
     traceId: trace.traceId,
     spanId: trace.spanId,
@@ -95,13 +95,14 @@ function hopAttributes(exchange: Exchange, failed: boolean, redactor: Redactor):
 const mostCharacters = 1_024
 
 /** Those that somebody has asked for. Headers are as they are once the request is over. */
-function ownAttributes({ traced, request }: Exchange): Attributes {
+function ownAttributes({ traced, request }: Exchange, redactor: Redactor): Attributes {
   if (traced?.attributes === undefined) return {}
   return Object.fromEntries(
-    traced.attributes.map((attribute) => [
-      attribute.name,
-      attribute.kind === 'literal' ? attribute.value : request.headers.get(attribute.header)?.slice(0, mostCharacters),
-    ]),
+    traced.attributes.map((attribute) => {
+      if (attribute.kind === 'literal') return [attribute.name, attribute.value]
+      const value = request.headers.get(attribute.header)?.slice(0, mostCharacters)
+      return [attribute.name, value && redactor.header(attribute.header, value)]
+    }),
   )
 }
 

@@ -71,7 +71,9 @@ export class HeldRecords implements RecordConsumer {
   }
 
   wants(exchange: Exchange): boolean {
-    return !this.#closed && exchange.protocol !== 'TCP' && this.#limit.admits(exchange)
+    // what is sampled is told anyhow
+    if (this.#closed || exchange.protocol === 'TCP' || exchange.traced?.context.sampled === true) return false
+    return this.#limit.admits(exchange)
   }
 
   consume(record: DecisionRecord): void {

@@ -1,4 +1,6 @@
 // Edges as a table: what the picture shows, for those who cannot see it or want to sort it.
+import { useState } from 'react'
+
 import type { TopologyEdge } from '../../src/contracts/read-api.ts'
 import { pageOf, shortName } from './format.ts'
 import { HealthMark } from './health.tsx'
@@ -13,12 +15,16 @@ export interface EdgeTableProps {
   readonly without?: 'from' | 'to'
 }
 
+/** The worst of them; more on demand: thousands of rows would stall the page with each update. */
+const rowsAtOnce = 200
+
 export function EdgeTable({ edges, windowMs, caption, empty, without }: EdgeTableProps) {
+  const [most, setMost] = useState(rowsAtOnce)
   if (edges.length === 0) return <p className="empty">{empty}</p>
   const worstFirst = edges.toSorted(
     (a, b) => b.failed / (b.requests || 1) - a.failed / (a.requests || 1) || b.requests - a.requests,
   )
-  return (
+  const table = (
     <table>
       <caption className="visually-hidden">{caption}</caption>
       <thead>
@@ -31,7 +37,7 @@ export function EdgeTable({ edges, windowMs, caption, empty, without }: EdgeTabl
         </tr>
       </thead>
       <tbody>
-        {worstFirst.map((edge) => (
+        {worstFirst.slice(0, most).map((edge) => (
           <tr key={`${edge.from} ${edge.to}`}>
             {without !== 'from' && (
               <td>
@@ -54,6 +60,20 @@ export function EdgeTable({ edges, windowMs, caption, empty, without }: EdgeTabl
         ))}
       </tbody>
     </table>
+  )
+  if (edges.length <= most) return table
+  return (
+    <>
+      {table}
+      <p>
+        <button type="button" onClick={() => setMost(most + rowsAtOnce)}>
+          Show more
+        </button>{' '}
+        <span className="quiet">
+          The {most} worst of {edges.length}.
+        </span>
+      </p>
+    </>
   )
 }
 

@@ -1,6 +1,8 @@
 // How something does, told by shape and word as well as by colour.
 import type { Health } from '../../src/contracts/read-api.ts'
 
+import './health.css'
+
 const shapes: Readonly<Record<Health, string>> = { healthy: '●', degraded: '▲', failing: '✕', idle: '○' }
 
 export function HealthMark({ health }: { readonly health: Health }) {

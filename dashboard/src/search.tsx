@@ -7,6 +7,8 @@ import { useLive } from './api/live.ts'
 import { pageOf } from './format.ts'
 import { go, href } from './route.ts'
 
+import './search.css'
+
 interface Found {
   readonly text: string
   readonly kind: string
@@ -31,7 +33,7 @@ export function Search({ close }: { readonly close: () => void }) {
     }))
     const documents = (answer?.documents ?? []).map(({ id }) => {
       const [kind = '', ...name] = id.split('/')
-      return { text: name.join('/'), kind, to: href(['configuration'], { find: id }) }
+      return { text: name.join('/'), kind: `${kind} document`, to: href(['configuration'], { find: id }) }
     })
     return [...nodes, ...documents, ...pages.map((page) => ({ text: page, kind: 'page', to: href([page]) }))]
   }, [topology?.nodes, answer])

@@ -3,6 +3,8 @@ import { useState } from 'react'
 
 import { setToken } from './api/token.ts'
 
+import './token-form.css'
+
 export function TokenForm() {
   const [value, setValue] = useState('')
   return (

@@ -10,11 +10,9 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { createSystemRandom, randomToken } from '../core/random.ts'
-import type { LogRecord } from '../policies/access-log/access-log.spec.ts'
-import { encodeLogExport, logSignal } from '../policies/access-log/export-log.xds.ts'
+import { encodeLogExport, encodeLogRecord, logSignal } from '../policies/access-log/export-log.xds.ts'
 import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import { defaultRedactor } from '../policies/redaction/redaction.runtime.ts'
-import type { TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
@@ -87,7 +85,6 @@ export function startSidecar({
 }: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
-  const resource = { 'service.name': sidecar.name, 'service.namespace': sidecar.namespace }
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
   const metrics = new ProxyMetrics(registry, telemetry)
 
@@ -100,6 +97,11 @@ export function startSidecar({
 
   const node = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
   const instance = { id: node, metadata: { [nodeMetadata.instance]: randomToken(9) } }
+  const resource = {
+    'service.name': sidecar.name,
+    'service.namespace': sidecar.namespace,
+    'service.instance.id': instance.metadata[nodeMetadata.instance] ?? '',
+  }
   const startedAtMs = clock.nowMs()
   let stopWatching: (() => void) | undefined
   let reports: readonly ReportStream[] = []
@@ -167,7 +169,7 @@ export function startSidecar({
   let redactor = defaultRedactor
   lifecycle.onStop(store.runtime.subscribe((config) => (redactor = redactorOf(config))))
   const tap = new Tap({ redactor: () => redactor, bodiesAsked: () => metrics.bodiesTapped() })
-  const logs = new OtlpBatches<LogRecord>({
+  const logs = new OtlpBatches<Uint8Array>({
     clock,
     logger,
     items: 'log records',
@@ -175,7 +177,8 @@ export function startSidecar({
     counted: countBatches(metrics),
     send: (collector, message) => requestLine.sendOtlp(logSignal, collector, message),
   })
-  const outputs = { ...accessLogOutputs, send: (to: TraceCollectorSpec, of: readonly LogRecord[]) => logs.add(to, of) }
+  const sendLog: AccessLogOutputs['send'] = (collector, record) => logs.add(collector, [encodeLogRecord(record)])
+  const outputs = { ...accessLogOutputs, send: sendLog }
   const accessLog = createAccessLog({ outputs, counter: metrics, clock, random, logger, redactor: () => redactor })
   const jwks = createJwksSource({ clock, logger })
   lifecycle.onStop(() => jwks.close())
@@ -207,6 +210,14 @@ export function startSidecar({
     redactor: () => redactor,
     proxyName: telemetry.workload,
     drained: () => logs.stop(),
+    metricsExport: {
+      clock,
+      logger,
+      registry,
+      startedAtMs,
+      resource,
+      counted: (result, points) => metrics.pointsCounted(result, points),
+    },
   })
 
   // 4. Start: configuration is asked for once there is a certificate to show. Listeners come into force one by one, as what they lead to
@@ -284,7 +295,7 @@ export function startSidecar({
       }),
     ),
     endpoint(sidecar.metricsAddress, (handle) =>
-      createMetricsServer({ address: sidecar.metricsAddress, handle, pages: metricsPages(registry) }),
+      createMetricsServer({ address: sidecar.metricsAddress, handle, pages: metricsPages(registry, startedAtMs) }),
     ),
   ]
   for (const opened of endpoints) {

@@ -45,6 +45,16 @@ export function parseStatus(text: string): string {
   return text
 }
 
+/** Address of a server, below which it is asked. Credentials would be seen by whoever lists processes. */
+export function parseServer(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isServer = url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === ''
+  if (!isServer) throw new InvalidArgumentError('A server is http://127.0.0.1:9090 or https://….')
+  if (url.username !== '' || url.password !== '')
+    throw new InvalidArgumentError('A server is told without credentials.')
+  return text
+}
+
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
 
 /** Milliseconds. */

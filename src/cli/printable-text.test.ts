@@ -23,6 +23,7 @@ const attacks = [
   '\uD800',
   '\u{E0041}',
   '\u2028',
+  '\u2065',
   'line\nline',
   '\u0000',
 ]

@@ -1,7 +1,10 @@
 // Text of others for a terminal: paths, names, headers and messages are shown, and never obeyed. All that a verb prints passes one of these.
 
-/** Controls, lone surrogates, line separators, and what is invisible or changes the direction; not the joiners that scripts and emoji need. */
-const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu
+/**
+ * Controls, lone surrogates, line separators, and what is invisible or changes the direction; not the joiners that scripts and emoji need. U+2065
+ * is assigned to nothing, and just as invisible.
+ */
+const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u2065]|(?![\u200c\u200d])\p{Cf}/gu
 const notAscii = /[^\u0020-\u007e]/gu
 /** More marks on one letter are written over the lines above. */
 const heapOfMarks = /(\p{M}{4})\p{M}+/gu

@@ -1,13 +1,18 @@
 // Unified diff of two texts by lines. Pure.
-import { lineDifference } from '../core/line-difference.ts'
+import { type Hunk, lineDifference } from '../core/line-difference.ts'
+
+interface Names {
+  readonly before: string
+  readonly after: string
+}
 
 /** Empty when the texts are the same. */
-export function unifiedDiff(
-  before: string,
-  after: string,
-  names: { readonly before: string; readonly after: string },
-): string {
-  const hunks = lineDifference(before, after)
+export function unifiedDiff(before: string, after: string, names: Names): string {
+  return formatHunks(lineDifference(before, after), names)
+}
+
+/** Empty when there are none. */
+export function formatHunks(hunks: readonly Hunk[], names: Names): string {
   if (hunks.length === 0) return ''
   const texts = hunks.map(({ beforeStart, beforeCount, afterStart, afterCount, lines }) => {
     const body = lines.map(({ mark, text }) => `${mark}${text}\n`).join('')

@@ -1,6 +1,6 @@
 // Lines of the access log, with Envoy's command operators. What both planes and whoever writes them agree on.
 import { recordFields } from './record-fields.ts'
-import { isSecretHeader } from './secret-names.ts'
+import { isSecretName } from './secret-names.ts'
 
 /** By Envoy's names, of what a decision record knows. */
 export const lineOperators = [
@@ -75,7 +75,7 @@ function parseHeader(text: string, most: string | undefined): LinePart | string 
   for (const name of names) {
     if (!/^(?::(?:method|path|authority)|[a-z0-9!#$&'*+\-.^_`|~]+)$/.test(name))
       return `"${name}" is no name of a header`
-    if (isSecretHeader(name)) return `the header "${name}" is in no line: it may hold credentials`
+    if (isSecretName(name)) return `the header "${name}" is in no line: it may hold credentials`
   }
   return { kind: 'header', names, ...(most === undefined ? {} : { mostCharacters: Number(most) }) }
 }

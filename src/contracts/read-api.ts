@@ -89,6 +89,8 @@ export interface WorkloadDetail {
   readonly workload: WorkloadView
   /** Ids of nodes: "service/default/reviews". */
   readonly services: readonly string[]
+  /** Those Services, and what is written about them. */
+  readonly policies: readonly DocumentPlace[]
   /** Who is let in. */
   readonly admission: Admission
   readonly telemetry: TelemetryView
@@ -191,9 +193,11 @@ export interface RouteView extends Signals {
 
 export interface Series {
   readonly stepMs: number
-  /** Of what was before, the control plane knows nothing: it had not started. */
+  /** Of what was before, nobody knows anything. */
   readonly knownSinceMs: number
   readonly points: readonly SeriesPoint[]
+  /** Who is asked for what the control plane does not know itself; `problem`: why it has not said. Absent: nobody. */
+  readonly history?: { readonly source: 'prometheus'; readonly problem?: string }
 }
 
 export interface SeriesPoint extends Signals {

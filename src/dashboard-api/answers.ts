@@ -156,6 +156,7 @@ export const workloadAnswer: z.ZodType<WorkloadDetail> = z.strictObject({
   windowMs: z.number(),
   workload,
   services: z.array(z.string()),
+  policies: z.array(place),
   admission,
   telemetry: z.strictObject({
     metrics: z.boolean(),
@@ -191,6 +192,7 @@ export const seriesAnswer: z.ZodType<Series> = z.strictObject({
   stepMs: z.number(),
   knownSinceMs: atMs,
   points: z.array(z.strictObject({ atMs, ...signals })),
+  history: z.strictObject({ source: z.literal('prometheus'), problem: z.string().exactOptional() }).exactOptional(),
 })
 
 const event: z.ZodType<MeshEvent> = z.strictObject({

@@ -27,30 +27,35 @@ import { buildTrafficSums } from './traffic-sums.ts'
 import type { TrafficQuery } from './traffic-sums.ts'
 
 const freshMs = 1_000
+/** The control plane has other things to do: what took long to make is kept so many times as long. */
+const restFactor = 10
 const mostTopologies = 16
 
 export class MeshViews {
   readonly #deps: ReadApiDeps
   /** The newest by how long a time was asked for. */
-  readonly #topologies = new Map<number, Topology>()
+  readonly #topologies = new Map<number, { readonly topology: Topology; readonly freshUntilMs: number }>()
 
   constructor(deps: ReadApiDeps) {
     this.#deps = deps
   }
 
-  /** Made once for all who ask within a second. */
+  /** Made once for all who ask within a second, or longer where it takes long. */
   topology(askedMs: number): Topology {
     const windowMs = this.#known(askedMs)
     const { snapshot, traffic, statuses, clock } = this.#deps
     const nowMs = clock.nowMs()
     const made = this.#topologies.get(askedMs)
-    const isFresh = made !== undefined && nowMs - made.atMs < freshMs && made.revision === snapshot().revision
-    if (isFresh) return made
+    const startMs = clock.monotonicMs()
+    if (made !== undefined && startMs < made.freshUntilMs && made.topology.revision === snapshot().revision)
+      return made.topology
     const isReady = (workload: string): boolean => statuses.isReady(workload)
     const isSupervised = statuses.list().length > 0
     const topology = buildTopology({ snapshot: snapshot(), traffic, isReady, isSupervised }, nowMs, windowMs)
     if (this.#topologies.size >= mostTopologies) this.#topologies.clear()
-    this.#topologies.set(askedMs, topology)
+    const endMs = clock.monotonicMs()
+    const freshUntilMs = endMs + Math.max(freshMs, restFactor * (endMs - startMs))
+    this.#topologies.set(askedMs, { topology, freshUntilMs })
     return topology
   }
 
@@ -77,10 +82,13 @@ export class MeshViews {
     const windowMs = this.#known(askedMs)
     const edges = traffic.edges(clock.nowMs() - windowMs, clock.nowMs())
     const [view] = this.#workloads([workload], windowMs)
+    const services = [...snapshot().services.values()].filter((one) => workloadsOf(one).includes(key))
+    const policies = services.flatMap((service) => [placeOf(service.source), ...this.#policiesOf(service)])
     return {
       windowMs,
       workload: view as WorkloadView,
-      services: [...snapshot().services.values()].filter((one) => workloadsOf(one).includes(key)).map(serviceId),
+      services: services.map(serviceId),
+      policies: [...new Map(policies.map((place) => [place.id, place])).values()],
       admission: admissionOf(workload, snapshot()),
       telemetry: telemetryView(workload, snapshot()),
       answered: edges.filter((edge) => edge.workload === key),

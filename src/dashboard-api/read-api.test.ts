@@ -280,6 +280,7 @@ describe('the read API', () => {
     someTraffic(read)
     const detail = await read.ask<WorkloadDetail>('/v1/workloads/default/web-1')
     expect(detail).toMatchObject({ services: ['service/default/web'], workload: { name: 'web-1', requests: 102 } })
+    expect(detail.policies.at(-1)).toEqual({ id: 'TrafficPolicy/default/web', file: 'mesh.yaml', line: 7 })
     expect(detail.answered.map(({ reporter, requests }) => [reporter, requests])).toEqual([
       ['source', 100],
       ['gateway', 1],
@@ -455,5 +456,24 @@ describe('the read API', () => {
     expect(documents.map(({ id, action }) => [id, action])).toEqual([['Service/default/web', 'changed']])
     const missing = await app.inject({ url: '/v1/difference?from=7&to=8' })
     expect([missing.statusCode, missing.json<{ message: string }>().message]).toEqual([404, 'there is no revision 8'])
+  })
+
+  it('takes no more than a part of the time for topologies, however long one takes to make', () => {
+    const { deps, clock } = reading()
+    let asked = 0
+    const isReady = (): boolean => {
+      asked++
+      clock.advance(500)
+      return true
+    }
+    const views = new MeshViews({ ...deps, statuses: { isReady, list: () => [] } })
+    const startMs = clock.nowMs()
+    const first = views.topology(60_000)
+    const tookMs = clock.nowMs() - startMs
+    expect(tookMs).toBe(asked * 500)
+    clock.advance(10 * tookMs - 1)
+    expect(views.topology(60_000)).toBe(first)
+    clock.advance(1)
+    expect(views.topology(60_000)).not.toBe(first)
   })
 })

@@ -6,6 +6,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
+import { metricsSignal } from '../policies/metrics-export/export-metrics.xds.ts'
 import type { OtlpSignal } from '../policies/otlp.xds.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { Redactor } from '../policies/redaction/redaction.runtime.ts'
@@ -31,6 +32,7 @@ import { beginExchange } from './telemetry/begin-exchange.ts'
 import { composeSinks } from './telemetry/compose-sinks.ts'
 import type { BodyCopies } from './telemetry/copied-bodies.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
+import { MetricsExport, type MetricsExportDeps } from './telemetry/metrics-export.ts'
 import { OtlpBatches } from './telemetry/otlp-batches.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
 import { sendOtlp } from './telemetry/send-otlp.ts'
@@ -66,6 +68,8 @@ export interface RequestLineDeps {
   readonly proxyName: string
   /** All requests are over, and clusters may be asked for the last time. */
   readonly drained?: () => Promise<void>
+  /** Absent: metrics are pushed to nobody, whatever the configuration says. */
+  readonly metricsExport?: MetricsExportDeps
 }
 
 export interface RequestLine {
@@ -124,6 +128,11 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     counted: (result, count) => connections.spansCounted(result, count),
     send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })
+  const metrics =
+    deps.metricsExport &&
+    new MetricsExport(deps.metricsExport, (collector, message) =>
+      sendOtlp({ clock, deadlines, clusters }, metricsSignal, collector, message),
+    )
   const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans, deps.redactor))
   const { spiffeId, proxyName } = deps
   const sampling = new TraceSampling({ workload: proxyName, spiffeId }, random)
@@ -174,6 +183,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     filters.updateRoutes(config.routeConfigurations)
     serviceChains.update(config)
     listeners.update(config.listeners)
+    metrics?.follow(config.listeners.values())
     if (reauthorizes) listeners.reauthorize()
   }
   apply(runtime.value)
@@ -182,7 +192,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
-    await Promise.all([spans.stop(), deps.drained?.()])
+    await Promise.all([spans.stop(), metrics?.stop(), deps.drained?.()])
     clusters.drain()
     peers.stop()
   }

@@ -150,7 +150,7 @@ test('leaves records out rather than keep them for a reader that does not read',
 test('serves metrics and health to all', async (t) => {
   const server = await createMetricsServer({
     address: '127.0.0.1:0',
-    pages: { '/metrics': () => 'heddle_requests_total 3\n' },
+    pages: { '/metrics': () => ({ type: 'text/plain', body: 'heddle_requests_total 3\n' }) },
   })
   const http = new HttpClient()
   t.after(async () => {
@@ -159,7 +159,7 @@ test('serves metrics and health to all', async (t) => {
   })
   assert.equal((await http.ask(`http://${server.address}/metrics`)).text, 'heddle_requests_total 3\n')
   assert.equal((await http.ask(`http://${server.address}/healthz`)).status, 200)
-  await assert.rejects(createMetricsServer({ address: server.address, pages: { '/metrics': () => '' } }), {
+  await assert.rejects(createMetricsServer({ address: server.address, pages: {} }), {
     code: 'EADDRINUSE',
   })
 })

@@ -79,6 +79,15 @@ test('diff, apply, get and delete work on the running mesh, and traffic follows'
   assert.equal(document.spec.rules.length, 2)
   assert.equal(document.status.parents.length, 1)
   assert.equal((await send({ address: echo.listener, target: '/tea' })).status, 302)
+  const { revision } = await json<{ revision: string }>('ps')
+  // a revision is kept a moment after it came into force
+  await eventually(async () => {
+    const { exitCode, stdout } = await heddle('diff', '--from', String(Number(revision) - 1), '--to', revision)
+    assert.equal(exitCode, 1)
+    assert.match(stdout, /^\+\+\+ HTTPRoute\/default\/teapot \(revision \d+\)$[\s\S]*^\+kind: HTTPRoute$/m)
+  }, 5_000)
+  assert.equal((await heddle('diff', '--from', revision)).exitCode, 0)
+  assert.equal((await heddle('diff', '--to', revision)).exitCode, 2)
   const gone = await heddle('delete', 'httproute', 'teapot')
   assert.equal(gone.exitCode, 0, gone.stderr)
   assert.equal((await heddle('get', 'httproute', 'teapot')).exitCode, 1)

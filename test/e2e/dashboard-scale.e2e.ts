@@ -6,12 +6,11 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 
 import { namespaces, services, startBigMeshPage, type BigMeshPage } from '../kit/big-mesh-page.ts'
 import { executablePath, withoutChromium } from '../kit/chromium.ts'
-import { loadPage, type PageLoad } from '../kit/page-load.ts'
+import { leastOfLoads, loadPage, type PageLoad } from '../kit/page-load.ts'
 import { takePicture } from '../kit/whole-page.ts'
 
 const skip = withoutChromium
 /** Others may be at work on the same processors: only what is slow each time is the page's own. */
-const mostLoads = 6
 const mostTries = 4
 const longestFrameMs = 200
 
@@ -79,16 +78,15 @@ describe('the dashboard of a big mesh', { skip }, () => {
   })
 
   it('is interactive within a second of a cold load', async () => {
-    // others use the machine too, which makes loads slower, never faster
-    const loads: PageLoad[] = []
-    const best = (of: keyof PageLoad): number => Math.min(...loads.map((load) => load[of]))
-    while (loads.length < mostLoads && (best('interactiveMs') > 1_000 || best('answeredMs') > 1_000))
-      loads.push(await loadPage(browser as Browser, mesh?.url ?? '', '.react-flow__node', '.side .figures'))
-    const said = JSON.stringify(loads)
-    assert.ok(best('interactiveMs') < 1_000, said)
-    assert.ok(best('answeredMs') < 1_000, said)
-    assert.ok(best('blockingMs') < 200, said)
-    assert.ok(best('bytes') > 20_000 && best('bytes') < 300_000, said)
+    const limits = { interactiveMs: 1_000, answeredMs: 1_000, blockingMs: 200, layoutShift: 0.1, bytes: 300_000 }
+    const url = mesh?.url ?? ''
+    const least = await leastOfLoads(
+      () => loadPage(browser as Browser, url, '.react-flow__node', '.side .figures'),
+      limits,
+    )
+    for (const [figure, limit] of Object.entries(limits))
+      assert.ok(least[figure as keyof PageLoad] < limit, JSON.stringify(least))
+    assert.ok(least.bytes > 20_000)
   })
 
   it('moves on with all services opened while every edge changes', async () => {
@@ -114,5 +112,22 @@ describe('the dashboard of a big mesh', { skip }, () => {
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 2, name: 's-500' }).waitFor()
     await page.locator('.react-flow__edge[aria-label^="s-500 calls s-"]').first().waitFor({ state: 'attached' })
+  })
+
+  it('shows the worst edges of a table, and more on demand', async () => {
+    const page = await (browser as Browser).newPage({ viewport: { width: 1440, height: 900 } })
+    await page.goto(mesh?.url ?? '')
+    await page.getByRole('button', { name: 'Table' }).click()
+    const rows = page.locator('tbody tr')
+    await rows.nth(199).waitFor()
+    assert.equal(await rows.count(), 200)
+    assert.match(await rows.first().innerText(), /503/)
+    const watched = await untilGood(
+      () => watchFrames(page),
+      ({ perSecond, longestMs }) => perSecond > 30 && longestMs < longestFrameMs,
+    )
+    assert.ok(watched.perSecond > 30 && watched.longestMs < longestFrameMs, JSON.stringify(watched))
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await rows.nth(399).waitFor()
   })
 })

@@ -14,12 +14,26 @@ import { executablePath, withoutChromium } from '../kit/chromium.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send, sendThroughProxy } from '../kit/http-client.ts'
+import { leastOfLoads, loadPage, type PageLoad } from '../kit/page-load.ts'
 import { processTree } from '../kit/process-tree.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { takePicture } from '../kit/whole-page.ts'
 
 const axe = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const skip = withoutChromium
+
+/** Each, and what is there when it has its answers. */
+const pagesToSee = [
+  ['topology', '.card'],
+  ['topology?view=table', 'table'],
+  ['services', 'table'],
+  ['service/back/store', '.chart canvas'],
+  ['workloads', 'table'],
+  ['workload/back/store-1', '.chart canvas'],
+  ['events', '.events'],
+  ['configuration', 'table'],
+  ['security', 'table'],
+] as const
 
 let mesh: RunningMesh | undefined
 let file = ''
@@ -301,17 +315,7 @@ describe('the dashboard', { skip }, () => {
     it(`has no accessibility violation that axe finds, ${colours}`, async () => {
       await using opened = await open('', colours)
       const { page } = opened
-      for (const [where, ready] of [
-        ['topology', '.card'],
-        ['topology?view=table', 'table'],
-        ['services', 'table'],
-        ['service/back/store', '.chart canvas'],
-        ['workloads', 'table'],
-        ['workload/back/store-1', '.chart canvas'],
-        ['events', '.events'],
-        ['configuration', 'table'],
-        ['security', 'table'],
-      ] as const) {
+      for (const [where, ready] of pagesToSee) {
         await goTo(page, `#/${where}`)
         await page.locator(ready).first().waitFor()
         await takePicture(page, `${where.replaceAll(/[^a-z]+/g, '-')}-${colours}`)
@@ -332,6 +336,35 @@ describe('the dashboard', { skip }, () => {
     await page.evaluate(() => sessionStorage.clear())
     await page.reload()
     await page.getByRole('heading', { name: 'This page needs a token' }).waitFor()
+  })
+
+  it('is interactive within a second of a cold load', async () => {
+    const limits = { interactiveMs: 1_000, answeredMs: 1_000, layoutShift: 0.1 }
+    const url = mesh?.state.dashboardUrl ?? ''
+    const least = await leastOfLoads(
+      () => loadPage(browser as Browser, url, '.react-flow__node', '.side .figures'),
+      limits,
+    )
+    for (const [figure, limit] of Object.entries(limits))
+      assert.ok(least[figure as keyof PageLoad] < limit, JSON.stringify(least))
+  })
+
+  it('does not jump when its answers come', async () => {
+    await using opened = await open()
+    const { page } = opened
+    await page.evaluate(`{
+      globalThis.shifted = 0
+      new PerformanceObserver((list) => {
+        for (const { value } of list.getEntries()) globalThis.shifted += value
+      }).observe({ type: 'layout-shift' })
+    }`)
+    for (const [where, ready] of pagesToSee) {
+      await goTo(page, `#/${where}`)
+      await page.locator(ready).first().waitFor()
+      const shifted = await page.evaluate<number>(`new Promise((done) =>
+        requestAnimationFrame(() => requestAnimationFrame(() => done(globalThis.shifted))))`)
+      assert.ok(shifted < 0.1, `${where}: ${shifted}`)
+    }
   })
 
   it('is small to load', async () => {

@@ -38,7 +38,7 @@ async function start(t: TestContext): Promise<Ports> {
   })
   const metrics = await createMetricsServer({
     address: '127.0.0.1:0',
-    pages: { '/metrics': () => 'heddle_requests_total 3\n' },
+    pages: { '/metrics': () => ({ type: 'text/plain', body: 'heddle_requests_total 3\n' }) },
   })
   t.after(() => Promise.all([admin.stop(), metrics.stop()]))
   return { admin: admin.address, metrics: metrics.address }

@@ -44,7 +44,7 @@ kind: MeshConfig
 metadata: { name: mesh }
 spec:
   redaction: { fields: [${hidden}], headers: [user-agent] }
-  accessLog: { samplePercent: 100, json: { path: '%REQ(:PATH)%', agent: 'agent %REQ(USER-AGENT)%' } }
+  accessLog: { samplePercent: 100 }
 `
 }
 
@@ -167,7 +167,6 @@ describe('tap --bodies', () => {
       const log = await readFile(join(mesh.stateDir, 'logs', 'proxy.log'), 'utf8')
       assert.ok(log.includes('/json?iban=***&customerid=DE67890'))
       assert.ok(log.includes('/json?iban=DE12345&customerid=***'))
-      assert.ok(log.includes('"agent":"agent ***"'))
     }, 10_000)
   })
 

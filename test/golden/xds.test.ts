@@ -67,6 +67,7 @@ import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forwar
 import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../src/contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
+import { MetricsExportSchema } from '../../src/contracts/xds/gen/heddle/v1/metrics_export_pb.ts'
 import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outlier_detection_pb.ts'
 import { RedactionSchema } from '../../src/contracts/xds/gen/heddle/v1/redaction_pb.ts'
 import { ResetFaultSchema } from '../../src/contracts/xds/gen/heddle/v1/reset_fault_pb.ts'
@@ -146,6 +147,7 @@ const registry: Registry = createRegistry(
   RouterSchema,
   AdaptiveConcurrencySchema,
   HedgingSchema,
+  MetricsExportSchema,
   StickySplitSchema,
   RouteActionSchema,
   LatencyMonitorSchema,

@@ -3,6 +3,8 @@ import type { MeshEvent } from '../../../src/contracts/mesh-event.ts'
 import { formatClock, pageOf } from '../format.ts'
 import { href } from '../route.ts'
 
+import './events.css'
+
 const marks: Readonly<Record<MeshEvent['severity'], string>> = { info: '●', warning: '▲', error: '✕' }
 
 export function EventList({ events, empty }: { readonly events: readonly MeshEvent[]; readonly empty: string }) {

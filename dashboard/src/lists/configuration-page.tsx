@@ -5,6 +5,8 @@ import { formatClock } from '../format.ts'
 import { amend, href, useRoute } from '../route.ts'
 import { Place } from './workload-table.tsx'
 
+import './configuration.css'
+
 const mostRevisions = 20
 
 export function ConfigurationPage() {

@@ -7,11 +7,13 @@ import { useLive } from '../api/live.ts'
 import { EdgeTable } from '../edge-table.tsx'
 import { EventList } from '../events/event-list.tsx'
 import { HealthText } from '../health.tsx'
-import { Place, WorkloadTable } from '../lists/workload-table.tsx'
+import { WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
 import { FailedRequests } from '../traffic/failed-requests.tsx'
+import { Documents } from './documents.tsx'
+import { useChartMs } from './look-back.tsx'
 import { RouteTable } from './route-table.tsx'
-import { chartMsOf, SignalCharts } from './signal-charts.tsx'
+import { SignalCharts } from './signal-charts.tsx'
 import { Tiles } from './tiles.tsx'
 
 export interface ServicePageProps {
@@ -28,7 +30,7 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
     () => `${path}?windowMs=${windowMs}`,
     2_000,
   )
-  const chartMs = chartMsOf(windowMs)
+  const chartMs = useChartMs(windowMs)
   const sinceMs = Date.now() - chartMs
   const related = useMemo(() => relatedTo(service), [service])
   const happened = events.filter(({ atMs, subject, documents, kind }) => {
@@ -122,13 +124,7 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
       </section>
       <section>
         <h2>Written about it</h2>
-        <ul className="plain">
-          {[service.document, ...service.policies].map((place) => (
-            <li key={place.id}>
-              <a href={href(['configuration'], { find: place.id })}>{place.id}</a> <Place place={place} />
-            </li>
-          ))}
-        </ul>
+        <Documents places={[service.document, ...service.policies]} />
       </section>
     </div>
   )

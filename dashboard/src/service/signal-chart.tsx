@@ -27,7 +27,7 @@ export interface SignalChartProps {
 }
 
 const height = 170
-/** Of the scale; theme.css leaves as much room, and `rightMargin`, beside the timeline. */
+/** Of the scale; service.css leaves as much room, and `rightMargin`, beside the timeline. */
 const axisWidth = 64
 const rightMargin = 16
 const mostMarks = 40
@@ -50,7 +50,7 @@ export function SignalChart({ title, times, curves, format, events, most }: Sign
         width: element.clientWidth,
         height,
         cursor: { points: { size: 6 }, drag: { x: false, y: false }, sync: { key: 'signals' } },
-        legend: { live: true, mount: (_, element) => legend.current?.append(element) },
+        legend: { live: true, mount: (_, table) => legend.current?.append(table) },
         padding: [null, rightMargin, null, null],
         scales: { y: { range: (_, _min, max) => [0, most ?? Math.max(max * 1.15, 0.001)] } },
         axes: [

@@ -8,7 +8,9 @@ import { Admissions } from '../lists/security-page.tsx'
 import { WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
 import { SignalCells, SignalHeads } from '../signal-cells.tsx'
-import { chartMsOf, SignalCharts } from './signal-charts.tsx'
+import { Documents } from './documents.tsx'
+import { useChartMs } from './look-back.tsx'
+import { SignalCharts } from './signal-charts.tsx'
 import { Tiles } from './tiles.tsx'
 
 const columns = ['rate', 'success', 'p99'] as const
@@ -27,7 +29,7 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
     () => `${path}?windowMs=${windowMs}`,
     2_000,
   )
-  const chartMs = chartMsOf(windowMs)
+  const chartMs = useChartMs(windowMs)
   const id = `Workload/${namespace}/${name}`
   const sinceMs = Date.now() - chartMs
   const happened = events.filter(
@@ -110,6 +112,10 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
       <section>
         <h2>Who is let in</h2>
         <Admissions admissions={[answer.admission]} />
+      </section>
+      <section>
+        <h2>Written about it</h2>
+        <Documents places={[workload.document, ...answer.policies]} />
       </section>
     </div>
   )

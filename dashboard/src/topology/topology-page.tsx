@@ -14,6 +14,8 @@ import { byNamespace } from './by-namespace.ts'
 import type { ShownNode, ShownTopology } from './by-namespace.ts'
 import { Graph } from './graph.tsx'
 
+import './topology.css'
+
 /** With more, a namespace is one node until it is opened. */
 const mostNodes = 120
 

@@ -23,6 +23,7 @@ import type {
   EventList,
   RequestList,
   RequestView,
+  RevisionDifference,
   ServiceView,
   TrafficKey,
   TrafficSums,
@@ -99,6 +100,11 @@ export class ControlPlaneClient {
 
   configuration(): Promise<ConfigurationView> {
     return this.#json('/v1/configuration')
+  }
+
+  /** Of two revisions. */
+  difference(from: number, to: number): Promise<RevisionDifference> {
+    return this.#json(`/v1/difference?${queryOf({ from, to })}`)
   }
 
   async documents(filter: Partial<DocumentKey> = {}): Promise<readonly DocumentView[]> {

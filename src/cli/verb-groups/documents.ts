@@ -1,6 +1,6 @@
 // The verbs for documents: of files, and of a running mesh.
 import { outputOption } from '../mesh-options.ts'
-import { collect, parseSeed } from '../option-values.ts'
+import { collect, parseCount, parseSeed } from '../option-values.ts'
 import type { Declare } from '../verb-command.ts'
 
 export const declareDocuments: Declare = (program, context, run) => {
@@ -41,10 +41,13 @@ export const declareDocuments: Declare = (program, context, run) => {
     )
 
   program
-    .verb('diff', 'compare documents with what is in force; exits with 1 when they differ', [
+    .verb('diff', 'compare documents with what is in force, or two revisions; exits with 1 when they differ', [
       'heddle diff -f route.yaml',
+      'heddle diff --from 6 --to 7',
     ])
-    .requiredOption('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect)
+    .option('-f, --file <path>', 'document file or folder, - for standard input; may be repeated', collect)
+    .option('--from <revision>', 'compare this revision of the configuration', parseCount)
+    .option('--to <revision>', 'with this one; absent: the one in force', parseCount)
     .reachesMesh()
     .action((options) => run(async () => (await import('../verbs/diff.ts')).diff(context, options)))
 }

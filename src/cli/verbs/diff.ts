@@ -1,20 +1,32 @@
-// `heddle diff`: what `apply` would change, as a unified diff. Exits with 1 when there is a difference.
+// `heddle diff`: what `apply` would change, or what changed between two revisions, as a unified diff. Exits with 1 when there is a difference.
 import { formatProblem } from '../../contracts/problem.ts'
-import type { ExitCode } from '../cli-error.ts'
+import { CliError, type ExitCode } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
 import { connect } from '../mesh/running-mesh.ts'
 import { toYaml } from '../output.ts'
-import { unifiedDiff } from '../unified-diff.ts'
+import { formatHunks, unifiedDiff } from '../unified-diff.ts'
 import { hasErrors } from './apply.ts'
 import { describeKey } from './document-names.ts'
 import { readDocuments } from './read-documents.ts'
 
-export async function diff(
-  context: CliContext,
-  options: { readonly file: readonly string[]; readonly stateDir: string },
-): Promise<ExitCode> {
+export interface DiffOptions {
+  readonly file?: readonly string[]
+  /** Of revisions. */
+  readonly from?: number
+  /** Absent: the one in force. */
+  readonly to?: number
+  readonly stateDir: string
+}
+
+export async function diff(context: CliContext, options: DiffOptions): Promise<ExitCode> {
+  const { file, from, to } = options
+  if ((file === undefined) === (from === undefined) || (from === undefined && to !== undefined))
+    throw new CliError('diff compares documents with what is in force, or two revisions', {
+      hint: 'give either -f FILE, or --from REVISION and perhaps --to REVISION',
+    })
+  if (from !== undefined) return diffRevisions(context, from, options)
   const { output } = context
-  const yaml = await readDocuments(context, options.file)
+  const yaml = await readDocuments(context, file ?? [])
   const result = await connect(context, options).apply(yaml, { dryRun: true })
   for (const problem of result.problems) output.note(formatProblem(problem))
   if (hasErrors(result.problems)) return 2
@@ -26,9 +38,28 @@ export async function diff(
     const text = unifiedDiff(before, after, { before: `${name} (in force)`, after: `${name} (proposed)` })
     if (text === '') continue
     different = true
-    for (const line of text.trimEnd().split('\n')) output.line(colourLine(context, line))
+    show(context, text)
   }
   return different ? 1 : 0
+}
+
+async function diffRevisions(context: CliContext, from: number, options: DiffOptions): Promise<ExitCode> {
+  const client = connect(context, options)
+  try {
+    const to = options.to ?? Number((await client.configuration()).revision)
+    const { documents } = await client.difference(from, to)
+    for (const { id, action, hunks } of documents) {
+      if (hunks.length === 0) context.output.line(`${context.output.text(id)} ${action}, not shown: so much differs`)
+      else show(context, formatHunks(hunks, { before: `${id} (revision ${from})`, after: `${id} (revision ${to})` }))
+    }
+    return documents.length > 0 ? 1 : 0
+  } finally {
+    client.close()
+  }
+}
+
+function show(context: CliContext, text: string): void {
+  for (const line of text.trimEnd().split('\n')) context.output.line(colourLine(context, line))
 }
 
 function colourLine({ output: { colors } }: CliContext, line: string): string {

@@ -22,6 +22,7 @@ import type {
   LocalityWeightSpec,
   SubsetKeySpec,
 } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { MetricsExportSpec } from '../../policies/metrics-export/metrics-export.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
@@ -85,6 +86,8 @@ export interface MeshSettings extends TelemetrySpec {
   readonly svidLifetimeMs: number
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
+  /** Absent: metrics are pushed to nobody, and have no exponential buckets. */
+  readonly metricsExport?: MetricsExportSpec
   /** Node applications carry traces on by themselves. */
   readonly preloadsPropagation?: true
   readonly paths: PathNormalizationSpec

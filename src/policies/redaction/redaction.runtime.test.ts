@@ -1,8 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { HeaderList } from '../../core/header-list.ts'
-import { defaultRedactor, Redactor } from './redaction.runtime.ts'
+import { Redactor } from './redaction.runtime.ts'
 
 const json = 'application/json'
 const form = 'application/x-www-form-urlencoded'
@@ -19,14 +18,7 @@ describe('redaction of a path', () => {
 })
 
 it('redaction of headers is of those that are configured', () => {
-  const list = HeaderList.of(['User-Agent', 'curl'], ['host', 'a'])
-  expect([...redactor.headers(list)]).toEqual([
-    ['user-agent', '***'],
-    ['host', 'a'],
-  ])
-  expect(list.get('user-agent')).toBe('curl')
-  expect([...redactor.headers(HeaderList.of(['host', 'a']))]).toEqual([['host', 'a']])
-  expect(defaultRedactor.headers(list)).toBe(list)
+  expect([redactor.header('user-agent', 'curl'), redactor.header('host', 'a')]).toEqual(['***', 'a'])
 })
 
 describe('redaction of JSON', () => {

@@ -1,6 +1,5 @@
 // Takes out of paths and bodies what is for nobody's eyes: values of query parameters, of fields of JSON and of fields of forms.
-import { secretName } from '../../contracts/secret-names.ts'
-import type { HeaderList } from '../../core/header-list.ts'
+import { isSecretName } from '../../contracts/secret-names.ts'
 import type { RedactionSpec } from './redaction.spec.ts'
 
 const redacted = '***'
@@ -17,12 +16,9 @@ export class Redactor {
     this.#headers = new Set(headers)
   }
 
-  /** The same list where none is hidden. */
-  headers(list: HeaderList): HeaderList {
-    if (this.#headers.size === 0) return list
-    const shown = list.clone()
-    for (const name of this.#headers) if (shown.has(name)) shown.set(name, redacted)
-    return shown
+  /** `name` in lower case. */
+  header(name: string, value: string): string {
+    return this.#headers.has(name) ? redacted : value
   }
 
   /** Values of query parameters. */
@@ -41,7 +37,7 @@ export class Redactor {
   }
 
   #isSecret(name: string): boolean {
-    return secretName.test(name) || this.#fields.has(name.toLowerCase())
+    return isSecretName(name) || this.#fields.has(name.toLowerCase())
   }
 
   /** Part by part: one expression for all of them would take cubic time on a hostile query. */

@@ -21,3 +21,17 @@ export const redactionSchema: z.ZodType<RedactionSpec> = z
 function lowerCase(text: string): string {
   return text.toLowerCase()
 }
+
+/** A line of the access log that asks for a header which is hidden. */
+export function checkLoggedHeaders(
+  ctx: z.core.ParsePayload<{
+    readonly accessLog: { readonly format?: string; readonly json?: object }
+    readonly redaction?: RedactionSpec
+  }>,
+): void {
+  const { accessLog, redaction } = ctx.value
+  const formats = JSON.stringify([accessLog.format, accessLog.json]).toLowerCase()
+  for (const [index, name] of redaction?.headers.entries() ?? [])
+    if (formats.includes(`%req(${name})`))
+      ctx.issues.push(ruleIssue(name, ['redaction', 'headers', index], `accessLog asks for "%REQ(${name})%"`))
+}

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 
 import { HttpFilterSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
-import { redactionSchema } from './redaction.schema.ts'
+import { checkLoggedHeaders, redactionSchema } from './redaction.schema.ts'
 import { decodeRedaction, encodeRedaction } from './redaction.xds.ts'
 
 const names = fc.array(fc.string({ minLength: 1, maxLength: 20 }), { maxLength: 5 })
@@ -29,3 +29,15 @@ it('redaction is written in any case, and hides nothing that requests are found 
     [['headers', 1], 'requests are found by "x-request-id": it cannot be hidden'],
   ])
 })
+
+it('a header that is hidden is in no format of the access log', () => {
+  expect(issues({ format: '%REQ(User-Agent)%' })).toEqual([])
+  expect(issues({ format: '%REQ(X-Customer)% %PROTOCOL%' })).toMatchObject([{ path: ['redaction', 'headers', 0] }])
+  expect(issues({ json: { who: { it: '%REQ(x-customer)%' } } })).toHaveLength(1)
+})
+
+function issues(accessLog: { format?: string; json?: object }): unknown[] {
+  const ctx = { value: { accessLog, redaction: { fields: [], headers: ['x-customer'] } }, issues: [] }
+  checkLoggedHeaders(ctx)
+  return ctx.issues
+}

@@ -37,6 +37,7 @@ import {
   questionPrefixOf,
 } from '../../policies/external-authorization/external-authorization.xds.ts'
 import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
+import { decodeMetricsExport } from '../../policies/metrics-export/metrics-export.xds.ts'
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { decodeGlobalRateLimit } from '../../policies/rate-limit/global-rate-limit.xds.ts'
 import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limit.xds.ts'
@@ -69,6 +70,7 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
   refuseFields(message, ['filterChainMatcher', 'defaultFilterChain', 'additionalAddresses', 'apiListener'])
   if (message.filterChains.length === 0) throw new Error('a listener needs a filter chain')
   const { host, port } = decodeSocketAddress(message.address, 'address')
+  const metricsExport = decodeMetricsExport(message.metadata)
   return {
     name: message.name,
     direction: decodeDirection(message.trafficDirection),
@@ -82,6 +84,7 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
     filterChains: message.filterChains.map((chain) =>
       within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
     ),
+    ...(metricsExport === undefined ? {} : { metricsExport }),
   }
 }
 
@@ -185,9 +188,9 @@ function decodeConnectionManager(
 ): HttpConnectionManagerConfig {
   const { routes, filters } = decodeHttpFilters(manager)
   const tracing = decodeTracing(manager.tracing)
-  const redaction = decodeRedaction(manager.httpFilters)
   // what cannot be compiled is refused now, not when it is in force
   if (tracing?.samplingRules !== undefined) compileSamplingRules(tracing.samplingRules)
+  const redaction = decodeRedaction(manager.httpFilters)
   const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',

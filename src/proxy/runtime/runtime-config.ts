@@ -20,6 +20,7 @@ import type {
   LoadBalancingSpec,
   SubsetKeySpec,
 } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { MetricsExportSpec } from '../../policies/metrics-export/metrics-export.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
@@ -65,6 +66,8 @@ export interface ListenerConfig {
   readonly detectTimeoutMs: number
   /** The most specific that fits serves the connection (Envoy's FilterChainMatch order: server names, transport, application protocols). */
   readonly filterChains: readonly FilterChainConfig[]
+  /** Of the whole proxy: every listener says the same. Absent: its metrics are pushed to nobody. */
+  readonly metricsExport?: MetricsExportSpec
 }
 
 export interface FilterChainConfig {
@@ -103,10 +106,10 @@ export interface HttpConnectionManagerConfig {
   readonly accessLog?: AccessLogSpec
   /** Absent: its requests leave no spans. */
   readonly tracing?: TracingSpec
-  /** Absent: nothing but what sounds like a credential. */
-  readonly redaction?: RedactionSpec
   /** Absent: everything is told. */
   readonly muted?: MutedSpec
+  /** Absent: nothing but what sounds like a credential. */
+  readonly redaction?: RedactionSpec
   /** What a request passes before it is routed, in this order. */
   readonly filters?: readonly HttpFilterConfig[]
   /** Once these filters are in force, what is open is asked again. */

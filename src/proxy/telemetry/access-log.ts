@@ -3,7 +3,6 @@
 import type { DecisionRecord, SourceLocation } from '../../contracts/decision-record.ts'
 import type { Clock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
-import type { HeaderList } from '../../core/header-list.ts'
 import type { CountLines } from '../../core/line-file.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
@@ -14,6 +13,7 @@ import {
   compileTextLine,
   jsonLine,
   type LineOf,
+  type ShownHeaders,
 } from '../../policies/access-log/line-format.runtime.ts'
 import { compileRecordCondition } from '../../policies/access-log/record-condition.runtime.ts'
 import type { Redactor } from '../../policies/redaction/redaction.runtime.ts'
@@ -34,7 +34,7 @@ export interface AccessLogOutputs {
   /** False: there is no place for it now. */
   readonly write: (line: string) => boolean
   readonly writeFile: (path: string, rotation: FileRotationSpec, line: string, counted: CountLines) => void
-  readonly send: (collector: TraceCollectorSpec, records: readonly LogRecord[]) => void
+  readonly send: (collector: TraceCollectorSpec, record: LogRecord) => void
 }
 
 export interface AccessLogDeps {
@@ -43,8 +43,8 @@ export interface AccessLogDeps {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** Absent: no header is hidden. */
-  readonly redactor?: () => Redactor
+  /** What the configuration wants shown nowhere. */
+  readonly redactor: () => Redactor
 }
 
 /** What becomes of a request. */
@@ -87,15 +87,20 @@ function compileWrite(spec: AccessLogSpec, deps: AccessLogDeps): Write {
 }
 
 function compileOutput(spec: AccessLogSpec, { outputs, counter, clock, redactor }: AccessLogDeps): Write {
-  const shown = ({ request }: Exchange): HeaderList => redactor?.().headers(request.headers) ?? request.headers
   const { output } = spec
+  const shown = ({ request: { headers } }: Exchange): ShownHeaders => ({
+    get(name) {
+      const value = headers.get(name)
+      return value === undefined ? undefined : redactor().header(name, value)
+    },
+  })
   if (output?.kind === 'collector') {
     const body = spec.format === undefined ? undefined : compileTextLine(spec.format)
     const attributes = spec.json === undefined ? undefined : compileJsonFields(spec.json)
     return (record, exchange) => {
       const headers = shown(exchange)
       const of = logRecordOf(record, exchange, body?.(record, headers), attributes?.(record, headers), clock.nowMs())
-      outputs.send(output.collector, [of])
+      outputs.send(output.collector, of)
     }
   }
   const lineOf = compileLine(spec)

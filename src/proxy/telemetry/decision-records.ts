@@ -59,7 +59,7 @@ export function toDecisionRecord(
       authority: request.authority,
       path: redactor.path(request.path),
       protocol: exchange.protocol,
-      headers: keepHeaders(redactor.headers(request.headers)),
+      headers: keepHeaders(request.headers, redactor),
       bytes: exchange.requestBytes,
     },
     source: {
@@ -105,11 +105,11 @@ function traceOf({ traced }: Exchange): DecisionRecord['trace'] {
   return { traceId, spanId, parentSpanId: passedOn ? undefined : parentSpanId }
 }
 
-function keepHeaders(headers: HeaderList): Record<string, string> {
+function keepHeaders(headers: HeaderList, redactor: Redactor): Record<string, string> {
   const kept: Record<string, string> = {}
   for (const name of keptHeaders) {
     const value = headers.get(name)
-    if (value !== undefined) kept[name] = value
+    if (value !== undefined) kept[name] = redactor.header(name, value)
   }
   return kept
 }

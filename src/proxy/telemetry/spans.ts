@@ -1,7 +1,6 @@
 // The spans of one finished request: one of the hop, and one of each attempt that the next hop was told of as its parent.
 import type { AttemptRecord, DecisionRecord } from '../../contracts/decision-record.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
-import type { HeaderList } from '../../core/header-list.ts'
 import type { Random } from '../../core/random.ts'
 import { defaultRedactor, type Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import { newSpanId } from '../../policies/tracing/trace-context.runtime.ts'
@@ -29,8 +28,7 @@ export function spansOf(
 ): SpanRecord[] {
   const { reporter, request, status, flags, detail, destinationService, attempts } = exchange
   const failed = hasFailed(exchange)
-  const headers = redactor.headers(request.headers)
-  const own = ownAttributes(exchange, headers)
+  const own = ownAttributes(exchange, redactor)
   const hop: SpanRecord = {
     traceId: trace.traceId,
     spanId: trace.spanId,
@@ -40,7 +38,7 @@ export function spansOf(
     kind: reporter === 'source' ? 'client' : 'server',
     startMs,
     endMs: startMs + exchange.durationMs,
-    attributes: { ...hopAttributes(exchange, failed, headers), ...own },
+    attributes: { ...hopAttributes(exchange, failed, redactor), ...own },
     status: { error: failed || (reporter === 'source' && status >= 400), message: detail ?? flags.join(',') },
     sampled: trace.sampled,
   }
@@ -54,9 +52,10 @@ export function spansOf(
   ]
 }
 
-function hopAttributes(exchange: Exchange, failed: boolean, headers: HeaderList): Attributes {
+function hopAttributes(exchange: Exchange, failed: boolean, redactor: Redactor): Attributes {
   const { request, route, authorization, rateLimit, status, flags } = exchange
   const [path = '', query] = request.path.split('?')
+  const userAgent = request.headers.get('user-agent')
   return {
     'http.request.method': request.method,
     'url.scheme': request.scheme,
@@ -68,7 +67,7 @@ function hopAttributes(exchange: Exchange, failed: boolean, headers: HeaderList)
     'http.request.body.size': exchange.requestBytes,
     'http.response.body.size': exchange.responseBytes,
     'network.protocol.version': exchange.protocol.split('/')[1],
-    'user_agent.original': headers.get('user-agent')?.slice(0, 256),
+    'user_agent.original': userAgent && redactor.header('user-agent', userAgent.slice(0, 256)),
     'rpc.grpc.status_code': exchange.grpcStatus,
     'error.type': failed ? (flags[0] ?? String(status)) : undefined,
     'client.address': exchange.source.remoteAddress,
@@ -96,13 +95,14 @@ function hopAttributes(exchange: Exchange, failed: boolean, headers: HeaderList)
 const mostCharacters = 1_024
 
 /** Those that somebody has asked for. Headers are as they are once the request is over. */
-function ownAttributes({ traced }: Exchange, headers: HeaderList): Attributes {
+function ownAttributes({ traced, request }: Exchange, redactor: Redactor): Attributes {
   if (traced?.attributes === undefined) return {}
   return Object.fromEntries(
-    traced.attributes.map((attribute) => [
-      attribute.name,
-      attribute.kind === 'literal' ? attribute.value : headers.get(attribute.header)?.slice(0, mostCharacters),
-    ]),
+    traced.attributes.map((attribute) => {
+      if (attribute.kind === 'literal') return [attribute.name, attribute.value]
+      const value = request.headers.get(attribute.header)?.slice(0, mostCharacters)
+      return [attribute.name, value && redactor.header(attribute.header, value)]
+    }),
   )
 }
 

@@ -81,17 +81,22 @@ describe('proxies', () => {
     expect(one.asked).toHaveLength(2)
   })
 
-  it('are not asked for sampled ones, of which each tells, nor for endless ids, nor for more than some', () => {
+  it('are not asked for endless ids, nor for more than some, of which sampled ones leave room for others', () => {
     const { clock, asked, open } = asking()
     const call = open()
-    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
-    const request = { ...sampleRecord().request, headers: { traceparent } }
-    asked.told(sampleRecord({ request, trace: { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) } }))
     asked.told(hop('x'.repeat(300)))
     expect(clock.pendingCount).toBe(0)
+    for (let one = 0; one < 500; one++) {
+      const traceId = String(one).padStart(32, '0')
+      const headers = { traceparent: `00-${traceId}-${'b'.repeat(16)}-01` }
+      asked.told(
+        sampleRecord({ request: { ...sampleRecord().request, headers }, trace: { traceId, spanId: 'b'.repeat(16) } }),
+      )
+    }
     for (let one = 0; one < 1_000; one++) asked.told(hop(`r${one}`))
     clock.advance(1_250)
-    expect(call.asked.flat()).toHaveLength(200)
+    const ids = call.asked.flat()
+    expect([ids.length, ids.filter((id) => id.startsWith('r')).length]).toEqual([200, 100])
   })
 
   it('answer of themselves alone', () => {

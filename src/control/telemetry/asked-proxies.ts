@@ -53,10 +53,11 @@ export class AskedProxies {
 
   /** A proxy has told of a request. */
   told(record: DecisionRecord): void {
-    if (isSampled(record)) return
+    // of these most hops tell by themselves: only those do not whose workload is not traced
+    const most = isSampled(record) ? mostIds / 2 : mostIds
     const dueMs = this.#options.clock.monotonicMs() + askAfterMs
     for (const id of requestIds(record))
-      if (id.length <= longestId && this.#due.size < mostIds && !this.#due.has(id)) this.#due.set(id, dueMs)
+      if (id.length <= longestId && this.#due.size < most && !this.#due.has(id)) this.#due.set(id, dueMs)
     this.#wait()
   }
 
@@ -103,7 +104,6 @@ export class AskedProxies {
   }
 }
 
-/** Each of its hops tells by itself. */
 function isSampled({ trace, request: { headers } }: DecisionRecord): boolean {
   return trace !== undefined && (Number.parseInt(headers['traceparent']?.slice(-2) ?? '0', 16) & 1) === 1
 }

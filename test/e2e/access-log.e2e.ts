@@ -182,8 +182,8 @@ it('loses lines, counted, and no request while the folder is away', async () => 
   const failed = await counted('file', 'failed')
   for (let i = 0; i < 20; i++) assert.equal((await call('/lost')).status, 200)
   await eventually(async () => assert.ok((await counted('file', 'failed')) >= failed + 20), 5_000)
-  const log = readFileSync(join(mesh.stateDir, 'logs', 'proxy.log'), 'utf8')
-  assert.match(log, /away\.log.*ENOENT/)
+  const log = join(mesh.stateDir, 'logs', 'proxy.log')
+  await eventually(() => assert.match(readFileSync(log, 'utf8'), /away\.log.*ENOENT/), 5_000)
   mkdirSync(dirname(path))
   await eventually(async () => {
     await call('/found')

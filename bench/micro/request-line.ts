@@ -11,9 +11,10 @@ import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
 import { createRequestLine } from '../../src/proxy/request-line.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
+import { HeldRecords, HoldingLimit } from '../../src/proxy/telemetry/held-records.ts'
 import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
-import { createTap } from '../../src/proxy/telemetry/tap.ts'
+import { Tap } from '../../src/proxy/telemetry/tap.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
 import { answer, requests } from './messages.ts'
 
@@ -92,7 +93,10 @@ createRequestLine({
   random: createSystemRandom(),
   logger: silentLogger,
   proxyName: 'bench/proxy',
-  sink: composeSinks(metrics, createRecordSink(identity, systemClock, createTap())),
+  sink: composeSinks(
+    metrics,
+    createRecordSink(identity, systemClock, new Tap(), new HeldRecords(systemClock, new HoldingLimit())),
+  ),
   connections: metrics,
   plaintextCallers: new PlaintextCallers(systemClock),
 })

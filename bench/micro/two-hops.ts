@@ -20,9 +20,10 @@ import { createRequestLine } from '../../src/proxy/request-line.ts'
 import type { RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
+import { HeldRecords, HoldingLimit } from '../../src/proxy/telemetry/held-records.ts'
 import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
-import { createTap } from '../../src/proxy/telemetry/tap.ts'
+import { Tap } from '../../src/proxy/telemetry/tap.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
 import { policyVariants } from '../policies.ts'
 import { answer, requests } from './messages.ts'
@@ -114,7 +115,10 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     random: createSystemRandom(),
     logger: silentLogger,
     proxyName: name,
-    sink: composeSinks(metrics, createRecordSink(identity, systemClock, createTap())),
+    sink: composeSinks(
+      metrics,
+      createRecordSink(identity, systemClock, new Tap(), new HeldRecords(systemClock, new HoldingLimit())),
+    ),
     connections: metrics,
     plaintextCallers: new PlaintextCallers(systemClock),
   })

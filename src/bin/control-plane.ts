@@ -20,6 +20,7 @@ import { startControlApi } from '../control/api/control-api.ts'
 import { buildDesiredState } from '../control/api/desired-state.ts'
 import { createDocumentsPort } from '../control/api/documents-port.ts'
 import { FileAudit } from '../control/api/file-audit.ts'
+import { createJoinTokensPort } from '../control/api/join-tokens-port.ts'
 import { buildMeshState } from '../control/api/mesh-state.ts'
 import { claimedPorts, neededAddresses } from '../control/api/sidecar-addresses.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
@@ -29,7 +30,7 @@ import type { AuthorityOptions } from '../control/authority/authority.ts'
 import { createCertificateService } from '../control/authority/certificate-service.ts'
 import { prepareFirstIntermediate, watchIntermediate } from '../control/authority/intermediate-watch.ts'
 import { createJoinTokenAttestor } from '../control/authority/join-token-attestor.ts'
-import { createJoinTokens, joinTokenId } from '../control/authority/join-tokens.ts'
+import { createJoinTokens } from '../control/authority/join-tokens.ts'
 import { createJwtAuthority } from '../control/authority/jwt-authority.ts'
 import { createJwtService } from '../control/authority/jwt-service.ts'
 import { Rotation } from '../control/authority/rotation.ts'
@@ -57,9 +58,11 @@ import { createAppliedDocuments } from '../control/store/applied-documents.ts'
 import { createConfigurationRevisions } from '../control/store/revisions.ts'
 import { openSqliteStore } from '../control/store/sqlite-store.ts'
 import { ControlPlaneMetrics } from '../control/telemetry/control-plane-metrics.ts'
+import type { ControlPlaneState } from '../control/telemetry/control-plane-metrics.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { NoticedRevisions } from '../control/telemetry/noticed-revisions.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
+import { PrometheusHistory } from '../control/telemetry/prometheus-history.ts'
 import { createResourceView } from '../control/translate/mesh-resource-view.ts'
 import { NodeSecrets } from '../control/translate/node-secrets.ts'
 import { identifyByNodeId, identifyBySvid } from '../control/xds-server/node-identity.ts'
@@ -77,6 +80,7 @@ import { type Dashboard, startDashboard } from './dashboard.ts'
 import { listenGrpc, peerAddress } from './listen-grpc.ts'
 import { createMeshTap } from './mesh-tap.ts'
 import { ObservedMesh } from './observed-mesh.ts'
+import { pushMetrics } from './pushed-metrics.ts'
 
 const recordDelayMs = 50
 
@@ -373,6 +377,12 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
   lifecycle.onStop(() => server.stop())
   const xdsTlsAddress = await listenGrpc(secured, addressOf('xds-tls'), server.credentials, lifecycle)
 
+  const state = (): ControlPlaneState => ({
+    authority: rotation.status(),
+    proxiesConnected: xds.proxies().filter(({ connected }) => connected).length,
+  })
+  lifecycle.onStop(pushMetrics({ clock, logger, metrics, state, snapshot: configuration.snapshot }))
+
   // 5. People and the supervisor.
   const token = readOrCreateAdminToken(options.stateDir)
   const apiAddress = addressOf('api')
@@ -392,6 +402,9 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
     clock,
     snapshot: snapshotNow,
     traffic,
+    ...(options.prometheusUrl !== undefined && {
+      history: new PrometheusHistory({ url: options.prometheusUrl, fetch }),
+    }),
     events,
     requests: observed.requests,
     ...createMeshTap({ clock, token, snapshot: snapshotNow, addresses }),
@@ -439,23 +452,9 @@ async function run(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<
       },
       documents,
       registerReadApi: (app) => registerReadApi(app, readApi),
-      joinTokens: {
-        async create({ kind, namespace, name, uses, ttlMs }) {
-          const proxy = nodeId(kind, namespace, name)
-          const spiffeId = proxies().get(proxy)
-          if (spiffeId === undefined) return undefined
-          const made = await tokens.create(proxy, spiffeId, ttlMs, uses)
-          return { id: joinTokenId(made), token: made, spiffeId, expiresAtMs: clock.nowMs() + ttlMs }
-        },
-        list: async () => ({ tokens: await tokens.list(), refusals: metrics.refusals }),
-        revoke: async (id) => (await tokens.revoke(id)) !== undefined,
-      },
+      joinTokens: createJoinTokensPort({ tokens, proxies, refusals: () => metrics.refusals, clock }),
       workloadStatuses,
-      renderMetrics: () =>
-        metrics.render({
-          authority: rotation.status(),
-          proxiesConnected: xds.proxies().filter(({ connected }) => connected).length,
-        }),
+      renderMetrics: () => metrics.render(state()),
       authority: {
         status: () => ({
           ...rotation.status(),

@@ -2,9 +2,11 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
 
 import type { ProxyStatus } from '../contracts/control-api.ts'
+import type { DecisionRecord } from '../contracts/decision-record.ts'
 import type { WorkloadStatus } from '../contracts/desired-state.ts'
 import type { Problem } from '../contracts/problem.ts'
 import { accessLogService } from '../control/telemetry/access-log-service.ts'
+import { AskedProxies } from '../control/telemetry/asked-proxies.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
 import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { MetricsService } from '../control/telemetry/metrics-service.ts'
@@ -64,8 +66,13 @@ export class ObservedMesh {
           this.passedOver.sink(reporter),
         ),
     })
-    const records = accessLogService({ proxies, isRevoked, add: (record) => this.requests.add(record) })
-    this.services = [metrics.service(), records]
+    const complete = (record: DecisionRecord): void => this.requests.complete(record)
+    const asked = new AskedProxies({ clock, proxies, isRevoked, complete })
+    const add = (record: DecisionRecord): void => {
+      this.requests.add(record)
+      asked.told(record)
+    }
+    this.services = [metrics.service(), accessLogService({ proxies, isRevoked, add }), asked.service()]
   }
 
   /** Until the returned function is called. */

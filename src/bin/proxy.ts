@@ -12,6 +12,7 @@ import type { ListeningHandle } from '../proxy/io/connection.ts'
 import { createIoBackend } from '../proxy/io/create-io-backend.ts'
 import { boundExpressions } from '../proxy/route/linear-expressions.ts'
 import { AccessLogFiles } from '../proxy/telemetry/access-log-files.ts'
+import { HoldingLimit } from '../proxy/telemetry/held-records.ts'
 import { outliveFilters } from './filter-faults.ts'
 import { ChannelSockets, noSockets } from './handed-sockets.ts'
 import { finalDrainMs, tell } from './parent-channel.ts'
@@ -36,6 +37,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
     write: createLineWriter(process.stdout),
     writeFile: files.write.bind(files),
   }
+  const holding = new HoldingLimit()
   const sockets = process.send === undefined ? undefined : new ChannelSockets(tell)
   const given = new Map<string, GivenIdentity>()
   let deadlineMs = finalDrainMs
@@ -59,6 +61,7 @@ export async function runProxy(options: ProxyOptions): Promise<void> {
         sockets: sockets ?? noSockets,
         identity,
         registry,
+        holding,
         accessLogOutputs,
       })
       started.endpoints.then(

@@ -10,10 +10,9 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { createSystemRandom, randomToken } from '../core/random.ts'
-import type { LogRecord } from '../policies/access-log/access-log.spec.ts'
-import { encodeLogExport, logSignal } from '../policies/access-log/export-log.xds.ts'
+import { encodeLogExport, encodeLogRecord, logSignal } from '../policies/access-log/export-log.xds.ts'
 import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
-import type { TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
+import { defaultRedactor } from '../policies/redaction/redaction.runtime.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
 import { resolveBySystem } from '../proxy/cluster/dns-resolver.ts'
 import { openControlPlaneChannel } from '../proxy/identity/control-plane-channel.ts'
@@ -28,14 +27,17 @@ import { type AccessLogOutputs, countBatches, createAccessLog } from '../proxy/t
 import { composeSinks } from '../proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../proxy/telemetry/decision-records.ts'
 import type { TelemetryIdentity } from '../proxy/telemetry/exchange.ts'
+import { answerHeldRecords } from '../proxy/telemetry/held-records-stream.ts'
+import { HeldRecords, type HoldingLimit } from '../proxy/telemetry/held-records.ts'
 import { metricsPages } from '../proxy/telemetry/metrics-pages.ts'
 import { streamMetrics } from '../proxy/telemetry/metrics-stream.ts'
 import { OtlpBatches } from '../proxy/telemetry/otlp-batches.ts'
 import { PlaintextCallers } from '../proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../proxy/telemetry/proxy-metrics.ts'
 import { streamRecords } from '../proxy/telemetry/records-stream.ts'
+import { redactorOf } from '../proxy/telemetry/redacting.ts'
 import type { ReportStream } from '../proxy/telemetry/report-stream.ts'
-import { createTap } from '../proxy/telemetry/tap.ts'
+import { Tap } from '../proxy/telemetry/tap.ts'
 import { WaitingRecords } from '../proxy/telemetry/waiting-records.ts'
 import { createXdsClient, xdsChannelOptions } from '../proxy/xds-client/xds-client.ts'
 import { type HandedSockets, listenOnHanded, onHanded } from './handed-sockets.ts'
@@ -55,6 +57,8 @@ export interface SidecarOptions {
   readonly sockets: HandedSockets
   readonly identity: IdentityAgent
   readonly registry: MetricRegistry
+  /** Shared by all sidecars of the process. */
+  readonly holding: HoldingLimit
   /** Of the process: its own output, and files. */
   readonly accessLogOutputs: Omit<AccessLogOutputs, 'send'>
 }
@@ -76,11 +80,11 @@ export function startSidecar({
   sockets,
   identity,
   registry,
+  holding,
   accessLogOutputs,
 }: SidecarOptions): Sidecar {
   const lifecycle = new Lifecycle()
   const random = createSystemRandom()
-  const resource = { 'service.name': sidecar.name, 'service.namespace': sidecar.namespace }
   const telemetry: TelemetryIdentity = { workload: `${sidecar.namespace}/${sidecar.name}`, spiffeId: sidecar.spiffeId }
   const metrics = new ProxyMetrics(registry, telemetry)
 
@@ -93,10 +97,16 @@ export function startSidecar({
 
   const node = nodeId(sidecar.kind, sidecar.namespace, sidecar.name)
   const instance = { id: node, metadata: { [nodeMetadata.instance]: randomToken(9) } }
+  const resource = {
+    'service.name': sidecar.name,
+    'service.namespace': sidecar.namespace,
+    'service.instance.id': instance.metadata[nodeMetadata.instance] ?? '',
+  }
   const startedAtMs = clock.nowMs()
   let stopWatching: (() => void) | undefined
   let reports: readonly ReportStream[] = []
   const records = new WaitingRecords(clock, metrics)
+  const held = new HeldRecords(clock, holding)
   const limits = new LimitBuckets(1 / (bootstrap.workers ?? 1))
   lifecycle.onStop(() => stopWatching?.())
 
@@ -124,10 +134,12 @@ export function startSidecar({
         streamRecords(channel, { node, records, counter: metrics, clock }),
       ]
       reports = streams
+      const stopAnswering = answerHeldRecords(channel, { node, held, clock })
       stopWatching = () => {
         stopTrust()
         stopQuota()
         for (const stream of streams) stream.stop()
+        stopAnswering()
       }
       return channel
     },
@@ -154,8 +166,10 @@ export function startSidecar({
   lifecycle.onStop(store.runtime.subscribe(({ revision }) => metrics.configApplied(revision)))
 
   // 3. The request line, and those who read what it did.
-  const tap = createTap()
-  const logs = new OtlpBatches<LogRecord>({
+  let redactor = defaultRedactor
+  lifecycle.onStop(store.runtime.subscribe((config) => (redactor = redactorOf(config))))
+  const tap = new Tap({ redactor: () => redactor, bodiesAsked: () => metrics.bodiesTapped() })
+  const logs = new OtlpBatches<Uint8Array>({
     clock,
     logger,
     items: 'log records',
@@ -163,8 +177,9 @@ export function startSidecar({
     counted: countBatches(metrics),
     send: (collector, message) => requestLine.sendOtlp(logSignal, collector, message),
   })
-  const outputs = { ...accessLogOutputs, send: (to: TraceCollectorSpec, of: readonly LogRecord[]) => logs.add(to, of) }
-  const accessLog = createAccessLog({ outputs, counter: metrics, clock, random, logger })
+  const sendLog: AccessLogOutputs['send'] = (collector, record) => logs.add(collector, [encodeLogRecord(record)])
+  const outputs = { ...accessLogOutputs, send: sendLog }
+  const accessLog = createAccessLog({ outputs, counter: metrics, clock, random, logger, redactor: () => redactor })
   const jwks = createJwksSource({ clock, logger })
   lifecycle.onStop(() => jwks.close())
   const plaintextCallers = new PlaintextCallers(clock)
@@ -180,15 +195,29 @@ export function startSidecar({
     clock,
     random,
     logger,
-    sink: composeSinks(metrics, plaintextCallers, createRecordSink(telemetry, clock, accessLog, tap, records)),
+    sink: composeSinks(
+      metrics,
+      plaintextCallers,
+      createRecordSink({ ...telemetry, redactor: () => redactor }, clock, accessLog, tap, records, held),
+    ),
     connections: metrics,
     jwks,
     spiffeId: sidecar.spiffeId,
     locality: sidecar.locality,
     limits,
     plaintextCallers,
+    bodies: tap.bodies,
+    redactor: () => redactor,
     proxyName: telemetry.workload,
     drained: () => logs.stop(),
+    metricsExport: {
+      clock,
+      logger,
+      registry,
+      startedAtMs,
+      resource,
+      counted: (result, points) => metrics.pointsCounted(result, points),
+    },
   })
 
   // 4. Start: configuration is asked for once there is a certificate to show. Listeners come into force one by one, as what they lead to
@@ -266,7 +295,7 @@ export function startSidecar({
       }),
     ),
     endpoint(sidecar.metricsAddress, (handle) =>
-      createMetricsServer({ address: sidecar.metricsAddress, handle, pages: metricsPages(registry) }),
+      createMetricsServer({ address: sidecar.metricsAddress, handle, pages: metricsPages(registry, startedAtMs) }),
     ),
   ]
   for (const opened of endpoints) {

@@ -1,6 +1,8 @@
 // What options of the command line take, from their text. Throws InvalidArgumentError, which commander tells with the option.
 import { InvalidArgumentError } from 'commander'
 
+import { mostBodyBytes } from '../contracts/telemetry/tap.ts'
+
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
 }
@@ -32,8 +34,24 @@ export function parseCount(text: string): number {
   return Number(text)
 }
 
+export function parseBodyBytes(text: string): number {
+  const bytes = Number(text)
+  if (/^[1-9]\d*$/.test(text) && bytes <= mostBodyBytes) return bytes
+  throw new InvalidArgumentError(`Of a body there are 1 to ${mostBodyBytes} bytes; a workload stands before --bodies.`)
+}
+
 export function parseStatus(text: string): string {
   if (!/^([1-5]\d\d|[0-5]xx)$/.test(text)) throw new InvalidArgumentError('A status is 503 or 5xx.')
+  return text
+}
+
+/** Address of a server, below which it is asked. Credentials would be seen by whoever lists processes. */
+export function parseServer(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isServer = url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === ''
+  if (!isServer) throw new InvalidArgumentError('A server is http://127.0.0.1:9090 or https://….')
+  if (url.username !== '' || url.password !== '')
+    throw new InvalidArgumentError('A server is told without credentials.')
   return text
 }
 

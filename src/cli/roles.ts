@@ -8,6 +8,8 @@ export interface ControlPlaneOptions {
   readonly portBase: number
   /** Absent: none is served. */
   readonly dashboard?: DashboardOptions
+  /** Of a server that keeps what proxies are scraped for: "http://127.0.0.1:9090". */
+  readonly prometheusUrl?: string
   /** The user's own certificate authority, absolute; absent: the embedded one. */
   readonly certificateAuthority?: CertificateAuthorityFiles
   /** Stop when the channel to the process that started this one closes. */

@@ -1,5 +1,6 @@
 // Lines of the access log, with Envoy's command operators. What both planes and whoever writes them agree on.
 import { recordFields } from './record-fields.ts'
+import { isSecretName } from './secret-names.ts'
 
 /** By Envoy's names, of what a decision record knows. */
 export const lineOperators = [
@@ -23,9 +24,6 @@ export const lineOperators = [
 ] as const
 
 export type LineOperator = (typeof lineOperators)[number]
-
-/** What carries credentials is in no line. */
-const credentials = /^(?:proxy-)?authorization$|cookie|token|secret|passw|api[-_]?key|signature|credential/
 
 export type LinePart =
   | { readonly kind: 'text'; readonly text: string }
@@ -77,7 +75,7 @@ function parseHeader(text: string, most: string | undefined): LinePart | string 
   for (const name of names) {
     if (!/^(?::(?:method|path|authority)|[a-z0-9!#$&'*+\-.^_`|~]+)$/.test(name))
       return `"${name}" is no name of a header`
-    if (credentials.test(name)) return `the header "${name}" is in no line: it may hold credentials`
+    if (isSecretName(name)) return `the header "${name}" is in no line: it may hold credentials`
   }
   return { kind: 'header', names, ...(most === undefined ? {} : { mostCharacters: Number(most) }) }
 }

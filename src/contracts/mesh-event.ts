@@ -7,6 +7,7 @@ export type MeshEventKind =
   | 'proxy' // connected, gone, or refused a configuration
   | 'endpoint' // ejected or let back in, failed or passed its health check
   | 'certificate' // renewed
+  | 'tap' // somebody begins to read bodies of requests
 
 export interface MeshEvent {
   /** Grows by one with each. */

@@ -212,9 +212,11 @@ export interface RouteView extends Signals {
 
 export interface Series {
   readonly stepMs: number
-  /** Of what was before, the control plane knows nothing: it had not started. */
+  /** Of what was before, nobody knows anything. */
   readonly knownSinceMs: number
   readonly points: readonly SeriesPoint[]
+  /** Who is asked for what the control plane does not know itself; `problem`: why it has not said. Absent: nobody. */
+  readonly history?: { readonly source: 'prometheus'; readonly problem?: string }
 }
 
 export interface SeriesPoint extends Signals {
@@ -304,7 +306,7 @@ export interface SecurityView {
   }[]
 }
 
-/** Requests that failed, were slow or are sampled, as far as proxies have told of them and the control plane still knows them. */
+/** Requests that failed, were repeated, were slow or are sampled, as far as proxies have told of them and the control plane still knows them. */
 export interface RequestList {
   /** Newest first. */
   readonly requests: readonly RequestSummary[]

@@ -57,6 +57,22 @@ export const recordFields: CelAttributes = {
   'response.detail': 'string',
 }
 
+/** What Envoy calls a field where it means the same by another name. */
+export const envoyAttributes: ReadonlyMap<string, string> = new Map([
+  ['mtls', 'connection.mtls'],
+  ['request.authority', 'request.host'],
+  ['request.bytes', 'request.size'],
+  ['destination.address', 'upstream.address'],
+  ['destination.principal', 'upstream.uri_san_peer_certificate'],
+  ['virtualHost', 'xds.virtual_host_name'],
+  ['route', 'xds.route_name'],
+  ['cluster', 'xds.cluster_name'],
+  ['response.status', 'response.code'],
+  ['response.grpcStatus', 'response.grpc_status'],
+  ['response.bytes', 'response.size'],
+  ['response.detail', 'response.code_details'],
+])
+
 /** Those that are known when a request begins. */
 export const requestFields: CelAttributes = {
   reporter: 'string',
@@ -71,4 +87,13 @@ export const requestFields: CelAttributes = {
   'source.workload': 'string',
   'source.principal': 'string',
   'source.address': 'string',
+}
+
+/** With the bodies that a tap may ask for. */
+export const tappedFields: CelAttributes = {
+  ...recordFields,
+  'bodies.request.bytes': 'double',
+  'bodies.request.text': 'string',
+  'bodies.response.bytes': 'double',
+  'bodies.response.text': 'string',
 }

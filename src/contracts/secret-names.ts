@@ -1,10 +1,8 @@
-// Names of headers and query parameters whose values are taken for credentials: nothing that is told of a request holds them.
+// Names of headers, query parameters and fields of bodies whose values are taken for credentials: nothing that is told of a request holds them.
 
-/** Of query parameters. */
-export const secretName: RegExp = /token|secret|passw|api[-_]?key|signature|credential/i
+const secretNames =
+  /token|secret|passw|passphrase|pwd|api[-_]?key|access[-_]?key|private[-_]?key|signature|credential|authorization|cookie|session[-_]?id/i
 
-const secretHeaders: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie'])
-
-export function isSecretHeader(name: string): boolean {
-  return secretHeaders.has(name.toLowerCase()) || secretName.test(name)
+export function isSecretName(name: string): boolean {
+  return secretNames.test(name)
 }

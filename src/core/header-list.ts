@@ -17,8 +17,9 @@ export class HeaderList {
   #plain = true
   /** The other lines: name, value, name, value. */
   #lines: string[]
-  /** A clone has the same arrays: copy before changing. */
-  #shared = false
+  /** A clone has the same ones: copy before changing. */
+  #spansShared = false
+  #linesShared = false
 
   /** `lines` were read from a message: they can be written into another. */
   constructor(lines: string[] = []) {
@@ -111,9 +112,8 @@ export class HeaderList {
 
   /** Replaces every line of that name by one: behind the received ones, whose order among other names says nothing (RFC 9110 section 5.3). */
   set(name: string, value: string): void {
-    this.#unshare()
-    for (let at = this.#nextSpan(0, name); at !== -1; at = this.#nextSpan(at, name)) this.#spans.splice(at, spanSize)
-    const lines = this.#lines
+    this.#deleteSpans(name)
+    const lines = this.#ownLines()
     for (let i = 0; i < lines.length; i += 2) {
       if (!sameName(lines[i] as string, name)) continue
       lines[i] = writable(name)
@@ -125,19 +125,15 @@ export class HeaderList {
   }
 
   add(name: string, value: string): void {
-    this.#unshare()
-    this.#lines.push(writable(name), writable(value))
+    this.#ownLines().push(writable(name), writable(value))
   }
 
   delete(name: string): void {
-    for (let at = this.#nextSpan(0, name); at !== -1; at = this.#nextSpan(at, name)) {
-      this.#unshare()
-      this.#spans.splice(at, spanSize)
-    }
+    this.#deleteSpans(name)
     const lines = this.#lines
     for (let i = 0; i < lines.length; i += 2) {
       if (!sameName(lines[i] as string, name)) continue
-      this.#unshare()
+      this.#ownLines()
       this.#deleteLines(i, name)
       return
     }
@@ -157,7 +153,8 @@ export class HeaderList {
     copy.#text = this.#text
     copy.#spans = this.#spans
     copy.#plain = this.#plain
-    copy.#shared = this.#shared = true
+    copy.#spansShared = this.#spansShared = true
+    copy.#linesShared = this.#linesShared = true
     return copy
   }
 
@@ -167,7 +164,8 @@ export class HeaderList {
     this.#text = other.#text
     this.#spans = other.#spans
     this.#plain = other.#plain
-    this.#shared = true
+    this.#spansShared = true
+    this.#linesShared = true
   }
 
   *[Symbol.iterator](): IterableIterator<readonly [name: string, value: string]> {
@@ -195,11 +193,22 @@ export class HeaderList {
     return (this.#spans[at + 1] as number) - start >= prefix.length && namesAt(this.#text, start, prefix)
   }
 
-  #unshare(): void {
-    if (!this.#shared) return
-    this.#shared = false
-    this.#lines = this.#lines.slice()
-    this.#spans = this.#spans.slice()
+  #ownLines(): string[] {
+    if (this.#linesShared) {
+      this.#linesShared = false
+      this.#lines = this.#lines.slice()
+    }
+    return this.#lines
+  }
+
+  #deleteSpans(name: string): void {
+    for (let at = this.#nextSpan(0, name); at !== -1; at = this.#nextSpan(at, name)) {
+      if (this.#spansShared) {
+        this.#spansShared = false
+        this.#spans = this.#spans.slice()
+      }
+      this.#spans.copyWithin(at, at + spanSize).length -= spanSize
+    }
   }
 
   #deleteLines(start: number, name: string): void {

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import {
   appendFileSync,
   mkdtempSync,
@@ -10,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
@@ -87,10 +89,18 @@ describe('a file of lines', () => {
     renameSync(path, join(folder, 'taken'))
     write('two')
     await settle()
+    renameSync(path, join(folder, 'again'))
     appendFileSync(path, 'of another\n')
     write('three')
     await settle()
-    expect([textOf('taken'), textOf('access.log')]).toEqual(['one\n', 'two\nof another\nthree\n'])
+    appendFileSync(path, 'of another\n')
+    write('four')
+    await settle()
+    expect(['taken', 'again', 'access.log'].map(textOf)).toEqual([
+      'one\n',
+      'two\n',
+      'of another\nthree\nof another\nfour\n',
+    ])
     expect(told).toEqual([expect.stringContaining('others write to it as well')])
     await file.close()
   })
@@ -113,6 +123,29 @@ describe('a file of lines', () => {
     expect(counts).toEqual({ failed: 3, written: 1 })
     expect(told).toHaveLength(2)
     await file.close()
+  })
+
+  it('has whole lines alone when the disk is full', async () => {
+    const path = join(folder, 'full.log')
+    const module = new URL('.', import.meta.url)
+    // a limit on the length of files is met in the middle of a line, as a full disk is
+    const script = `
+      const { LineFile } = await import('${new URL('line-file.ts', module).href}')
+      const { systemClock } = await import('${new URL('clock.ts', module).href}')
+      process.on('SIGXFSZ', () => {})
+      const counts = { written: 0, failed: 0 }
+      const file = new LineFile(${JSON.stringify(path)}, { clock: systemClock, tell: (problem) => { counts.told = problem } })
+      const rotation = { longestBytes: 1e9, keptFiles: 0 }
+      for (let i = 0; i < 1000; i++) file.write('x'.repeat(70), rotation, (result, how) => { counts[result] += how })
+      await file.close()
+      console.log(JSON.stringify(counts))`
+    const command = 'ulimit -f 16; exec "$0" --input-type=module --eval "$1"'
+    const { stdout } = await promisify(execFile)('sh', ['-c', command, process.execPath, script])
+    const counts = JSON.parse(stdout) as { written: number; failed: number; told: string }
+    expect(counts.told).toContain('EFBIG')
+    expect(counts.written).toBeGreaterThan(0)
+    expect(counts.written + counts.failed).toBe(1_000)
+    expect(textOf('full.log')).toBe(`${'x'.repeat(70)}\n`.repeat(counts.written))
   })
 
   it('does not write to what is no file', async () => {

@@ -206,12 +206,13 @@ export const seriesAnswer: z.ZodType<Series> = z.strictObject({
   stepMs: z.number(),
   knownSinceMs: atMs,
   points: z.array(z.strictObject({ atMs, ...signals })),
+  history: z.strictObject({ source: z.literal('prometheus'), problem: z.string().exactOptional() }).exactOptional(),
 })
 
 const event: z.ZodType<MeshEvent> = z.strictObject({
   id: z.int(),
   atMs,
-  kind: z.enum(['configuration', 'problem', 'workload', 'proxy', 'endpoint', 'certificate']),
+  kind: z.enum(['configuration', 'problem', 'workload', 'proxy', 'endpoint', 'certificate', 'tap']),
   severity: z.enum(['info', 'warning', 'error']),
   subject: z.string().exactOptional(),
   message: z.string(),

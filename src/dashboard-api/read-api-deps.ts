@@ -12,6 +12,7 @@ import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import type { MeshTap } from '../control/telemetry/mesh-tap.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
 import type { PassedOverEndpoints } from '../control/telemetry/passed-over.ts'
+import type { PrometheusHistory } from '../control/telemetry/prometheus-history.ts'
 import type { ProxyCertificates } from '../control/telemetry/proxy-certificates.ts'
 import type { Clock } from '../core/clock.ts'
 
@@ -19,6 +20,8 @@ export interface ReadApiDeps {
   readonly clock: Clock
   readonly snapshot: () => MeshSnapshot
   readonly traffic: ObservedTraffic
+  /** Knows more of before. */
+  readonly history?: PrometheusHistory
   readonly events: MeshEvents
   readonly requests: KeptRequests
   readonly tap: MeshTap

@@ -3,10 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 
 import { trafficKeys } from '../contracts/read-api.ts'
-import type { EventList, RevisionDifference, TrafficKey } from '../contracts/read-api.ts'
+import type { EventList, RevisionDifference, Series, TrafficKey } from '../contracts/read-api.ts'
 import { serviceHost } from '../contracts/xds/names.ts'
 import { ApiFailure } from '../control/api/api-failure.ts'
-import type { TrafficSeries } from '../control/telemetry/observed-traffic.ts'
 import { responseFlag } from '../control/telemetry/record-schema.ts'
 import {
   configurationAnswer,
@@ -26,6 +25,7 @@ import {
   workloadsAnswer,
 } from './answers.ts'
 import { registerLiveStream } from './live-stream.ts'
+import { buildSeries } from './long-series.ts'
 import { MeshViews } from './mesh-views.ts'
 import { openApiDocument } from './open-api.ts'
 import type { ReadApiDeps } from './read-api-deps.ts'
@@ -146,7 +146,7 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
     route('/v1/events', 'What happened, oldest first.', ofEvents, eventsAnswer, (query) => events(deps, query)),
     route(
       '/v1/requests',
-      'Requests that failed, were slow or are sampled, newest first.',
+      'Requests that failed, were repeated, were slow or are sampled, newest first.',
       ofRequests,
       requestsAnswer,
       ({ most, ...filter }) => listRequests(deps.requests, filter, most),
@@ -224,21 +224,17 @@ async function difference(
 }
 
 function series(
-  { traffic }: ReadApiDeps,
-  { fromMs, toMs, stepMs, service, workload }: z.output<typeof ofSeries>,
-): unknown {
+  { traffic, history, clock }: ReadApiDeps,
+  { service, ...query }: z.output<typeof ofSeries>,
+): Promise<Series> {
+  const { fromMs, toMs, stepMs } = query
   if (toMs - fromMs > mostPoints * stepMs) {
     const message = `that is more than ${mostPoints} points: ask for less time or a greater stepMs`
     throw new ApiFailure(400, { code: 'bad-request', message })
   }
   const [namespace = '', name = ''] = service?.split('/') ?? []
   const host = service === undefined ? undefined : serviceHost(name, namespace)
-  const fits = (one: TrafficSeries): boolean =>
-    (host === undefined || one.service === host) && (workload === undefined || one.workload === workload)
-  const points = traffic
-    .points(fromMs, toMs, stepMs, fits)
-    .map(({ startMs, ...signals }) => ({ atMs: startMs, ...signals }))
-  return { stepMs, knownSinceMs: traffic.sinceMs, points }
+  return buildSeries(traffic, history, { fromMs, toMs, stepMs, service: host, workload: query.workload }, clock.nowMs())
 }
 
 function route<Q extends z.ZodObject>(

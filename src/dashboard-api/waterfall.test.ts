@@ -88,6 +88,17 @@ describe('the waterfall of a request', () => {
     expect(drawn(hops)).toEqual(['web source +0', '  b destination +2 of attempt 1', '  b destination +3 of attempt 0'])
   })
 
+  it('tells attempts that are closer together than clocks by their statuses', () => {
+    const source = sent('a', 'b', 0, 4, [0, 1], [2, 1])
+    const attempts = source.attempts.map((attempt, index) => ({ ...attempt, status: index === 0 ? 503 : 200 }))
+    const hops = [
+      { ...source, attempts },
+      { ...received('b', 'a', 2, 1), response: { status: 503, flags: [], bytes: 0 } },
+      { ...received('b', 'a', 3, 1), response: { status: 200, flags: [], bytes: 0 } },
+    ]
+    expect(drawn(hops)).toEqual(['a source +0', '  b destination +2 of attempt 0', '  b destination +3 of attempt 1'])
+  })
+
   it('believes spans more than times', () => {
     const attempts: AttemptRecord[] = [
       { endpoint: '1', outcome: 'reset', durationMs: 1 },

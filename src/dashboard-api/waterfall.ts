@@ -94,11 +94,12 @@ function servedBy(hop: DecisionRecord, { proxy }: DecisionRecord): Period[] {
   return [{ startMs: hop.startMs, endMs: hop.startMs + hop.durationMs }]
 }
 
-function attemptsAt(hop: DecisionRecord, { proxy, source }: DecisionRecord): Period[] {
+function attemptsAt(hop: DecisionRecord, { proxy, source, response }: DecisionRecord): Period[] {
   const another = source.principal !== undefined && source.principal !== hop.source.principal
   if (!sends(hop) || another) return []
-  return hop.attempts.flatMap(({ workload, startMs: afterMs = 0, durationMs }, attempt) => {
-    if (workload !== proxy) return []
+  return hop.attempts.flatMap(({ workload, status, startMs: afterMs = 0, durationMs }, attempt) => {
+    // two attempts may be closer together than clocks tell
+    if (workload !== proxy || (status !== undefined && status !== response.status)) return []
     const startMs = hop.startMs + afterMs
     return [{ attempt, startMs, endMs: startMs + durationMs }]
   })

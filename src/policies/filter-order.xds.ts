@@ -15,6 +15,7 @@ export type FilterKind =
   | 'cors'
   | 'statefulSession'
   | 'accessLogFile'
+  | 'redaction'
   | 'router'
 
 export const filterOrder: Readonly<Record<FilterKind, string>> = {
@@ -35,6 +36,7 @@ export const filterOrder: Readonly<Record<FilterKind, string>> = {
   cors: 'answers preflights by the rules of the route',
   statefulSession: 'names the endpoint of a session by the rules of the route: who was answered already needs none',
   accessLogFile: 'no request passes it: says how files of the access log are rotated',
+  redaction: 'no request passes it: says what is shown of them nowhere',
   router: 'forwards',
 }
 

@@ -6,8 +6,10 @@ import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import { systemStopwatch } from '../core/stopwatch.ts'
 import type { Watchable } from '../core/watchable.ts'
+import { metricsSignal } from '../policies/metrics-export/export-metrics.xds.ts'
 import type { OtlpSignal } from '../policies/otlp.xds.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
+import type { Redactor } from '../policies/redaction/redaction.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
 import { encodeTraceExport, traceSignal } from '../policies/tracing/export-trace.xds.ts'
 import type { SpanRecord, TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
@@ -17,6 +19,7 @@ import type { ServerStream } from './codec/http-stream.ts'
 import { HttpFilters } from './filter/http-filters.ts'
 import { RouteLookup, type RouteLookupDeps } from './filter/route-lookup.ts'
 import { ServedRequest } from './filter/served-request.ts'
+import { TappedRequest } from './filter/tapped-request.ts'
 import { TypescriptFilters } from './filter/typescript-filters.ts'
 import type { IoBackend, TlsCredentials } from './io/connection.ts'
 import { type RevokedSvids, watchPeers } from './io/revoked-peers.ts'
@@ -27,7 +30,9 @@ import type { RuntimeConfig, SecretConfig } from './runtime/runtime-config.ts'
 import { FirstSpeakers } from './tcp/first-speakers.ts'
 import { beginExchange } from './telemetry/begin-exchange.ts'
 import { composeSinks } from './telemetry/compose-sinks.ts'
+import type { BodyCopies } from './telemetry/copied-bodies.ts'
 import type { ConnectionSink, ExchangeSink } from './telemetry/exchange.ts'
+import { MetricsExport, type MetricsExportDeps } from './telemetry/metrics-export.ts'
 import { OtlpBatches } from './telemetry/otlp-batches.ts'
 import type { PlaintextSink } from './telemetry/plaintext-callers.ts'
 import { sendOtlp } from './telemetry/send-otlp.ts'
@@ -55,10 +60,16 @@ export interface RequestLineDeps {
   readonly locality?: Locality | undefined
   readonly limits: LimitBuckets
   readonly plaintextCallers: PlaintextSink
+  /** Where they are copied; absent: nowhere. */
+  readonly bodies?: BodyCopies
+  /** Absent: nothing is configured. */
+  readonly redactor?: () => Redactor
   /** "namespace/name", for the log. */
   readonly proxyName: string
   /** All requests are over, and clusters may be asked for the last time. */
   readonly drained?: () => Promise<void>
+  /** Absent: metrics are pushed to nobody, whatever the configuration says. */
+  readonly metricsExport?: MetricsExportDeps
 }
 
 export interface RequestLine {
@@ -75,7 +86,7 @@ export interface RequestLine {
 }
 
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
-  const { runtime, clock, random, credentials, connections } = deps
+  const { runtime, clock, random, credentials, connections, bodies } = deps
   const peers = watchPeers(deps.io, deps.revoked)
   const { io } = peers
   const logger = deps.logger.child({ proxy: deps.proxyName })
@@ -117,14 +128,23 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     counted: (result, count) => connections.spansCounted(result, count),
     send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })
-  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans))
+  const metrics =
+    deps.metricsExport &&
+    new MetricsExport(deps.metricsExport, (collector, message) =>
+      sendOtlp({ clock, deadlines, clusters }, metricsSignal, collector, message),
+    )
+  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans, deps.redactor))
   const { spiffeId, proxyName } = deps
   const sampling = new TraceSampling({ workload: proxyName, spiffeId }, random)
   const serveDeps = { clock, random, deadlines, lookup, filters, sampling, clusters, sink, logger, spiffeId }
   const serve = (stream: ServerStream, origin: StreamOrigin): void => {
     const { connection, request, protocol } = stream
     const exchange = beginExchange(clock, runtime.value.revision, origin.listener.config, connection, request, protocol)
-    const served = new ServedRequest(serveDeps, stream, origin, exchange)
+    const copies = bodies?.begin(exchange)
+    const served =
+      copies === undefined
+        ? new ServedRequest(serveDeps, stream, origin, exchange)
+        : new TappedRequest(serveDeps, stream, origin, exchange, copies, () => bodies?.end(exchange))
     stream.handler = served
     served.start()
   }
@@ -163,6 +183,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     filters.updateRoutes(config.routeConfigurations)
     serviceChains.update(config)
     listeners.update(config.listeners)
+    metrics?.follow(config.listeners.values())
     if (reauthorizes) listeners.reauthorize()
   }
   apply(runtime.value)
@@ -171,7 +192,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
-    await Promise.all([spans.stop(), deps.drained?.()])
+    await Promise.all([spans.stop(), metrics?.stop(), deps.drained?.()])
     clusters.drain()
     peers.stop()
   }

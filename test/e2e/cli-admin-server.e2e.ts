@@ -10,7 +10,7 @@ import { createAdminServer, createMetricsServer, type AdminServerOptions } from 
 import type { ListeningState } from '../../src/proxy/listener/listener-set.ts'
 import type { ListenerConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { toDecisionRecord } from '../../src/proxy/telemetry/decision-records.ts'
-import { createTap, type Tap } from '../../src/proxy/telemetry/tap.ts'
+import { Tap } from '../../src/proxy/telemetry/tap.ts'
 import { configOf, listenerOn } from '../kit/request-line.ts'
 import { sampleExchange } from '../kit/sample-exchange.ts'
 import { until } from '../kit/until.ts'
@@ -26,7 +26,7 @@ interface Fixture {
 }
 
 async function start(t: TestContext, changes: Partial<AdminServerOptions> = {}): Promise<Fixture> {
-  const tap = createTap()
+  const tap = new Tap()
   const server = await createAdminServer({
     address: '127.0.0.1:0',
     token,
@@ -118,7 +118,7 @@ test('streams the records that fit, and listens no longer than its reader', asyn
     ['/shop', 503],
     ['/cart/3', 503],
   ] as const) {
-    tap.consume(record(path, status))
+    tap.consume(record(path, status), sampleExchange())
   }
   await until('two lines', () => text.split('\n').length === 3)
   const paths = text
@@ -138,11 +138,11 @@ test('leaves records out rather than keep them for a reader that does not read',
   stream.on('error', () => {})
   await until('somebody listens', () => tap.active)
   const big = { ...record(`/${'x'.repeat(10_000)}`, 200) }
-  for (let sent = 0; sent < 2000; sent++) tap.consume(big)
+  for (let sent = 0; sent < 2000; sent++) tap.consume(big, sampleExchange())
   let text = ''
   stream.on('data', (bytes: Buffer) => (text += bytes.toString()))
   await until('said how many', () => {
-    tap.consume(record('/last', 200))
+    tap.consume(record('/last', 200), sampleExchange())
     return /\{"dropped":\d+\}/.test(text)
   })
 })
@@ -150,7 +150,7 @@ test('leaves records out rather than keep them for a reader that does not read',
 test('serves metrics and health to all', async (t) => {
   const server = await createMetricsServer({
     address: '127.0.0.1:0',
-    pages: { '/metrics': () => 'heddle_requests_total 3\n' },
+    pages: { '/metrics': () => ({ type: 'text/plain', body: 'heddle_requests_total 3\n' }) },
   })
   const http = new HttpClient()
   t.after(async () => {
@@ -159,7 +159,7 @@ test('serves metrics and health to all', async (t) => {
   })
   assert.equal((await http.ask(`http://${server.address}/metrics`)).text, 'heddle_requests_total 3\n')
   assert.equal((await http.ask(`http://${server.address}/healthz`)).status, 200)
-  await assert.rejects(createMetricsServer({ address: server.address, pages: { '/metrics': () => '' } }), {
+  await assert.rejects(createMetricsServer({ address: server.address, pages: {} }), {
     code: 'EADDRINUSE',
   })
 })

@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test'
 
 import { systemClock } from '../../src/core/clock.ts'
 import { createAdminServer, createMetricsServer } from '../../src/proxy/admin/admin-server.ts'
-import { createTap } from '../../src/proxy/telemetry/tap.ts'
+import { Tap } from '../../src/proxy/telemetry/tap.ts'
 import { configOf } from '../kit/request-line.ts'
 
 const token = 'the-token'
@@ -34,11 +34,11 @@ async function start(t: TestContext): Promise<Ports> {
     clusters: () => ({}),
     stats: () => ({ requests: 3 }),
     plaintextCallers: () => [],
-    tap: createTap(),
+    tap: new Tap(),
   })
   const metrics = await createMetricsServer({
     address: '127.0.0.1:0',
-    pages: { '/metrics': () => 'heddle_requests_total 3\n' },
+    pages: { '/metrics': () => ({ type: 'text/plain', body: 'heddle_requests_total 3\n' }) },
   })
   t.after(() => Promise.all([admin.stop(), metrics.stop()]))
   return { admin: admin.address, metrics: metrics.address }

@@ -1,5 +1,6 @@
 // Requests that failed are looked at afterwards: found by the terminal and the read API, hop by hop, with what decided and where it is written.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
@@ -37,8 +38,17 @@ spec: { serviceAccount: ${name}, address: 127.0.0.1, ports: [{ name: http, port:
 ---`
 }
 
-function documents(web: number, store: number, gone: number): string {
-  return `${service('web', web)}${service('store', store)}${service('gone', gone)}
+function documents(web: number, store: number, gone: number, flaky: number): string {
+  return `${service('web', web)}${service('store', store)}${service('gone', gone)}${service('flaky', flaky)}
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: flaky }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: flaky }]
+  rules:
+    - retry: { codes: [503], attempts: 2, backoff: 10ms }
+      backendRefs: [{ name: flaky, port: 80 }]
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: store }
@@ -63,7 +73,8 @@ spec: { serviceAccount: client }
 }
 
 before(async () => {
-  const [web = 0, store = 0, gone = 0] = await freePorts(3)
+  const [web = 0, store = 0, gone = 0, flaky = 0] = await freePorts(4)
+  let asked = 0
   servers.push(
     await listenOn(
       web,
@@ -80,18 +91,28 @@ before(async () => {
       gone,
       createServer((_, response) => response.destroy()),
     ),
+    await listenOn(
+      flaky,
+      createServer((_, response) => {
+        asked++
+        response.statusCode = asked % 2 === 1 ? 503 : 200
+        response.end('at last')
+      }),
+    ),
   )
-  file = await meshFile(documents(web, store, gone))
+  file = await meshFile(documents(web, store, gone, flaky))
   mesh = await startMesh({ files: [file] })
 })
 
 /** `web` answers as whom it asks for it, and tells whom it does that for. */
 async function answerAs(url: string, requestId: string, response: ServerResponse): Promise<void> {
-  const asked = `http://${url === '/gone' ? 'gone' : 'store'}${url}`
   const { outboundProxy } = mesh.workload('web')
-  response.statusCode = (
-    await sendThroughProxy(outboundProxy, asked, { headers: { 'x-request-id': requestId } })
-  ).status
+  const statusOf = async (host: string, path = url): Promise<number> => {
+    const headers = { 'x-request-id': requestId }
+    return (await sendThroughProxy(outboundProxy, `http://${host}${path}`, { headers })).status
+  }
+  if (url === '/both') await statusOf('store', '/fine')
+  response.statusCode = await statusOf({ '/gone': 'gone', '/both': 'gone', '/flaky': 'flaky' }[url] ?? 'store')
   response.end('page')
 }
 
@@ -168,10 +189,24 @@ describe('a request that failed', () => {
 
   it('names the rule that refused it', async () => {
     assert.equal((await call('/private', 'private-1')).status, 403)
-    const { fault } = await kept('private-1', 1)
+    const view = await kept('private-1', 4)
+    assert.deepEqual(drawn(view), wholePath)
+    const { fault } = view
     assert.equal(fault?.proxy, 'default/store')
     assert.match(fault?.reason ?? '', /AuthorizationPolicy\/default\/store/)
     assert.match(fault?.source ?? '', /mesh\.yaml:\d+$/)
+  })
+
+  it('is kept whole, with what went well beside it', async () => {
+    assert.equal((await call('/both', 'both-1')).status, 503)
+    assert.deepEqual(drawn(await kept('both-1', 6)), [
+      'default/client source',
+      '  default/web destination',
+      '    default/web source',
+      '      default/store destination',
+      '    default/web source',
+      '      default/gone destination',
+    ])
   })
 
   it('is kept with those that are slow', async () => {
@@ -179,6 +214,27 @@ describe('a request that failed', () => {
     const { durationMs, fault, status } = await kept('slow-1', 4)
     assert.ok(durationMs >= 1_100)
     assert.deepEqual([status, fault], [200, undefined])
+  })
+
+  it('is kept with those that another attempt has saved: both attempts, and those who saw nothing of it', async () => {
+    assert.equal((await call('/flaky', 'flaky-1')).status, 200)
+    const view = await kept('flaky-1', 5)
+    assert.deepEqual(drawn(view), [
+      'default/client source',
+      '  default/web destination',
+      '    default/web source',
+      '      default/flaky destination',
+      '      default/flaky destination',
+    ])
+    assert.deepEqual(
+      view.waterfall.map(({ record }) => record.response.status),
+      [200, 200, 200, 503, 200],
+    )
+    assert.deepEqual(
+      view.waterfall.map(({ attempt }) => attempt),
+      [undefined, 0, undefined, 0, 1],
+    )
+    assert.equal(view.status, 200)
   })
 
   it('is no request that went well', async () => {
@@ -223,6 +279,31 @@ describe('heddle trace', () => {
     assert.ok(lines.every((line) => !line.includes('s3cret')))
     const json = await heddle('trace', 'broken-1', '-o', 'json')
     assert.deepEqual(drawn(JSON.parse(json.stdout) as RequestView), wholePath)
+  })
+
+  it('finds one by how its id begins, as a narrow list shows it', async () => {
+    for (const beginning of ['broken-1', 'brok…', 'flak', 'gone-']) {
+      const { stdout, exitCode, stderr } = await heddle('trace', beginning)
+      if (beginning === 'brok…') assert.match(stderr, /several requests begin with "brok"/)
+      else assert.equal(exitCode, 0, stderr)
+      if (beginning === 'flak') assert.match(stdout, /request flaky-1\n/)
+    }
+  })
+
+  it('goes on with --watch, as check and proxy-status do', async () => {
+    for (const verb of ['trace', 'check', 'proxy-status']) {
+      const watching = spawn(launcher, [verb, '--watch', '-o', 'json', '--state-dir', mesh.stateDir])
+      let heard = ''
+      watching.stdout.on('data', (bytes: Buffer) => (heard += bytes.toString()))
+      const ended = new Promise((resolve) => watching.once('exit', resolve))
+      try {
+        await eventually(() => assert.ok(heard.split('\n').length > 2, verb), keptWithinMs)
+      } finally {
+        watching.kill('SIGINT')
+      }
+      assert.equal(await ended, 0, verb)
+      for (const line of heard.split('\n').slice(0, 2)) assert.equal(typeof JSON.parse(line), 'object')
+    }
   })
 
   it('says so when it knows no such request', async () => {

@@ -6,9 +6,10 @@ import type { Server } from 'node:net'
 import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
-import type { EdgeList, EventList, ServiceView, Topology } from '../../src/contracts/read-api.ts'
+import type { ConfigurationView, EdgeList, EventList, ServiceView, Topology } from '../../src/contracts/read-api.ts'
 import {
   configurationAnswer,
+  differenceAnswer,
   edgesAnswer,
   eventsAnswer,
   requestsAnswer,
@@ -207,6 +208,7 @@ describe('the traffic that the control plane has observed', () => {
 describe('the read API of a running mesh', () => {
   it('answers in the form that its OpenAPI document promises', async () => {
     const nowMs = Date.now()
+    const { revision } = await ask<ConfigurationView>('configuration')
     const answers = {
       topology: topologyAnswer,
       'services/default/web': serviceAnswer,
@@ -216,6 +218,7 @@ describe('the read API of a running mesh', () => {
       events: eventsAnswer,
       configuration: configurationAnswer,
       revisions: revisionsAnswer,
+      [`difference?from=${revision}&to=${revision}`]: differenceAnswer,
       security: securityAnswer,
       requests: requestsAnswer,
       [`edges?fromMs=0&toMs=${nowMs}`]: edgesAnswer,

@@ -111,6 +111,7 @@ spec:
   targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: public }]
   tracing:
     samplingRate: { numerator: 100 }
+    parentBasedSampling: { mode: Disabled }
     rules: [{ matches: 'request.path == "/health"', samplingRate: { numerator: 0 } }]
     attributes: [{ name: door, sourceType: Literal, literalValue: front }]
 ---
@@ -198,14 +199,20 @@ it('samples by rule where a trace begins, and has spans say what was asked for',
 
 it('begins traces at a gateway as its own document says', async () => {
   const address = mesh.state.gateways[0]?.address ?? ''
-  const known = collector.spans.length
-  for (const target of ['/health', '/shown']) assert.equal((await send({ address, target })).status, 200)
-  await eventually(() => assert.equal(collector.spans.length, known + 3), 10_000)
-  const told = collector.spans.slice(known).map((span) => [span.service, span.kind, span.attributes['door']])
-  assert.deepEqual(
-    new Set(told.map((words) => words.join(' '))),
-    new Set(['public SPAN_KIND_SERVER front', 'public SPAN_KIND_CLIENT front', 'app SPAN_KIND_SERVER ']),
-  )
+  const [wanted, unwanted] = ['a'.repeat(32), 'b'.repeat(32)] as const
+  const asked = async (target: string, traceId: string, flags: string): Promise<void> => {
+    const headers = { traceparent: `00-${traceId}-${'e'.repeat(16)}-${flags}` }
+    assert.equal((await send({ address, target, headers })).status, 200)
+  }
+  // neither a client that wants a trace of it decides, nor one that wants none
+  await asked('/health', wanted, '01')
+  await asked('/shown', unwanted, '00')
+  await eventually(() => {
+    const told = collector.trace(unwanted).map((span) => [span.service, span.kind, span.attributes['door']].join(' '))
+    const hops = ['app SPAN_KIND_SERVER ', 'public SPAN_KIND_CLIENT front', 'public SPAN_KIND_SERVER front']
+    assert.deepEqual(told.toSorted(), hops)
+  }, 10_000)
+  assert.deepEqual(collector.trace(wanted), [])
 })
 
 it('has another access log for one namespace, and none more for the others', async () => {

@@ -67,7 +67,9 @@ import { ForwardProxySchema } from '../../src/contracts/xds/gen/heddle/v1/forwar
 import { ForwardedHeaderSchema } from '../../src/contracts/xds/gen/heddle/v1/forwarded_header_pb.ts'
 import { HedgingSchema } from '../../src/contracts/xds/gen/heddle/v1/hedging_pb.ts'
 import { LocalityFailoverSchema, PeakEwmaSchema } from '../../src/contracts/xds/gen/heddle/v1/load_balancing_pb.ts'
+import { MetricsExportSchema } from '../../src/contracts/xds/gen/heddle/v1/metrics_export_pb.ts'
 import { LatencyMonitorSchema } from '../../src/contracts/xds/gen/heddle/v1/outlier_detection_pb.ts'
+import { RedactionSchema } from '../../src/contracts/xds/gen/heddle/v1/redaction_pb.ts'
 import { ResetFaultSchema } from '../../src/contracts/xds/gen/heddle/v1/reset_fault_pb.ts'
 import { RetryConstraintSchema } from '../../src/contracts/xds/gen/heddle/v1/retry_constraint_pb.ts'
 import { SamplingRulesSchema } from '../../src/contracts/xds/gen/heddle/v1/sampling_rules_pb.ts'
@@ -121,6 +123,7 @@ const registry: Registry = createRegistry(
   ExpressionFilterSchema,
   FileAccessLogSchema,
   FileRotationSchema,
+  RedactionSchema,
   FilterConfigSchema,
   ForwardProxySchema,
   ForwardedHeaderSchema,
@@ -144,6 +147,7 @@ const registry: Registry = createRegistry(
   RouterSchema,
   AdaptiveConcurrencySchema,
   HedgingSchema,
+  MetricsExportSchema,
   StickySplitSchema,
   RouteActionSchema,
   LatencyMonitorSchema,

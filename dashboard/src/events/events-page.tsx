@@ -4,7 +4,15 @@ import { useLive } from '../api/live.ts'
 import { amend } from '../route.ts'
 import { EventList } from './event-list.tsx'
 
-const kinds: readonly MeshEvent['kind'][] = ['configuration', 'problem', 'workload', 'proxy', 'endpoint', 'certificate']
+const kinds: readonly MeshEvent['kind'][] = [
+  'configuration',
+  'problem',
+  'workload',
+  'proxy',
+  'endpoint',
+  'certificate',
+  'tap',
+]
 
 export function EventsPage({ query }: { readonly query: URLSearchParams }) {
   const { events } = useLive()

@@ -12,8 +12,9 @@ import { href } from '../route.ts'
 import { FailedRequests } from '../traffic/failed-requests.tsx'
 import { Documents } from './documents.tsx'
 import { EndpointTable } from './endpoint-table.tsx'
+import { useChartMs } from './look-back.tsx'
 import { RouteTable } from './route-table.tsx'
-import { chartMsOf, SignalCharts } from './signal-charts.tsx'
+import { SignalCharts } from './signal-charts.tsx'
 import { Tiles } from './tiles.tsx'
 
 export interface ServicePageProps {
@@ -30,7 +31,7 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
     () => `${path}?windowMs=${windowMs}`,
     2_000,
   )
-  const chartMs = chartMsOf(windowMs)
+  const chartMs = useChartMs(windowMs)
   const sinceMs = Date.now() - chartMs
   const related = useMemo(() => relatedTo(service), [service])
   const happened = events.filter(({ atMs, subject, documents, kind }) => {

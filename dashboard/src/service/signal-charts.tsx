@@ -5,6 +5,7 @@ import type { MeshEvent } from '../../../src/contracts/mesh-event.ts'
 import type { Series } from '../../../src/contracts/read-api.ts'
 import { useAnswer } from '../api/ask.ts'
 import { formatMs } from '../format.ts'
+import { LookBack } from './look-back.tsx'
 import { SignalChart } from './signal-chart.tsx'
 
 import './service.css'
@@ -18,11 +19,6 @@ export interface SignalChartsProps {
 
 const mostPoints = 150
 
-/** Charts look back further than figures: what was before is what they are for. */
-export function chartMsOf(windowMs: number): number {
-  return Math.min(windowMs * 5, 6 * 3_600_000)
-}
-
 export function SignalCharts({ of, chartMs, events }: SignalChartsProps) {
   const stepMs = stepOf(chartMs)
   const { answer: series } = useAnswer<Series>(
@@ -33,7 +29,13 @@ export function SignalCharts({ of, chartMs, events }: SignalChartsProps) {
     },
     Math.max(2_000, stepMs),
   )
-  return series === undefined ? <div className="charts" /> : <Charts series={series} events={events} />
+  if (series === undefined) return <div className="charts" />
+  return (
+    <>
+      <LookBack {...(series.history && { history: series.history })} />
+      <Charts series={series} events={events} />
+    </>
+  )
 }
 
 function Charts({ series, events }: { readonly series: Series; readonly events: readonly MeshEvent[] }) {

@@ -9,7 +9,8 @@ import { WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
 import { SignalCells, SignalHeads } from '../signal-cells.tsx'
 import { Documents } from './documents.tsx'
-import { chartMsOf, SignalCharts } from './signal-charts.tsx'
+import { useChartMs } from './look-back.tsx'
+import { SignalCharts } from './signal-charts.tsx'
 import { Tiles } from './tiles.tsx'
 
 const columns = ['rate', 'success', 'p99'] as const
@@ -28,7 +29,7 @@ export function WorkloadPage({ namespace, name, windowMs }: WorkloadPageProps) {
     () => `${path}?windowMs=${windowMs}`,
     2_000,
   )
-  const chartMs = chartMsOf(windowMs)
+  const chartMs = useChartMs(windowMs)
   const id = `Workload/${namespace}/${name}`
   const sinceMs = Date.now() - chartMs
   const happened = events.filter(

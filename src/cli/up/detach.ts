@@ -72,6 +72,7 @@ function attachedArguments(workingDirectory: string, stateDir: string, options: 
     ...certificateAuthorityArguments(options, workingDirectory),
     ...(options.dashboardPort === undefined ? [] : ['--dashboard-port', String(options.dashboardPort)]),
     ...(options.dashboard ? [] : ['--no-dashboard']),
+    ...(options.prometheus === undefined ? [] : ['--prometheus', options.prometheus]),
     '--workers',
     String(options.workers),
     '--drain-deadline',

@@ -32,6 +32,8 @@ export interface UpOptions extends CertificateAuthorityOptions {
   /** False: serve none. */
   readonly dashboard: boolean
   readonly dashboardPort?: number
+  /** URL of a server that keeps history. */
+  readonly prometheus?: string
   readonly isolate: boolean
   /** Processes that share the ports of each proxy. */
   readonly workers: number
@@ -85,6 +87,7 @@ function supervisorOptions({ host }: CliContext, stateDir: string, options: UpOp
       '--port-base',
       String(options.portBase),
       ...(options.dashboard ? ['--dashboard', ...dashboardPort] : []),
+      ...(options.prometheus === undefined ? [] : ['--prometheus', options.prometheus]),
       ...certificateAuthorityArguments(options, host.workingDirectory),
       ...files,
     ],

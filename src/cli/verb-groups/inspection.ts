@@ -6,12 +6,14 @@ import { packageVersion } from '../version.ts'
 
 export const declareInspection: Declare = (program, context, run) => {
   program
-    .verb('check', 'is everything healthy? Exits with 1 when not', ['heddle check', 'heddle check -o json'])
+    .verb('check', 'is everything healthy? Exits with 1 when not', ['heddle check', 'heddle check --watch'])
+    .option('--watch', 'go on until Ctrl-C', false)
     .asksMesh()
     .action((options) => run(async () => (await import('../verbs/check.ts')).check(context, options)))
 
   program
-    .verb('proxy-status', 'show which revision each proxy runs', ['heddle proxy-status'])
+    .verb('proxy-status', 'show which revision each proxy runs', ['heddle proxy-status', 'heddle proxy-status --watch'])
+    .option('--watch', 'go on until Ctrl-C', false)
     .asksMesh()
     .action((options) => run(async () => (await import('../verbs/proxy-status.ts')).proxyStatus(context, options)))
 

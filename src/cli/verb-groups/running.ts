@@ -3,7 +3,7 @@ import { Option } from 'commander'
 
 import { defaultPortBase } from '../../contracts/ports.ts'
 import { stateDirOption } from '../mesh-options.ts'
-import { collect, parseCount, parsePort, parseSeconds } from '../option-values.ts'
+import { collect, parseCount, parsePort, parseSeconds, parseServer } from '../option-values.ts'
 import type { Declare } from '../verb-command.ts'
 
 export const declareRunning: Declare = (program, context, run) => {
@@ -12,12 +12,18 @@ export const declareRunning: Declare = (program, context, run) => {
       'heddle up -f mesh.yaml',
       'heddle up -f mesh/ --state-dir /tmp/mesh --port-base 21000 --detach',
       'heddle up -f mesh.yaml --sandbox',
+      'heddle up -f mesh.yaml --prometheus http://127.0.0.1:9090',
       'heddle up -f mesh.yaml --ca-cert ca.crt --ca-command ./sign-intermediate',
     ])
     .requiredOption('-f, --file <path>', 'document file or folder; may be repeated', collect)
     .addOption(stateDirOption())
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
+    .option(
+      '--prometheus <url>',
+      'server that scrapes the proxies: charts look back as far as it remembers',
+      parseServer,
+    )
     .option('--no-dashboard', 'serve no dashboard')
     .option(
       '--ca-cert <file>',
@@ -62,6 +68,11 @@ export const declareRunning: Declare = (program, context, run) => {
     .option('--port-base <port>', 'first port for the listeners of sidecars', parsePort, defaultPortBase)
     .option('--dashboard', 'serve the dashboard', false)
     .option('--dashboard-port <port>', 'port of the dashboard', parsePort)
+    .option(
+      '--prometheus <url>',
+      'server that scrapes the proxies: charts look back as far as it remembers',
+      parseServer,
+    )
     .option(
       '--ca-cert <file>',
       'your own certificate authority: its certificate and those above it, PEM, the root last',

@@ -1,7 +1,8 @@
 // The verbs that show what a running mesh does: who asks whom, how it goes, and what happened.
 import { Option } from 'commander'
 
-import { parseCount, parseStatus, parseTime } from '../option-values.ts'
+import { defaultBodyBytes, mostBodyBytes } from '../../contracts/telemetry/tap.ts'
+import { parseBodyBytes, parseCount, parseStatus, parseTime } from '../option-values.ts'
 import type { Declare, VerbCommand } from '../verb-command.ts'
 
 export const declareTraffic: Declare = (program, context, run) => {
@@ -32,6 +33,7 @@ export const declareTraffic: Declare = (program, context, run) => {
       'heddle tap web --method GET --path /cart --status 5xx -o json',
       'heddle tap --service reviews --where \'"UH" in response.flags || durationMs > 250\'',
       'heddle tap --status 5xx --save failures.jsonl',
+      'heddle tap checkout --method POST --bodies --count 1   # what sounds like a credential is ***',
     ])
     .argument('[workload]', 'only what its proxy sees: name or namespace/name')
     .option('-n, --namespace <namespace>', 'only where a workload at one end is in this namespace')
@@ -40,6 +42,11 @@ export const declareTraffic: Declare = (program, context, run) => {
     .option('--path <prefix>', 'only paths that start so')
     .addOption(new Option('--status <status>', 'only this status (503) or class (5xx)').argParser(parseStatus))
     .option('--where <condition>', 'only where this is true: CEL on the fields of the decision record')
+    .addOption(
+      new Option('--bodies [bytes]', `show so much of each body too, up to ${mostBodyBytes}; an event says so`)
+        .argParser(parseBodyBytes)
+        .preset(String(defaultBodyBytes)),
+    )
     .option('--count <n>', 'end after so many', parseCount)
     .option('--save <file>', 'write them there too, one JSON object a line')
     .asksMesh()
@@ -62,6 +69,7 @@ export const declareTraffic: Declare = (program, context, run) => {
         'proxy',
         'endpoint',
         'certificate',
+        'tap',
       ]),
     )
     .addOption(new Option('--severity <severity>', 'only these, and graver ones').choices(['info', 'warning', 'error']))

@@ -10,6 +10,7 @@ import { formatAge } from '../format.ts'
 import { ControlPlaneClient } from '../mesh/control-plane-client.ts'
 import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
+import { giveAnswer, type WatchOptions } from '../traffic/watched-answer.ts'
 import { checkFederation } from './certs-bundle.ts'
 import { checkAuthority } from './check-authority.ts'
 import { shortType } from './proxy-status.ts'
@@ -22,21 +23,33 @@ export interface Finding {
   readonly detail: string
 }
 
-export async function check(context: CliContext, options: MeshOptions): Promise<ExitCode> {
+export async function check(context: CliContext, options: MeshOptions & WatchOptions): Promise<ExitCode> {
   const known = await openProxies(context, options)
   const controlPlane = new ControlPlaneClient(known.adminUrl, known.adminToken)
   const sidecars = new SidecarClient(known.adminToken)
-  const nowMs = context.host.clock.nowMs()
-  const findings = [...(await checkControlPlane(controlPlane, nowMs)), ...(await checkProxies(known, sidecars, nowMs))]
-  controlPlane.close()
-  sidecars.close()
-  const ok = findings.every((finding) => finding.ok)
-  await context.output.answer(options.output, { ok, findings }, () => ({
-    columns: [{ header: 'CHECK' }, { header: 'OK' }, { header: 'DETAIL' }],
-    rows: findings.map((finding) => [finding.check, answerOf(finding), finding.detail]),
-    empty: '',
-  }))
-  return ok ? 0 : 1
+  const ask = async (): Promise<readonly Finding[]> => {
+    const nowMs = context.host.clock.nowMs()
+    return [...(await checkControlPlane(controlPlane, nowMs)), ...(await checkProxies(known, sidecars, nowMs))]
+  }
+  try {
+    const findings = await giveAnswer(context, options, {
+      ask,
+      forMachines: (found) => ({ ok: areOk(found), findings: found }),
+      forPeople: (found) => ({
+        columns: [{ header: 'CHECK' }, { header: 'OK' }, { header: 'DETAIL' }],
+        rows: found.map((finding) => [finding.check, answerOf(finding), finding.detail]),
+        empty: '',
+      }),
+    })
+    return areOk(findings) ? 0 : 1
+  } finally {
+    controlPlane.close()
+    sidecars.close()
+  }
+}
+
+function areOk(findings: readonly Finding[]): boolean {
+  return findings.every(({ ok }) => ok)
 }
 
 function answerOf({ ok, warning }: Finding): string {

@@ -3,12 +3,30 @@ import type { ProxyStatus } from '../../contracts/control-api.ts'
 import type { ExitCode } from '../cli-error.ts'
 import type { CliContext, MeshOptions } from '../context.ts'
 import { formatAge } from '../format.ts'
+import type { ControlPlaneClient } from '../mesh/control-plane-client.ts'
 import { connect } from '../mesh/running-mesh.ts'
+import type { TableView } from '../output.ts'
+import { giveAnswer, type WatchOptions } from '../traffic/watched-answer.ts'
 
-export async function proxyStatus(context: CliContext, options: MeshOptions): Promise<ExitCode> {
-  const status = await connect(context, options).proxies()
-  const nowMs = context.host.clock.nowMs()
-  await context.output.answer(options.output, status, () => ({
+export async function proxyStatus(context: CliContext, options: MeshOptions & WatchOptions): Promise<ExitCode> {
+  const client = connect(context, options)
+  try {
+    await giveAnswer(context, options, {
+      ask: () => client.proxies(),
+      forMachines: (status) => status,
+      forPeople: (status) => statusTable(status, context.host.clock.nowMs()),
+    })
+  } finally {
+    client.close()
+  }
+  return 0
+}
+
+function statusTable(
+  { revision, proxies }: Awaited<ReturnType<ControlPlaneClient['proxies']>>,
+  nowMs: number,
+): TableView {
+  return {
     columns: [
       { header: 'PROXY' },
       { header: 'CONNECTED' },
@@ -17,17 +35,16 @@ export async function proxyStatus(context: CliContext, options: MeshOptions): Pr
       { header: 'ACKED', align: 'right' },
       { header: 'LAST NACK' },
     ],
-    rows: status.proxies.map((proxy) => [
+    rows: proxies.map((proxy) => [
       proxy.id,
       proxy.connected ? 'yes' : 'no',
       formatAge(nowMs - proxy.sinceMs),
-      `${proxy.ackedRevision ?? '-'}${proxy.ackedRevision === status.revision ? '' : ` of ${status.revision}`}`,
+      `${proxy.ackedRevision ?? '-'}${proxy.ackedRevision === revision ? '' : ` of ${revision}`}`,
       proxy.ackedAtMs === undefined ? '-' : formatAge(nowMs - proxy.ackedAtMs),
       describeNack(proxy, nowMs),
     ]),
     empty: 'no proxy has connected yet',
-  }))
-  return 0
+  }
 }
 
 function describeNack({ lastNack }: ProxyStatus, nowMs: number): string {

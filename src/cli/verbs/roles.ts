@@ -12,6 +12,7 @@ export interface ControlPlaneVerbOptions extends CertificateAuthorityOptions {
   readonly portBase: number
   readonly dashboard: boolean
   readonly dashboardPort?: number
+  readonly prometheus?: string
   readonly parentWatch: boolean
   readonly verbose: boolean
 }
@@ -25,6 +26,7 @@ export async function controlPlane({ host, roles }: CliContext, options: Control
     ...(options.dashboard && {
       dashboard: options.dashboardPort === undefined ? {} : { port: options.dashboardPort },
     }),
+    ...(options.prometheus !== undefined && { prometheusUrl: options.prometheus }),
     ...(certificateAuthority && { certificateAuthority }),
     parentWatch: options.parentWatch,
     verbose: options.verbose,

@@ -17,6 +17,7 @@ export function drawSimulation(report: SimulationReport, output: Output, width: 
     ...measures.map((measure) => drawMeasure(measure, report, { names, width, dim })),
     drawEvents(report, { names, width, dim }),
     drawSpread(report, output),
+    drawCalls(report, output),
     drawFaults(report, output),
     drawFailures(report, output),
     drawExpectations(report, output),
@@ -120,6 +121,22 @@ function drawSpread({ runs }: SimulationReport, output: Output): string {
     ]),
   )
   const headers = ['RUN', 'APPLICATION', 'INSTANCES', 'LEAST/MEAN/MOST', 'VARIATION', 'ZONES']
+  return `\n${output.renderTable({ columns: headers.map((header) => ({ header })), rows, empty: '' })}`
+}
+
+function drawCalls({ runs }: SimulationReport, output: Output): string {
+  const rows = runs.flatMap(({ name, calls = [] }) =>
+    calls.map((one) => [
+      name,
+      one.workload,
+      one.service,
+      String(one.calls),
+      `${one.successRatePercent} %`,
+      one.retryAmplification.toFixed(3),
+    ]),
+  )
+  if (rows.length === 0) return ''
+  const headers = ['RUN', 'APPLICATION', 'CALLS', 'TIMES', 'SUCCESS', 'ATTEMPTS/CALL']
   return `\n${output.renderTable({ columns: headers.map((header) => ({ header })), rows, empty: '' })}`
 }
 

@@ -4,7 +4,9 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import { tappedFields } from '../../contracts/record-fields.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
+import type { TappedRecord } from '../../contracts/telemetry/tap.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { compileCondition, type RecordCondition } from '../../insight/record-condition.ts'
@@ -15,6 +17,7 @@ import { untilInterrupted } from '../interrupt.ts'
 import { openProxies } from '../mesh/running-mesh.ts'
 import { SidecarClient, findProxy, proxyEndpoints, type ProxyEndpoint } from '../mesh/sidecar-client.ts'
 import { pause } from '../traffic/live-picture.ts'
+import { bodyLines } from './tap-bodies.ts'
 
 export interface TapOptions extends MeshOptions {
   readonly namespace?: string
@@ -27,6 +30,8 @@ export interface TapOptions extends MeshOptions {
   readonly method?: string
   readonly path?: string
   readonly status?: string
+  /** Of each body. */
+  readonly bodies?: number
   /** End after so many records. */
   readonly count?: number
 }
@@ -44,12 +49,14 @@ export async function tap(context: CliContext, workload: string | undefined, opt
   const enough = new AbortController()
   const signal = AbortSignal.any([interrupt.signal, enough.signal])
   let left = options.count ?? Infinity
-  const show = async (record: DecisionRecord): Promise<void> => {
+  const show = async (record: TappedRecord): Promise<void> => {
     if (left <= 0 || where?.(record) === false) return
     left--
     if (file !== undefined) writeSync(file, `${JSON.stringify(record)}\n`)
-    if (options.output === 'table') context.output.line(describeRecord(context, record))
-    else await context.output.next(options.output, record)
+    if (options.output === 'table') {
+      for (const line of [describeRecord(context, record), ...bodyLines(context.output, record)])
+        context.output.line(line)
+    } else await context.output.next(options.output, record)
     if (left <= 0) enough.abort()
   }
   context.output.note(
@@ -64,7 +71,7 @@ export async function tap(context: CliContext, workload: string | undefined, opt
 
 /** Throws CliError. */
 function compileWhere(text: string): RecordCondition {
-  const condition = compileCondition(text)
+  const condition = compileCondition(text, tappedFields)
   if (typeof condition === 'function') return condition
   throw new CliError(`--where, character ${condition.offset + 1}: ${condition.message}`, {
     hint: 'a condition in CEL on fields of a decision record, such as \'response.status >= 500 && "UH" in response.flags\'',
@@ -72,8 +79,8 @@ function compileWhere(text: string): RecordCondition {
 }
 
 /** What proxies themselves leave out, so that a narrow question costs little. */
-function queryOf({ method, path, status, namespace, service }: TapOptions): URLSearchParams {
-  const query = new URLSearchParams()
+function queryOf({ method, path, status, namespace, service, bodies }: TapOptions): URLSearchParams {
+  const query = new URLSearchParams(bodies === undefined ? {} : { bodies: String(bodies) })
   for (const [name, value] of Object.entries({ method, path, status, namespace })) {
     if (value !== undefined) query.set(name, value)
   }
@@ -103,7 +110,7 @@ async function followTap(
   proxy: ProxyEndpoint,
   query: URLSearchParams,
   signal: AbortSignal,
-  show: (record: DecisionRecord) => Promise<void>,
+  show: (record: TappedRecord) => Promise<void>,
 ): Promise<void> {
   let said = false
   while (!signal.aborted) {
@@ -111,7 +118,7 @@ async function followTap(
       const stream = await client.tap(proxy, query, signal)
       said = false
       for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
-        const value = JSON.parse(line) as DecisionRecord | { readonly dropped: number }
+        const value = JSON.parse(line) as TappedRecord | { readonly dropped: number }
         if ('dropped' in value) context.output.note(`${value.dropped} records left out: too many to show`)
         else await show(value)
       }
@@ -132,7 +139,8 @@ function describeRecord({ output }: CliContext, record: DecisionRecord): string 
   const from = source.workload ?? source.principal ?? source.address ?? 'outside'
   const to = destination.workload ?? destination.service ?? destination.address ?? '-'
   return [
-    colors.dim(formatTime(record.startMs)),
+    // of the day: whoever looks at it knows which
+    colors.dim(formatTime(record.startMs).slice('2026-11-27T'.length)),
     record.reporter.padEnd(11),
     `${output.text(from)} ${output.isUnicode ? '→' : '->'} ${output.text(to)}`,
     output.text(request.method),

@@ -16,7 +16,7 @@ export const durationBucketsSeconds: readonly number[] = [
 /**
  * `reporter`: whose proxy counted: source, destination or gateway. `*_workload`: "namespace/name". `*_principal`: SPIFFE ID; that of the other
  * side is unknown without mTLS.
- * `destination_service`: as the configuration calls it. `code`: status sent downstream, "0" when none was. `grpc_status`: number of the gRPC
+ * `destination_service`: as the configuration calls it. `protocol`: as received, "HTTP/1.1" or "HTTP/2". `code`: status sent downstream, "0" when none was. `grpc_status`: number of the gRPC
  * status, empty where the exchange was no gRPC or ended without one.
  */
 const requestLabels = [
@@ -27,6 +27,7 @@ const requestLabels = [
   'destination_principal',
   'destination_service',
   'route',
+  'protocol',
   'method',
   'code',
   'grpc_status',
@@ -36,6 +37,14 @@ const requestLabels = [
 const listenerLabels = ['listener']
 const clusterLabels = ['cluster']
 const tcpLabels = ['listener', 'cluster']
+
+/** Of every process that pushes. */
+const metricPoints: MetricDefinition = {
+  name: 'heddle_metric_points_total',
+  kind: 'counter',
+  help: 'Data points for the collector that metrics are pushed to. result: exported, refused (by it), failed (it could not be reached: the next push makes up for them).',
+  labels: ['result'],
+}
 
 export type ProxyMetric =
   | 'requests'
@@ -66,12 +75,14 @@ export type ProxyMetric =
   | 'configApplied'
   | 'configRejected'
   | 'certificateExpiry'
+  | 'bodiesTapped'
   | 'workloadApiRefused'
   | 'authorization'
   | 'egressRefused'
   | 'rateLimit'
   | 'spans'
   | 'accessLog'
+  | 'metricPoints'
   | 'metricReports'
   | 'decisionRecords'
   | 'filterDuration'
@@ -279,6 +290,7 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
     help: 'When the X.509-SVID of this proxy ends, seconds since the Unix epoch.',
     labels: ['spiffe_id'],
   },
+  metricPoints,
   metricReports: {
     name: 'heddle_metric_reports_total',
     kind: 'counter',
@@ -288,8 +300,14 @@ export const proxyMetrics: Readonly<Record<ProxyMetric, MetricDefinition>> = {
   decisionRecords: {
     name: 'heddle_decision_records_total',
     kind: 'counter',
-    help: 'Records of failed, slow and sampled requests for the control plane. result: sent, dropped (too many were waiting, or one was too large).',
+    help: 'Records of failed, repeated, slow and sampled requests for the control plane. result: sent, dropped (too many were waiting, or one was too large).',
     labels: ['result'],
+  },
+  bodiesTapped: {
+    name: 'heddle_body_taps_total',
+    kind: 'counter',
+    help: 'Taps that began to read bodies of requests.',
+    labels: [],
   },
   workloadApiRefused: {
     name: 'heddle_workload_api_refused_total',
@@ -338,6 +356,7 @@ export const streamedMetrics: readonly ProxyMetric[] = [
   'outlierEjected',
   'unhealthy',
   'certificateExpiry',
+  'bodiesTapped',
 ]
 
 export type ControlPlaneMetric =
@@ -348,6 +367,7 @@ export type ControlPlaneMetric =
   | 'signingRefused'
   | 'revocations'
   | 'proxiesConnected'
+  | 'metricPoints'
 
 const rotationLabels = ['kind', 'phase']
 
@@ -395,6 +415,7 @@ export const controlPlaneMetrics: Readonly<Record<ControlPlaneMetric, MetricDefi
     help: 'Data planes that are connected for their configuration.',
     labels: [],
   },
+  metricPoints,
 }
 
 /** `reason` of `signingRefused`. */

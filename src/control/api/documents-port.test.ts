@@ -115,14 +115,18 @@ describe('documents of the API', () => {
   })
 
   it('name files that proxies write for administrators alone', async () => {
-    const { port, applied } = await newPort()
-    const writes =
-      'apiVersion: heddle.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: m}\nspec:\n  accessLog: {file: {path: /var/log/a.log}}\n'
-    const refused = await port.apply(writes, { dryRun: false, mayRunPrograms: false })
-    expect(refused.problems).toMatchObject([{ code: 'HDL005', severity: 'error', path: 'spec.accessLog.file' }])
-    expect(applied.list()).toEqual([])
-    const allowed = await port.apply(writes, { dryRun: false, mayRunPrograms: true })
-    expect(allowed.documents).toMatchObject([{ action: 'created' }])
+    for (const [kind, field] of [
+      ['MeshConfig', 'accessLog'],
+      ['Telemetry', 'accessLogs'],
+    ]) {
+      const { port, applied } = await newPort()
+      const writes = `apiVersion: heddle.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: m}\nspec:\n  ${field}: {file: {path: /var/log/a.log}}\n`
+      const refused = await port.apply(writes, { dryRun: false, mayRunPrograms: false })
+      expect(refused.problems).toMatchObject([{ code: 'HDL005', severity: 'error', path: `spec.${field}.file` }])
+      expect(applied.list()).toEqual([])
+      const allowed = await port.apply(writes, { dryRun: false, mayRunPrograms: true })
+      expect(allowed.documents).toMatchObject([{ action: 'created' }])
+    }
   })
 
   it('delete what was applied, and leave to files what stands in files', async () => {

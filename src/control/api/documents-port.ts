@@ -135,9 +135,10 @@ function needsAdministrator(document: ModelDocument): Problem[] {
     const message = '"typescript" needs the role admin: its code runs in the proxies, which hold the keys of workloads'
     return [documentProblem(document, 'HDL005', 'error', ['spec', 'typescript'], message, hint)]
   }
-  if (document.kind === 'MeshConfig' && document.spec.accessLog.file !== undefined) {
+  if (accessLogOf(document)?.file !== undefined) {
+    const field = document.kind === 'Telemetry' ? 'accessLogs' : 'accessLog'
     const message = '"file" needs the role admin: proxies write it as the user of the mesh'
-    return [documentProblem(document, 'HDL005', 'error', ['spec', 'accessLog', 'file'], message, hint)]
+    return [documentProblem(document, 'HDL005', 'error', ['spec', field, 'file'], message, hint)]
   }
   if (document.kind !== 'Workload') return []
   const reasons = {
@@ -150,6 +151,11 @@ function needsAdministrator(document: ModelDocument): Problem[] {
       const message = `"${field}" needs the role admin: ${reasons[field]}`
       return documentProblem(document, 'HDL005', 'error', ['spec', field], message, hint)
     })
+}
+
+function accessLogOf(document: ModelDocument): { readonly file?: unknown } | undefined {
+  if (document.kind === 'MeshConfig') return document.spec.accessLog
+  return document.kind === 'Telemetry' ? document.spec.accessLogs : undefined
 }
 
 interface WrittenDocument {

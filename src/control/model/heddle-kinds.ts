@@ -15,6 +15,8 @@ import { forwardedHeadersSchema } from '../../policies/forwarded-headers/forward
 import type { ForwardedHeadersSettings } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
 import { livenessProbeSchema, probeSchema } from '../../policies/health-checks/health-checks.schema.ts'
 import type { Probe } from '../../policies/health-checks/health-checks.schema.ts'
+import { metricsExportSchema } from '../../policies/metrics-export/metrics-export.schema.ts'
+import type { MetricsExportSettings } from '../../policies/metrics-export/metrics-export.schema.ts'
 import { pathNormalizationSchema } from '../../policies/path-normalization/path-normalization.schema.ts'
 import type { PathNormalizationSettings } from '../../policies/path-normalization/path-normalization.schema.ts'
 import {
@@ -22,6 +24,8 @@ import {
   peerAuthenticationSchema,
 } from '../../policies/peer-authentication/peer-authentication.schema.ts'
 import type { PeerAuthenticationSpec } from '../../policies/peer-authentication/peer-authentication.spec.ts'
+import { checkLoggedHeaders, redactionSchema } from '../../policies/redaction/redaction.schema.ts'
+import type { RedactionSpec } from '../../policies/redaction/redaction.spec.ts'
 import {
   durationMs,
   durationSchema,
@@ -92,8 +96,12 @@ export interface MeshConfigSpec {
   readonly accessLog: AccessLogSettings
   /** Absent: no spans. */
   readonly tracing?: TracingSettings
+  /** Absent: metrics are told to whoever asks, and pushed to nobody. */
+  readonly metrics?: MetricsExportSettings
   readonly pathNormalization: PathNormalizationSettings
   readonly forwardedHeaders: ForwardedHeadersSettings
+  /** Absent: nothing but what sounds like a credential. */
+  readonly redaction?: RedactionSpec
   /** Other names of this trust domain: principals of policies that are written with one mean the other as well. */
   readonly trustDomainAliases: readonly string[]
   /** Other trust domains that are trusted, each for its own identities. */
@@ -288,10 +296,13 @@ const meshConfigSpecSchema = z
     h2UpgradePolicy: z.enum(['UPGRADE', 'DO_NOT_UPGRADE']).default('UPGRADE'),
     accessLog: accessLogSchema.default(accessLogSchema.parse({})),
     tracing: tracingSchema.exactOptional(),
+    metrics: metricsExportSchema.exactOptional(),
     pathNormalization: pathNormalizationSchema.default(pathNormalizationSchema.parse({})),
     forwardedHeaders: forwardedHeadersSchema.default(forwardedHeadersSchema.parse({})),
+    redaction: redactionSchema.exactOptional(),
   })
   .check(checkTrustDomains)
+  .check(checkLoggedHeaders)
 
 export const defaultMeshConfig: MeshConfigSpec = meshConfigSpecSchema.parse({})
 

@@ -28,6 +28,18 @@ export interface ScenarioApplication {
   readonly concurrency: number
   /** Requests that wait beyond that; one more is answered with 503. */
   readonly queue: number
+  /** What it asks of others for each request, one after another, when its own work is done; where one fails it answers with 502. */
+  readonly calls: readonly ScenarioCall[]
+}
+
+/** Of one service by another. */
+export interface ScenarioCall {
+  readonly service: string
+  readonly port: number
+  /** The others are POST. */
+  readonly getPercent: number
+  /** After which the application gives up. */
+  readonly timeout?: string
 }
 
 export type ServiceTime =
@@ -105,6 +117,13 @@ const serviceTimeSchema: z.ZodType<ServiceTime> = z.discriminatedUnion('distribu
     }),
 ])
 
+const callFields = {
+  service: objectNameSchema,
+  port: portSchema.default(80),
+  getPercent: z.number().min(0).max(100).default(100),
+  timeout: positiveDuration.exactOptional(),
+}
+
 const applicationSchema = z.strictObject({
   workload: objectNameSchema,
   instances: z.int().min(1).max(100_000).default(1),
@@ -112,6 +131,7 @@ const applicationSchema = z.strictObject({
   serviceTime: serviceTimeSchema.default({ distribution: 'Exponential', mean: '10ms' }),
   concurrency: z.int().min(1).max(1_000_000).default(8),
   queue: z.int().min(0).max(1_000_000).default(1_000),
+  calls: z.array(z.strictObject(callFields)).max(20).default([]),
 })
 
 const clientSchema = z
@@ -119,13 +139,10 @@ const clientSchema = z
     workload: objectNameSchema,
     proxies: z.int().min(1).max(10_000).default(1),
     zones: z.array(objectNameSchema).max(100).default([]),
-    service: objectNameSchema,
-    port: portSchema.default(80),
+    ...callFields,
     rate: z.number().gt(0).max(1_000_000).exactOptional(),
     callers: z.int().min(1).max(1_000_000).exactOptional(),
     pause: durationSchema.default('0ms'),
-    getPercent: z.number().min(0).max(100).default(100),
-    timeout: positiveDuration.exactOptional(),
   })
   .check((ctx) => {
     const { rate, callers } = ctx.value

@@ -22,6 +22,7 @@ import type {
   LocalityWeightSpec,
   SubsetKeySpec,
 } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { MetricsExportSpec } from '../../policies/metrics-export/metrics-export.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { PeerAuthenticationMode } from '../../policies/peer-authentication/peer-authentication.spec.ts'
@@ -30,6 +31,7 @@ import type {
   LocalRateLimitSpec,
   RateLimitServerSpec,
 } from '../../policies/rate-limit/rate-limit.spec.ts'
+import type { RedactionSpec } from '../../policies/redaction/redaction.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
 import type { RewriteSpec } from '../../policies/rewrite/rewrite.spec.ts'
@@ -84,9 +86,13 @@ export interface MeshSettings extends TelemetrySpec {
   readonly svidLifetimeMs: number
   /** Whether requests in HTTP/1.1 travel as HTTP/2 between proxies. */
   readonly h2UpgradePolicy: 'UPGRADE' | 'DO_NOT_UPGRADE'
+  /** Absent: metrics are pushed to nobody, and have no exponential buckets. */
+  readonly metricsExport?: MetricsExportSpec
   /** Node applications carry traces on by themselves. */
   readonly preloadsPropagation?: true
   readonly paths: PathNormalizationSpec
+  /** Absent: nothing but what sounds like a credential. */
+  readonly redaction?: RedactionSpec
   /** By where a proxy stands. */
   readonly forwardedHeaders: { readonly gateway: ForwardedHeadersSpec; readonly sidecar: ForwardedHeadersSpec }
 }

@@ -8,6 +8,7 @@ import { toExternalAuthorizationSpec } from '../../policies/external-authorizati
 import type { ExtensionProvider } from '../../policies/external-authorization/external-authorization.schema.ts'
 import type { FederatedTrustDomainSpec, FederationSpec } from '../../policies/federation/federation.spec.ts'
 import { toForwardedHeadersSpec } from '../../policies/forwarded-headers/forwarded-headers.schema.ts'
+import { toMetricsExportSpec } from '../../policies/metrics-export/metrics-export.schema.ts'
 import { toPathNormalizationSpec } from '../../policies/path-normalization/path-normalization.schema.ts'
 import { toRateLimitServerSpec } from '../../policies/rate-limit/rate-limit-server.schema.ts'
 import type { RateLimitServerSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
@@ -15,7 +16,7 @@ import { durationMs } from '../../policies/scalars.schema.ts'
 import { meshTelemetry, toTelemetrySpec } from '../../policies/telemetry/telemetry.schema.ts'
 import type { CollectorOf, TelemetryFields } from '../../policies/telemetry/telemetry.schema.ts'
 import type { TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
-import { toTraceCollectorSpec } from '../../policies/tracing/tracing.schema.ts'
+import { type OtlpSignalName, toTraceCollectorSpec } from '../../policies/tracing/tracing.schema.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import { documentProblem, sourceLocation } from '../model/document.ts'
 import type { ModelDocument } from '../model/document.ts'
@@ -117,7 +118,9 @@ function toSettings(spec: MeshConfigSpec, folder: string | undefined, telemetry:
     h2UpgradePolicy: spec.h2UpgradePolicy,
     ...telemetry,
     ...(spec.tracing?.preloadPropagation === true && { preloadsPropagation: true }),
+    ...metricsExportOf(spec),
     paths: toPathNormalizationSpec(spec.pathNormalization),
+    ...(spec.redaction === undefined ? {} : { redaction: spec.redaction }),
     forwardedHeaders: {
       gateway: toForwardedHeadersSpec(spec.forwardedHeaders, 'gateway'),
       sidecar: toForwardedHeadersSpec(spec.forwardedHeaders, 'sidecar'),
@@ -143,11 +146,18 @@ interface ProviderRef {
 function collectorOf(
   { extensionProviders }: MeshConfigSpec,
   ref: ProviderRef | undefined,
-  signal: 'traces' | 'logs',
+  signal: OtlpSignalName,
 ): TraceCollectorSpec | undefined {
   const provider = extensionProviders.find(({ name }) => name === ref?.name)
   if (provider?.opentelemetry === undefined) return undefined
   return toTraceCollectorSpec(provider.opentelemetry, serverClusterOf(provider), signal)
+}
+
+function metricsExportOf(spec: MeshConfigSpec): Pick<MeshSettings, 'metricsExport'> {
+  const { metrics } = spec
+  const collector = collectorOf(spec, metrics?.provider, 'metrics')
+  const saysNothing = collector === undefined && metrics?.histograms !== 'exponential'
+  return metrics === undefined || saysNothing ? {} : { metricsExport: toMetricsExportSpec(metrics, collector) }
 }
 
 function collectorNames({ extensionProviders }: MeshConfigSpec): string[] {
@@ -155,19 +165,20 @@ function collectorNames({ extensionProviders }: MeshConfigSpec): string[] {
 }
 
 function collectorProblems(config: ModelDocument<'MeshConfig'>): Problem[] {
-  const { tracing, accessLog } = config.spec
+  const { tracing, metrics, accessLog } = config.spec
   const names = collectorNames(config.spec)
-  const dangling = (field: string, ref: ProviderRef | undefined, consequence: string): Problem[] => {
-    if (ref === undefined || names.includes(ref.name)) return []
-    const meant = nearest(ref.name, names)
-    const message = `no extension provider with "opentelemetry" is called "${ref.name}": ${consequence}`
+  const signals = [
+    { field: 'tracing', provider: tracing?.provider.name, without: 'there are no spans' },
+    { field: 'metrics', provider: metrics?.provider?.name, without: 'metrics are not pushed' },
+    { field: 'accessLog', provider: accessLog.provider?.name, without: "lines stay in the proxies' output" },
+  ]
+  return signals.flatMap(({ field, provider, without }) => {
+    if (provider === undefined || names.includes(provider)) return []
+    const meant = nearest(provider, names)
+    const message = `no extension provider with "opentelemetry" is called "${provider}": ${without}`
     const hint = meant === undefined ? 'Add it to extensionProviders.' : `Did you mean "${meant}"?`
     return [documentProblem(config, 'HDL008', 'error', ['spec', field, 'provider', 'name'], message, hint)]
-  }
-  return [
-    ...dangling('tracing', tracing?.provider, 'there are no spans'),
-    ...dangling('accessLog', accessLog.provider, "lines stay in the proxies' output"),
-  ]
+  })
 }
 
 /** "namespace/" in front of the service says nothing that its whole name does not. */

@@ -1,4 +1,4 @@
-// Envoy's AccessLogService: proxies stream decision records of requests that failed, were slow or are sampled; each may speak of itself alone.
+// Envoy's AccessLogService: proxies stream decision records of requests that failed, were repeated, were slow or are sampled; each may speak of itself alone.
 import { create } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
 import type {
@@ -18,8 +18,7 @@ import type {
   StreamAccessLogsResponse,
 } from '../../contracts/xds/gen/envoy/service/accesslog/v3/als_pb.ts'
 import { grpcMethod } from '../../contracts/xds/grpc-method.ts'
-import { decodeStreamedRecord } from '../../policies/access-log/streamed-record.xds.ts'
-import { decisionRecord } from './record-schema.ts'
+import { receiveRecord } from './received-record.ts'
 import { ReportingPeer } from './reporting-proxy.ts'
 import type { Reporter, ReportingProxies } from './reporting-proxy.ts'
 
@@ -64,20 +63,11 @@ function accept(options: AccessLogServiceOptions, call: Call, done: Done): void 
     if (refusal !== undefined) return end(refusal)
     if (logEntries.case !== 'httpLogs') return
     for (const entry of logEntries.value.logEntry) {
-      const { data } = decisionRecord.safeParse(decodeStreamedRecord(entry))
-      if (data !== undefined) options.add(ofReporter(data, reporter))
+      const record = receiveRecord(entry, reporter)
+      if (record !== undefined) options.add(record)
     }
   })
   call.on('end', () => end())
   call.on('cancelled', () => end())
   call.on('error', () => end())
-}
-
-/** What a proxy says of itself is known: it is not taken from its record. */
-function ofReporter(record: DecisionRecord, { kind, name, spiffeId }: Reporter): DecisionRecord {
-  const own = { workload: name, principal: spiffeId }
-  if (record.reporter === 'destination' && kind === 'sidecar')
-    return { ...record, proxy: name, destination: { ...record.destination, ...own } }
-  const reporter = kind === 'gateway' ? 'gateway' : 'source'
-  return { ...record, reporter, proxy: name, source: { ...record.source, ...own } }
 }

@@ -30,6 +30,8 @@ export class ControlPlaneMetrics implements SigningSink {
   readonly #issued: Counter
   readonly #refusedTable: SeriesTable
   readonly #refused: Counter
+  readonly #pointTable: SeriesTable
+  readonly #points: Counter
   readonly #stateTable: SeriesTable
   readonly #revocations: Gauge
   readonly #proxiesConnected: Gauge
@@ -46,6 +48,8 @@ export class ControlPlaneMetrics implements SigningSink {
     this.#issued = this.#issuedTable.counter(controlPlaneMetrics.svidsIssued)
     this.#refusedTable = registry.table(controlPlaneMetrics.signingRefused.labels)
     this.#refused = this.#refusedTable.counter(controlPlaneMetrics.signingRefused)
+    this.#pointTable = registry.table(controlPlaneMetrics.metricPoints.labels)
+    this.#points = this.#pointTable.counter(controlPlaneMetrics.metricPoints)
     this.#stateTable = registry.table([])
     this.#revocations = this.#stateTable.gauge(controlPlaneMetrics.revocations)
     this.#proxiesConnected = this.#stateTable.gauge(controlPlaneMetrics.proxiesConnected)
@@ -66,8 +70,16 @@ export class ControlPlaneMetrics implements SigningSink {
     return Object.fromEntries(this.#refusedTable.rows.map(([reason], row) => [reason, this.#refused.value(row)]))
   }
 
+  pointsCounted(result: string, points: number): void {
+    this.#points.add(this.#pointTable.row(result), points)
+  }
+
   /** In the text format of Prometheus. */
-  render({ authority, proxiesConnected }: ControlPlaneState): string {
+  render(state: ControlPlaneState): string {
+    return renderPrometheus(this.update(state))
+  }
+
+  update({ authority, proxiesConnected }: ControlPlaneState): MetricRegistry {
     this.#certificateTable.clear()
     for (const { role, use, notAfterMs } of authority.certificates) {
       const row = this.#certificateTable.row(role, use)
@@ -85,6 +97,6 @@ export class ControlPlaneMetrics implements SigningSink {
     const row = this.#stateTable.row()
     this.#revocations.set(row, authority.revocations.length)
     this.#proxiesConnected.set(row, proxiesConnected)
-    return renderPrometheus(this.#registry)
+    return this.#registry
   }
 }

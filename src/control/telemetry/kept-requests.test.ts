@@ -22,7 +22,7 @@ describe('kept requests', () => {
     kept.add(hop(undefined, 't1'))
     kept.add(hop('r2'))
     expect(kept.list()).toHaveLength(3)
-    kept.add(hop('r1', 't1'))
+    kept.add(hop('r1', 't1', 'both'))
     expect(kept.list().map(({ id, records }) => [id, records.length])).toEqual([
       ['r2', 1],
       ['r1', 3],
@@ -46,13 +46,24 @@ describe('kept requests', () => {
     expect(kept.find(request?.id ?? '')).toBe(request)
   })
 
+  it('take further hops of themselves, each once, and none of others', () => {
+    const kept = new KeptRequests()
+    kept.complete(hop('r1'))
+    expect(kept.list()).toEqual([])
+    kept.add(hop('r1'))
+    kept.complete(hop('r1', undefined, 'two'))
+    kept.complete(hop('r1', undefined, 'two'))
+    kept.add(hop('r1'))
+    expect(kept.find('r1')?.records.map(({ id }) => id)).toEqual(['one', 'two'])
+  })
+
   it('of a caller that gives all of them one id are several', () => {
     const kept = new KeptRequests()
-    for (let one = 0; one < 1_000; one++) kept.add(hop('same'))
+    for (let one = 0; one < 1_000; one++) kept.add(hop('same', undefined, `hop-${one}`))
     expect(kept.list().map(({ records }) => records.length)).toEqual([232, 256, 256, 256])
     expect(kept.find('same')?.records).toHaveLength(232)
     const few = new KeptRequests({ mostRecords: 300 })
-    for (let one = 0; one < 1_000; one++) few.add(hop('same'))
+    for (let one = 0; one < 1_000; one++) few.add(hop('same', undefined, `hop-${one}`))
     expect(few.find('same')?.records).toHaveLength(232)
   })
 

@@ -1,5 +1,6 @@
 // Requests that can be looked at afterwards: the decision records of their hops, joined by request id and trace id; the newest, bounded in memory.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import { requestIds } from '../../policies/access-log/streamed-record.xds.ts'
 
 export interface KeptRequestsOptions {
   /** Decision records, and the characters of their JSON; the oldest requests go when there are more. */
@@ -23,7 +24,6 @@ interface Kept extends KeptRequest {
 
 /** A caller may give all its requests the same id: so many hops are taken for one request, and then another one begins. */
 const mostHops = 256
-const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-/
 
 export class KeptRequests {
   readonly #mostRecords: number
@@ -39,10 +39,16 @@ export class KeptRequests {
     this.#mostCharacters = mostCharacters
   }
 
+  /** One more hop of a request that is kept; of another one nothing is kept. */
+  complete(record: DecisionRecord): void {
+    if (requestIds(record).some((id) => this.#byId.has(id))) this.add(record)
+  }
+
   add(record: DecisionRecord): void {
     const ids = idsOf(record)
     const [id = ''] = ids
     const kept = this.#join(ids) ?? { id, records: [], ids: new Set<string>(), characters: 0 }
+    if (kept.records.some((one) => isSame(one, record))) return
     this.#requests.add(kept)
     const { length } = JSON.stringify(record)
     kept.records.push(record)
@@ -94,9 +100,13 @@ export class KeptRequests {
   }
 }
 
-/** What a hop is called by: its request id, its trace id; where it has neither, something of its own. */
-export function idsOf({ id, proxy, request: { headers }, trace }: DecisionRecord): readonly string[] {
-  const ids = [headers['x-request-id'], trace?.traceId ?? traceparent.exec(headers['traceparent'] ?? '')?.[1]]
-  const known = ids.filter((one): one is string => one !== undefined && one !== '')
-  return known.length > 0 ? known : [`${proxy.replace('/', '.')}.${id}`]
+/** What a hop is called by; where it has no id, something of its own. */
+function idsOf(record: DecisionRecord): readonly string[] {
+  const known = requestIds(record)
+  return known.length > 0 ? known : [`${record.proxy.replace('/', '.')}.${record.id}`]
+}
+
+/** What was told may be told again by whoever is asked about the request. */
+function isSame(one: DecisionRecord, { id, proxy, reporter, startMs }: DecisionRecord): boolean {
+  return one.id === id && one.startMs === startMs && one.proxy === proxy && one.reporter === reporter
 }

@@ -103,6 +103,10 @@ export function noticedReports(events: MeshEvents, reporter: Reporter): ReportSi
       // requests are no events
     },
     counted(name, { cluster = '', reason = '' }) {
+      if (name === proxyMetrics.bodiesTapped.name) {
+        const message = 'a holder of the token of the mesh begins to read bodies of its requests: heddle tap --bodies'
+        events.add({ kind: 'tap', severity: 'warning', subject: subjectOfReporter(reporter), message })
+      }
       if (name !== proxyMetrics.outlierEjections.name) return
       const message = `${reporter.name} passes over an endpoint of it for a while: ${reason.replaceAll('_', ' ')}`
       events.add({ kind: 'endpoint', severity: 'warning', subject: subjectOfCluster(cluster), message })

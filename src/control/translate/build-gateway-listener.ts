@@ -30,6 +30,7 @@ export function gatewayStreamListener(
   const listeners = gateway.listeners.filter((listener) => listener.port === port)
   const byName = listeners.some(({ protocol }) => protocol !== 'TCP')
   return {
+    ...http.listener,
     name,
     address: socketAddress({ host: gateway.address, port }),
     listenerFilters: byName ? [tlsInspector] : [],

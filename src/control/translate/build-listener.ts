@@ -125,6 +125,7 @@ export function outboundListener(
     ...plaintextListener(
       name,
       address,
+      http,
       connectionManager({
         ...http.manager,
         statPrefix: name,
@@ -148,7 +149,7 @@ export function serviceLoopbackListener(
   egress: CallerEgress,
 ): ListenerInit {
   const manager = rdsManager(name, routeConfiguration, http)
-  const base = { name, address: socketAddress(address), trafficDirection: TrafficDirection.OUTBOUND }
+  const base = { ...http.listener, name, address: socketAddress(address), trafficDirection: TrafficDirection.OUTBOUND }
   if (!isOpaque(protocol) && protocol !== 'auto')
     return { ...base, ...noInspectionTimeout, listenerFilters: [httpInspector], filterChains: [{ filters: [manager] }] }
   const byName = streams.some(({ hostnames }) => hostnames.length > 0)
@@ -172,7 +173,7 @@ export function serviceLoopbackListener(
 
 /** Traffic from outside the mesh: neither inbound nor outbound in Envoy's sense. */
 export function gatewayListener(name: string, address: SocketAddress, http: HttpSettings): ListenerInit {
-  return plaintextListener(name, address, rdsManager(name, name, http))
+  return plaintextListener(name, address, http, rdsManager(name, name, http))
 }
 
 const httpTraffic = { suffix: '', alpn: meshAlpn, tlsProtocols: [], plaintextProtocols: [] }
@@ -219,6 +220,7 @@ export function inboundListener(
   const byTls = mode !== 'DISABLE' || undeclared
   const byHttp = mode !== 'STRICT' && !opaque
   return {
+    ...http.listener,
     name,
     address: socketAddress(address),
     trafficDirection: TrafficDirection.INBOUND,
@@ -256,8 +258,14 @@ export function rdsManager(
   })
 }
 
-function plaintextListener(name: string, address: SocketAddress, manager: MessageInitShape<typeof FilterSchema>) {
+function plaintextListener(
+  name: string,
+  address: SocketAddress,
+  { listener }: HttpSettings,
+  manager: MessageInitShape<typeof FilterSchema>,
+) {
   return {
+    ...listener,
     name,
     address: socketAddress(address),
     listenerFilters: [httpInspector],

@@ -1,6 +1,7 @@
 // HTTP settings, mesh-wide but for telemetry → what they are in the connection managers of one kind of listener.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
+import type { ListenerSchema } from '../../contracts/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import type {
   HttpConnectionManagerSchema,
   HttpFilterSchema,
@@ -8,7 +9,9 @@ import type {
 import { encodeAccessLog, encodeFileRotation } from '../../policies/access-log/access-log.xds.ts'
 import type { FilterKind } from '../../policies/filter-order.xds.ts'
 import { encodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
+import { encodeMetricsExport } from '../../policies/metrics-export/metrics-export.xds.ts'
 import { encodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
+import { encodeRedaction } from '../../policies/redaction/redaction.xds.ts'
 import type { MutedSpec, TelemetrySpec } from '../../policies/telemetry/telemetry.spec.ts'
 import { encodeTracing } from '../../policies/tracing/tracing.xds.ts'
 import type { MeshSettings } from '../snapshot/mesh-snapshot.ts'
@@ -29,6 +32,7 @@ export type FiltersByKind = Partial<Record<FilterKind, readonly MessageInitShape
 export interface HttpSettings {
   readonly manager: Pick<MessageInitShape<typeof HttpConnectionManagerSchema>, ManagerFields>
   readonly filters: FiltersByKind
+  readonly listener: Pick<MessageInitShape<typeof ListenerSchema>, 'metadata'>
   /** Of their filter chains; undefined: they tell everything. */
   readonly muted: MutedSpec | undefined
   /** Equal for equal settings. */
@@ -36,7 +40,7 @@ export interface HttpSettings {
 }
 
 type Place = 'gateway' | 'sidecar'
-type Settings = TelemetrySpec & Pick<MeshSettings, 'paths' | 'forwardedHeaders'>
+type Settings = TelemetrySpec & Pick<MeshSettings, 'metricsExport' | 'paths' | 'forwardedHeaders' | 'redaction'>
 
 /** Those of each workload and gateway, made once. */
 export class HttpSettingsByTelemetry {
@@ -56,7 +60,7 @@ export class HttpSettingsByTelemetry {
 }
 
 function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySpec, place: Place): HttpSettings {
-  const { paths, forwardedHeaders } = mesh
+  const { metricsExport, paths, forwardedHeaders, redaction } = mesh
   const forwarded = encodeForwardedHeaders(forwardedHeaders[place], place === 'gateway')
   return {
     manager: {
@@ -65,8 +69,13 @@ function httpSettings(mesh: Settings, { accessLog, tracing, muted }: TelemetrySp
       ...encodePathNormalization(paths),
       ...forwarded.manager,
     },
-    filters: { forwardedHeaders: forwarded.filters, accessLogFile: encodeFileRotation(accessLog) },
+    filters: {
+      forwardedHeaders: forwarded.filters,
+      accessLogFile: encodeFileRotation(accessLog),
+      redaction: encodeRedaction(redaction),
+    },
+    listener: metricsExport === undefined ? {} : { metadata: encodeMetricsExport(metricsExport) },
     muted,
-    key: JSON.stringify([accessLog, tracing, muted, paths, forwardedHeaders[place]]),
+    key: JSON.stringify([accessLog, tracing, metricsExport, muted, paths, forwardedHeaders[place], redaction]),
   }
 }

@@ -1,6 +1,6 @@
 // All metrics of one process, or of one sidecar in it, in the order they are shown.
 import type { Logger } from '../logger.ts'
-import { SeriesTable } from './series-table.ts'
+import { Histogram, SeriesTable } from './series-table.ts'
 
 const defaultMaxSeries = 1000
 
@@ -17,6 +17,12 @@ export class MetricRegistry {
 
   get tables(): readonly SeriesTable[] {
     return this.#tables
+  }
+
+  /** Of all histograms of seconds; `sinceMs` is now, milliseconds since the Unix epoch. Undefined: no more. */
+  recordExponential(sinceMs: number | undefined): void {
+    for (const { columns } of this.#tables)
+      for (const column of columns) if (column instanceof Histogram) column.recordExponential(sinceMs)
   }
 
   /** A table whose columns, added next, share `labels`. */

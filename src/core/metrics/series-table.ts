@@ -1,4 +1,5 @@
 // The metrics core: rows are label sets, columns are metrics over them, numbers live in typed arrays. One lookup serves all columns.
+import { ExponentialBuckets, type ExponentialCounts } from './exponential-buckets.ts'
 import { type MetricDefinition, overflowLabel } from './metric-definition.ts'
 
 export type MetricColumn = Counter | Gauge | Histogram
@@ -149,7 +150,10 @@ export class Gauge extends Counter {
 /** An observation by which to find the request that it is of. */
 export interface Exemplar {
   readonly traceId: string
+  readonly spanId: string
   readonly value: number
+  /** By the monotonic clock. */
+  readonly atMonotonicMs: number
 }
 
 export class Histogram extends Column {
@@ -157,6 +161,7 @@ export class Histogram extends Column {
   readonly #stride: number
   /** The newest of each bucket, by row and bucket. */
   readonly #exemplars = new Map<number, Exemplar>()
+  #exponential: ExponentialBuckets | undefined
 
   constructor(definition: MetricDefinition, table: SeriesTable, bounds: readonly number[]) {
     // One cell a bucket, the last for +Inf, then the sum.
@@ -172,6 +177,23 @@ export class Histogram extends Column {
     const sum = base + this.#stride - 1
     cells[base + bucket] = (cells[base + bucket] as number) + 1
     cells[sum] = (cells[sum] as number) + value
+    if (this.#exponential !== undefined) this.#exponential.observe(row, value)
+  }
+
+  /** From now on in exponential buckets as well, if these are seconds; `sinceMs` is now, since the Unix epoch. Undefined: no more. */
+  recordExponential(sinceMs: number | undefined): void {
+    if (!this.definition.name.endsWith('_seconds')) return
+    if (sinceMs === undefined) this.#exponential = undefined
+    else this.#exponential ??= new ExponentialBuckets(sinceMs)
+  }
+
+  /** Undefined: nobody has asked for them. */
+  get exponentialSinceMs(): number | undefined {
+    return this.#exponential?.sinceMs
+  }
+
+  exponential(row: number): ExponentialCounts | undefined {
+    return this.#exponential?.of(row)
   }
 
   /** Beside `observe`, for its bucket. */
@@ -183,9 +205,15 @@ export class Histogram extends Column {
     return this.#exemplars.get(row * this.#stride + bucket)
   }
 
+  exemplars(row: number): Exemplar[] {
+    if (this.#exemplars.size === 0) return []
+    return [...this.bounds, Infinity].flatMap((_, bucket) => this.exemplar(row, bucket) ?? [])
+  }
+
   override clear(): void {
     super.clear()
     this.#exemplars.clear()
+    this.#exponential?.clear()
   }
 
   #bucketOf(value: number): number {

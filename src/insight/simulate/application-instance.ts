@@ -26,6 +26,13 @@ export interface InboundProxy {
   kill(): void
 }
 
+/** Asks other services for what an answer needs. */
+export interface OnwardAsker {
+  /** `answered`: with what it says itself then. */
+  ask(answered: (status: number) => void): void
+  kill(): void
+}
+
 const overloaded = 503
 
 function answer(status: number): ResponseHead {
@@ -51,6 +58,8 @@ export class ApplicationInstance implements SimulatedServer {
   readonly connections: Set<SimulatedConnection> = new Set()
   /** Undefined: it does nothing but pass everything on. */
   sidecar: InboundProxy | undefined
+  /** Undefined: it asks nobody. */
+  onward: OnwardAsker | undefined
   readonly #deps: InstanceDeps
   #busy = 0
   #waiting: Job[] = []
@@ -93,6 +102,7 @@ export class ApplicationInstance implements SimulatedServer {
     this.#busy = 0
     this.#generation++
     this.sidecar?.kill()
+    this.onward?.kill()
     for (const connection of this.connections) connection.reset('the upstream closed the connection')
   }
 
@@ -111,11 +121,16 @@ export class ApplicationInstance implements SimulatedServer {
     this.#busy++
     const { clock, random } = this.#deps
     const generation = this.#generation
-    clock.setTimer(this.model.serviceMs(random) * this.slowness, () => {
+    const finish = (status: number): void => {
       if (generation !== this.#generation) return
       this.#busy--
-      if (!this.hung) job.done(answer(200))
+      if (!this.hung) job.done(answer(status))
       this.#next()
+    }
+    clock.setTimer(this.model.serviceMs(random) * this.slowness, () => {
+      // a thread that waits for others is at work
+      if (this.onward === undefined || generation !== this.#generation) finish(200)
+      else this.onward.ask(finish)
     })
   }
 

@@ -64,7 +64,7 @@ export class Measurements {
   answered(call: SimulatedCall, gaveUp: boolean): void {
     const { status, startMs } = call
     const latencyMs = this.#clock.monotonicMs() - startMs
-    const failed = status === 0 || status >= 500 || status === tooManyRequests
+    const failed = isFailure(status)
     call.interval.waiting--
     const interval = this.#interval
     if (failed) interval.failed++
@@ -107,6 +107,10 @@ export class Measurements {
   get #interval(): Interval {
     return this.series[Math.min(intervals - 1, Math.floor(this.#clock.elapsedMs / this.#intervalMs))] as Interval
   }
+}
+
+export function isFailure(status: number): boolean {
+  return status === 0 || status >= 500 || status === tooManyRequests
 }
 
 /** Undefined: there are none. */

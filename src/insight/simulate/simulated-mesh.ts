@@ -48,31 +48,39 @@ export function scenarioProblems(scenario: ModelDocument<'Scenario'>, snapshot: 
   }
   for (const [index, { workload }] of spec.applications.entries())
     check(['spec', 'applications', index, 'workload'], workload)
-  for (const [index, { workload, service, port }] of spec.clients.entries()) {
-    const at = ['spec', 'clients', index]
-    check([...at, 'workload'], workload)
+  for (const [index, { workload }] of spec.clients.entries()) check(['spec', 'clients', index, 'workload'], workload)
+  const applications = spec.applications.map(({ workload }) => workload)
+  const calls = callsOf(scenario)
+  for (const { path, service, port } of calls) {
     const found = snapshot.services.get(serviceHost(service, namespace))
-    if (found === undefined) missing([...at, 'service'], 'Service', service, services)
+    if (found === undefined) missing([...path, 'service'], 'Service', service, services)
     else if (found.ports.every((one) => one.port !== port))
       missing(
-        [...at, 'port'],
+        [...path, 'port'],
         `port of ${service}`,
         String(port),
         found.ports.map((one) => String(one.port)),
       )
   }
-  const applications = spec.applications.map(({ workload }) => workload)
-  for (const [index, { service, port }] of spec.clients.entries()) {
-    const path = ['spec', 'clients', index, 'service']
+  const asked = new Map<string, string[]>()
+  for (const { path, caller, service, port } of calls) {
+    const at = [...path, 'service']
     const called = portOf(snapshot, serviceHost(service, namespace), port)
     if (called?.protocol === 'tcp' || called?.protocol === 'tls') {
       const message = `${service}:${port} carries bytes: only HTTP can be simulated`
-      problems.push(documentProblem(scenario, 'HDL010', 'error', path, message))
+      problems.push(documentProblem(scenario, 'HDL010', 'error', at, message))
     }
-    for (const behind of workloadsBehind(snapshot, namespace, called)) {
-      if (applications.some((one) => `${namespace}/${one}` === behind)) continue
-      const message = `no application says how ${behind} behaves: nobody can connect to it`
-      problems.push(documentProblem(scenario, 'HDL008', 'warning', path, message, 'Add it to spec.applications.'))
+    const behind = workloadsBehind(snapshot, namespace, called)
+    if (caller !== undefined) {
+      if ([...behind].some((one) => leadsTo(asked, one, caller))) {
+        const message = `${service} asks ${caller} in turn: such requests would never end`
+        problems.push(documentProblem(scenario, 'HDL010', 'error', at, message))
+      } else asked.set(caller, [...(asked.get(caller) ?? []), ...behind])
+    }
+    for (const one of behind) {
+      if (applications.some((application) => `${namespace}/${application}` === one)) continue
+      const message = `no application says how ${one} behaves: nobody can connect to it`
+      problems.push(documentProblem(scenario, 'HDL008', 'warning', at, message, 'Add it to spec.applications.'))
     }
   }
   const rated = spec.clients.filter(({ rate }) => rate !== undefined).map(({ workload }) => workload)
@@ -82,6 +90,33 @@ export function scenarioProblems(scenario: ModelDocument<'Scenario'>, snapshot: 
     if (action !== 'Surge' && !applications.includes(workload)) missing(at, 'application', workload, applications)
   }
   return problems
+}
+
+interface WrittenCall {
+  readonly path: readonly (string | number)[]
+  /** "namespace/name" of an application; undefined: a client. */
+  readonly caller: string | undefined
+  readonly service: string
+  readonly port: number
+}
+
+function callsOf({ spec, namespace }: ModelDocument<'Scenario'>): WrittenCall[] {
+  return [
+    ...spec.clients.map(({ service, port }, index) => {
+      return { path: ['spec', 'clients', index], caller: undefined, service, port }
+    }),
+    ...spec.applications.flatMap(({ workload, calls }, index) =>
+      calls.map(({ service, port }, call) => {
+        const path = ['spec', 'applications', index, 'calls', call]
+        return { path, caller: `${namespace}/${workload}`, service, port }
+      }),
+    ),
+  ]
+}
+
+/** Whether `from` is `to`, or asks somebody who is, as far as that is known. */
+function leadsTo(asked: ReadonlyMap<string, readonly string[]>, from: string, to: string): boolean {
+  return from === to || (asked.get(from) ?? []).some((next) => leadsTo(asked, next, to))
 }
 
 function portOf({ services }: MeshSnapshot, host: string, port: number): MeshServicePort | undefined {
@@ -153,7 +188,7 @@ export class SimulatedMesh {
   }
 
   /** Of its proxies, for what its application calls. */
-  clientConfig({ workload, service, port }: ScenarioClient): ProxyConfig {
+  clientConfig({ workload, service, port }: Pick<ScenarioClient, 'workload' | 'service' | 'port'>): ProxyConfig {
     const found = this.#configOf(workload, serviceListener(serviceHost(service, this.#namespace), port))
     if (found === undefined) throw new Error(`${workload} cannot call ${service}: its Workload has to use it`)
     return found

@@ -3,6 +3,7 @@ import type { ScenarioEvent, ScenarioExpectations } from '../../control/model/sc
 import { durationMs } from '../../policies/scalars.schema.ts'
 import type { ApplicationInstance } from './application-instance.ts'
 import { percentile, type Interval } from './measurements.ts'
+import type { OnwardTarget } from './onward-calls.ts'
 import type { Fault } from './scenario-events.ts'
 import type { SimulationResult } from './simulation.ts'
 
@@ -28,6 +29,8 @@ export interface RunReport {
   /** Attempts per request. */
   readonly retryAmplification: number
   readonly applications: readonly LoadSpread[]
+  /** What applications asked of services; absent: nothing. */
+  readonly calls?: readonly CallReport[]
   readonly faults: readonly FaultReport[]
   readonly expectations: readonly Expectation[]
   readonly series: readonly IntervalReport[]
@@ -55,6 +58,16 @@ export interface LoadSpread {
   readonly zones: Readonly<Record<string, number>>
   /** Of each instance, in their order; for up to a hundred. */
   readonly perInstance?: readonly number[]
+}
+
+/** Of the instances of a workload to one service. */
+export interface CallReport {
+  readonly workload: string
+  readonly service: string
+  readonly calls: number
+  readonly successRatePercent: number
+  /** Attempts per call. */
+  readonly retryAmplification: number
 }
 
 /** How long proxies took to pass over instances in trouble; absent: none has. Of proxies times instances. */
@@ -88,7 +101,7 @@ export interface IntervalReport {
 const mostListed = 100
 
 export function reportRun(name: string, result: SimulationResult, expected: ScenarioExpectations): RunReport {
-  const { measurements, instances, faults } = result
+  const { measurements, instances, faults, calls } = result
   const { requests, succeeded, attempts, unanswered } = measurements
   const failures = new Map(measurements.failures)
   if (unanswered > 0) failures.set('no answer', (failures.get('no answer') ?? 0) + unanswered)
@@ -109,6 +122,7 @@ export function reportRun(name: string, result: SimulationResult, expected: Scen
     applications: [...Map.groupBy(instances, ({ model }) => model.workload)].map(([workload, all]) =>
       spreadOf(workload, all),
     ),
+    ...(calls.length === 0 ? {} : { calls: calls.map(reportCalls) }),
     faults: faults.map((fault) => reportFault(fault, result)),
     expectations: check(expected, { ...figures, latencyMs }),
     series: measurements.series.map(reportInterval),
@@ -130,6 +144,16 @@ function latencyOf(ascending: Float64Array): Latency | undefined {
   const at = (percent: number): number => round(percentile(ascending, percent) as number, 3)
   const mean = round(ascending.reduce((sum, one) => sum + one, 0) / ascending.length, 3)
   return { mean, p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100) }
+}
+
+function reportCalls({ workload, service, counts: { calls, failed, attempts } }: OnwardTarget): CallReport {
+  return {
+    workload,
+    service,
+    calls,
+    successRatePercent: calls === 0 ? 100 : round((100 * (calls - failed)) / calls, 4),
+    retryAmplification: calls === 0 ? 1 : round(attempts / calls, 4),
+  }
 }
 
 function spreadOf(workload: string, instances: readonly ApplicationInstance[]): LoadSpread {

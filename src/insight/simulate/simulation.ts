@@ -1,4 +1,5 @@
 // A scenario played on a mesh: what callers, proxies and instances do on a virtual clock, and what was measured of it.
+import type { Locality } from '../../contracts/locality.ts'
 import type { ModelDocument } from '../../control/model/document.ts'
 import type { ServiceTime } from '../../control/model/scenario-kind.ts'
 import type { MeshSnapshot } from '../../control/snapshot/mesh-snapshot.ts'
@@ -8,6 +9,7 @@ import type { ClusterConfig, RuntimeConfig } from '../../proxy/runtime/runtime-c
 import { ApplicationInstance, type InstanceDeps, type InstanceModel } from './application-instance.ts'
 import { AvailabilityWatch } from './availability-watch.ts'
 import { Measurements } from './measurements.ts'
+import { OnwardCalls, type OnwardTarget } from './onward-calls.ts'
 import { scheduleEvents, type Fault } from './scenario-events.ts'
 import { namedRandom, serviceTimeDraw, type Draw } from './service-time.ts'
 import { SimulatedCallers } from './simulated-callers.ts'
@@ -24,6 +26,8 @@ export interface SimulationResult {
   readonly faults: readonly Fault[]
   readonly availability: AvailabilityWatch
   readonly proxies: number
+  /** What applications asked of services. */
+  readonly calls: readonly OnwardTarget[]
 }
 
 export interface SimulationOptions {
@@ -54,6 +58,8 @@ class Simulation {
   readonly #serving = new Map<string, ApplicationInstance[]>()
   /** By workload, where its sidecars have something to do. */
   readonly #inbound = new Map<string, Pick<SidecarOptions, 'inbound' | 'limitShare'>>()
+  /** By workload, what its instances call. */
+  readonly #onward = new Map<string, readonly OnwardTarget[]>()
   readonly #runtimes: WatchableValue<RuntimeConfig>[] = []
   readonly #proxies: SimulatedProxy[] = []
   readonly #callers: SimulatedCallers[] = []
@@ -73,6 +79,7 @@ class Simulation {
       otherZoneMs: durationMs(network.otherZone),
       sent: () => this.#measurements.attempted(),
     }
+    this.#findCalls()
     this.#makeInstances()
     this.#makeClients()
   }
@@ -92,6 +99,7 @@ class Simulation {
     )
     this.#clock.setTimer(durationMs(spec.warmUp), () => {
       for (const instance of this.#byAddress.values()) instance.received = 0
+      for (const { counts } of this.#calls) Object.assign(counts, { calls: 0, failed: 0, attempts: 0 })
     })
     for (const callers of this.#callers) callers.start()
     await this.#clock.run(endMs + graceMs, () => this.#options.progressed?.(Math.min(endMs, this.#clock.elapsedMs)))
@@ -101,6 +109,32 @@ class Simulation {
       faults,
       availability: this.#availability,
       proxies: this.#proxies.length,
+      calls: this.#calls,
+    }
+  }
+
+  get #calls(): OnwardTarget[] {
+    return [...this.#onward.values()].flat()
+  }
+
+  #findCalls(): void {
+    for (const { workload, calls } of this.#options.scenario.spec.applications) {
+      const targets = calls.map(({ service, port, getPercent, timeout }): OnwardTarget => {
+        const { config, listener } = this.#mesh.clientConfig({ workload, service, port })
+        const runtime = new WatchableValue(config)
+        this.#runtimes.push(runtime)
+        return {
+          workload,
+          service,
+          authority: `${service}:${port}`,
+          getPercent,
+          timeoutMs: timeout === undefined ? Infinity : durationMs(timeout),
+          runtime,
+          listener,
+          counts: { calls: 0, failed: 0, attempts: 0 },
+        }
+      })
+      if (targets.length > 0) this.#onward.set(workload, targets)
     }
   }
 
@@ -129,8 +163,24 @@ class Simulation {
       const spiffeId = this.#spiffeIdOf(model.workload)
       instance.sidecar = new SimulatedSidecar({ ...inbound, clock: this.#clock, random, spiffeId, instance })
     }
+    const targets = this.#onward.get(model.workload)
+    if (targets !== undefined)
+      instance.onward = new OnwardCalls({
+        clock: this.#clock,
+        random: namedRandom(this.#options.seed, `calls ${address}`),
+        network: this.#network,
+        locality: this.#localityOf(model.workload, model.zone),
+        spiffeId: this.#spiffeIdOf(model.workload),
+        targets,
+      })
     this.#byAddress.set(address, instance)
     return instance
+  }
+
+  #localityOf(workload: string, zone: string | undefined): Locality | undefined {
+    const { scenario, snapshot } = this.#options
+    const own = snapshot.workloads.get(`${scenario.namespace}/${workload}`)?.locality
+    return zone === undefined ? own : { region: own?.region ?? '', zone, subZone: own?.subZone ?? '' }
   }
 
   #spiffeIdOf(workload: string): string {
@@ -140,20 +190,18 @@ class Simulation {
   }
 
   #makeClients(): void {
-    const { scenario, snapshot, seed } = this.#options
+    const { scenario, seed } = this.#options
     for (const [index, client] of scenario.spec.clients.entries()) {
       const { config, listener } = this.#mesh.clientConfig(client)
       const runtime = new WatchableValue(config)
       this.#runtimes.push(runtime)
-      const own = snapshot.workloads.get(`${scenario.namespace}/${client.workload}`)?.locality
       const proxies = Array.from({ length: client.proxies }, (_, copy) => {
         const zone = client.zones[copy % client.zones.length]
-        const locality = zone === undefined ? own : { region: own?.region ?? '', zone, subZone: own?.subZone ?? '' }
         const number = this.#proxies.length
         const proxy = new SimulatedProxy({
           network: this.#network,
           random: namedRandom(seed, `proxy ${index} ${copy}`),
-          locality,
+          locality: this.#localityOf(client.workload, zone),
           runtime,
           listener,
           spiffeId: this.#spiffeIdOf(client.workload),

@@ -1,9 +1,14 @@
+import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { overTheWire } from '../../../test/kit/over-the-wire.ts'
 import { defaultLineFormat } from '../../contracts/access-log-format.ts'
-import type { AccessLogFilter } from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
+import type {
+  AccessLogFilter,
+  ExtensionFilter,
+} from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
+import { ExpressionFilterSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts'
 import { StdoutAccessLogSchema } from '../../contracts/xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
 import { HttpConnectionManagerSchema } from '../../contracts/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { typedConfig } from '../typed-config.xds.ts'
@@ -83,8 +88,20 @@ describe('the access log over xDS', () => {
     expect(decoded([logger])).toEqual({ enabled: true, samplePercent: 100, json: { status: '%RESPONSE_CODE%' } })
   })
 
+  it("has Envoy's names on the wire, and takes them from others", () => {
+    const matches = 'response.status >= 400 && !mtls && has(response.grpcStatus) || durationMs > 1.0'
+    const [logger] = encodeAccessLog({ enabled: true, samplePercent: 100, matches })
+    const filter = logger?.filter as AccessLogFilter | undefined
+    const extension = filter?.filterSpecifier.value as ExtensionFilter | undefined
+    expect(anyUnpack(extension?.configType.value as Any, ExpressionFilterSchema)?.expression).toBe(
+      'response.code >= 400 && !connection.mtls && has(response.grpc_status) || durationMs > 1.0',
+    )
+    expect(decoded([logger] as Loggers).matches).toBe(matches)
+  })
+
   it.each([
-    ['response.code >= 400', '"response.code" is not known here'],
+    ['response.flags == 0', '== does not take list and int'],
+    ['request.time < 1', '"request.time" is not known here'],
     ['response.status >=', 'the condition'],
     ['request.path.matches("(a")', 'Invalid regular expression'],
   ])('refuses the condition %s', (matches, why) => {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { expect, it } from 'vitest'
 
 import type { LogRecord } from './access-log.spec.ts'
-import { encodeLogExport, logSignal } from './export-log.xds.ts'
+import { encodeLogExport, encodeLogRecord, logSignal } from './export-log.xds.ts'
 
 interface Message {
   decode(bytes: Uint8Array): unknown
@@ -28,7 +28,7 @@ const record: LogRecord = {
 }
 
 it('is understood by others', () => {
-  const bytes = encodeLogExport({ 'service.name': 'web' }, [record])
+  const bytes = encodeLogExport({ 'service.name': 'web' }, [encodeLogRecord(record)])
   const read = ExportLogsServiceRequest.toObject(ExportLogsServiceRequest.decode(bytes), {
     longs: String,
     enums: String,

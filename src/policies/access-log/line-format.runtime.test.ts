@@ -62,7 +62,20 @@ describe('a line of JSON', () => {
   })
 
   it('is one line that says what was sent, whatever that is', () => {
-    const hostile = fc.string({ unit: 'binary' })
+    const special = fc.constantFrom(
+      '\n',
+      '\r',
+      '"',
+      '\\',
+      '\u001B',
+      '\u007F',
+      '\u0085',
+      '\u009B',
+      '\u2028',
+      '\u2029',
+      '\uD800',
+    )
+    const hostile = fc.string({ unit: fc.oneof(special, fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })) })
     const lineOf = compileJsonFields({ path: '%REQ(:PATH)%', agent: 'by %REQ(USER-AGENT)%' })
     fc.assert(
       fc.property(hostile, hostile, (path, agent) => {

@@ -5,8 +5,10 @@ import type { HeaderList } from '../../core/header-list.ts'
 import { formatRfc3339 } from '../../core/rfc3339.ts'
 import type { JsonLineFormat } from './access-log.spec.ts'
 
-/** `headers`: all of the request. */
-export type LineOf<T> = (record: DecisionRecord, headers: HeaderList) => T
+/** `headers`: all of the request, as they may be shown. */
+export type LineOf<T> = (record: DecisionRecord, headers: ShownHeaders) => T
+
+export type ShownHeaders = Pick<HeaderList, 'get'>
 
 /** What is not known is left out. */
 export interface JsonFields {
@@ -47,9 +49,12 @@ export function compileJsonFields(formats: JsonLineFormat): LineOf<JsonFields> {
   return (record, headers) => Object.fromEntries(fields.map(([name, valueOf]) => [name, valueOf(record, headers)]))
 }
 
-/** JSON that is one line for whoever reads it: some take more characters for the end of one, and terminals some for commands. */
+/** What JSON leaves as it is, though some take it for the end of a line, and terminals for commands. */
+const unsafe = /[\u007F-\u009F\u2028\u2029]/
+
 export function jsonLine(fields: JsonFields): string {
-  return JSON.stringify(fields).replaceAll(/[\u007F-\u009F\u2028\u2029]/g, escaped)
+  const line = JSON.stringify(fields)
+  return unsafe.test(line) ? line.replaceAll(new RegExp(unsafe, 'g'), escaped) : line
 }
 
 /** An operator alone is the value that it stands for. */

@@ -1,7 +1,7 @@
 // Which requests have a line ↔ the filter of an Envoy AccessLog: a sample, all that failed, and a condition in CEL.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
-import { recordFields } from '../../contracts/record-fields.ts'
+import { envoyAttributes, recordFields } from '../../contracts/record-fields.ts'
 import { ComparisonFilter_Op as Comparison } from '../../contracts/xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
 import type {
   AccessLogFilter,
@@ -12,6 +12,7 @@ import { ExpressionFilterSchema } from '../../contracts/xds/gen/envoy/extensions
 import { FractionalPercent_DenominatorType as Denominator } from '../../contracts/xds/gen/envoy/type/v3/percent_pb.ts'
 import type { FractionalPercent } from '../../contracts/xds/gen/envoy/type/v3/percent_pb.ts'
 import { parseCel } from '../../core/cel/library.ts'
+import { renameCelFields } from '../../core/cel/rename-fields.ts'
 import { celPatterns, checkCel } from '../../core/cel/type-check.ts'
 import { readTypedConfig, typedConfig } from '../typed-config.xds.ts'
 import type { AccessLogSpec } from './access-log.spec.ts'
@@ -61,8 +62,10 @@ function encodeSample(samplePercent: number): FilterInit {
   return { filterSpecifier: { case: 'orFilter', value: { filters: [sample, ...failures] } } }
 }
 
-function encodeCondition(expression: string): FilterInit {
-  const value = typedConfig(ExpressionFilterSchema, { expression })
+const recordNames = new Map([...envoyAttributes].map(([field, attribute]) => [attribute, field] as const))
+
+function encodeCondition(condition: string): FilterInit {
+  const value = typedConfig(ExpressionFilterSchema, { expression: renameCelFields(condition, envoyAttributes) })
   return {
     filterSpecifier: {
       case: 'extensionFilter',
@@ -92,12 +95,13 @@ export function decodeLogFilter(filter: AccessLogFilter | undefined): Filtered {
 function decodeCondition({ name, configType }: ExtensionFilter): string {
   const any = configType.case === 'typedConfig' ? configType.value : undefined
   const { expression } = readTypedConfig(any, ExpressionFilterSchema, `access_log: filter "${name}"`)
-  const parsed = parseCel(expression)
+  const condition = renameCelFields(expression, recordNames)
+  const parsed = parseCel(condition)
   if ('message' in parsed) throw new Error(`access_log: the condition: ${parsed.message}`)
   const fault = checkCel(parsed.expression, recordFields)
   if (fault !== undefined) throw new Error(`access_log: the condition: ${fault.message}`)
   for (const { pattern } of celPatterns(parsed.expression)) RegExp(pattern)
-  return expression
+  return condition
 }
 
 function sampledPercent({ filterSpecifier: filter }: AccessLogFilter): number {

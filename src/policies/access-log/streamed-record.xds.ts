@@ -16,13 +16,27 @@ const tag = 'heddle.decision_record'
 const mostCharacters = 1_024
 /** Of the JSON of one record, in UTF-16 units. */
 const mostJson = 65_536
+const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-/
 
 /** Undefined: it is too large. */
 export function encodeStreamedRecord(record: DecisionRecord): HTTPAccessLogEntry | undefined {
   const bounded = shorten(record)
   const json = JSON.stringify(bounded)
-  if (json.length > mostJson) return undefined
-  const { request, response } = bounded
+  return json.length > mostJson ? undefined : entryOf(bounded, json)
+}
+
+/** As a text that can be kept until somebody asks for it. Undefined: it is too large. */
+export function packRecord(record: DecisionRecord): string | undefined {
+  const json = JSON.stringify(shorten(record))
+  return json.length > mostJson ? undefined : json
+}
+
+export function encodePackedRecord(packed: string): HTTPAccessLogEntry {
+  return entryOf(JSON.parse(packed) as DecisionRecord, packed)
+}
+
+function entryOf(record: DecisionRecord, json: string): HTTPAccessLogEntry {
+  const { request, response } = record
   return create(HTTPAccessLogEntrySchema, {
     commonProperties: create(AccessLogCommonSchema, {
       startTime: timestampFromMs(Math.trunc(record.startMs)),
@@ -55,6 +69,12 @@ export function decodeStreamedRecord({ commonProperties }: HTTPAccessLogEntry): 
   } catch {
     return undefined
   }
+}
+
+/** What a hop is called by, the same at all hops of a request: its request id, its trace id. */
+export function requestIds({ request: { headers }, trace }: DecisionRecord): string[] {
+  const ids = [headers['x-request-id'], trace?.traceId ?? traceparent.exec(headers['traceparent'] ?? '')?.[1]]
+  return ids.filter((id): id is string => id !== undefined && id !== '')
 }
 
 function shorten(record: DecisionRecord): DecisionRecord {

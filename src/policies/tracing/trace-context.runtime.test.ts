@@ -102,6 +102,23 @@ describe('B3', () => {
   })
 })
 
+describe('callers that have no say', () => {
+  it.each([
+    ['traceparent', `00-${trace}-${span}-01`, `00-${trace}-${span}-00`],
+    ['b3', `${trace}-${span}-1`, `${trace}-${span}-0`],
+  ])('begin traces, and do not decide with %s whether they are sampled', (name, wanted, unwanted) => {
+    const never = HeaderList.of([name, wanted])
+    const context = beginTrace(never, 0, random, true)
+    expect(context).toMatchObject({ traceId: trace, parentSpanId: span, sampled: false, passedOn: false })
+    markTrace(never, context, context.spanId)
+    expect(never.get('traceparent')).toBe(`00-${trace}-${context.spanId}-00`)
+    expect(beginTrace(HeaderList.of([name, unwanted]), 1, random, true)).toMatchObject({
+      traceId: trace,
+      sampled: true,
+    })
+  })
+})
+
 describe('a trace that begins here', () => {
   it('is sampled as often as is said', () => {
     let sampled = 0

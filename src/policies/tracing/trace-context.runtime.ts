@@ -35,10 +35,16 @@ const zeroSpan = '0'.repeat(16)
 /** 0 to 1; asked only where nobody has decided before. */
 export type SamplingShare = number | (() => number)
 
-/** The trace that the request belongs to, or a new one, which is sampled at that share. */
-export function beginTrace(headers: HeaderList, samplingShare: SamplingShare, random: Random): TraceContext {
+/** The trace that the request belongs to, or a new one, which is sampled at that share; so is the other where callers have no say. */
+export function beginTrace(
+  headers: HeaderList,
+  samplingShare: SamplingShare,
+  random: Random,
+  ignoresCallers = false,
+): TraceContext {
   const caller = fromTraceparent(headers) ?? fromB3(headers) ?? fromB3Parts(headers)
-  if (caller?.traceId !== undefined && caller.b3 === undefined && caller.sampled === false)
+  const decided = ignoresCallers ? undefined : caller?.sampled
+  if (caller?.traceId !== undefined && caller.b3 === undefined && decided === false)
     return new PassedOnContext(caller.traceId, caller.parentSpanId, random)
   // a state belongs to the traceparent that it came with
   const traceState = caller !== undefined && caller.b3 === undefined ? headers.get('tracestate') : undefined
@@ -46,7 +52,7 @@ export function beginTrace(headers: HeaderList, samplingShare: SamplingShare, ra
     traceId: caller?.traceId ?? hexadecimal(random, 4),
     spanId: newSpanId(random),
     parentSpanId: caller?.parentSpanId,
-    sampled: caller?.sampled ?? isSampled(samplingShare, random),
+    sampled: decided ?? isSampled(samplingShare, random),
     b3: caller?.b3,
     traceState,
     passedOn: false,

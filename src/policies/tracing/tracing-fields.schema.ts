@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 import { requestFields } from '../../contracts/record-fields.ts'
-import { isSecretHeader } from '../../contracts/secret-names.ts'
+import { isSecretName } from '../../contracts/secret-names.ts'
 import { celConditionSchema } from '../cel-condition.schema.ts'
 import { headerNameSchema, ruleIssue, uniqueNames } from '../scalars.schema.ts'
 import type { TracingSettings } from './tracing.schema.ts'
@@ -13,6 +13,7 @@ export interface TracingFields {
   readonly mode?: 'Enabled' | 'Disabled'
   readonly provider?: TracingSettings['provider']
   readonly samplingRate?: SamplingRate
+  readonly parentBasedSampling?: { readonly mode: 'Enabled' | 'Disabled' }
   readonly rules?: readonly { readonly matches: string; readonly samplingRate: SamplingRate }[]
   readonly attributes?: readonly SpanAttribute[]
 }
@@ -57,7 +58,7 @@ const attributeSchema: z.ZodType<SpanAttribute> = z
     }
     if (said[other] !== undefined)
       ctx.issues.push(ruleIssue(ctx.value, [other], `"${other}" says nothing: sourceType is ${sourceType}`))
-    if (headerName !== undefined && isSecretHeader(headerName))
+    if (headerName !== undefined && isSecretName(headerName))
       ctx.issues.push(ruleIssue(headerName, ['headerName'], `"${headerName}" carries credentials: no span has them`))
   })
 const headerFirst = ['headerName', 'literalValue'] as const
@@ -67,6 +68,7 @@ export const tracingFieldsSchema: z.ZodType<TracingFields> = z.strictObject({
   mode: z.enum(['Enabled', 'Disabled']).exactOptional(),
   provider: z.strictObject({ name: z.string().min(1).max(253) }).exactOptional(),
   samplingRate: samplingRateSchema.exactOptional(),
+  parentBasedSampling: z.strictObject({ mode: z.enum(['Enabled', 'Disabled']) }).exactOptional(),
   rules: z
     .array(z.strictObject({ matches: celConditionSchema(requestFields), samplingRate: samplingRateSchema }))
     .max(32)
@@ -78,7 +80,7 @@ export const tracingFieldsSchema: z.ZodType<TracingFields> = z.strictObject({
 const defaultSamplingRate: SamplingRate = { numerator: 1, denominator: 100 }
 
 export function toTracingSpec(fields: TracingFields, collector: TraceCollectorSpec): TracingSpec {
-  const { samplingRate = defaultSamplingRate, rules = [], attributes = [] } = fields
+  const { samplingRate = defaultSamplingRate, parentBasedSampling, rules = [], attributes = [] } = fields
   const samplingRules = rules.map((rule) => ({
     matches: rule.matches,
     samplingPercent: percentOf(rule.samplingRate),
@@ -87,6 +89,7 @@ export function toTracingSpec(fields: TracingFields, collector: TraceCollectorSp
     collector,
     randomSamplingPercent: percentOf(samplingRate),
     ...(samplingRules.length > 0 && { samplingRules }),
+    ...(parentBasedSampling?.mode === 'Disabled' && { ignoresCallers: true }),
     ...(attributes.length > 0 && { attributes: attributes.map(toSpanAttribute) }),
   }
 }

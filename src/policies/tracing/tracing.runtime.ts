@@ -1,4 +1,4 @@
-// Which requests are told of though nobody has sampled them, as spans and as decision records: of those that failed or were slow, some.
+// Which requests are told of though nobody has sampled them, as spans and as decision records: of those that failed, needed another attempt or were slow, some.
 import type { Clock } from '../../core/clock.ts'
 import { hashText } from '../load-balancing/key-hash.runtime.ts'
 

@@ -38,12 +38,14 @@ export const tracingSchema: z.ZodType<TracingSettings> = z.strictObject({
   preloadPropagation: z.boolean().default(false),
 })
 
-/** `cluster`: the one that leads to the collector. `path` is that of traces: what else it gets is beside it, as OTLP/HTTP says. */
+export type OtlpSignalName = 'traces' | 'metrics' | 'logs'
+
+/** `cluster`: the one that leads to the collector. A path that is that of another signal becomes that of `signal`. */
 export function toTraceCollectorSpec(
   { http, timeout }: TraceCollector,
   cluster: string,
-  signal: 'traces' | 'logs',
+  signal: OtlpSignalName,
 ): TraceCollectorSpec {
-  const path = signal === 'traces' ? http?.path : http?.path.replace(/(\/v1\/traces)?$/, `/v1/${signal}`)
+  const path = http?.path.replace(/\/v1\/(?:traces|metrics|logs)$/, `/v1/${signal}`)
   return { cluster, ...(path === undefined ? {} : { path }), timeoutMs: durationMs(timeout) }
 }

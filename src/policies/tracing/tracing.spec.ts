@@ -6,6 +6,8 @@ export interface TracingSpec {
   readonly randomSamplingPercent: number
   /** Of the same, the first that matches says how many. Absent: none does. */
   readonly samplingRules?: readonly SamplingRuleSpec[]
+  /** Callers have no say: traces that they have begun are sampled as those that begin here. */
+  readonly ignoresCallers?: true
   /** Of every span, beside those that all have. Absent: none. */
   readonly attributes?: readonly SpanAttributeSpec[]
 }

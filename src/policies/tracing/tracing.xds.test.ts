@@ -26,12 +26,14 @@ const spec: fc.Arbitrary<TracingSpec> = fc
     timeoutMs: fc.integer({ min: 1, max: 60_000 }),
     percent,
     rules: fc.array(fc.record({ matches: fc.constantFrom('mtls', 'request.path == "/a"'), samplingPercent: percent })),
+    ignoresCallers: fc.boolean(),
     attributes: fc.array(attribute),
   })
-  .map(({ cluster, path, timeoutMs, percent: share, rules, attributes }) => ({
+  .map(({ cluster, path, timeoutMs, percent: share, rules, ignoresCallers, attributes }) => ({
     collector: { cluster, ...(path === undefined ? {} : { path }), timeoutMs },
     randomSamplingPercent: share,
     ...(rules.length > 0 && { samplingRules: rules }),
+    ...(ignoresCallers && { ignoresCallers: true }),
     ...(attributes.length > 0 && { attributes }),
   }))
 

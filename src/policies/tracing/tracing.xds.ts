@@ -1,7 +1,7 @@
 // Tracing ↔ `tracing` of an Envoy HttpConnectionManager with Envoy's OpenTelemetry tracer.
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
-import { isSecretHeader } from '../../contracts/secret-names.ts'
+import { isSecretName } from '../../contracts/secret-names.ts'
 import { OpenTelemetryConfigSchema } from '../../contracts/xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import type {
   HttpConnectionManager_Tracing as Tracing,
@@ -10,13 +10,14 @@ import type {
 import type { CustomTag, CustomTagSchema } from '../../contracts/xds/gen/envoy/type/tracing/v3/custom_tag_pb.ts'
 import { decodeCollector, encodeCollector } from '../collector.xds.ts'
 import { isTypedConfig, readTypedConfig, typedConfig } from '../typed-config.xds.ts'
-import { decodeSamplingRules, encodeSamplingRules } from './sampling-rules.xds.ts'
+import { decodeSampler, encodeSampler } from './sampling-rules.xds.ts'
 import type { SpanAttributeSpec, TracingSpec } from './tracing.spec.ts'
 
 export function encodeTracing(spec: TracingSpec): MessageInitShape<typeof TracingSchema> {
-  const { collector, randomSamplingPercent, samplingRules, attributes = [] } = spec
+  const { collector, randomSamplingPercent, attributes = [] } = spec
   const service = encodeCollector(collector)
-  const config = samplingRules === undefined ? service : { ...service, sampler: encodeSamplingRules(samplingRules) }
+  const sampler = encodeSampler(spec)
+  const config = sampler === undefined ? service : { ...service, sampler }
   return {
     randomSampling: { value: randomSamplingPercent },
     customTags: attributes.map(encodeAttribute),
@@ -37,12 +38,11 @@ export function decodeTracing(message: Tracing | undefined): TracingSpec | undef
   if (any === undefined || !isTypedConfig(any, OpenTelemetryConfigSchema))
     throw new Error(`tracing: provider "${provider.name}" is not supported, envoy.tracers.opentelemetry is`)
   const config = readTypedConfig(any, OpenTelemetryConfigSchema, 'tracing')
-  const samplingRules = decodeSamplingRules(config.sampler)
   const attributes = message.customTags.flatMap((tag) => decodeAttribute(tag) ?? [])
   return {
     collector: decodeCollector(config, 'tracing'),
     randomSamplingPercent: Math.min(100, Math.max(0, randomSampling?.value ?? 100)),
-    ...(samplingRules !== undefined && { samplingRules }),
+    ...decodeSampler(config.sampler),
     ...(attributes.length > 0 && { attributes }),
   }
 }
@@ -57,6 +57,6 @@ function encodeAttribute(attribute: SpanAttributeSpec): MessageInitShape<typeof 
 /** Undefined: it is of another kind, or a header with credentials, and left aside. */
 function decodeAttribute({ tag: name, type }: CustomTag): SpanAttributeSpec | undefined {
   if (type.case === 'literal') return { name, kind: 'literal', value: type.value.value }
-  if (type.case !== 'requestHeader' || isSecretHeader(type.value.name)) return undefined
+  if (type.case !== 'requestHeader' || isSecretName(type.value.name)) return undefined
   return { name, kind: 'header', header: type.value.name.toLowerCase() }
 }

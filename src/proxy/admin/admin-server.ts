@@ -4,7 +4,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { X509Svid } from '../../contracts/identity/svid.ts'
 import type { Clock } from '../../core/clock.ts'
 import { FailureLimit } from '../../core/failure-limit.ts'
-import { metricsContentType, wantedFormat } from '../../core/metrics/prometheus.ts'
 import { sameDigest, secretDigest } from '../../core/secret-digest.ts'
 import type { ListeningHandle } from '../io/connection.ts'
 import type { ListeningState } from '../listener/listener-set.ts'
@@ -90,8 +89,8 @@ export function createMetricsServer(options: MetricsServerOptions): Promise<Http
   return serve(options, (request, response, url) => {
     const page = options.pages[url.pathname]
     if (page !== undefined) {
-      const format = wantedFormat(request.headers.accept)
-      response.writeHead(200, { 'content-type': metricsContentType[format] }).end(page(format))
+      const { type, body } = page(request.headers.accept)
+      response.writeHead(200, { 'content-type': type }).end(body)
     } else if (url.pathname === '/healthz') sendJson(response, { status: 'ok' })
     else sendJson(response, { message: 'not found', paths: [...Object.keys(options.pages), '/healthz'] }, 404)
   })

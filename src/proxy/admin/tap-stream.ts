@@ -1,12 +1,11 @@
 // /tap: the decision records that fit a filter, as they are made, one JSON object a line.
 import type { ServerResponse } from 'node:http'
 
-import type { DecisionRecord } from '../../contracts/decision-record.ts'
-import type { TapFilter } from '../../contracts/telemetry/tap.ts'
+import { mostBodyBytes, type TapFilter, type TappedRecord } from '../../contracts/telemetry/tap.ts'
 
 export interface TapSource {
-  /** Records are built only while somebody listens. Returns what ends it. */
-  subscribe(filter: TapFilter, listener: (record: DecisionRecord) => void): () => void
+  /** Records are built only while somebody listens; bodies copied, so many bytes of each, only while somebody asks. Returns what ends it. */
+  subscribe(filter: TapFilter, listener: (record: TappedRecord) => void, bodyBytes: number): () => void
 }
 
 /** Beyond so many bytes that the reader has not taken, records are left out and counted. */
@@ -14,10 +13,16 @@ const maxBufferedBytes = 1024 * 1024
 
 export function streamTap(tap: TapSource, query: URLSearchParams, response: ServerResponse): void {
   const status = exactStatus(query)
+  const bodyBytes = Number(query.get('bodies') ?? 0)
+  if (!Number.isInteger(bodyBytes) || bodyBytes < 0 || bodyBytes > mostBodyBytes) {
+    response.writeHead(400, { 'content-type': 'application/json' })
+    response.end(`{"message":"bodies: a number of bytes up to ${mostBodyBytes}"}\n`)
+    return
+  }
   let dropped = 0
   response.writeHead(200, { 'content-type': 'application/jsonlines' })
   response.flushHeaders()
-  const unsubscribe = tap.subscribe(parseTapFilter(query), (record) => {
+  const listener = (record: TappedRecord): void => {
     if (status !== undefined && record.response.status !== status) return
     if (response.writableLength > maxBufferedBytes) {
       dropped++
@@ -26,7 +31,8 @@ export function streamTap(tap: TapSource, query: URLSearchParams, response: Serv
     if (dropped > 0) response.write(`{"dropped":${dropped}}\n`)
     dropped = 0
     response.write(`${JSON.stringify(record)}\n`)
-  })
+  }
+  const unsubscribe = tap.subscribe(parseTapFilter(query), listener, bodyBytes)
   response.once('close', unsubscribe)
 }
 

@@ -76,9 +76,13 @@ export class RequestFilters implements FilteredBody {
     remoteAddress: () => string,
   ): FilterResult | Promise<FilterResult> {
     const filters = this.#deps.filters.ofRoute(configs)
-    const { peer, token, authorization, rateLimit, ownedHeaders, responsePass } = this.facts(remoteAddress)
-    const facts = filteredRequest(head, peer, this.#waitedFor)
-    Object.assign(facts, { token, authorization, rateLimit, ownedHeaders, responsePass })
+    const received = this.facts(remoteAddress)
+    const facts = filteredRequest(head, received.peer, this.#waitedFor)
+    facts.token = received.token
+    facts.authorization = received.authorization
+    facts.ownedHeaders = received.ownedHeaders
+    facts.rateLimit = received.rateLimit
+    facts.responsePass = received.responsePass
     this.#routed = { filters, facts }
     return runFilters(filters.filters, facts, this.#failed)
   }

@@ -37,9 +37,11 @@ import {
   questionPrefixOf,
 } from '../../policies/external-authorization/external-authorization.xds.ts'
 import { decodeForwardedHeaders } from '../../policies/forwarded-headers/forwarded-headers.xds.ts'
+import { decodeMetricsExport } from '../../policies/metrics-export/metrics-export.xds.ts'
 import { decodePathNormalization } from '../../policies/path-normalization/path-normalization.xds.ts'
 import { decodeGlobalRateLimit } from '../../policies/rate-limit/global-rate-limit.xds.ts'
 import { decodeLocalRateLimits } from '../../policies/rate-limit/local-rate-limit.xds.ts'
+import { decodeRedaction } from '../../policies/redaction/redaction.xds.ts'
 import { decodeRequestAuthentication } from '../../policies/request-authentication/request-authentication.xds.ts'
 import { decodeDuration } from '../../policies/scalars.xds.ts'
 import { decodeMuted } from '../../policies/telemetry/telemetry.xds.ts'
@@ -68,6 +70,7 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
   refuseFields(message, ['filterChainMatcher', 'defaultFilterChain', 'additionalAddresses', 'apiListener'])
   if (message.filterChains.length === 0) throw new Error('a listener needs a filter chain')
   const { host, port } = decodeSocketAddress(message.address, 'address')
+  const metricsExport = decodeMetricsExport(message.metadata)
   return {
     name: message.name,
     direction: decodeDirection(message.trafficDirection),
@@ -81,6 +84,7 @@ export function decodeListenerResource(body: Uint8Array): ListenerConfig {
     filterChains: message.filterChains.map((chain) =>
       within(`filter chain "${chain.name}"`, () => decodeFilterChain(chain)),
     ),
+    ...(metricsExport === undefined ? {} : { metricsExport }),
   }
 }
 
@@ -186,6 +190,7 @@ function decodeConnectionManager(
   const tracing = decodeTracing(manager.tracing)
   // what cannot be compiled is refused now, not when it is in force
   if (tracing?.samplingRules !== undefined) compileSamplingRules(tracing.samplingRules)
+  const redaction = decodeRedaction(manager.httpFilters)
   const all = [...authorization.map((spec): HttpFilterConfig => ({ kind: 'authorization', spec })), ...filters]
   return {
     kind: 'http',
@@ -196,6 +201,7 @@ function decodeConnectionManager(
     streamIdleTimeoutMs: decodeStreamIdleTimeout(manager),
     accessLog: decodeAccessLog(manager.accessLog, manager.httpFilters),
     ...(tracing === undefined ? {} : { tracing }),
+    ...(redaction === undefined ? {} : { redaction }),
   }
 }
 

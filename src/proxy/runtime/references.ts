@@ -9,8 +9,9 @@ export function routeConfigurationNames({ filterChains }: ListenerConfig): strin
 }
 
 /** Clusters that a listener names itself: of routes that it holds, of TCP proxies, and of servers that are asked. */
-export function inlineClusterNames({ filterChains }: ListenerConfig): string[] {
-  return filterChains.flatMap(({ filter }) => {
+export function inlineClusterNames({ filterChains, metricsExport }: ListenerConfig): string[] {
+  const told = metricsExport?.collector === undefined ? [] : [metricsExport.collector.cluster]
+  const named = filterChains.flatMap(({ filter }) => {
     if (filter.kind === 'tcp') return filter.backends.flatMap(({ cluster }) => (cluster === '' ? [] : [cluster]))
     const asked = (filter.filters ?? []).flatMap((one) => {
       if (one.kind === 'external-authorization') return [one.spec.service.cluster]
@@ -20,6 +21,7 @@ export function inlineClusterNames({ filterChains }: ListenerConfig): string[] {
     if (filter.tracing !== undefined) asked.push(filter.tracing.collector.cluster)
     return filter.routes.kind === 'inline' ? [...clusterNames(filter.routes.routeConfiguration), ...asked] : asked
   })
+  return [...named, ...told]
 }
 
 /** Without '', which stands for a backend that does not exist. */

@@ -20,10 +20,12 @@ import type {
   LoadBalancingSpec,
   SubsetKeySpec,
 } from '../../policies/load-balancing/load-balancing.spec.ts'
+import type { MetricsExportSpec } from '../../policies/metrics-export/metrics-export.spec.ts'
 import type { MirrorSpec } from '../../policies/mirror/mirror.spec.ts'
 import type { OutlierDetectionSpec } from '../../policies/outlier-detection/outlier-detection.spec.ts'
 import type { PathNormalizationSpec } from '../../policies/path-normalization/path-normalization.spec.ts'
 import type { GlobalRateLimitSpec, LocalRateLimitSpec } from '../../policies/rate-limit/rate-limit.spec.ts'
+import type { RedactionSpec } from '../../policies/redaction/redaction.spec.ts'
 import type { RedirectSpec } from '../../policies/redirect/redirect.spec.ts'
 import type { RequestAuthenticationSpec } from '../../policies/request-authentication/request-authentication.spec.ts'
 import type { RetryConstraintSpec, RetrySpec } from '../../policies/retries/retries.spec.ts'
@@ -64,6 +66,8 @@ export interface ListenerConfig {
   readonly detectTimeoutMs: number
   /** The most specific that fits serves the connection (Envoy's FilterChainMatch order: server names, transport, application protocols). */
   readonly filterChains: readonly FilterChainConfig[]
+  /** Of the whole proxy: every listener says the same. Absent: its metrics are pushed to nobody. */
+  readonly metricsExport?: MetricsExportSpec
 }
 
 export interface FilterChainConfig {
@@ -104,6 +108,8 @@ export interface HttpConnectionManagerConfig {
   readonly tracing?: TracingSpec
   /** Absent: everything is told. */
   readonly muted?: MutedSpec
+  /** Absent: nothing but what sounds like a credential. */
+  readonly redaction?: RedactionSpec
   /** What a request passes before it is routed, in this order. */
   readonly filters?: readonly HttpFilterConfig[]
   /** Once these filters are in force, what is open is asked again. */

@@ -6,6 +6,7 @@ import { HeaderList } from '../../core/header-list.ts'
 import { silentLogger } from '../../core/logger.ts'
 import { createRandom } from '../../core/random.ts'
 import type { AccessLogSpec, LogRecord } from '../../policies/access-log/access-log.spec.ts'
+import { Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import { createAccessLog } from './access-log.ts'
 import { createRecordSink } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
@@ -27,11 +28,12 @@ function logging(isWritable = true) {
         files.push(`${path} ${rotation.keptFiles} ${line}`)
         counted('failed', 1)
       },
-      send: (_, more) => void records.push(...more),
+      send: (_, record) => void records.push(record),
     },
     counter: { accessLogCounted: (output, result, how) => void counts.push(`${output} ${result} ${how}`) },
     clock,
     random: createRandom(1),
+    redactor: () => new Redactor({ fields: [], headers: ['x-ssn'] }),
     logger: {
       ...silentLogger,
       error: (message) => void errors.push(message),
@@ -75,6 +77,14 @@ describe('the access log', () => {
       revision: '7',
     })
     expect(counts).toEqual(['stdout written 1'])
+  })
+
+  it('shows no header that the configuration wants shown nowhere', () => {
+    const { lines, sink } = logging()
+    const headers = HeaderList.of(['X-Ssn', '123'], ['x-tenant', 'blue'])
+    const fields = { ssn: '%REQ(X-SSN)%', tenant: '%REQ(X-TENANT)%' }
+    sink.finished(sampleExchange({ ...all({ json: fields }), request: { ...request, headers } }))
+    expect(lines).toEqual(['{"ssn":"***","tenant":"blue"}'])
   })
 
   it('counts what there was no place for', () => {
@@ -167,6 +177,25 @@ describe('the access log', () => {
       attributes: { status: 200 },
       traceId: undefined,
       sampled: false,
+    })
+  })
+
+  it('shortens what is long for a collector', () => {
+    const { records, sink } = logging()
+    const output = { kind: 'collector', collector } as const
+    const path = `/${'a'.repeat(5_000)}?${'b'.repeat(5_000)}`
+    const long = { request: { ...request, path } }
+    sink.finished(sampleExchange({ ...all({ output }), ...long }))
+    sink.finished(
+      sampleExchange({ ...all({ output, format: '%REQ(:PATH)%', json: { a: { b: '%REQ(:PATH)%' } } }), ...long }),
+    )
+    expect(records[0]?.attributes).toMatchObject({
+      'url.path': `${path.slice(0, 1_024)}…`,
+      'url.query': `${'b'.repeat(1_024)}…`,
+    })
+    expect(records[1]).toMatchObject({
+      body: `${path.slice(0, 1_024)}…`,
+      attributes: { a: { b: `${path.slice(0, 1_024)}…` } },
     })
   })
 

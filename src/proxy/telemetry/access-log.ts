@@ -13,8 +13,10 @@ import {
   compileTextLine,
   jsonLine,
   type LineOf,
+  type ShownHeaders,
 } from '../../policies/access-log/line-format.runtime.ts'
 import { compileRecordCondition } from '../../policies/access-log/record-condition.runtime.ts'
+import type { Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 import type { RecordConsumer } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
@@ -32,7 +34,7 @@ export interface AccessLogOutputs {
   /** False: there is no place for it now. */
   readonly write: (line: string) => boolean
   readonly writeFile: (path: string, rotation: FileRotationSpec, line: string, counted: CountLines) => void
-  readonly send: (collector: TraceCollectorSpec, records: readonly LogRecord[]) => void
+  readonly send: (collector: TraceCollectorSpec, record: LogRecord) => void
 }
 
 export interface AccessLogDeps {
@@ -41,6 +43,8 @@ export interface AccessLogDeps {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** What the configuration wants shown nowhere. */
+  readonly redactor: () => Redactor
 }
 
 /** What becomes of a request. */
@@ -82,27 +86,32 @@ function compileWrite(spec: AccessLogSpec, deps: AccessLogDeps): Write {
   }
 }
 
-function compileOutput(spec: AccessLogSpec, { outputs, counter, clock }: AccessLogDeps): Write {
+function compileOutput(spec: AccessLogSpec, { outputs, counter, clock, redactor }: AccessLogDeps): Write {
   const { output } = spec
+  const shown = ({ request: { headers } }: Exchange): ShownHeaders => ({
+    get(name) {
+      const value = headers.get(name)
+      return value === undefined ? undefined : redactor().header(name, value)
+    },
+  })
   if (output?.kind === 'collector') {
     const body = spec.format === undefined ? undefined : compileTextLine(spec.format)
     const attributes = spec.json === undefined ? undefined : compileJsonFields(spec.json)
     return (record, exchange) => {
-      const { headers } = exchange.request
+      const headers = shown(exchange)
       const of = logRecordOf(record, exchange, body?.(record, headers), attributes?.(record, headers), clock.nowMs())
-      outputs.send(output.collector, [of])
+      outputs.send(output.collector, of)
     }
   }
   const lineOf = compileLine(spec)
   if (output === undefined) {
-    return (record, { request }) => {
-      const isWritten = outputs.write(lineOf(record, request.headers))
+    return (record, exchange) => {
+      const isWritten = outputs.write(lineOf(record, shown(exchange)))
       counter.accessLogCounted('stdout', isWritten ? 'written' : 'overflow', 1)
     }
   }
   const counted: CountLines = (result, lines) => counter.accessLogCounted('file', result, lines)
-  return (record, { request }) =>
-    outputs.writeFile(output.path, output.rotation, lineOf(record, request.headers), counted)
+  return (record, exchange) => outputs.writeFile(output.path, output.rotation, lineOf(record, shown(exchange)), counted)
 }
 
 function compileLine({ format, json }: AccessLogSpec): LineOf<string> {

@@ -62,11 +62,11 @@ export function beginExchange(
 /** The next hop is told of this one, where that matters. */
 export function beginTraced(
   headers: HeaderList,
-  { collector, attributes }: TracingSpec,
+  { collector, attributes, ignoresCallers }: TracingSpec,
   samplingShare: SamplingShare,
   random: Random,
 ): TracedExchange {
-  const context = beginTrace(headers, samplingShare, random)
+  const context = beginTrace(headers, samplingShare, random, ignoresCallers)
   if (!context.passedOn) markTrace(headers, context, context.spanId)
   return { context, collector, attributes }
 }

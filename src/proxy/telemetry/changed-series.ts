@@ -1,20 +1,12 @@
 // Which series of a registry have changed since the last report, as Prometheus' messages with their totals.
 import { create } from '@bufbuild/protobuf'
-import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 
-import {
-  CounterSchema,
-  GaugeSchema,
-  HistogramSchema,
-  LabelPairSchema,
-  MetricFamilySchema,
-  MetricSchema,
-  MetricType,
-} from '../../contracts/xds/gen/io/prometheus/client/metrics_pb.ts'
+import { MetricFamilySchema } from '../../contracts/xds/gen/io/prometheus/client/metrics_pb.ts'
 import type { Metric, MetricFamily } from '../../contracts/xds/gen/io/prometheus/client/metrics_pb.ts'
 import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
-import { Gauge, Histogram } from '../../core/metrics/series-table.ts'
+import { Histogram } from '../../core/metrics/series-table.ts'
 import type { MetricColumn, SeriesTable } from '../../core/metrics/series-table.ts'
+import { metricMessage, total, typeOf } from './prometheus-message.ts'
 
 interface Reported {
   /** Of the row as the table has them: a table that was cleared has others. */
@@ -60,43 +52,8 @@ export class ChangedSeries {
       const reported = before[row]
       if (reported?.labels === labels && reported.value === value) continue
       before[row] = { labels, value }
-      changed.push(this.#metric(table, column, row))
+      changed.push(metricMessage(table, column, row, this.#startedAtMs))
     }
     return changed
   }
-
-  #metric(table: SeriesTable, column: MetricColumn, row: number): Metric {
-    const values = table.rows[row] as readonly string[]
-    const metric = create(MetricSchema, {
-      label: table.labels.map((name, index) => create(LabelPairSchema, { name, value: values[index] ?? '' })),
-    })
-    const createdTimestamp = timestampFromMs(this.#startedAtMs)
-    if (column instanceof Histogram) {
-      const counts = column.counts(row)
-      let upTo = 0
-      const bucket = column.bounds.map((upperBound, index) => {
-        upTo += counts[index] as number
-        return { upperBound, cumulativeCount: BigInt(upTo) }
-      })
-      metric.histogram = create(HistogramSchema, {
-        sampleCount: BigInt(total(counts)),
-        sampleSum: column.sum(row),
-        bucket,
-        createdTimestamp,
-      })
-    } else if (column instanceof Gauge) metric.gauge = create(GaugeSchema, { value: column.value(row) })
-    else metric.counter = create(CounterSchema, { value: column.value(row), createdTimestamp })
-    return metric
-  }
-}
-
-function typeOf(column: MetricColumn): MetricType {
-  if (column instanceof Histogram) return MetricType.HISTOGRAM
-  return column instanceof Gauge ? MetricType.GAUGE : MetricType.COUNTER
-}
-
-function total(counts: Float64Array): number {
-  let sum = 0
-  for (const count of counts) sum += count
-  return sum
 }

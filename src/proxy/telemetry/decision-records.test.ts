@@ -7,7 +7,7 @@ import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import { createRecordSink, toDecisionRecord } from './decision-records.ts'
 import type { Exchange } from './exchange.ts'
-import { createTap, matchTap } from './tap.ts'
+import { matchTap, Tap } from './tap.ts'
 
 const identity = { workload: 'default/web', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
 
@@ -78,7 +78,7 @@ describe('createRecordSink', () => {
         throw new Error('touched')
       },
     })
-    createRecordSink(identity, new ManualClock(), createTap()).finished(untouchable)
+    createRecordSink(identity, new ManualClock(), new Tap()).finished(untouchable)
   })
 
   it('gives every record its own id', () => {
@@ -94,7 +94,7 @@ describe('createRecordSink', () => {
 
 describe('a tap', () => {
   it('hands records to subscribers that ask for them, until they stop', () => {
-    const tap = createTap()
+    const tap = new Tap()
     const sink = createRecordSink(identity, new ManualClock(), tap)
     const all: DecisionRecord[] = []
     const errors: DecisionRecord[] = []

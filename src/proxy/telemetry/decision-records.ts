@@ -1,8 +1,8 @@
 // Makes decision records of finished exchanges, but only while somebody wants them.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
-import { secretName } from '../../contracts/secret-names.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
+import { defaultRedactor, type Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import type { Exchange, ExchangeSink, TelemetryIdentity } from './exchange.ts'
 
 export interface RecordConsumer {
@@ -16,7 +16,7 @@ const keptHeaders = ['host', 'user-agent', 'x-request-id', 'traceparent', 'conte
 
 /** A record's id is unique among those of this process's life. */
 export function createRecordSink(
-  identity: TelemetryIdentity,
+  identity: TelemetryIdentity & { readonly redactor?: () => Redactor },
   clock: Clock,
   ...consumers: readonly RecordConsumer[]
 ): ExchangeSink {
@@ -24,7 +24,7 @@ export function createRecordSink(
   const recordOf = (exchange: Exchange): DecisionRecord => {
     const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
     const id = `${Math.trunc(startMs).toString(36)}-${(sequence++).toString(36)}`
-    return toDecisionRecord(exchange, identity, id, startMs)
+    return toDecisionRecord(exchange, identity, id, startMs, identity.redactor?.())
   }
   return {
     finished(exchange) {
@@ -44,6 +44,7 @@ export function toDecisionRecord(
   identity: TelemetryIdentity,
   id: string,
   startMs: number,
+  redactor: Redactor = defaultRedactor,
 ): DecisionRecord {
   const { request, route } = exchange
   const inbound = exchange.reporter === 'destination'
@@ -56,9 +57,9 @@ export function toDecisionRecord(
     request: {
       method: request.method,
       authority: request.authority,
-      path: maskSecrets(request.path),
+      path: redactor.path(request.path),
       protocol: exchange.protocol,
-      headers: keepHeaders(request.headers),
+      headers: keepHeaders(request.headers, redactor),
       bytes: exchange.requestBytes,
     },
     source: {
@@ -104,25 +105,11 @@ function traceOf({ traced }: Exchange): DecisionRecord['trace'] {
   return { traceId, spanId, parentSpanId: passedOn ? undefined : parentSpanId }
 }
 
-function keepHeaders(headers: HeaderList): Record<string, string> {
+function keepHeaders(headers: HeaderList, redactor: Redactor): Record<string, string> {
   const kept: Record<string, string> = {}
   for (const name of keptHeaders) {
     const value = headers.get(name)
-    if (value !== undefined) kept[name] = value
+    if (value !== undefined) kept[name] = redactor.header(name, value)
   }
   return kept
-}
-
-/** Values of query parameters that sound like credentials become "***". */
-function maskSecrets(path: string): string {
-  const query = path.indexOf('?') + 1
-  if (query === 0 || !secretName.test(path)) return path
-  // Part by part: one expression for all of them would take cubic time on a hostile query.
-  const parameters = path.slice(query).split('&')
-  return path.slice(0, query) + parameters.map(maskSecret).join('&')
-}
-
-function maskSecret(parameter: string): string {
-  const value = parameter.indexOf('=') + 1
-  return value > 0 && secretName.test(parameter.slice(0, value)) ? `${parameter.slice(0, value)}***` : parameter
 }

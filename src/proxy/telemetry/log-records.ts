@@ -18,12 +18,29 @@ export function logRecordOf(
     startMs: record.startMs,
     observedMs,
     failed,
-    body,
-    attributes: attributes ?? attributesOf(record, failed),
+    body: body === undefined ? undefined : cut(body),
+    attributes: shortened(attributes ?? attributesOf(record, failed)),
     traceId: traced?.context.traceId ?? traceId,
     spanId: traced?.context.spanId ?? spanId,
     sampled: traced?.context.sampled ?? (Number.parseInt(flags ?? '0', 16) & 1) === 1,
   }
+}
+
+/** Of one text: collectors take messages of 4 MiB, and a batch has 512 records. */
+const mostCharacters = 1_024
+
+function shortened(attributes: LogRecord['attributes']): LogRecord['attributes'] {
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, shortenedValue(value)]))
+}
+
+function shortenedValue(value: unknown): unknown {
+  if (typeof value === 'string') return cut(value)
+  if (Array.isArray(value)) return value.map(shortenedValue)
+  return typeof value === 'object' && value !== null ? shortened(value as LogRecord['attributes']) : value
+}
+
+function cut(text: string): string {
+  return text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text
 }
 
 /** Of a trace that passes by: the span of the caller is the nearest that there is. */

@@ -91,7 +91,7 @@ describe('ProxyMetrics', () => {
     const labels =
       'reporter="source",source_workload="default/web",source_principal="spiffe://mesh.local/ns/default/sa/web",' +
       'destination_workload="default/reviews-v1",destination_principal="spiffe://mesh.local/ns/default/sa/reviews",destination_service="reviews.default.svc.cluster.local",' +
-      'route="HTTPRoute/default/reviews/0",method="GET",code="200",grpc_status="",flags="-"'
+      'route="HTTPRoute/default/reviews/0",protocol="HTTP/1.1",method="GET",code="200",grpc_status="",flags="-"'
     expect(series('heddle_requests_total')).toEqual([`heddle_requests_total{${labels}} 2`])
     expect(series('heddle_request_bytes_total')).toEqual([`heddle_request_bytes_total{${labels}} 12`])
     expect(series('heddle_response_bytes_total')).toEqual([`heddle_response_bytes_total{${labels}} 24`])
@@ -125,7 +125,7 @@ describe('ProxyMetrics', () => {
       }),
     )
     expect(series('heddle_requests_total')[0]).toMatch(
-      /destination_workload="unknown",destination_principal="unknown",destination_service="unknown",route="unknown",method="GET",code="0",grpc_status="",flags="UC,DC"/,
+      /destination_workload="unknown",destination_principal="unknown",destination_service="unknown",route="unknown",protocol="HTTP\/1\.1",method="GET",code="0",grpc_status="",flags="UC,DC"/,
     )
   })
 

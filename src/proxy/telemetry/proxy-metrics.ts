@@ -10,6 +10,7 @@ import {
 } from '../../contracts/telemetry/metrics.ts'
 import type { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import type { Counter, Gauge, Histogram, SeriesTable } from '../../core/metrics/series-table.ts'
+import type { PushResult } from '../../policies/metrics-export/metrics-push.runtime.ts'
 import type { ComparedAnswers, ObservedAnswer } from '../../policies/mirror/mirror-comparison.runtime.ts'
 import type { FilterMeter } from '../../policies/typescript-filter/running-filter.runtime.ts'
 import type { AccessLogCounter, AccessLogResult } from './access-log.ts'
@@ -74,6 +75,7 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
   readonly #configTable: SeriesTable
   readonly #configApplied: Counter
   readonly #configRejected: Counter
+  readonly #bodiesTapped: Counter
   readonly #authorizationTable: SeriesTable
   readonly #authorization: Counter
   readonly #egressTable: SeriesTable
@@ -87,6 +89,8 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
   readonly #spans: Counter
   readonly #accessLogTable: SeriesTable
   readonly #accessLog: Counter
+  readonly #pointTable: SeriesTable
+  readonly #points: Counter
   readonly #reportTable: SeriesTable
   readonly #reports: Counter
   readonly #recordTable: SeriesTable
@@ -137,6 +141,7 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
     this.#configTable = registry.table([])
     this.#configApplied = this.#configTable.counter(proxyMetrics.configApplied)
     this.#configRejected = this.#configTable.counter(proxyMetrics.configRejected)
+    this.#bodiesTapped = this.#configTable.counter(proxyMetrics.bodiesTapped)
     this.#authorizationTable = registry.table(proxyMetrics.authorization.labels)
     this.#authorization = this.#authorizationTable.counter(proxyMetrics.authorization)
     this.#egressTable = registry.table(proxyMetrics.egressRefused.labels)
@@ -147,6 +152,8 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
     this.#spans = this.#spanTable.counter(proxyMetrics.spans)
     this.#accessLogTable = registry.table(proxyMetrics.accessLog.labels)
     this.#accessLog = this.#accessLogTable.counter(proxyMetrics.accessLog)
+    this.#pointTable = registry.table(proxyMetrics.metricPoints.labels)
+    this.#points = this.#pointTable.counter(proxyMetrics.metricPoints)
     this.#reportTable = registry.table(proxyMetrics.metricReports.labels)
     this.#reports = this.#reportTable.counter(proxyMetrics.metricReports)
     this.#recordTable = registry.table(proxyMetrics.decisionRecords.labels)
@@ -166,8 +173,12 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
     this.#requests.add(row, 1)
     this.#duration.observe(row, exchange.durationMs / 1000)
     const trace = exchange.traced?.context
-    if (trace?.sampled === true)
-      this.#duration.exemplify(row, { traceId: trace.traceId, value: exchange.durationMs / 1000 })
+    if (trace?.sampled === true) {
+      const { startMonotonicMs, durationMs } = exchange
+      const { traceId, spanId } = trace
+      const atMonotonicMs = startMonotonicMs + durationMs
+      this.#duration.exemplify(row, { traceId, spanId, value: durationMs / 1000, atMonotonicMs })
+    }
     this.#requestBytes.add(row, exchange.requestBytes)
     this.#responseBytes.add(row, exchange.responseBytes)
     if (exchange.attempts.length > 1) this.#countRetries(exchange)
@@ -264,6 +275,10 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
     this.#accessLog.add(this.#accessLogTable.row(output, result), lines)
   }
 
+  pointsCounted(result: PushResult, points: number): void {
+    this.#points.add(this.#pointTable.row(result), points)
+  }
+
   filterMeter(filter: string): FilterMeter {
     return this.#filters.of(filter)
   }
@@ -276,6 +291,10 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
 
   configRejected(): void {
     this.#configRejected.add(this.#configTable.row(), 1)
+  }
+
+  bodiesTapped(): void {
+    this.#bodiesTapped.add(this.#configTable.row(), 1)
   }
 
   reported(result: 'sent' | 'skipped'): void {
@@ -306,6 +325,7 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
       exchange.grpcStatus !== previous.grpcStatus ||
       exchange.destinationService !== previous.destinationService ||
       exchange.reporter !== previous.reporter ||
+      exchange.protocol !== previous.protocol ||
       exchange.flags.length + previous.flags.length > 0
     ) {
       this.#row = this.#lookUpRow(exchange)
@@ -326,6 +346,7 @@ export class ProxyMetrics implements AccessLogCounter, ExchangeSink, ConnectionS
       inbound ? own.spiffeId : (exchange.destinationPrincipal ?? unknownLabel),
       exchange.destinationService ?? unknownLabel,
       exchange.route?.name ?? unknownLabel,
+      exchange.protocol,
       namedMethods.has(method) ? method : otherMethodLabel,
       String(exchange.status),
       exchange.grpcStatus === undefined ? '' : String(exchange.grpcStatus),

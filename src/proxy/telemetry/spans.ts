@@ -2,6 +2,7 @@
 import type { AttemptRecord, DecisionRecord } from '../../contracts/decision-record.ts'
 import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
 import type { Random } from '../../core/random.ts'
+import { defaultRedactor, type Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import { newSpanId } from '../../policies/tracing/trace-context.runtime.ts'
 import type { TraceContext } from '../../policies/tracing/trace-context.runtime.ts'
 import type { AttributeValue, SpanRecord } from '../../policies/tracing/tracing.spec.ts'
@@ -18,10 +19,16 @@ export function hasFailed({ status, grpcStatus, flags }: DecisionRecord['respons
  * `startMs`: milliseconds since the Unix epoch. Names of attributes are OpenTelemetry's where it has some. Attempts of a request that nobody samples
  * have been told to nobody: several of them get their spans here.
  */
-export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number, random: Random): SpanRecord[] {
+export function spansOf(
+  exchange: Exchange,
+  trace: TraceContext,
+  startMs: number,
+  random: Random,
+  redactor: Redactor = defaultRedactor,
+): SpanRecord[] {
   const { reporter, request, status, flags, detail, destinationService, attempts } = exchange
   const failed = hasFailed(exchange)
-  const own = ownAttributes(exchange)
+  const own = ownAttributes(exchange, redactor)
   const hop: SpanRecord = {
     traceId: trace.traceId,
     spanId: trace.spanId,
@@ -31,7 +38,7 @@ export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number
     kind: reporter === 'source' ? 'client' : 'server',
     startMs,
     endMs: startMs + exchange.durationMs,
-    attributes: { ...hopAttributes(exchange, failed), ...own },
+    attributes: { ...hopAttributes(exchange, failed, redactor), ...own },
     status: { error: failed || (reporter === 'source' && status >= 400), message: detail ?? flags.join(',') },
     sampled: trace.sampled,
   }
@@ -45,9 +52,10 @@ export function spansOf(exchange: Exchange, trace: TraceContext, startMs: number
   ]
 }
 
-function hopAttributes(exchange: Exchange, failed: boolean): Attributes {
+function hopAttributes(exchange: Exchange, failed: boolean, redactor: Redactor): Attributes {
   const { request, route, authorization, rateLimit, status, flags } = exchange
   const [path = '', query] = request.path.split('?')
+  const userAgent = request.headers.get('user-agent')
   return {
     'http.request.method': request.method,
     'url.scheme': request.scheme,
@@ -59,7 +67,7 @@ function hopAttributes(exchange: Exchange, failed: boolean): Attributes {
     'http.request.body.size': exchange.requestBytes,
     'http.response.body.size': exchange.responseBytes,
     'network.protocol.version': exchange.protocol.split('/')[1],
-    'user_agent.original': request.headers.get('user-agent')?.slice(0, 256),
+    'user_agent.original': userAgent && redactor.header('user-agent', userAgent.slice(0, 256)),
     'rpc.grpc.status_code': exchange.grpcStatus,
     'error.type': failed ? (flags[0] ?? String(status)) : undefined,
     'client.address': exchange.source.remoteAddress,
@@ -87,13 +95,14 @@ function hopAttributes(exchange: Exchange, failed: boolean): Attributes {
 const mostCharacters = 1_024
 
 /** Those that somebody has asked for. Headers are as they are once the request is over. */
-function ownAttributes({ traced, request }: Exchange): Attributes {
+function ownAttributes({ traced, request }: Exchange, redactor: Redactor): Attributes {
   if (traced?.attributes === undefined) return {}
   return Object.fromEntries(
-    traced.attributes.map((attribute) => [
-      attribute.name,
-      attribute.kind === 'literal' ? attribute.value : request.headers.get(attribute.header)?.slice(0, mostCharacters),
-    ]),
+    traced.attributes.map((attribute) => {
+      if (attribute.kind === 'literal') return [attribute.name, attribute.value]
+      const value = request.headers.get(attribute.header)?.slice(0, mostCharacters)
+      return [attribute.name, value && redactor.header(attribute.header, value)]
+    }),
   )
 }
 

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import { createRandom } from '../../core/random.ts'
+import { Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import type { TracingSpec } from '../../policies/tracing/tracing.spec.ts'
 import { spansOf } from './spans.ts'
 import { TraceSampling } from './trace-sampling.ts'
@@ -48,7 +49,7 @@ it('leaves a trace as whoever has begun it decided', () => {
 it('gives every span the attributes that were asked for', () => {
   const request = {
     ...sampleExchange().request,
-    headers: HeaderList.of(['X-Tenant', 't'.repeat(2_000)], ['traceparent', 'x']),
+    headers: HeaderList.of(['X-Tenant', 't'.repeat(2_000)], ['x-customer', '42']),
   }
   const attempt = { endpoint: '127.0.0.1:1', outcome: 'response', durationMs: 1, spanId: 'c'.repeat(16) } as const
   const exchange = sampleExchange({ request, attempts: [attempt] })
@@ -57,13 +58,15 @@ it('gives every span the attributes that were asked for', () => {
     attributes: [
       { name: 'tenant', kind: 'header', header: 'x-tenant' },
       { name: 'nobody', kind: 'header', header: 'x-nobody' },
+      { name: 'customer', kind: 'header', header: 'x-customer' },
       { name: 'environment', kind: 'literal', value: 'production' },
     ],
   })
-  const spans = spansOf({ ...exchange, traced: { context, ...told } }, context, 0, createRandom(2))
+  const redactor = new Redactor({ fields: [], headers: ['x-customer'] })
+  const spans = spansOf({ ...exchange, traced: { context, ...told } }, context, 0, createRandom(2), redactor)
   expect(spans).toHaveLength(2)
   for (const { attributes } of spans) {
-    expect(attributes).toMatchObject({ tenant: 't'.repeat(1_024), environment: 'production' })
+    expect(attributes).toMatchObject({ tenant: 't'.repeat(1_024), environment: 'production', customer: '***' })
     expect(attributes['nobody']).toBeUndefined()
   }
 })

@@ -1,6 +1,7 @@
 // Has the spans of finished requests exported, of those that are told of.
 import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
+import type { Redactor } from '../../policies/redaction/redaction.runtime.ts'
 import type { SpanRecord } from '../../policies/tracing/tracing.spec.ts'
 import type { ExchangeSink } from './exchange.ts'
 import type { OtlpBatches } from './otlp-batches.ts'
@@ -11,6 +12,7 @@ export function createTraceSink(
   clock: Clock,
   random: Random,
   exporter: Pick<OtlpBatches<SpanRecord>, 'add'>,
+  redactor?: () => Redactor,
 ): ExchangeSink {
   const told = new ToldExchanges(clock)
   return {
@@ -18,7 +20,7 @@ export function createTraceSink(
       const { traced } = exchange
       if (traced === undefined || !told.has(exchange, hasFailed(exchange))) return
       const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
-      exporter.add(traced.collector, spansOf(exchange, traced.context, startMs, random))
+      exporter.add(traced.collector, spansOf(exchange, traced.context, startMs, random, redactor?.()))
     },
   }
 }

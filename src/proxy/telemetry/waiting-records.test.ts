@@ -84,12 +84,21 @@ function waiting() {
 }
 
 describe('the records that wait', () => {
-  it('are of requests that failed, were slow or are sampled', () => {
+  it('are of requests that failed, were repeated, were slow or are sampled', () => {
     const { records, finish } = waiting()
     finish({})
     finish({ status: 404 })
     finish({ status: 0, protocol: 'TCP' })
+    const attempts: Exchange['attempts'] = [
+      { endpoint: '127.0.0.1:1', outcome: 'cancelled', durationMs: 2 },
+      { endpoint: '127.0.0.1:2', outcome: 'response', status: 200, durationMs: 2 },
+    ]
+    finish({ attempts })
     expect(records.take()).toEqual([])
+    const [, second] = attempts as [Exchange['attempts'][0], Exchange['attempts'][0]]
+    const refused = { endpoint: '127.0.0.1:1', outcome: 'refused', durationMs: 1, retriedBecause: 'refused' } as const
+    finish({ attempts: [refused, second] })
+    expect(records.take()).toHaveLength(1)
     finish(failed)
     finish({ durationMs: 1_000 })
     finish(sampled)

@@ -1,4 +1,4 @@
-// Decision records of requests that somebody will want to look at afterwards: those that failed, were slow or are sampled wait here for the control plane.
+// Decision records of requests that somebody will want to look at afterwards: those that failed, were repeated, were slow or are sampled wait here for the control plane.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { RecordConsumer } from './decision-records.ts'

@@ -8,7 +8,9 @@ export const golden: GoldenCase = {
     .settings({
       accessLog: { enabled: true, samplePercent: 100, format: '%START_TIME% %RESPONSE_CODE%' },
       tracing: { collector: { cluster: 'otel.example:4318', path: '/v1/traces', timeoutMs: 5_000 }, randomSamplingPercent: 5 },
+      metricsExport: { collector: { cluster: 'otel.example:4318', path: '/v1/metrics', timeoutMs: 5_000 }, intervalMs: 15_000, names: 'istio', histograms: 'exponential' },
       paths: { normalize: true, mergeSlashes: true, escapedSlashes: 'decode' },
+      redaction: { fields: ['iban'], headers: ['x-customer'] },
       forwardedHeaders: {
         gateway: { appendForwardedFor: false, forwardedHeader: true, via: 'heddle', trustedHops: 2 },
         sidecar: { appendForwardedFor: false, forwardedHeader: false, via: undefined, trustedHops: 0 },

@@ -16,6 +16,7 @@ export const golden: GoldenCase = {
         tracing: {
           collector: { cluster: 'other.example:4317', timeoutMs: 5_000 },
           randomSamplingPercent: 50,
+          ignoresCallers: true,
           samplingRules: [{ matches: 'request.path == "/healthz"', samplingPercent: 0 }],
           attributes: [
             { name: 'tenant', kind: 'header', header: 'x-tenant' },

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/v1/sampling_rules.proto.
  */
 export const file_heddle_v1_sampling_rules: GenFile = /*@__PURE__*/
-  fileDesc("Ch5oZWRkbGUvdjEvc2FtcGxpbmdfcnVsZXMucHJvdG8SCWhlZGRsZS52MSJnCg1TYW1wbGluZ1J1bGVzEiwKBXJ1bGVzGAEgAygLMh0uaGVkZGxlLnYxLlNhbXBsaW5nUnVsZXMuUnVsZRooCgRSdWxlEg8KB21hdGNoZXMYASABKAkSDwoHcGVyY2VudBgCIAEoAWIGcHJvdG8z");
+  fileDesc("Ch5oZWRkbGUvdjEvc2FtcGxpbmdfcnVsZXMucHJvdG8SCWhlZGRsZS52MSJ+Cg1TYW1wbGluZ1J1bGVzEiwKBXJ1bGVzGAEgAygLMh0uaGVkZGxlLnYxLlNhbXBsaW5nUnVsZXMuUnVsZRIVCg1pZ25vcmVfcGFyZW50GAIgASgIGigKBFJ1bGUSDwoHbWF0Y2hlcxgBIAEoCRIPCgdwZXJjZW50GAIgASgBYgZwcm90bzM");
 
 /**
  * As the sampler of an envoy.config.trace.v3.OpenTelemetryConfig: how many of the traces that begin here are sampled, by what the first request is
@@ -25,6 +25,13 @@ export type SamplingRules = Message<"heddle.v1.SamplingRules"> & {
    * @generated from field: repeated heddle.v1.SamplingRules.Rule rules = 1;
    */
   rules: SamplingRules_Rule[];
+
+  /**
+   * Of traces that a caller has begun as well: what it has decided counts for nothing.
+   *
+   * @generated from field: bool ignore_parent = 2;
+   */
+  ignoreParent: boolean;
 };
 
 /**

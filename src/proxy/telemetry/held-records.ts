@@ -71,7 +71,8 @@ export class HeldRecords implements RecordConsumer {
   }
 
   wants(exchange: Exchange): boolean {
-    return !this.#closed && exchange.protocol !== 'TCP' && this.#limit.admits(exchange)
+    if (this.#closed || exchange.protocol === 'TCP' || exchange.muted?.decisionRecords === true) return false
+    return this.#limit.admits(exchange)
   }
 
   consume(record: DecisionRecord): void {

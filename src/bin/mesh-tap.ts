@@ -1,7 +1,8 @@
-// What the read API needs to tap all proxies. Part of the control plane's composition root.
+// What the read API needs to ask proxies. Part of the control plane's composition root.
 import { proxyAdmins } from '../control/api/mesh-state.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import type { PortAllocation } from '../control/snapshot/port-allocation.ts'
+import { MeshEndpoints } from '../control/telemetry/mesh-endpoints.ts'
 import { MeshTap } from '../control/telemetry/mesh-tap.ts'
 import type { Clock } from '../core/clock.ts'
 import type { ReadApiDeps } from '../dashboard-api/read-api-deps.ts'
@@ -16,9 +17,10 @@ export interface MeshTapOptions {
   readonly addresses: PortAllocation
 }
 
-export function createMeshTap(options: MeshTapOptions): Pick<ReadApiDeps, 'tap' | 'compileCondition'> {
+export function createMeshTap(options: MeshTapOptions): Pick<ReadApiDeps, 'tap' | 'endpoints' | 'compileCondition'> {
   const { clock, token, snapshot, addresses } = options
   // a viewer's expression must not hold the control plane up
   boundExpressions()
-  return { tap: new MeshTap({ clock, token, proxies: () => proxyAdmins(snapshot(), addresses) }), compileCondition }
+  const deps = { clock, token, proxies: () => proxyAdmins(snapshot(), addresses) }
+  return { tap: new MeshTap(deps), endpoints: new MeshEndpoints(deps), compileCondition }
 }

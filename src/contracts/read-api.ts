@@ -182,6 +182,25 @@ export interface ServiceView extends Signals {
   readonly calls: readonly TopologyEdge[]
 }
 
+/** Endpoints of a Service as the proxies of its busiest callers see them right now. */
+export interface EndpointList {
+  /** "namespace/name" of those that answered, and of those that did not. */
+  readonly asked: readonly string[]
+  readonly silent: readonly string[]
+  readonly endpoints: readonly EndpointView[]
+}
+
+export interface EndpointView {
+  /** "127.0.0.1:20005". */
+  readonly address: string
+  /** "namespace/name"; absent: it is none of the mesh. */
+  readonly workload?: string
+  /** Under way, of those that were asked. */
+  readonly activeRequests: number
+  /** Who sends it nothing: why outlier detection ejected it, or what its health check said. */
+  readonly passedOver: readonly { readonly by: string; readonly why: string }[]
+}
+
 export interface RouteView extends Signals {
   /** "default/reviews/0", "default". Empty: it took none. */
   readonly route: string

@@ -10,6 +10,7 @@ import type {
   Admission,
   EdgeList,
   EdgeView,
+  EndpointList,
   EventList,
   RequestFault,
   RequestHop,
@@ -186,6 +187,19 @@ export const serviceAnswer: z.ZodType<ServiceView> = z.strictObject({
   routes: z.array(z.strictObject({ route: z.string(), ...signals, codes, health, document: place.exactOptional() })),
   callers: z.array(edge),
   calls: z.array(edge),
+})
+
+export const endpointsAnswer: z.ZodType<EndpointList> = z.strictObject({
+  asked: z.array(z.string()),
+  silent: z.array(z.string()),
+  endpoints: z.array(
+    z.strictObject({
+      address: z.string(),
+      workload: z.string().exactOptional(),
+      activeRequests: count,
+      passedOver: z.array(z.strictObject({ by: z.string(), why: z.string() })),
+    }),
+  ),
 })
 
 export const seriesAnswer: z.ZodType<Series> = z.strictObject({

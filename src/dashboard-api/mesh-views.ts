@@ -2,6 +2,7 @@
 import type { DocumentView } from '../contracts/control-api.ts'
 import type {
   DocumentPlace,
+  EndpointList,
   RouteView,
   SecurityView,
   ServiceView,
@@ -130,6 +131,21 @@ export class MeshViews {
       callers: edges.filter(({ to }) => to === id),
       calls: edges.filter(({ from }) => from === id),
     }
+  }
+
+  /** Undefined: there is no such Service. */
+  async endpoints(namespace: string, name: string, askedMs: number): Promise<EndpointList | undefined> {
+    const { snapshot, traffic, clock, endpoints } = this.#deps
+    const service = [...snapshot().services.values()].find((one) => one.namespace === namespace && one.name === name)
+    if (service === undefined) return undefined
+    const callers = traffic.groups(clock.nowMs() - this.#known(askedMs), clock.nowMs(), ({ reporter, ...series }) =>
+      series.service === service.host && reporter !== 'destination' ? series.source : undefined,
+    )
+    const busiestFirst = [...callers].toSorted(([, a], [, b]) => b.requests - a.requests)
+    return endpoints.of(
+      service.host,
+      busiestFirst.map(([caller]) => caller),
+    )
   }
 
   documents(): DocumentPlace[] {

@@ -8,6 +8,7 @@ import { ManualClock } from '../../test/kit/manual-clock.ts'
 import { sampleSnapshot } from '../../test/kit/sample-snapshot.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
+import { MeshEndpoints } from '../control/telemetry/mesh-endpoints.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { MeshTap } from '../control/telemetry/mesh-tap.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
@@ -33,6 +34,7 @@ function serving(): FastifyInstance {
       events: new MeshEvents(clock),
       requests: new KeptRequests(),
       tap: new MeshTap({ clock, token: '', proxies: () => [] }),
+      endpoints: new MeshEndpoints({ clock, token: '', proxies: () => [] }),
       compileCondition: () => ({ message: 'no condition', offset: 4 }),
       statuses: new WorkloadStatuses(),
       proxies: () => [],

@@ -7,6 +7,7 @@ import type { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import type { MeshSnapshot } from '../control/snapshot/mesh-snapshot.ts'
 import type { ConfigurationRevision, DocumentSet } from '../control/store/revisions.ts'
 import type { KeptRequests } from '../control/telemetry/kept-requests.ts'
+import type { MeshEndpoints } from '../control/telemetry/mesh-endpoints.ts'
 import type { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import type { MeshTap } from '../control/telemetry/mesh-tap.ts'
 import type { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
@@ -24,6 +25,7 @@ export interface ReadApiDeps {
   readonly events: MeshEvents
   readonly requests: KeptRequests
   readonly tap: MeshTap
+  readonly endpoints: MeshEndpoints
   /** A condition in CEL on decision records. */
   readonly compileCondition: (text: string) => ((record: DecisionRecord) => boolean) | RecordConditionFault
   readonly statuses: Pick<WorkloadStatuses, 'isReady' | 'list'>

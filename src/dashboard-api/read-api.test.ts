@@ -21,6 +21,7 @@ import { requiredRole } from '../control/api/api-roles.ts'
 import { WorkloadStatuses } from '../control/api/workload-statuses.ts'
 import type { MeshWorkload } from '../control/snapshot/mesh-snapshot.ts'
 import { KeptRequests } from '../control/telemetry/kept-requests.ts'
+import { MeshEndpoints } from '../control/telemetry/mesh-endpoints.ts'
 import { MeshEvents } from '../control/telemetry/mesh-events.ts'
 import { MeshTap } from '../control/telemetry/mesh-tap.ts'
 import { ObservedTraffic } from '../control/telemetry/observed-traffic.ts'
@@ -123,6 +124,7 @@ function reading(): Read {
     events: new MeshEvents(clock),
     requests: new KeptRequests(),
     tap: new MeshTap({ clock, token: '', proxies: () => [] }),
+    endpoints: new MeshEndpoints({ clock, token: '', proxies: () => [] }),
     compileCondition: () => ({ message: 'no condition', offset: 4 }),
     statuses,
     proxies: () => [{ id: 'sidecar~default~web-1', connected: true, sinceMs: 1, ackedRevision: '7' }],

@@ -11,6 +11,7 @@ import {
   configurationAnswer,
   differenceAnswer,
   edgesAnswer,
+  endpointsAnswer,
   eventsAnswer,
   requestAnswer,
   requestsAnswer,
@@ -116,6 +117,13 @@ export function readRoutes(deps: ReadApiDeps, views: MeshViews): readonly ReadRo
       ofWindow,
       serviceAnswer,
       (query, { namespace = '', name = '' }) => views.service(namespace, name, query.windowMs),
+    ),
+    route(
+      '/v1/services/:namespace/:name/endpoints',
+      'Its endpoints as the proxies of its busiest callers see them now.',
+      ofWindow,
+      endpointsAnswer,
+      (query, { namespace = '', name = '' }) => views.endpoints(namespace, name, query.windowMs),
     ),
     route('/v1/workloads', 'All workloads.', ofWindow, workloadsAnswer, (query) => views.workloads(query.windowMs)),
     route(

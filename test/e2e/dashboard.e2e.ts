@@ -220,6 +220,7 @@ describe('the dashboard', { skip }, () => {
     await page.locator('.chart canvas').nth(2).waitFor()
     await page.getByText(/revision \d+ changes TrafficPolicy\/back\/store/).waitFor()
     await page.getByRole('link', { name: 'TrafficPolicy/back/store', exact: true }).waitFor()
+    await page.getByText('As default/web sees them now.').waitFor()
     // the same event, under the curve that it may have bent
     await page
       .getByRole('figure', { name: /^Success/ })

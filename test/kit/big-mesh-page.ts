@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import { WorkloadStatuses } from '../../src/control/api/workload-statuses.ts'
 import { KeptRequests } from '../../src/control/telemetry/kept-requests.ts'
+import { MeshEndpoints } from '../../src/control/telemetry/mesh-endpoints.ts'
 import { MeshEvents } from '../../src/control/telemetry/mesh-events.ts'
 import { MeshTap } from '../../src/control/telemetry/mesh-tap.ts'
 import { ObservedTraffic } from '../../src/control/telemetry/observed-traffic.ts'
@@ -66,6 +67,7 @@ export async function startBigMeshPage(): Promise<BigMeshPage> {
     passedOver: new PassedOverEndpoints(),
     requests: new KeptRequests(),
     tap: new MeshTap({ clock, token: '', proxies: () => [] }),
+    endpoints: new MeshEndpoints({ clock, token: '', proxies: () => [] }),
     compileCondition,
     authorityCertificates: () => [],
     problems: () => [],

@@ -9,10 +9,13 @@ const lookBacks = [
   [2_592_000, '30 days'],
 ] as const
 
+/** So long the control plane itself remembers. */
+const knownMs = 6 * 3_600_000
+
 /** Charts look back further than figures: what was before is what they are for. */
 export function useChartMs(windowMs: number): number {
   const asked = Number(useRoute().query.get('chart'))
-  return lookBacks.some(([seconds]) => seconds === asked) ? asked * 1000 : windowMs * 5
+  return lookBacks.some(([seconds]) => seconds === asked) ? asked * 1000 : Math.min(windowMs * 5, knownMs)
 }
 
 export function LookBack({ history }: Pick<Series, 'history'>) {

@@ -11,6 +11,7 @@ import { WorkloadTable } from '../lists/workload-table.tsx'
 import { href } from '../route.ts'
 import { FailedRequests } from '../traffic/failed-requests.tsx'
 import { Documents } from './documents.tsx'
+import { EndpointTable } from './endpoint-table.tsx'
 import { useChartMs } from './look-back.tsx'
 import { RouteTable } from './route-table.tsx'
 import { SignalCharts } from './signal-charts.tsx'
@@ -97,6 +98,10 @@ export function ServicePage({ namespace, name, windowMs }: ServicePageProps) {
               : 'No workload is behind it: compare its selector with the labels of Workloads.'
           }
         />
+      </section>
+      <section>
+        <h2>Endpoints</h2>
+        <EndpointTable namespace={namespace} name={name} windowMs={windowMs} />
       </section>
       <section>
         <h2>Routes</h2>

@@ -15,6 +15,7 @@ const roleOfRoute: Readonly<Record<string, ApiRole>> = {
   'GET /v1/edges': 'viewer',
   'GET /v1/traffic': 'viewer',
   'GET /v1/services/:namespace/:name': 'viewer',
+  'GET /v1/services/:namespace/:name/endpoints': 'viewer',
   'GET /v1/workloads': 'viewer',
   'GET /v1/workloads/:namespace/:name': 'viewer',
   'GET /v1/series': 'viewer',

@@ -17,7 +17,7 @@ export interface TappedProxy {
   readonly adminUrl: string
 }
 
-export interface MeshTapDeps {
+export interface ProxyAdmins {
   readonly clock: Clock
   /** Bearer token of the proxies' admin ports. */
   readonly token: string
@@ -47,9 +47,9 @@ const mostLineLength = 256 * 1024
 export class MeshTap {
   /** What was tapped, so that one can be looked at with all its hops: the newest. */
   readonly requests: KeptRequests = new KeptRequests({ mostRecords: 5_000, mostCharacters: 8 * 1024 * 1024 })
-  readonly #deps: MeshTapDeps
+  readonly #deps: ProxyAdmins
 
-  constructor(deps: MeshTapDeps) {
+  constructor(deps: ProxyAdmins) {
     this.#deps = deps
   }
 

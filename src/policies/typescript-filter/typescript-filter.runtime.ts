@@ -7,16 +7,18 @@ export function typescriptFilter(filter: RunningFilter): HttpFilter {
   return {
     name: filter.spec.name,
     apply(request) {
+      const { path } = request.head
       const result = passOf(request).passRequest(filter, request.head, request.body)
-      if (!(result instanceof Promise)) return withPath(request, result)
-      return result.then((refusal) => withPath(request, refusal))
+      if (!(result instanceof Promise)) return seen(request, path, result)
+      return result.then((refusal) => seen(request, path, refusal))
     },
   }
 }
 
-/** It may have another now. */
-function withPath(request: FilteredRequest, result: FilterResult): FilterResult {
+/** It may have another path now. */
+function seen(request: FilteredRequest, before: string, result: FilterResult): FilterResult {
   const { path } = request.head
+  if (path === before) return result
   const query = path.indexOf('?')
   request.path = query === -1 ? path : path.slice(0, query)
   return result

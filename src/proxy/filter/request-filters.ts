@@ -76,13 +76,19 @@ export class RequestFilters implements FilteredBody {
     remoteAddress: () => string,
   ): FilterResult | Promise<FilterResult> {
     const filters = this.#deps.filters.ofRoute(configs)
-    const received = this.facts(remoteAddress)
-    const facts = filteredRequest(head, received.peer, this.#waitedFor)
-    facts.token = received.token
-    facts.authorization = received.authorization
-    facts.ownedHeaders = received.ownedHeaders
-    facts.rateLimit = received.rateLimit
-    facts.responsePass = received.responsePass
+    const passed = this.#facts
+    const facts = filteredRequest(
+      head,
+      passed?.peer ?? peerFacts(this.#stream.connection, remoteAddress()),
+      this.#waitedFor,
+    )
+    if (passed !== undefined) {
+      facts.token = passed.token
+      facts.authorization = passed.authorization
+      facts.ownedHeaders = passed.ownedHeaders
+      facts.rateLimit = passed.rateLimit
+      facts.responsePass = passed.responsePass
+    }
     this.#routed = { filters, facts }
     return runFilters(filters.filters, facts, this.#failed)
   }
@@ -105,7 +111,7 @@ export class RequestFilters implements FilteredBody {
 
   /** With what filters add to the response. */
   modifying(modify: (response: ResponseHead) => void): (response: ResponseHead) => void {
-    const headers = this.#facts?.responseHeaders ?? []
+    const headers = this.#facts?.responseHeaders ?? none
     if (headers.length === 0 && !this.#hasResponders) return modify
     return (response) => {
       modify(response)
@@ -120,9 +126,11 @@ export class RequestFilters implements FilteredBody {
   }
 
   get #compression(): ResponseCompression | undefined {
-    const [ofRoute, ofListener] = [this.#routed?.filters.compressors ?? none, this.#passed?.compressors ?? none]
+    const ofRoute = this.#routed?.filters.compressors ?? none
+    const ofListener = this.#passed?.compressors ?? none
     if (ofRoute.length + ofListener.length === 0) return undefined
-    return { compressors: [...ofRoute, ...ofListener], slots: this.#deps.filters.compressionSlots }
+    const compressors = ofListener.length === 0 ? ofRoute : [...ofRoute, ...ofListener]
+    return { compressors, slots: this.#deps.filters.compressionSlots }
   }
 
   get #hasResponders(): boolean {

@@ -32,6 +32,12 @@ describe('held records', () => {
     expect(take('b', 'c')).toEqual(['b', 'c'])
   })
 
+  it('are not of requests whose decision records are muted', () => {
+    const { finish, take } = holding()
+    finish('a', { muted: { metrics: false, decisionRecords: true } })
+    expect(take('a')).toEqual([])
+  })
+
   it('are found by trace id, also by that of an application alone', () => {
     const { finish, held } = holding()
     const traceId = 'c'.repeat(32)

@@ -71,8 +71,9 @@ export class HeldRecords implements RecordConsumer {
   }
 
   wants(exchange: Exchange): boolean {
+    if (this.#closed || exchange.protocol === 'TCP' || exchange.muted?.decisionRecords === true) return false
     // what is sampled is told anyhow
-    if (this.#closed || exchange.protocol === 'TCP' || exchange.traced?.context.sampled === true) return false
+    if (exchange.traced?.context.sampled === true) return false
     return this.#limit.admits(exchange)
   }
 

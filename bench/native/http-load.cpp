@@ -31,7 +31,7 @@ public:
             "Referer: http://" + host + "/\r\n\r\n";
     path_ = text_.find("...");
     id_ = text_.find("00000000-0000-4");
-    trace_ = text_.find("00-0000") + 3;
+    trace_ = text_.find("Traceparent: 00-") + 16;
   }
 
   const std::string &next() {

@@ -33,3 +33,17 @@ export function createSystemRandom(): Random {
 export function randomToken(bytes = 32): string {
   return randomBytes(bytes).toString('base64url')
 }
+
+const digits = Buffer.from('0123456789abcdef')
+const text = Buffer.alloc(64)
+
+/** So many words of eight hexadecimal digits, eight at the most. Not for secrets. */
+export function randomHexadecimal(random: Random, words: number): string {
+  let length = 0
+  for (let i = 0; i < words; i++) {
+    const word = random.int(0x1_0000_0000)
+    // a number of so many bits is slow to write in another base than ten
+    for (let shift = 28; shift >= 0; shift -= 4) text[length++] = digits[(word >>> shift) & 15] as number
+  }
+  return text.toString('latin1', 0, length)
+}

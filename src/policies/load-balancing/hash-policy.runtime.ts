@@ -1,6 +1,6 @@
 // What of a request decides which endpoint it goes to, as one number. Several parts are combined as Envoy does it, in their order.
 import type { RequestHead } from '../../contracts/http-message.ts'
-import type { Random } from '../../core/random.ts'
+import { type Random, randomHexadecimal } from '../../core/random.ts'
 import { hashText } from './key-hash.runtime.ts'
 import type { HashedPart, HashPolicySpec } from './load-balancing.spec.ts'
 
@@ -54,14 +54,7 @@ function partOf(part: HashedPart, { headers, path }: RequestHead, caller: Hashed
 /** A new cookie, where one is to be given. */
 function give({ name, path, ttlMs }: Cookie, key: RequestKey, random: Random): string | undefined {
   if (ttlMs === undefined) return undefined
-  const value = [0, 0]
-    .map(() =>
-      random
-        .int(2 ** 32)
-        .toString(16)
-        .padStart(8, '0'),
-    )
-    .join('')
+  const value = randomHexadecimal(random, 2)
   const age = ttlMs === 0 ? '' : `; Max-Age=${Math.ceil(ttlMs / 1000)}`
   const line = `${name}=${value}${age}${path === undefined ? '' : `; Path=${path}`}; HttpOnly`
   key.setCookies = [...(key.setCookies ?? []), line]

@@ -1,6 +1,6 @@
 // The context of a trace as it travels in headers: W3C Trace Context (traceparent, tracestate) and B3, single and in parts.
 import type { HeaderList } from '../../core/header-list.ts'
-import type { Random } from '../../core/random.ts'
+import { type Random, randomHexadecimal } from '../../core/random.ts'
 
 /** Of one hop. Ids in lower-case hexadecimal digits. */
 export interface TraceContext {
@@ -25,7 +25,7 @@ interface Received {
   readonly b3: TraceContext['b3']
 }
 
-const traceparentFormat = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/
+/** "{version}-{trace}-{parent}-{flags}"; a later version may have more behind another "-". */
 const traceparentLength = 55
 const traceIdFormat = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/
 const spanIdFormat = /^[0-9a-f]{16}$/
@@ -49,7 +49,7 @@ export function beginTrace(
   // a state belongs to the traceparent that it came with
   const traceState = caller !== undefined && caller.b3 === undefined ? headers.get('tracestate') : undefined
   return {
-    traceId: caller?.traceId ?? hexadecimal(random, 4),
+    traceId: caller?.traceId ?? randomHexadecimal(random, 4),
     spanId: newSpanId(random),
     parentSpanId: caller?.parentSpanId,
     sampled: decided ?? isSampled(samplingShare, random),
@@ -86,7 +86,7 @@ function isSampled(share: SamplingShare, random: Random): boolean {
 }
 
 export function newSpanId(random: Random): string {
-  return hexadecimal(random, 2)
+  return randomHexadecimal(random, 2)
 }
 
 /** Tells the next hop, whose parent is `spanId`. */
@@ -105,11 +105,25 @@ export function markTrace(headers: HeaderList, context: TraceContext, spanId: st
 /** W3C Trace Context §3.2: what is not understood is as if it were not there. */
 function fromTraceparent(headers: HeaderList): Received | undefined {
   const text = headers.get('traceparent')
-  if (text === undefined || !traceparentFormat.test(text)) return undefined
+  if (text === undefined || !isTraceparent(text)) return undefined
   if (text.startsWith('ff') || (text.startsWith('00') && text.length > traceparentLength)) return undefined
-  const [traceId, parentSpanId] = [text.slice(3, 35), text.slice(36, 52)]
+  const traceId = text.slice(3, 35)
+  const parentSpanId = text.slice(36, 52)
   if (traceId === zeroTrace || parentSpanId === zeroSpan) return undefined
   return { traceId, parentSpanId, sampled: (Number.parseInt(text.charAt(54), 16) & 1) === 1, b3: undefined }
+}
+
+/** Without a regular expression: every request of a mesh that traces has one. */
+function isTraceparent(text: string): boolean {
+  if (text.length < traceparentLength || (text.length > traceparentLength && text.charAt(traceparentLength) !== '-'))
+    return false
+  for (let at = 0; at < traceparentLength; at++) {
+    const code = text.charCodeAt(at)
+    if (at === 2 || at === 35 || at === 52) {
+      if (code !== 0x2d) return false
+    } else if (!(code >= 0x30 && code <= 0x39) && !(code >= 0x61 && code <= 0x66)) return false
+  }
+  return true
 }
 
 /** "{trace}-{span}[-{sampled}[-{parent}]]", or a decision alone. */
@@ -144,10 +158,4 @@ function received(
 function b3Decision(text: string | undefined): boolean | undefined {
   if (text === '1' || text === 'd' || text === 'true') return true
   return text === '0' || text === 'false' ? false : undefined
-}
-
-function hexadecimal(random: Random, words: number): string {
-  let text = ''
-  for (let i = 0; i < words; i++) text += random.int(0x1_0000_0000).toString(16).padStart(8, '0')
-  return text
 }

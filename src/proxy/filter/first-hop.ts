@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 
 import type { RequestHead } from '../../contracts/http-message.ts'
-import type { Random } from '../../core/random.ts'
+import { type Random, randomHexadecimal } from '../../core/random.ts'
 import {
   type Caller,
   defaultForwarding,
@@ -45,8 +45,7 @@ export function remoteAddressOf(
 
 /** Shaped as a UUID of version 4; unique enough to find one's way in logs, no secret. */
 function requestId(random: Random): string {
-  const word = (): string => random.int(0x1_0000_0000).toString(16).padStart(8, '0')
-  const [a, b, c, d] = [word(), word(), word(), word()]
-  const variant = '89ab'[Number.parseInt(c.charAt(0), 16) & 3]
-  return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-${variant}${c.slice(1, 4)}-${c.slice(4)}${d}`
+  const digits = randomHexadecimal(random, 4)
+  const variant = '89ab'[Number.parseInt(digits.charAt(16), 16) & 3]
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-${variant}${digits.slice(17, 20)}-${digits.slice(20)}`
 }

@@ -12,7 +12,7 @@ const heldMs = 10_000
 /** Of one sidecar. */
 const mostCharacters = 4 * 1024 * 1024
 const windowMs = 1_000
-const mostPerSecond = 1_000
+const mostPerSecond = 500
 
 /**
  * How many records all sidecars of a process hold together: all while there are few requests; of many those with the lowest marks, so that

@@ -79,7 +79,7 @@ describe('held records', () => {
 
 describe('when there are many requests', () => {
   it('some are held, the same ones by proxies that know nothing of each other', () => {
-    const [few, many] = [holding(100), holding(100)]
+    const [few, many] = [holding(400), holding(400)]
     const second = (number: number): void => {
       for (let one = 0; one < 1_000; one++) {
         few.finish(`request-${number}-${one}`)
@@ -93,10 +93,21 @@ describe('when there are many requests', () => {
     second(2)
     const ids = Array.from({ length: 1_000 }, (_, one) => `request-2-${one}`)
     const [ofFew, ofMany] = [new Set(few.take(...ids)), many.take(...ids)]
-    expect(ofFew.size).toBeGreaterThan(70)
-    expect(ofFew.size).toBeLessThan(130)
-    expect(ofMany.length).toBeGreaterThan(10)
+    expect(ofFew.size).toBeGreaterThan(350)
+    expect(ofFew.size).toBeLessThan(450)
+    expect(ofMany.length).toBeGreaterThan(70)
+    expect(ofMany.length).toBeLessThan(130)
     expect(ofMany.filter((id) => !ofFew.has(id))).toEqual([])
+  })
+
+  it('none is held of very many, and all again when it is over', () => {
+    const { clock, finish, take } = holding(10)
+    for (let one = 0; one < 1_000; one++) finish('burst')
+    clock.advance(1_000)
+    finish('during')
+    clock.advance(1_000)
+    finish('after')
+    expect(take('during', 'after')).toEqual(['after'])
   })
 
   it('never more are than twice what a second may hold, and all again when it is over', () => {

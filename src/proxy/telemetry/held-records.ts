@@ -13,10 +13,12 @@ const heldMs = 10_000
 const mostCharacters = 4 * 1024 * 1024
 const windowMs = 1_000
 const mostPerSecond = 500
+/** Fewer of a request's hops would hardly ever be whole, and to look at its id costs more than all else that is done here. */
+const leastShare = 1 / 16
 
 /**
  * How many records all sidecars of a process hold together: all while there are few requests; of many those with the lowest marks, so that
- * proxies which know nothing of each other hold the same requests.
+ * proxies which know nothing of each other hold the same requests; of very many none.
  */
 export class HoldingLimit {
   readonly #perSecond: number
@@ -34,6 +36,7 @@ export class HoldingLimit {
     const endMs = exchange.startMonotonicMs + exchange.durationMs
     if (endMs >= this.#windowEndMs) this.#turn(endMs)
     this.#seen++
+    if (this.#share === 0) return false
     // requests come unevenly, and the share is that of the second before
     if (this.#held >= 2 * this.#perSecond) return false
     if (this.#share < 1 && markOf(exchangeId(exchange) ?? '') >= this.#share * 2 ** 32) return false
@@ -42,7 +45,8 @@ export class HoldingLimit {
   }
 
   #turn(nowMs: number): void {
-    this.#share = nowMs >= this.#windowEndMs + windowMs ? 1 : Math.min(1, this.#perSecond / Math.max(1, this.#seen))
+    const share = nowMs >= this.#windowEndMs + windowMs ? 1 : Math.min(1, this.#perSecond / Math.max(1, this.#seen))
+    this.#share = share < leastShare ? 0 : share
     this.#windowEndMs = nowMs + windowMs
     this.#seen = 0
     this.#held = 0

@@ -11,6 +11,7 @@ import {
   configurationAnswer,
   differenceAnswer,
   edgesAnswer,
+  endpointsAnswer,
   eventsAnswer,
   requestsAnswer,
   revisionsAnswer,
@@ -212,6 +213,7 @@ describe('the read API of a running mesh', () => {
     const answers = {
       topology: topologyAnswer,
       'services/default/web': serviceAnswer,
+      'services/default/web/endpoints': endpointsAnswer,
       workloads: workloadsAnswer,
       'workloads/default/web': workloadAnswer,
       'traffic?by=source,service,workload,route&parts=12': trafficAnswer,

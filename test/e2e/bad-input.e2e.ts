@@ -130,8 +130,9 @@ describe('documents', () => {
   const unreadable: Record<string, () => Promise<void>> = {
     'is not text': () => writeFile(file, Buffer.concat([Buffer.from(good), Buffer.from([0xc3, 0x28])])),
     'cannot be opened': async () => {
-      await rm(file)
-      await symlink(file, file)
+      // at once: for a moment without the file its documents would be gone
+      await symlink(file, `${file}.loop`)
+      await rename(`${file}.loop`, file)
     },
     'is empty': () => writeFile(file, ''),
   }

@@ -74,19 +74,23 @@ export const envoyAttributes: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Those that are known when a request begins. */
-export const requestFields: CelAttributes = {
-  reporter: 'string',
-  proxy: 'string',
-  mtls: 'bool',
-  listener: 'string',
-  'request.method': 'string',
-  'request.authority': 'string',
-  'request.path': 'string',
-  'request.protocol': 'string',
-  'request.headers': 'strings',
-  'source.workload': 'string',
-  'source.principal': 'string',
-  'source.address': 'string',
+export const requestFields: CelAttributes = only(
+  'reporter',
+  'proxy',
+  'mtls',
+  'listener',
+  'request.method',
+  'request.authority',
+  'request.path',
+  'request.protocol',
+  'request.headers',
+  'source.workload',
+  'source.principal',
+  'source.address',
+)
+
+function only(...names: readonly string[]): CelAttributes {
+  return Object.fromEntries(Object.entries(recordFields).filter(([name]) => names.includes(name)))
 }
 
 /** With the bodies that a tap may ask for. */

@@ -11,6 +11,7 @@ import { after, before, it } from 'node:test'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send, type WireResponse } from '../kit/http-client.ts'
+import { collectorService } from '../kit/otlp-endpoint.ts'
 import { parsePrometheus } from '../kit/prometheus-text.ts'
 import { rawClient } from '../kit/raw-client.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
@@ -52,15 +53,7 @@ kind: Service
 metadata: { name: back }
 spec: { selector: { app: back }, ports: [{ name: http, port: 80, targetPort: http }] }
 ---
-apiVersion: heddle.dev/v1alpha1
-kind: ExternalService
-metadata: { name: otel }
-spec:
-  hosts: [otel.example]
-  ports: [{ name: grpc, port: 4317, targetPort: ${grpc}, protocol: grpc }, { name: http, port: 4318, targetPort: ${http} }]
-  resolution: static
-  endpoints: [{ address: 127.0.0.1 }]
----
+${collectorService(grpc, http)}
 apiVersion: heddle.dev/v1alpha1
 kind: MeshConfig
 metadata: { name: mesh }
@@ -220,7 +213,7 @@ it('tells a collector, by OTLP/gRPC and OTLP/HTTP', async () => {
 
 it('keeps requests fast and memory bounded while the collector is silent, counts what is lost, and goes on', async () => {
   await configure(`{ samplePercent: 100, provider: { name: otlp-grpc } }`, hasLog)
-  collector.hangs = true
+  collector.behaviour = 'silent'
   const overflow = await counted('collector', 'overflow')
   await using load = new SteadyLoad({ url: `http://${back()}/silent`, connections: 4, pauseMs: 0 })
   await eventually(async () => assert.ok((await counted('collector', 'overflow')) > overflow), 60_000)
@@ -228,18 +221,18 @@ it('keeps requests fast and memory bounded while the collector is silent, counts
   assert.deepEqual(failures, [])
   // waiting for the collector would take a second and more
   assert.ok((latenciesMs.toSorted((a, b) => a - b)[Math.floor(ok * 0.99)] ?? Infinity) < 1_000)
-  collector.hangs = false
+  collector.behaviour = 'takes'
   await eventually(async () => {
     const mark = `/mark-${++marks}`
     await call(mark)
     await eventually(() => assert.ok(hasLog(mark)), 3_000)
   }, 30_000)
-  collector.takes = false
+  collector.behaviour = 'refuses'
   const refused = `/mark-${++marks}`
   await call(refused)
   const asked = collector.requests.grpc
   await eventually(() => assert.ok(collector.requests.grpc > asked + 1), 20_000)
-  collector.takes = true
+  collector.behaviour = 'takes'
   await eventually(() => assert.ok(hasLog(refused)), 20_000)
 })
 

@@ -6,10 +6,12 @@ import type { Server } from 'node:net'
 import { dirname } from 'node:path'
 import { after, before, it } from 'node:test'
 
+import { clientAndApp } from '../kit/client-and-app.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
 import { MetricsCollector } from '../kit/metrics-collector.ts'
+import { collectorService } from '../kit/otlp-endpoint.ts'
 import type { CollectedPoint } from '../kit/otlp-metrics.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 
@@ -31,31 +33,8 @@ before(async () => {
       response.end(body)
     }),
   )
-  file = await meshFile(`
-apiVersion: heddle.dev/v1alpha1
-kind: Workload
-metadata: { name: client }
-spec: { serviceAccount: client }
----
-apiVersion: heddle.dev/v1alpha1
-kind: Workload
-metadata: { name: app, labels: { app: app } }
-spec: { serviceAccount: app, address: 127.0.0.1, ports: [{ name: http, port: ${app} }] }
----
-apiVersion: v1
-kind: Service
-metadata: { name: app }
-spec: { selector: { app: app }, ports: [{ name: http, port: 80, targetPort: http }] }
----
-apiVersion: heddle.dev/v1alpha1
-kind: ExternalService
-metadata: { name: otel }
-spec:
-  hosts: [otel.example]
-  ports: [{ name: grpc, port: 4317, targetPort: ${grpc}, protocol: grpc }, { name: http, port: 4318, targetPort: ${http} }]
-  resolution: static
-  endpoints: [{ address: 127.0.0.1 }]
----
+  file = await meshFile(`${clientAndApp(app)}
+${collectorService(grpc, http)}
 apiVersion: heddle.dev/v1alpha1
 kind: MeshConfig
 metadata: { name: mesh }

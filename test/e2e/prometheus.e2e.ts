@@ -1,35 +1,32 @@
 // Debian's prometheus scrapes a running mesh, under Heddle's names and under Istio's, and counts what was sent.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { Server } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, it } from 'node:test'
 
 import { chromium, type Browser, type Page } from 'playwright-core'
 
 import { executablePath, withoutChromium } from '../kit/chromium.ts'
+import { clientAndApp } from '../kit/client-and-app.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send } from '../kit/http-client.ts'
 import { processTree } from '../kit/process-tree.ts'
+import { Prometheus, withoutPrometheus } from '../kit/prometheus.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
-
-const missing = spawnSync('prometheus', ['--version']).status !== 0
-const skip = missing ? 'prometheus is not installed (apt-get install prometheus)' : false
 
 let mesh: RunningMesh
 let file = ''
-let folder = ''
-let prometheus: ChildProcess | undefined
+let prometheus: Prometheus | undefined
 let api = ''
 let server: Server | undefined
 const sent = { ok: 230, missing: 17 }
 
 before(async () => {
-  if (missing) return
+  if (withoutPrometheus !== false) return
   const [app, port] = (await freePorts(2)) as [number, number]
   server = await listenOn(
     app,
@@ -38,22 +35,7 @@ before(async () => {
       response.end('x'.repeat(10))
     }),
   )
-  file = await meshFile(`
-apiVersion: heddle.dev/v1alpha1
-kind: Workload
-metadata: { name: client }
-spec: { serviceAccount: client }
----
-apiVersion: heddle.dev/v1alpha1
-kind: Workload
-metadata: { name: app, labels: { app: app } }
-spec: { serviceAccount: app, address: 127.0.0.1, ports: [{ name: http, port: ${app} }] }
----
-apiVersion: v1
-kind: Service
-metadata: { name: app }
-spec: { selector: { app: app }, ports: [{ name: http, port: 80, targetPort: http }] }
----
+  file = await meshFile(`${clientAndApp(app)}
 apiVersion: heddle.dev/v1alpha1
 kind: ExternalService
 metadata: { name: otel }
@@ -68,57 +50,30 @@ spec:
 `)
   api = `127.0.0.1:${port}`
   mesh = await startMesh({ files: [file], args: ['--prometheus', `http://${api}`], dashboard: true })
-  folder = await mkdtemp(join(tmpdir(), 'heddle-prometheus-'))
   const targets = ['client', 'app'].map((name) => new URL(mesh.workload(name).metricsUrl).host)
-  await writeFile(
-    join(folder, 'prometheus.yml'),
-    JSON.stringify({
-      global: { scrape_interval: '500ms', scrape_timeout: '500ms' },
-      scrape_configs: [
-        { job_name: 'heddle', static_configs: [{ targets }] },
-        { job_name: 'istio', metrics_path: '/stats/prometheus', static_configs: [{ targets }] },
-      ],
-    }),
-  )
-  prometheus = spawn(
-    'prometheus',
-    [
-      `--config.file=${join(folder, 'prometheus.yml')}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=${api}`,
-      '--enable-feature=exemplar-storage',
-      '--log.level=error',
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  )
-  await eventually(async () => assert.equal((await send({ address: api, target: '/-/ready' })).status, 200), 20_000)
+  const paths = ['/metrics', '/stats/prometheus']
+  prometheus = await Prometheus.start({ port, targets, paths, feature: 'exemplar-storage' })
   const { address } = mesh.workload('client').services.find((one) => one.name === 'app') ?? { address: '' }
   for (let i = 0; i < sent.ok; i++) await send({ address, target: '/' })
   for (let i = 0; i < sent.missing; i++) await send({ address, target: '/missing' })
 })
 
 after(async () => {
-  prometheus?.kill()
+  await prometheus?.stop()
   await mesh?.stop()
   server?.close()
-  for (const one of [folder, file === '' ? '' : dirname(file)])
-    if (one !== '') await rm(one, { recursive: true, force: true })
+  if (file !== '') await rm(dirname(file), { recursive: true, force: true })
 })
 
-interface Answer {
-  readonly data: { readonly result: readonly { readonly value: readonly [number, string] }[] }
-}
-
-async function query(expression: string): Promise<number> {
-  const { body } = await send({ address: api, target: `/api/v1/query?query=${encodeURIComponent(expression)}` })
-  return Number((JSON.parse(body) as Answer).data.result[0]?.value[1] ?? Number.NaN)
+function query(expression: string): Promise<number> {
+  return prometheus?.query(expression) ?? assert.fail('there is no prometheus')
 }
 
 function untilCounted(expression: string, expected: number): Promise<void> {
   return eventually(async () => assert.equal(await query(expression), expected, expression), 15_000)
 }
 
-it('counts every request once for each side', { skip }, async () => {
+it('counts every request once for each side', { skip: withoutPrometheus }, async () => {
   for (const reporter of ['source', 'destination']) {
     await untilCounted(`sum(heddle_requests_total{reporter="${reporter}",code="200"})`, sent.ok)
     await untilCounted(`sum(heddle_requests_total{reporter="${reporter}",code="404"})`, sent.missing)
@@ -127,7 +82,7 @@ it('counts every request once for each side', { skip }, async () => {
   assert.ok((await query('histogram_quantile(0.99, sum by (le) (heddle_request_duration_seconds_bucket))')) < 10)
 })
 
-it("answers the queries of Istio's dashboards", { skip }, async () => {
+it("answers the queries of Istio's dashboards", { skip: withoutPrometheus }, async () => {
   const service = 'destination_service="app.default.svc.cluster.local"'
   await untilCounted(`sum(istio_requests_total{reporter="source",${service},response_code!~"5.*"})`, 247)
   await untilCounted(
@@ -157,26 +112,30 @@ async function series(): Promise<Series> {
   return JSON.parse((await send({ address: host, target, headers })).body) as Series
 }
 
-it('remembers for a control plane that starts anew what that knew before', { skip, timeout: 150_000 }, async () => {
-  const more = 120
-  const { address } = mesh.workload('client').services.find((one) => one.name === 'app') ?? { address: '' }
-  for (let i = 0; i < more; i++) await send({ address, target: '/' })
-  await untilCounted('sum(heddle_requests_total{reporter="source"})', sent.ok + sent.missing + more)
-  const killedMs = Date.now()
-  const controlPlane = (await processTree(mesh.pid)).find(({ command }) => command.includes('control-plane'))
-  assert.ok(controlPlane !== undefined)
-  process.kill(controlPlane.pid, 'SIGKILL')
-  // rates are of whole minutes: the one that is under way has to end
-  await eventually(async () => {
-    const { history, knownSinceMs, points } = await series()
-    assert.deepEqual(history, { source: 'prometheus' })
-    assert.ok(knownSinceMs < killedMs)
-    const requests = points.reduce((sum, point) => sum + point.requests, 0)
-    // a rate does not see what was there at the first scrape, and what it sees it stretches a little
-    assert.ok(requests > more * 0.8 && requests < (sent.ok + sent.missing + more) * 1.2, `${requests} requests`)
-    assert.ok(points.some(({ durationMs }) => durationMs !== undefined && durationMs.p50 > 0))
-  }, 120_000)
-})
+it(
+  'remembers for a control plane that starts anew what that knew before',
+  { skip: withoutPrometheus, timeout: 150_000 },
+  async () => {
+    const more = 120
+    const { address } = mesh.workload('client').services.find((one) => one.name === 'app') ?? { address: '' }
+    for (let i = 0; i < more; i++) await send({ address, target: '/' })
+    await untilCounted('sum(heddle_requests_total{reporter="source"})', sent.ok + sent.missing + more)
+    const killedMs = Date.now()
+    const controlPlane = (await processTree(mesh.pid)).find(({ command }) => command.includes('control-plane'))
+    assert.ok(controlPlane !== undefined)
+    process.kill(controlPlane.pid, 'SIGKILL')
+    // rates are of whole minutes: the one that is under way has to end
+    await eventually(async () => {
+      const { history, knownSinceMs, points } = await series()
+      assert.deepEqual(history, { source: 'prometheus' })
+      assert.ok(knownSinceMs < killedMs)
+      const requests = points.reduce((sum, point) => sum + point.requests, 0)
+      // a rate does not see what was there at the first scrape, and what it sees it stretches a little
+      assert.ok(requests > more * 0.8 && requests < (sent.ok + sent.missing + more) * 1.2, `${requests} requests`)
+      assert.ok(points.some(({ durationMs }) => durationMs !== undefined && durationMs.p50 > 0))
+    }, 120_000)
+  },
+)
 
 /** In a browser, where there is one. */
 class ServicePage {
@@ -211,7 +170,7 @@ class ServicePage {
   }
 }
 
-it('has exemplars that name traces', { skip }, async () => {
+it('has exemplars that name traces', { skip: withoutPrometheus }, async () => {
   await eventually(async () => {
     const now = Date.now() / 1_000
     const target = `/api/v1/query_exemplars?query=heddle_request_duration_seconds_bucket&start=${now - 600}&end=${now + 60}`
@@ -220,7 +179,7 @@ it('has exemplars that name traces', { skip }, async () => {
   }, 15_000)
 })
 
-it('has alerts that fire when they should', { skip }, () => {
+it('has alerts that fire when they should', { skip: withoutPrometheus }, () => {
   const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'alerts.test.yaml'], {
     cwd: join(import.meta.dirname, '../../docs/observability'),
     encoding: 'utf8',
@@ -234,25 +193,29 @@ async function complaints(target: string): Promise<string[]> {
   return stderr.split('\n').filter((line) => line !== '')
 }
 
-it('serves what promtool has nothing against, but for the unit that Istio has chosen', { skip }, async () => {
-  assert.deepEqual(await complaints('/metrics'), [])
-  assert.deepEqual(await complaints('/stats/prometheus'), [
-    'istio_request_duration_milliseconds use base unit "seconds" instead of "milliseconds"',
-  ])
-})
+it(
+  'serves what promtool has nothing against, but for the unit that Istio has chosen',
+  { skip: withoutPrometheus },
+  async () => {
+    assert.deepEqual(await complaints('/metrics'), [])
+    assert.deepEqual(await complaints('/stats/prometheus'), [
+      'istio_request_duration_milliseconds use base unit "seconds" instead of "milliseconds"',
+    ])
+  },
+)
 
-it('is missed with a word, not with a page that hangs', { skip }, async () => {
+it('is missed with a word, not with a page that hangs', { skip: withoutPrometheus }, async () => {
   assert.equal((await series()).history?.problem, undefined)
   await using page = await ServicePage.open(mesh, 'default/app')
   await page.lookBack('7 days')
   assert.equal(await page.says(), '')
-  prometheus?.kill('SIGSTOP')
+  prometheus?.process.kill('SIGSTOP')
   const begin = performance.now()
   const silent = await series()
   assert.ok(performance.now() - begin < 6_000)
   assert.equal(silent.history?.problem, 'Prometheus cannot be asked: no answer within 3 s')
   assert.equal(silent.points.length, 15)
-  prometheus?.kill('SIGKILL')
+  prometheus?.process.kill('SIGKILL')
   await eventually(async () => {
     assert.match((await series()).history?.problem ?? '', /^Prometheus cannot be asked: connect ECONNREFUSED/)
   }, 10_000)

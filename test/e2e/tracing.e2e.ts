@@ -10,6 +10,7 @@ import { ExampleCopy } from '../kit/example-copy.ts'
 import { freePorts } from '../kit/free-ports.ts'
 import { listenOn } from '../kit/greeting-server.ts'
 import { send, type WireResponse } from '../kit/http-client.ts'
+import { collectorService } from '../kit/otlp-endpoint.ts'
 import { eventually, meshFile, startMesh, type RunningMesh } from '../kit/running-mesh.ts'
 import { type CollectedSpan, TraceCollector } from '../kit/trace-collector.ts'
 
@@ -95,15 +96,7 @@ kind: HTTPRoute
 metadata: { name: public }
 spec: { parentRefs: [{ name: public }], rules: [{ backendRefs: [{ name: front, port: 80 }] }] }
 ---
-apiVersion: heddle.dev/v1alpha1
-kind: ExternalService
-metadata: { name: otel }
-spec:
-  hosts: [otel.example]
-  ports: [{ name: grpc, port: 4317, targetPort: ${grpc}, protocol: grpc }, { name: http, port: 4318, targetPort: ${http} }]
-  resolution: static
-  endpoints: [{ address: 127.0.0.1 }]
----
+${collectorService(grpc, http)}
 apiVersion: heddle.dev/v1alpha1
 kind: MeshConfig
 metadata: { name: mesh }
@@ -234,12 +227,12 @@ it('keeps a trace that nobody samples only where it fails', async () => {
 })
 
 it('counts what a collector does not take, and answers requests meanwhile; then by OTLP/HTTP', async () => {
-  collector.takes = false
+  collector.behaviour = 'refuses'
   const { traceId, response } = await traced('/')
   assert.equal(response.status, 200)
   const askedBefore = collector.requests.grpc
   await eventually(() => assert.ok(collector.requests.grpc > askedBefore + 3), 20_000)
-  collector.takes = true
+  collector.behaviour = 'takes'
   await untilTree(traceId, oneCall)
   await writeFile(
     file,

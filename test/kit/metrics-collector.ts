@@ -1,71 +1,14 @@
-// A collector of OpenTelemetry for metrics, OTLP/gRPC (on grpc-js) and OTLP/HTTP, that decodes with OpenTelemetry's own generated code.
-import { createServer } from 'node:http'
-
-import { Server, ServerCredentials, status } from '@grpc/grpc-js'
-import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
-
-import { listenOn } from './greeting-server.ts'
+// A collector of OpenTelemetry for metrics that decodes with OpenTelemetry's own generated code.
+import { OtlpEndpoint, type OtlpSignal } from './otlp-endpoint.ts'
 import { type CollectedMetric, type CollectedPoint, type CollectedResource, decodeMetrics } from './otlp-metrics.ts'
 
-export class MetricsCollector {
+export class MetricsCollector extends OtlpEndpoint {
   /** The newest of each process that counts, by its `service.instance.id` and the metric's name. */
   readonly #newest = new Map<string, Map<string, CollectedMetric>>()
   readonly #resources = new Map<string, CollectedResource['attributes']>()
-  /** By which of the two they have come. */
-  readonly requests: Record<'grpc' | 'http', number> = { grpc: 0, http: 0 }
-  /** refuses: every message is; silent: none is answered. */
-  behaviour: 'takes' | 'refuses' | 'silent' = 'takes'
-  readonly #stops: (() => void)[] = []
 
-  async listen(grpcPort: number, httpPort: number): Promise<void> {
-    const grpc = new Server({ 'grpc.max_receive_message_length': 4 * 1024 * 1024 })
-    const method = {
-      path: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: asIs,
-      requestDeserialize: asIs,
-      responseSerialize: asIs,
-      responseDeserialize: asIs,
-    } as const
-    grpc.addService(
-      { export: method },
-      {
-        export: ({ request }: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => {
-          const taken = this.#take('grpc', request)
-          if (taken === undefined) return
-          if (taken) reply(null, Buffer.alloc(0))
-          else reply({ code: status.UNAVAILABLE, details: 'not now' })
-        },
-      },
-    )
-    await new Promise<void>((resolve, reject) => {
-      grpc.bindAsync(`127.0.0.1:${grpcPort}`, ServerCredentials.createInsecure(), (error) => {
-        if (error === null) resolve()
-        else reject(error)
-      })
-    })
-    this.#stops.push(() => grpc.forceShutdown())
-    const http = createServer((request, response) => {
-      const chunks: Buffer[] = []
-      request.on('data', (chunk: Buffer) => chunks.push(chunk))
-      request.on('end', () => {
-        const wanted = request.url === '/v1/metrics' && request.headers['content-type'] === 'application/x-protobuf'
-        const taken = wanted && this.#take('http', Buffer.concat(chunks))
-        if (taken === undefined) return
-        response.statusCode = taken ? 200 : 503
-        response.end()
-      })
-    })
-    await listenOn(httpPort, http)
-    this.#stops.push(() => {
-      http.close()
-      http.closeAllConnections()
-    })
-  }
-
-  stop(): void {
-    for (const stop of this.#stops) stop()
+  constructor() {
+    super(['metrics'])
   }
 
   /** Of all processes with that `service.name`; of its newest messages. */
@@ -95,11 +38,7 @@ export class MetricsCollector {
     this.#resources.clear()
   }
 
-  /** Undefined: no answer. */
-  #take(by: 'grpc' | 'http', message: Buffer): boolean | undefined {
-    this.requests[by]++
-    if (this.behaviour === 'silent') return undefined
-    if (this.behaviour === 'refuses') return false
+  protected override take(_: OtlpSignal, message: Buffer): void {
     for (const { attributes, metrics } of decodeMetrics(message)) {
       const instance = attributes['service.instance.id'] ?? ''
       this.#resources.set(instance, attributes)
@@ -107,10 +46,5 @@ export class MetricsCollector {
       this.#newest.set(instance, newest)
       for (const metric of metrics) newest.set(metric.name, metric)
     }
-    return true
   }
-}
-
-function asIs(message: Buffer): Buffer {
-  return message
 }

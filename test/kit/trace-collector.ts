@@ -1,11 +1,7 @@
-// A collector of OpenTelemetry for spans and log records, OTLP/gRPC (on grpc-js) and OTLP/HTTP, that decodes with OpenTelemetry's own generated code.
-import { createServer } from 'node:http'
+// A collector of OpenTelemetry for spans and log records that decodes with OpenTelemetry's own generated code.
 import { createRequire } from 'node:module'
 
-import { Server, ServerCredentials, status } from '@grpc/grpc-js'
-import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
-
-import { listenOn } from './greeting-server.ts'
+import { OtlpEndpoint, type OtlpSignal } from './otlp-endpoint.ts'
 
 export interface CollectedSpan {
   readonly service: string
@@ -86,84 +82,21 @@ const generated = createRequire(import.meta.url)('@opentelemetry/otlp-transforme
 const { ExportTraceServiceRequest } = generated.opentelemetry.proto.collector.trace.v1
 const { ExportLogsServiceRequest } = generated.opentelemetry.proto.collector.logs.v1
 
-type Signal = 'traces' | 'logs'
-
-export class TraceCollector {
+export class TraceCollector extends OtlpEndpoint {
   readonly spans: CollectedSpan[] = []
   readonly logs: CollectedLog[] = []
-  /** By which of the two they have come. */
-  readonly requests: Record<'grpc' | 'http', number> = { grpc: 0, http: 0 }
-  /** False: every batch is refused. */
-  takes = true
-  /** True: no batch is answered. */
-  hangs = false
-  readonly #stops: (() => void)[] = []
 
-  async listen(grpcPort: number, httpPort: number): Promise<void> {
-    const grpc = new Server()
-    this.#serve(grpc, '/opentelemetry.proto.collector.trace.v1.TraceService/Export', 'traces')
-    this.#serve(grpc, '/opentelemetry.proto.collector.logs.v1.LogsService/Export', 'logs')
-    await new Promise<void>((resolve, reject) => {
-      grpc.bindAsync(`127.0.0.1:${grpcPort}`, ServerCredentials.createInsecure(), (error) => {
-        if (error === null) resolve()
-        else reject(error)
-      })
-    })
-    this.#stops.push(() => grpc.forceShutdown())
-    const http = createServer((request, response) => {
-      const chunks: Buffer[] = []
-      request.on('data', (chunk: Buffer) => chunks.push(chunk))
-      request.on('end', () => {
-        const signal = /^\/v1\/(traces|logs)$/.exec(request.url ?? '')?.[1] as Signal | undefined
-        const wanted = signal !== undefined && request.headers['content-type'] === 'application/x-protobuf'
-        response.statusCode = wanted && this.#take('http', signal, Buffer.concat(chunks)) ? 200 : 503
-        if (!this.hangs) response.end()
-      })
-    })
-    await listenOn(httpPort, http)
-    this.#stops.push(() => {
-      http.close()
-      http.closeAllConnections()
-    })
-  }
-
-  stop(): void {
-    for (const stop of this.#stops) stop()
+  constructor() {
+    super(['traces', 'logs'])
   }
 
   trace(traceId: string): CollectedSpan[] {
     return this.spans.filter((span) => span.traceId === traceId)
   }
 
-  #serve(grpc: Server, path: string, signal: Signal): void {
-    const method = {
-      path,
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: asIs,
-      requestDeserialize: asIs,
-      responseSerialize: asIs,
-      responseDeserialize: asIs,
-    } as const
-    grpc.addService(
-      { export: method },
-      {
-        export: ({ request }: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => {
-          const taken = this.#take('grpc', signal, request)
-          if (this.hangs) return
-          if (taken) reply(null, Buffer.alloc(0))
-          else reply({ code: status.UNAVAILABLE, details: 'not now' })
-        },
-      },
-    )
-  }
-
-  #take(by: 'grpc' | 'http', signal: Signal, message: Buffer): boolean {
-    this.requests[by]++
-    if (!this.takes || this.hangs) return false
+  protected override take(signal: OtlpSignal, message: Buffer): void {
     if (signal === 'traces') this.#takeSpans(message)
     else this.#takeLogs(message)
-    return true
   }
 
   #takeLogs(message: Buffer): void {
@@ -206,10 +139,6 @@ export class TraceCollector {
         })
     }
   }
-}
-
-function asIs(message: Buffer): Buffer {
-  return message
 }
 
 function attributesOf(values: readonly DecodedValue[] = []): Record<string, string> {

@@ -50,11 +50,11 @@ export function compileJsonFields(formats: JsonLineFormat): LineOf<JsonFields> {
 }
 
 /** What JSON leaves as it is, though some take it for the end of a line, and terminals for commands. */
-const unsafe = /[\u007F-\u009F\u2028\u2029]/
+const unsafe = /[\u007F-\u009F\u2028\u2029]/g
 
 export function jsonLine(fields: JsonFields): string {
   const line = JSON.stringify(fields)
-  return unsafe.test(line) ? line.replaceAll(new RegExp(unsafe, 'g'), escaped) : line
+  return line.replace(unsafe, escaped)
 }
 
 /** An operator alone is the value that it stands for. */

@@ -1,6 +1,6 @@
-import { systemClock } from '../../src/core/clock.ts'
 // What the HTTP/2 codec costs: client codec and server codec of one process over loopback: `node bench/micro/http2.ts [seconds] [streams]`.
 // Prints requests a second and CPU a request of both ends together, kernel included. Every request has headers of its own.
+import { systemClock } from '../../src/core/clock.ts'
 import { HeaderList } from '../../src/core/header-list.ts'
 import type { ClientStreamHandler, ServerStream, ServerStreamHandler } from '../../src/proxy/codec/http-stream.ts'
 import { Http2ClientConnection } from '../../src/proxy/codec/http2/client-connection.ts'

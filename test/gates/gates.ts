@@ -1,5 +1,7 @@
-// The gates are seen to fail: each fence between floors, each lint rule that carries the design, and the format.
+// The gates are seen to fail: each fence between floors, each lint rule that carries the design, the format, and the first line of a file.
 import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
 import { TreeCopy } from './tree-copy.ts'
@@ -175,5 +177,23 @@ describe('format', () => {
     const { exitCode, output } = tree.run('oxfmt', '--check', 'src/core')
     assert.notEqual(exitCode, 0)
     assert.match(output, /planted\.ts/)
+  })
+})
+
+/** Of sources that do not begin by saying what they are: the formatter may sort an import above it. */
+function silentFiles(root: string): string[] {
+  const files = globSync('{src,bench,dashboard/src,test/kit}/**/*.{ts,tsx}', { cwd: root })
+  return files
+    .filter((file) => !file.includes('/gen/') && !file.endsWith('.test.ts'))
+    .filter((file) => !/^(?:\/[/*]|#!)/.test(readFileSync(join(root, file), 'utf8')))
+}
+
+describe('the first line of a file', () => {
+  it('says what it is', () => assert.deepEqual(silentFiles(join(import.meta.dirname, '../..')), []))
+
+  it('is missed where it is an import', () => {
+    using tree = new TreeCopy()
+    tree.plant('src/core/planted.ts', "import { join } from 'node:path'\n// What it is.\n")
+    assert.deepEqual(silentFiles(tree.folder), ['src/core/planted.ts'])
   })
 })

@@ -1,6 +1,6 @@
+// The echo application's gRPC side, and a client for it: `proto.EchoTestService/Echo` takes a text and answers with what the server saw, as JSON.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { StringValueSchema } from '@bufbuild/protobuf/wkt'
-// The echo application's gRPC side, and a client for it: `proto.EchoTestService/Echo` takes a text and answers with what the server saw, as JSON.
 import { credentials, makeGenericClientConstructor, Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js'
 import type { Client, handleUnaryCall, MethodDefinition, ServiceError } from '@grpc/grpc-js'
 

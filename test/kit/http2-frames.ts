@@ -1,5 +1,5 @@
-import { HpackDecoder } from '../../src/proxy/codec/http2/hpack/decoder.ts'
 // HTTP/2 frames by hand, and a peer in memory that sends them in whatever pieces: for what no well-behaved client would send.
+import { HpackDecoder } from '../../src/proxy/codec/http2/hpack/decoder.ts'
 import type { Connection, ConnectionHandler } from '../../src/proxy/io/connection.ts'
 import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
 

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../../core/clock.ts'
 // Asks proxies whether their listeners are open: a port that a document chose may be somebody else's.
+import type { Clock, Timer } from '../../core/clock.ts'
 import type { ListenerReport } from '../../proxy/admin/listener-report.ts'
 import { SidecarClient } from '../mesh/sidecar-client.ts'
 import type { SidecarUnit } from './sidecar-unit.ts'

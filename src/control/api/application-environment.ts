@@ -1,6 +1,6 @@
+// The environment with which an application that knows nothing of the mesh reaches it. Pure.
 import { hostPort } from '../../contracts/xds/names.ts'
 import type { MeshSnapshot, MeshWorkload } from '../snapshot/mesh-snapshot.ts'
-// The environment with which an application that knows nothing of the mesh reaches it. Pure.
 import type { PortAllocation } from '../snapshot/port-allocation.ts'
 import { workloadOwner } from './sidecar-addresses.ts'
 

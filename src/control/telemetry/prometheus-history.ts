@@ -1,5 +1,5 @@
-import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
 // Traffic of before the control plane knows any, as a Prometheus server that scrapes the proxies has kept it: query_range, within a bounded time.
+import { grpcFaults } from '../../contracts/telemetry/grpc-faults.ts'
 import { proxyMetrics, unknownLabel } from '../../contracts/telemetry/metrics.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { TrafficPoint } from './observed-traffic.ts'

@@ -1,10 +1,10 @@
-import { typeUrls } from '../../contracts/xds/names.ts'
 // One ADS stream: keeps the subscriptions of one client, decides what is sent when. Knows nothing of gRPC.
 //
 // Order (xDS protocol, "Eventual consistency considerations"): what is used is sent before its users, and users leave before what they
 // used; each step waits until the one before it is acknowledged. While a client rejects something, and so may still use what came before, nothing is taken
 // from it. What it has asked for anew is answered at once. At most one response of a type is unacknowledged, and it is always made from the newest
 // view: a slow client costs nothing but its own delay.
+import { typeUrls } from '../../contracts/xds/names.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { EncodedResource, ResourceView, XdsNode } from '../translate/resource-view.ts'

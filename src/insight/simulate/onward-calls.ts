@@ -1,5 +1,5 @@
-import type { Locality } from '../../contracts/locality.ts'
 // What an instance asks of other services for each request that it works on: one call after another, through the proxy beside it.
+import type { Locality } from '../../contracts/locality.ts'
 import { DeadlineList } from '../../core/deadline-list.ts'
 import type { Random } from '../../core/random.ts'
 import type { WatchableValue } from '../../core/watchable.ts'

@@ -1,5 +1,5 @@
-import type { PeerFacts } from '../../contracts/http-filter.ts'
 // One connection of opaque bytes: dialled, relayed, counted, and told to the sink as an exchange when it is over.
+import type { PeerFacts } from '../../contracts/http-filter.ts'
 import { serviceHost } from '../../contracts/xds/names.ts'
 import { HeaderList } from '../../core/header-list.ts'
 import type { Authorizer } from '../../policies/authorization/authorization.runtime.ts'

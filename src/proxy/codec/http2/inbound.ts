@@ -1,6 +1,6 @@
+// The receiving half of a connection: frames checked against RFC 9113 section 6, header blocks put together, windows kept.
 import type { FloodGuard } from './flood-guard.ts'
 import type { FrameSink } from './frame-reader.ts'
-// The receiving half of a connection: frames checked against RFC 9113 section 6, header blocks put together, windows kept.
 import {
   ConnectionError,
   errorCodes,

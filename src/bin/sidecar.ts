@@ -10,7 +10,8 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logger.ts'
 import type { MetricRegistry } from '../core/metrics/metric-registry.ts'
 import { createSystemRandom, randomToken } from '../core/random.ts'
-import { encodeLogExport, encodeLogRecord, logSignal } from '../policies/access-log/export-log.xds.ts'
+import type { LogRecord } from '../policies/access-log/access-log.spec.ts'
+import { encodeLogRecord, logSignal } from '../policies/access-log/export-log.xds.ts'
 import { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import { defaultRedactor } from '../policies/redaction/redaction.runtime.ts'
 import { createAdminServer, createMetricsServer, type HttpEndpoint } from '../proxy/admin/admin-server.ts'
@@ -169,16 +170,17 @@ export function startSidecar({
   let redactor = defaultRedactor
   lifecycle.onStop(store.runtime.subscribe((config) => (redactor = redactorOf(config))))
   const tap = new Tap({ redactor: () => redactor, bodiesAsked: () => metrics.bodiesTapped() })
-  const logs = new OtlpBatches<Uint8Array>({
+  const logs = new OtlpBatches<LogRecord>({
     clock,
     logger,
     items: 'log records',
-    encode: (batch) => encodeLogExport(resource, batch),
+    resource,
+    encode: encodeLogRecord,
     counted: countBatches(metrics),
     send: (collector, message) => requestLine.sendOtlp(logSignal, collector, message),
   })
-  const sendLog: AccessLogOutputs['send'] = (collector, record) => logs.add(collector, [encodeLogRecord(record)])
-  const outputs = { ...accessLogOutputs, send: sendLog }
+  const send: AccessLogOutputs['send'] = (collector, record) => logs.add(collector, [record])
+  const outputs = { ...accessLogOutputs, send }
   const accessLog = createAccessLog({ outputs, counter: metrics, clock, random, logger, redactor: () => redactor })
   const jwks = createJwksSource({ clock, logger })
   lifecycle.onStop(() => jwks.close())

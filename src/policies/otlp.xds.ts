@@ -1,6 +1,8 @@
-// What the signals of OTLP have in common: where they go, attributes, times.
-import type { MessageInitShape } from '@bufbuild/protobuf'
+// What the signals of OTLP have in common: where they go, the message around their items, attributes, times.
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 
+import { InstrumentationScopeSchema, ResourceSchema } from '../contracts/xds/gen/opentelemetry/common_pb.ts'
 import type { AnyValueSchema, KeyValueSchema } from '../contracts/xds/gen/opentelemetry/common_pb.ts'
 import type { AttributeValue } from './tracing/tracing.spec.ts'
 
@@ -14,6 +16,28 @@ export interface OtlpSignal {
   readonly grpcPath: string
   /** How many items of a message its answer says are refused. Throws an Error where it is no such answer. */
   readonly rejected: (answer: Uint8Array) => number
+}
+
+/**
+ * The request that exports `items`, spans or log records, each encoded before: so that what waits is no longer than what is sent, and none of it is
+ * made at one go. `resource`: what all of them are about. The fields have the same numbers in all signals (opentelemetry-proto).
+ */
+export function encodeExport(resource: OtlpAttributes, items: readonly Uint8Array[]): Uint8Array {
+  const about = toBinary(ResourceSchema, create(ResourceSchema, { attributes: encodeAttributes(resource) }))
+  const scope = toBinary(InstrumentationScopeSchema, create(InstrumentationScopeSchema, { name: 'heddle' }))
+  const ofScope = messageOf([[1, scope], ...items.map((item) => [2, item] as const)])
+  const ofResource = messageOf([
+    [1, about],
+    [2, ofScope],
+  ])
+  return messageOf([[1, ofResource]])
+}
+
+/** Of messages that are encoded already, by the numbers of their fields. */
+function messageOf(fields: readonly (readonly [number: number, message: Uint8Array])[]): Uint8Array {
+  const writer = new BinaryWriter()
+  for (const [number, message] of fields) writer.tag(number, WireType.LengthDelimited).bytes(message)
+  return writer.finish()
 }
 
 /** Values are texts, numbers, truth values, or lists and maps of them. */

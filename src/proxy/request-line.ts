@@ -11,7 +11,7 @@ import type { OtlpSignal } from '../policies/otlp.xds.ts'
 import type { LimitBuckets } from '../policies/rate-limit/limit-buckets.runtime.ts'
 import type { Redactor } from '../policies/redaction/redaction.runtime.ts'
 import type { JwksSource } from '../policies/request-authentication/jwks.runtime.ts'
-import { encodeTraceExport, traceSignal } from '../policies/tracing/export-trace.xds.ts'
+import { encodeSpan, traceSignal } from '../policies/tracing/export-trace.xds.ts'
 import type { SpanRecord, TraceCollectorSpec } from '../policies/tracing/tracing.spec.ts'
 import { ClusterSet, type EndpointState } from './cluster/cluster-set.ts'
 import type { ResolveHost } from './cluster/host-addresses.ts'
@@ -124,7 +124,8 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     clock,
     logger,
     items: 'spans',
-    encode: (batch) => encodeTraceExport(resource, batch),
+    resource,
+    encode: encodeSpan,
     counted: (result, count) => connections.spansCounted(result, count),
     send: (collector, message) => sendOtlp({ clock, deadlines, clusters }, traceSignal, collector, message),
   })

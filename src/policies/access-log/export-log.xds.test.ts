@@ -3,8 +3,9 @@ import { createRequire } from 'node:module'
 
 import { expect, it } from 'vitest'
 
+import { encodeExport } from '../otlp.xds.ts'
 import type { LogRecord } from './access-log.spec.ts'
-import { encodeLogExport, encodeLogRecord, logSignal } from './export-log.xds.ts'
+import { encodeLogRecord, logSignal } from './export-log.xds.ts'
 
 interface Message {
   decode(bytes: Uint8Array): unknown
@@ -28,7 +29,7 @@ const record: LogRecord = {
 }
 
 it('is understood by others', () => {
-  const bytes = encodeLogExport({ 'service.name': 'web' }, [encodeLogRecord(record)])
+  const bytes = encodeExport({ 'service.name': 'web' }, [encodeLogRecord(record)])
   const read = ExportLogsServiceRequest.toObject(ExportLogsServiceRequest.decode(bytes), {
     longs: String,
     enums: String,

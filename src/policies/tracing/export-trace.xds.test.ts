@@ -3,7 +3,8 @@ import { createRequire } from 'node:module'
 
 import { expect, it } from 'vitest'
 
-import { decodeRejectedSpans, encodeTraceExport } from './export-trace.xds.ts'
+import { encodeExport } from '../otlp.xds.ts'
+import { decodeRejectedSpans, encodeSpan } from './export-trace.xds.ts'
 import type { SpanRecord } from './tracing.spec.ts'
 
 interface Messages {
@@ -37,7 +38,7 @@ function base64(hex: string): string {
 }
 
 it('is a request of OTLP', () => {
-  const bytes = encodeTraceExport({ 'service.name': 'web' }, [span, { ...span, parentSpanId: undefined }])
+  const bytes = encodeExport({ 'service.name': 'web' }, [span, { ...span, parentSpanId: undefined }].map(encodeSpan))
   const read = ExportTraceServiceRequest.toObject(ExportTraceServiceRequest.decode(bytes), {
     bytes: String,
     longs: String,

@@ -21,6 +21,7 @@ function exporting(answers: (number | Error)[] = []) {
     clock,
     logger: silentLogger,
     items: 'spans',
+    resource: {},
     encode: () => new Uint8Array(),
     counted: (result, items) => {
       counts[result] = (counts[result] ?? 0) + items

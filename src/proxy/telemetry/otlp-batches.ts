@@ -2,6 +2,7 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import { encodeExport, type OtlpAttributes } from '../../policies/otlp.xds.ts'
 import type { TraceCollectorSpec } from '../../policies/tracing/tracing.spec.ts'
 
 export interface OtlpBatchesDeps<Item> {
@@ -9,7 +10,10 @@ export interface OtlpBatchesDeps<Item> {
   readonly logger: Logger
   /** What they are, for the log: "spans". */
   readonly items: string
-  readonly encode: (batch: readonly Item[]) => Uint8Array
+  /** What all of them are about. */
+  readonly resource: OtlpAttributes
+  /** Of one that there is room for. */
+  readonly encode: (item: Item) => Uint8Array
   readonly counted: (result: BatchResult, items: number) => void
   /** Rejects when the collector has not taken them. Resolves with how many it has refused. */
   readonly send: (collector: TraceCollectorSpec, message: Uint8Array) => Promise<number>
@@ -26,7 +30,7 @@ const mostRepeats = 3
 
 export class OtlpBatches<Item> {
   readonly #deps: OtlpBatchesDeps<Item>
-  #waiting: Item[] = []
+  #waiting: Uint8Array[] = []
   #collector: TraceCollectorSpec | undefined
   #timer: Timer | undefined
   #sending: Promise<void> | undefined
@@ -41,7 +45,7 @@ export class OtlpBatches<Item> {
     this.#collector = collector
     const room = mostWaiting - this.#waiting.length
     if (items.length > room) this.#deps.counted('overflow', items.length - room)
-    this.#waiting.push(...items.slice(0, room))
+    for (const item of items.slice(0, room)) this.#waiting.push(this.#deps.encode(item))
     if (this.#sending !== undefined) return
     if (this.#waiting.length >= batchSize) this.#send()
     else this.#timer ??= this.#deps.clock.setTimer(batchDelayMs, () => this.#send())
@@ -70,9 +74,9 @@ export class OtlpBatches<Item> {
     })
   }
 
-  async #sendBatch(batch: readonly Item[]): Promise<void> {
-    const { clock, counted, encode, items, logger, send } = this.#deps
-    const message = encode(batch)
+  async #sendBatch(batch: readonly Uint8Array[]): Promise<void> {
+    const { clock, counted, items, logger, resource, send } = this.#deps
+    const message = encodeExport(resource, batch)
     for (let repeats = 0; ; repeats++) {
       try {
         const refused = Math.min(batch.length, await send(this.#collector as TraceCollectorSpec, message))

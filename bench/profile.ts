@@ -1,4 +1,4 @@
-// `node bench/profile.ts [WORK] [--seconds N] [--warmup N] [--top N] [--policy NAME|all]`: one work through Heddle alone, and the functions in which its proxies spend their time.
+// `node bench/profile.ts [WORK] [--seconds N] [--warmup N] [--top N] [--policy NAME|all] [--documents FILE]`: one work through Heddle alone, and the functions in which its proxies spend their time.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,6 +29,7 @@ const { values, positionals } = parseArgs({
     warmup: { type: 'string', default: '1' },
     top: { type: 'string', default: '30' },
     policy: { type: 'string' },
+    documents: { type: 'string' },
   },
 })
 const name = positionals[0] ?? 'mtls-two-hops-64'
@@ -45,7 +46,17 @@ const proxies = join(profiles, 'proxies')
 mkdirSync(proxies)
 const env = { NODE_OPTIONS: `--cpu-prof --cpu-prof-interval 200 --cpu-prof-dir=${proxies}` }
 const tree = join(import.meta.dirname, '..')
-const heddle = new Heddle({ name: 'heddle', tree, env, ...(rewrite === undefined ? {} : { rewrite }) }, session.bench)
+const { documents } = values
+const heddle = new Heddle(
+  {
+    name: 'heddle',
+    tree,
+    env,
+    ...(rewrite === undefined ? {} : { rewrite }),
+    ...(documents === undefined ? {} : { documents }),
+  },
+  session.bench,
+)
 let serving: Serving | undefined
 let pids: readonly number[] = []
 let measuredFromUs = 0

@@ -1,4 +1,5 @@
 // The cost of one HTTP/1.1 request in the request line alone: no sockets, one caller, an upstream that answers at once. `node bench/micro/request-line.ts [requests]`
+import { BatchedWork } from '../../src/core/batched-work.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { MetricRegistry } from '../../src/core/metrics/metric-registry.ts'
@@ -72,6 +73,7 @@ const io: IoBackend = {
 const identity = { workload: 'default/web', spiffeId: 'spiffe://mesh.local/ns/default/sa/web' }
 const registry = new MetricRegistry(silentLogger)
 const metrics = new ProxyMetrics(registry, identity)
+const work = new BatchedWork(systemClock)
 createRequestLine({
   io,
   runtime: new WatchableValue(
@@ -95,10 +97,11 @@ createRequestLine({
   proxyName: 'bench/proxy',
   sink: composeSinks(
     metrics,
-    createRecordSink(identity, systemClock, new Tap(), new HeldRecords(systemClock, new HoldingLimit())),
+    createRecordSink(identity, systemClock, work, new Tap(), new HeldRecords(systemClock, new HoldingLimit())),
   ),
   connections: metrics,
   plaintextCallers: new PlaintextCallers(systemClock),
+  work,
 })
 
 await new Promise((resolve) => setImmediate(resolve))

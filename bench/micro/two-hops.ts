@@ -1,10 +1,11 @@
 // The cost of one HTTP/1.1 request through two sidecars and the HTTP/2 link between them, without sockets and without TLS:
-// `node bench/micro/two-hops.ts [requests] [POLICY|none|all]`. Sixteen requests a turn. With a policy (of bench/policies.ts), the caller's sidecar has
-// what the control plane makes of bench/mesh.
+// `node bench/micro/two-hops.ts [requests] [POLICY|none|all|tracing]`. Sixteen requests a turn. With a policy (of bench/policies.ts), the caller's sidecar has
+// what the control plane makes of bench/mesh. With `tracing`, both tell a collector that nobody is of one request in a hundred.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { ScenarioClient } from '../../src/control/model/scenario-kind.ts'
+import { BatchedWork } from '../../src/core/batched-work.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { MetricRegistry } from '../../src/core/metrics/metric-registry.ts'
@@ -17,19 +18,21 @@ import type { Connection, ConnectionHandler, IoBackend, TlsInfo } from '../../sr
 import type { OutputBuffer } from '../../src/proxy/io/output-buffer.ts'
 import { createJwksSource } from '../../src/proxy/jwks/jwks-source.ts'
 import { createRequestLine } from '../../src/proxy/request-line.ts'
-import type { RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
+import type { ListenerConfig, RuntimeConfig } from '../../src/proxy/runtime/runtime-config.ts'
 import { composeSinks } from '../../src/proxy/telemetry/compose-sinks.ts'
 import { createRecordSink } from '../../src/proxy/telemetry/decision-records.ts'
 import { HeldRecords, HoldingLimit } from '../../src/proxy/telemetry/held-records.ts'
 import { PlaintextCallers } from '../../src/proxy/telemetry/plaintext-callers.ts'
 import { ProxyMetrics } from '../../src/proxy/telemetry/proxy-metrics.ts'
 import { Tap } from '../../src/proxy/telemetry/tap.ts'
+import { WaitingRecords } from '../../src/proxy/telemetry/waiting-records.ts'
 import { clusterOf, configOf, listenerOn, routesTo } from '../../test/kit/request-line.ts'
 import { policyVariants } from '../policies.ts'
 import { answer, requests } from './messages.ts'
 
 const [count = 600_000] = process.argv.slice(2).map(Number)
-const policy = process.argv[3]
+const policy = process.argv[3] === 'tracing' ? undefined : process.argv[3]
+const tracing = process.argv[3] === 'tracing'
 const perTurn = 16
 /** Others on the machine disturb some of the windows. */
 const perWindow = 3_200
@@ -100,6 +103,9 @@ function createIo(name: 'a' | 'b'): IoBackend {
 function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
   const identity = { workload: `default/${name}`, spiffeId: ids[name] }
   const metrics = new ProxyMetrics(new MetricRegistry(silentLogger), identity)
+  const work = new BatchedWork(systemClock)
+  const records = new WaitingRecords(systemClock, metrics)
+  const held = new HeldRecords(systemClock, new HoldingLimit())
   createRequestLine({
     io: createIo(name),
     runtime: new WatchableValue(config),
@@ -115,13 +121,22 @@ function startLine(name: 'a' | 'b', config: RuntimeConfig): void {
     random: createSystemRandom(),
     logger: silentLogger,
     proxyName: name,
-    sink: composeSinks(
-      metrics,
-      createRecordSink(identity, systemClock, new Tap(), new HeldRecords(systemClock, new HoldingLimit())),
-    ),
+    sink: composeSinks(metrics, createRecordSink(identity, systemClock, work, records, new Tap(), held)),
     connections: metrics,
     plaintextCallers: new PlaintextCallers(systemClock),
+    work,
   })
+}
+
+function traced(listener: ListenerConfig): ListenerConfig {
+  if (!tracing) return listener
+  const collector = { cluster: 'otel', timeoutMs: 1_000 }
+  const filterChains = listener.filterChains.map((chain) =>
+    chain.filter.kind === 'http'
+      ? { ...chain, filter: { ...chain.filter, tracing: { collector, randomSamplingPercent: 1 } } }
+      : chain,
+  )
+  return { ...listener, filterChains }
 }
 
 const inline = { kind: 'inline', routeConfiguration: routesTo('inbound') } as const
@@ -129,7 +144,7 @@ startLine(
   'b',
   configOf({
     // Without TLS: the link comes as HTTP/2 by prior knowledge.
-    listeners: [listenerOn(1, inline, { name: 'inbound', direction: 'inbound' })],
+    listeners: [traced(listenerOn(1, inline, { name: 'inbound', direction: 'inbound' }))],
     clusters: [clusterOf('inbound', [{ port: 2 }])],
   }),
 )
@@ -137,7 +152,7 @@ startLine(
   'a',
   policy === undefined
     ? configOf({
-        listeners: [listenerOn(1, { kind: 'rds', name: 'routes' })],
+        listeners: [traced(listenerOn(1, { kind: 'rds', name: 'routes' }))],
         routes: [routesTo('app')],
         clusters: [clusterOf('app', [{ port: 2, tls: true }], { peerSpiffeIds: [ids.b], peerAlpn: ['h2'] })],
       })

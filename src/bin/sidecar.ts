@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import type { ProxyBootstrap, SidecarBootstrap } from '../contracts/bootstrap.ts'
 import type { X509Svid } from '../contracts/identity/svid.ts'
 import { nodeId, nodeMetadata, typeUrls } from '../contracts/xds/names.ts'
+import { BatchedWork } from '../core/batched-work.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
@@ -108,6 +109,7 @@ export function startSidecar({
   let reports: readonly ReportStream[] = []
   const records = new WaitingRecords(clock, metrics)
   const held = new HeldRecords(clock, holding)
+  const work = new BatchedWork(clock)
   const limits = new LimitBuckets(1 / (bootstrap.workers ?? 1))
   lifecycle.onStop(() => stopWatching?.())
 
@@ -135,7 +137,7 @@ export function startSidecar({
         streamRecords(channel, { node, records, counter: metrics, clock }),
       ]
       reports = streams
-      const stopAnswering = answerHeldRecords(channel, { node, held, clock })
+      const stopAnswering = answerHeldRecords(channel, { node, held, work, clock })
       stopWatching = () => {
         stopTrust()
         stopQuota()
@@ -200,7 +202,7 @@ export function startSidecar({
     sink: composeSinks(
       metrics,
       plaintextCallers,
-      createRecordSink({ ...telemetry, redactor: () => redactor }, clock, accessLog, tap, records, held),
+      createRecordSink({ ...telemetry, redactor: () => redactor }, clock, work, accessLog, tap, records, held),
     ),
     connections: metrics,
     jwks,
@@ -208,6 +210,7 @@ export function startSidecar({
     locality: sidecar.locality,
     limits,
     plaintextCallers,
+    work,
     bodies: tap.bodies,
     redactor: () => redactor,
     proxyName: telemetry.workload,

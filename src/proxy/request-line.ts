@@ -1,5 +1,6 @@
 // Puts the request line together: listener → detect → tls → codec → filter → route → cluster → pool → upstream, for one proxy.
 import type { Locality } from '../contracts/locality.ts'
+import type { BatchedWork } from '../core/batched-work.ts'
 import type { Clock } from '../core/clock.ts'
 import { DeadlineList } from '../core/deadline-list.ts'
 import type { Logger } from '../core/logger.ts'
@@ -60,6 +61,8 @@ export interface RequestLineDeps {
   readonly locality?: Locality | undefined
   readonly limits: LimitBuckets
   readonly plaintextCallers: PlaintextSink
+  /** What is told of requests. */
+  readonly work: BatchedWork
   /** Where they are copied; absent: nowhere. */
   readonly bodies?: BodyCopies
   /** Absent: nothing is configured. */
@@ -86,7 +89,7 @@ export interface RequestLine {
 }
 
 export function createRequestLine(deps: RequestLineDeps): RequestLine {
-  const { runtime, clock, random, credentials, connections, bodies } = deps
+  const { runtime, clock, random, credentials, connections, bodies, work } = deps
   const peers = watchPeers(deps.io, deps.revoked)
   const { io } = peers
   const logger = deps.logger.child({ proxy: deps.proxyName })
@@ -134,7 +137,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     new MetricsExport(deps.metricsExport, (collector, message) =>
       sendOtlp({ clock, deadlines, clusters }, metricsSignal, collector, message),
     )
-  const sink = composeSinks(deps.sink, createTraceSink(clock, random, spans, deps.redactor))
+  const sink = composeSinks(deps.sink, createTraceSink(clock, random, work, spans, deps.redactor))
   const { spiffeId, proxyName } = deps
   const sampling = new TraceSampling({ workload: proxyName, spiffeId }, random)
   const serveDeps = { clock, random, deadlines, lookup, filters, sampling, clusters, sink, logger, spiffeId }
@@ -145,7 +148,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
     const served =
       copies === undefined
         ? new ServedRequest(serveDeps, stream, origin, exchange)
-        : new TappedRequest(serveDeps, stream, origin, exchange, copies, () => bodies?.end(exchange))
+        : new TappedRequest(serveDeps, stream, origin, exchange, copies, () => work.add(() => bodies?.end(exchange)))
     stream.handler = served
     served.start()
   }
@@ -193,6 +196,7 @@ export function createRequestLine(deps: RequestLineDeps): RequestLine {
   const drain = async (deadlineMs: number): Promise<void> => {
     unsubscribe()
     await listeners.drain(deadlineMs)
+    work.flush()
     await Promise.all([spans.stop(), metrics?.stop(), deps.drained?.()])
     clusters.drain()
     peers.stop()

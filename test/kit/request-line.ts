@@ -1,4 +1,5 @@
 // A request line on real sockets with a hand-made configuration, and what it told its sinks.
+import { BatchedWork } from '../../src/core/batched-work.ts'
 import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { createRandom } from '../../src/core/random.ts'
@@ -89,6 +90,7 @@ export async function startLine(config: RuntimeConfig, options: TestLineOptions 
     sink: { finished: (exchange) => exchanges.push(exchange) },
     jwks: options.jwks ?? createJwksSource({ clock: systemClock, logger: silentLogger }),
     plaintextCallers: new PlaintextCallers(systemClock),
+    work: new BatchedWork(options.clock ?? systemClock),
     connections: {
       downstreamOpened: () => open++,
       downstreamClosed: () => open--,

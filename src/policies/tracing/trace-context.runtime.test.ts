@@ -33,6 +33,13 @@ describe('traceparent', () => {
     expect(context.spanId).not.toBe(span)
   })
 
+  it('whose ids are none goes on as it is too, and what is told of it has others', () => {
+    const context = begin(HeaderList.of(['traceparent', `00-${trace.toUpperCase()}-${span}-00`]))
+    expect(context).toMatchObject({ parentSpanId: undefined, sampled: false, passedOn: true })
+    expect(context.traceId).toMatch(/^[0-9a-f]{32}$/)
+    expect(context.traceId).toBe(context.traceId)
+  })
+
   it('is told to the next hop where this one begins the trace, sampled or not', () => {
     expect(begin(new HeaderList())).toMatchObject({ sampled: false, passedOn: false })
     expect(begin(HeaderList.of(['b3', '0']))).toMatchObject({ sampled: false, passedOn: false })

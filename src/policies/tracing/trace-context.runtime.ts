@@ -25,8 +25,12 @@ interface Received {
   readonly b3: TraceContext['b3']
 }
 
-/** "{version}-{trace}-{parent}-{flags}"; a later version may have more behind another "-". */
+/** "{version}-{trace}-{parent}-{flags}"; a later version may have more behind another "-" (W3C Trace Context §3.2). */
+const traceparentFormat = /^(?!ff|00.{53}-)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/
 const traceparentLength = 55
+const dash = 0x2d
+/** The last bit of a traceparent's flags says whether it is sampled. */
+const evenDigits = '02468ace'
 const traceIdFormat = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/
 const spanIdFormat = /^[0-9a-f]{16}$/
 const zeroTrace = '0'.repeat(32)
@@ -42,14 +46,16 @@ export function beginTrace(
   random: Random,
   ignoresCallers = false,
 ): TraceContext {
-  const caller = fromTraceparent(headers) ?? fromB3(headers) ?? fromB3Parts(headers)
+  const text = headers.get('traceparent')
+  if (text !== undefined && !ignoresCallers && isUnsampled(text)) return new PassedOnContext(text, random)
+  // what is not understood is as if it were not there
+  const traceparent = text !== undefined && traceparentFormat.test(text) ? text : undefined
+  const caller = traceparent === undefined ? (fromB3(headers) ?? fromB3Parts(headers)) : fromTraceparent(traceparent)
   const decided = ignoresCallers ? undefined : caller?.sampled
-  if (caller?.traceId !== undefined && caller.b3 === undefined && decided === false)
-    return new PassedOnContext(caller.traceId, caller.parentSpanId, random)
   // a state belongs to the traceparent that it came with
   const traceState = caller !== undefined && caller.b3 === undefined ? headers.get('tracestate') : undefined
   return {
-    traceId: caller?.traceId ?? randomHexadecimal(random, 4),
+    traceId: caller?.traceId ?? newTraceId(random),
     spanId: newSpanId(random),
     parentSpanId: caller?.parentSpanId,
     sampled: decided ?? isSampled(samplingShare, random),
@@ -59,30 +65,48 @@ export function beginTrace(
   }
 }
 
-/** Most requests are of this kind: what only those need that are told of is made when it is asked for. */
+/** Most requests are of this kind: what only those need that are told of is made, and looked at, when it is asked for. */
 class PassedOnContext implements TraceContext {
-  readonly traceId: string
-  readonly parentSpanId: string | undefined
   readonly sampled = false
   readonly b3 = undefined
   readonly traceState = undefined
   readonly passedOn = true
+  readonly #traceparent: string
   readonly #random: Random
+  #received: Received | undefined
   #spanId: string | undefined
 
-  constructor(traceId: string, parentSpanId: string | undefined, random: Random) {
-    this.traceId = traceId
-    this.parentSpanId = parentSpanId
+  constructor(traceparent: string, random: Random) {
+    this.#traceparent = traceparent
     this.#random = random
+  }
+
+  get traceId(): string {
+    return this.#caller.traceId as string
+  }
+
+  get parentSpanId(): string | undefined {
+    return this.#caller.parentSpanId
   }
 
   get spanId(): string {
     return (this.#spanId ??= newSpanId(this.#random))
   }
+
+  /** Whose ids are none is told of by another. */
+  get #caller(): Received {
+    return (this.#received ??= traceparentFormat.test(this.#traceparent)
+      ? fromTraceparent(this.#traceparent)
+      : { traceId: newTraceId(this.#random), parentSpanId: undefined, sampled: false, b3: undefined })
+  }
 }
 
 function isSampled(share: SamplingShare, random: Random): boolean {
   return random.next() < (typeof share === 'number' ? share : share())
+}
+
+function newTraceId(random: Random): string {
+  return randomHexadecimal(random, 4)
 }
 
 export function newSpanId(random: Random): string {
@@ -102,28 +126,20 @@ export function markTrace(headers: HeaderList, context: TraceContext, spanId: st
   headers.set('x-b3-sampled', sampled ? '1' : '0')
 }
 
-/** W3C Trace Context §3.2: what is not understood is as if it were not there. */
-function fromTraceparent(headers: HeaderList): Received | undefined {
-  const text = headers.get('traceparent')
-  if (text === undefined || !isTraceparent(text)) return undefined
-  if (text.startsWith('ff') || (text.startsWith('00') && text.length > traceparentLength)) return undefined
-  const traceId = text.slice(3, 35)
-  const parentSpanId = text.slice(36, 52)
-  if (traceId === zeroTrace || parentSpanId === zeroSpan) return undefined
-  return { traceId, parentSpanId, sampled: (Number.parseInt(text.charAt(54), 16) & 1) === 1, b3: undefined }
+/** As its form and its last digit say; its ids may be anything. */
+function isUnsampled(traceparent: string): boolean {
+  return (
+    traceparent.length === traceparentLength &&
+    traceparent.charCodeAt(35) === dash &&
+    traceparent.charCodeAt(52) === dash &&
+    evenDigits.includes(traceparent.charAt(54))
+  )
 }
 
-/** Without a regular expression: every request of a mesh that traces has one. */
-function isTraceparent(text: string): boolean {
-  if (text.length < traceparentLength || (text.length > traceparentLength && text.charAt(traceparentLength) !== '-'))
-    return false
-  for (let at = 0; at < traceparentLength; at++) {
-    const code = text.charCodeAt(at)
-    if (at === 2 || at === 35 || at === 52) {
-      if (code !== 0x2d) return false
-    } else if (!(code >= 0x30 && code <= 0x39) && !(code >= 0x61 && code <= 0x66)) return false
-  }
-  return true
+/** Of one that has the format. */
+function fromTraceparent(text: string): Received {
+  const sampled = !evenDigits.includes(text.charAt(54))
+  return { traceId: text.slice(3, 35), parentSpanId: text.slice(36, 52), sampled, b3: undefined }
 }
 
 /** "{trace}-{span}[-{sampled}[-{parent}]]", or a decision alone. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
+import { immediately } from '../../../test/kit/immediately.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -39,7 +40,7 @@ function logging(isWritable = true) {
       error: (message) => void errors.push(message),
     },
   })
-  return { lines, files, records, counts, errors, sink: createRecordSink(identity, clock, log) }
+  return { lines, files, records, counts, errors, sink: createRecordSink(identity, clock, immediately, log) }
 }
 
 function all(spec: Partial<AccessLogSpec>): Partial<Exchange> {

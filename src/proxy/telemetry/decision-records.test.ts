@@ -1,6 +1,7 @@
 // Records, and their projections: access log and tap.
 import { describe, expect, it } from 'vitest'
 
+import { immediately } from '../../../test/kit/immediately.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
@@ -78,12 +79,12 @@ describe('createRecordSink', () => {
         throw new Error('touched')
       },
     })
-    createRecordSink(identity, new ManualClock(), new Tap()).finished(untouchable)
+    createRecordSink(identity, new ManualClock(), immediately, new Tap()).finished(untouchable)
   })
 
   it('gives every record its own id', () => {
     const ids = new Set<string>()
-    const sink = createRecordSink(identity, new ManualClock(), {
+    const sink = createRecordSink(identity, new ManualClock(), immediately, {
       wants: () => true,
       consume: ({ id }) => void ids.add(id),
     })
@@ -95,7 +96,7 @@ describe('createRecordSink', () => {
 describe('a tap', () => {
   it('hands records to subscribers that ask for them, until they stop', () => {
     const tap = new Tap()
-    const sink = createRecordSink(identity, new ManualClock(), tap)
+    const sink = createRecordSink(identity, new ManualClock(), immediately, tap)
     const all: DecisionRecord[] = []
     const errors: DecisionRecord[] = []
     const stopAll = tap.subscribe({}, (one) => all.push(one))

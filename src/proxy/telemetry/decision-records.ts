@@ -1,5 +1,6 @@
 // Makes decision records of finished exchanges, but only while somebody wants them.
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
+import type { BatchedWork } from '../../core/batched-work.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { HeaderList } from '../../core/header-list.ts'
 import { defaultRedactor, type Redactor } from '../../policies/redaction/redaction.runtime.ts'
@@ -18,6 +19,7 @@ const keptHeaders = ['host', 'user-agent', 'x-request-id', 'traceparent', 'conte
 export function createRecordSink(
   identity: TelemetryIdentity & { readonly redactor?: () => Redactor },
   clock: Clock,
+  work: Pick<BatchedWork, 'add'>,
   ...consumers: readonly RecordConsumer[]
 ): ExchangeSink {
   let sequence = 0
@@ -28,12 +30,14 @@ export function createRecordSink(
   }
   return {
     finished(exchange) {
-      let record: DecisionRecord | undefined
-      for (const consumer of consumers) {
-        if (!consumer.wants(exchange)) continue
-        record ??= recordOf(exchange)
-        consumer.consume(record, exchange)
-      }
+      let wanting: RecordConsumer[] | undefined
+      for (const consumer of consumers) if (consumer.wants(exchange)) (wanting ??= []).push(consumer)
+      const asked = wanting
+      if (asked === undefined) return
+      work.add(() => {
+        const record = recordOf(exchange)
+        for (const consumer of asked) consumer.consume(record, exchange)
+      })
     },
   }
 }

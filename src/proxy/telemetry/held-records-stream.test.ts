@@ -10,6 +10,7 @@ import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import { sampleRecord } from '../../../test/kit/sample-record.ts'
 import { AskedRequestsSchema } from '../../contracts/xds/gen/heddle/v1/held_records_pb.ts'
 import type { HeldRecords as Message } from '../../contracts/xds/gen/heddle/v1/held_records_pb.ts'
+import { BatchedWork } from '../../core/batched-work.ts'
 import { decodeStreamedRecord } from '../../policies/access-log/streamed-record.xds.ts'
 import { answerHeldRecords } from './held-records-stream.ts'
 import { HeldRecords, HoldingLimit } from './held-records.ts'
@@ -35,6 +36,7 @@ class Call extends EventEmitter {
 function answering() {
   const clock = new ManualClock()
   const held = new HeldRecords(clock, new HoldingLimit())
+  const work = new BatchedWork(clock)
   const calls: Call[] = []
   const client = {
     makeBidiStreamRequest() {
@@ -43,11 +45,11 @@ function answering() {
       return call
     },
   } as unknown as Client
-  const stop = answerHeldRecords(client, { node: 'sidecar~default~web', held, clock })
+  const stop = answerHeldRecords(client, { node: 'sidecar~default~web', held, work, clock })
   const { request } = sampleRecord()
   const hold = (id: string): void =>
     held.consume(sampleRecord({ request: { ...request, headers: { 'x-request-id': id } } }))
-  return { clock, held, calls, newest: () => calls.at(-1) as Call, hold, stop }
+  return { clock, held, work, calls, newest: () => calls.at(-1) as Call, hold, stop }
 }
 
 describe('the answers to the control plane', () => {
@@ -62,6 +64,13 @@ describe('the answers to the control plane', () => {
     expect(newest().sent[1]?.entries.map(decodeStreamedRecord)).toMatchObject([
       { request: { headers: { 'x-request-id': 'r2' } } },
     ])
+  })
+
+  it('are with what is about to be held', () => {
+    const { work, newest, hold } = answering()
+    work.add(() => hold('r1'))
+    newest().ask('r1')
+    expect(newest().sent[1]?.entries).toHaveLength(1)
   })
 
   it('go on when the control plane is back, and end where it does not ask', () => {

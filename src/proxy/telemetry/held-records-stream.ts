@@ -6,6 +6,7 @@ import type { Client, ClientDuplexStream, StatusObject } from '@grpc/grpc-js'
 import { HeldRecordsSchema, HeldRecordsService } from '../../contracts/xds/gen/heddle/v1/held_records_pb.ts'
 import type { AskedRequests, HeldRecords as Message } from '../../contracts/xds/gen/heddle/v1/held_records_pb.ts'
 import { grpcMethod } from '../../contracts/xds/grpc-method.ts'
+import type { BatchedWork } from '../../core/batched-work.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { encodePackedRecord } from '../../policies/access-log/streamed-record.xds.ts'
 import type { HeldRecords } from './held-records.ts'
@@ -14,6 +15,8 @@ export interface HeldRecordsStreamOptions {
   /** Node id: "sidecar~default~web". */
   readonly node: string
   readonly held: HeldRecords
+  /** With which records become held. */
+  readonly work: BatchedWork
   readonly clock: Clock
 }
 
@@ -23,7 +26,7 @@ const mostEntries = 256
 const method = grpcMethod(HeldRecordsService.method.tellHeldRecords)
 
 /** Ends with the returned function, or where nobody knows of it: any xDS server will do. */
-export function answerHeldRecords(client: Client, { node, held, clock }: HeldRecordsStreamOptions): () => void {
+export function answerHeldRecords(client: Client, { node, held, work, clock }: HeldRecordsStreamOptions): () => void {
   let call: ClientDuplexStream<Message, AskedRequests> | undefined
   let timer: Timer | undefined
   let stopped = false
@@ -36,6 +39,7 @@ export function answerHeldRecords(client: Client, { node, held, clock }: HeldRec
     }
     const opened = call
     call.on('data', ({ ids }: AskedRequests) => {
+      work.flush()
       const entries = held.take(ids).slice(-mostEntries).map(encodePackedRecord)
       if (entries.length > 0) opened.write(create(HeldRecordsSchema, { entries }))
     })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
+import { immediately } from '../../../test/kit/immediately.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
@@ -12,7 +13,12 @@ function holding(perSecond?: number) {
   const clock = new ManualClock()
   const limit = new HoldingLimit(perSecond)
   const held = new HeldRecords(clock, limit)
-  const sink = createRecordSink({ workload: 'default/web', spiffeId: 'spiffe://mesh.local/x' }, clock, held)
+  const sink = createRecordSink(
+    { workload: 'default/web', spiffeId: 'spiffe://mesh.local/x' },
+    clock,
+    immediately,
+    held,
+  )
   const finish = (id: string, changes: Partial<Exchange> = {}): void => {
     const headers = HeaderList.of(['x-request-id', id])
     const startMonotonicMs = clock.monotonicMs() - sampleExchange().durationMs

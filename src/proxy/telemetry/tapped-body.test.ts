@@ -2,6 +2,7 @@ import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 
 import { describe, expect, it } from 'vitest'
 
+import { immediately } from '../../../test/kit/immediately.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { TappedRecord } from '../../contracts/telemetry/tap.ts'
@@ -100,6 +101,7 @@ describe('copies of bodies', () => {
     const sink = createRecordSink(
       { workload: 'default/web', spiffeId: 'spiffe://mesh.local/x' },
       new ManualClock(),
+      immediately,
       tap,
     )
     const [plain, few, many]: TappedRecord[][] = [[], [], []]

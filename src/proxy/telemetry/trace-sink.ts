@@ -1,4 +1,5 @@
 // Has the spans of finished requests exported, of those that are told of.
+import type { BatchedWork } from '../../core/batched-work.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
 import type { Redactor } from '../../policies/redaction/redaction.runtime.ts'
@@ -11,6 +12,7 @@ import { ToldExchanges } from './told-exchanges.ts'
 export function createTraceSink(
   clock: Clock,
   random: Random,
+  work: Pick<BatchedWork, 'add'>,
   exporter: Pick<OtlpBatches<SpanRecord>, 'add'>,
   redactor?: () => Redactor,
 ): ExchangeSink {
@@ -19,8 +21,10 @@ export function createTraceSink(
     finished(exchange) {
       const { traced } = exchange
       if (traced === undefined || !told.has(exchange, hasFailed(exchange))) return
-      const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
-      exporter.add(traced.collector, spansOf(exchange, traced.context, startMs, random, redactor?.()))
+      work.add(() => {
+        const startMs = clock.nowMs() - (clock.monotonicMs() - exchange.startMonotonicMs)
+        exporter.add(traced.collector, spansOf(exchange, traced.context, startMs, random, redactor?.()))
+      })
     },
   }
 }

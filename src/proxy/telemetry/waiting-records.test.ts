@@ -4,6 +4,7 @@ import { connectivityState, status } from '@grpc/grpc-js'
 import type { Client } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 
+import { immediately } from '../../../test/kit/immediately.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
@@ -16,19 +17,19 @@ import { streamRecords } from './records-stream.ts'
 import { WaitingRecords, mostWaiting } from './waiting-records.ts'
 
 const failed: Partial<Exchange> = { status: 503, flags: ['UF'] }
-const sampled: Partial<Exchange> = {
-  traced: {
-    context: {
-      traceId: 'a'.repeat(32),
-      spanId: 'b'.repeat(16),
-      parentSpanId: undefined,
-      sampled: true,
-      b3: undefined,
-      traceState: undefined,
-      passedOn: false,
-    },
-    collector: { cluster: 'otel', timeoutMs: 1_000 },
-  },
+const sampled = sampledAs('1')
+
+function sampledAs(id: string): Partial<Exchange> {
+  const context = {
+    traceId: id.padStart(32, '0'),
+    spanId: 'b'.repeat(16),
+    parentSpanId: undefined,
+    sampled: true,
+    b3: undefined,
+    traceState: undefined,
+    passedOn: false,
+  }
+  return { traced: { context, collector: { cluster: 'otel', timeoutMs: 1_000 } } }
 }
 
 class Call extends EventEmitter {
@@ -67,7 +68,12 @@ function waiting() {
   const counted = { sent: 0, dropped: 0 }
   const counter = { recordsCounted: (result: 'sent' | 'dropped', count: number) => void (counted[result] += count) }
   const records = new WaitingRecords(clock, counter)
-  const sink = createRecordSink({ workload: 'default/web', spiffeId: 'spiffe://mesh.local/x' }, clock, records)
+  const sink = createRecordSink(
+    { workload: 'default/web', spiffeId: 'spiffe://mesh.local/x' },
+    clock,
+    immediately,
+    records,
+  )
   const calls: Call[] = []
   const channel = { state: connectivityState.READY }
   const client = {
@@ -132,9 +138,27 @@ describe('the records that wait', () => {
     expect(records.take()).toHaveLength(2)
   })
 
+  it('are some of those that are sampled, the same at all hops', () => {
+    const { clock, records, finish } = waiting()
+    const all = Array.from({ length: 500 }, (_, one) => sampledAs(String(one)))
+    for (const one of all) for (const reporter of ['source', 'destination'] as const) finish({ ...one, reporter })
+    const kept = records.take().map(({ trace }) => trace?.traceId)
+    expect(kept.length).toBeGreaterThanOrEqual(20)
+    expect(kept.length).toBeLessThanOrEqual(50)
+    expect(new Set(kept).size).toBe(kept.length / 2)
+    finish({ ...(all.at(-1) as Partial<Exchange>), ...failed })
+    expect(records.take()).toHaveLength(1)
+    clock.advance(1_000)
+    finish(all.at(-1) as Partial<Exchange>)
+    expect(records.take()).toHaveLength(1)
+  })
+
   it('are bounded, with room for those that fail, and what is dropped is counted', () => {
-    const { records, finish, counted } = waiting()
-    for (let one = 0; one < mostWaiting; one++) finish(sampled)
+    const { clock, records, finish, counted } = waiting()
+    for (let one = 0; one < mostWaiting; one++) {
+      finish(sampled)
+      clock.advance(1_000)
+    }
     expect(counted.dropped).toBe(mostWaiting / 2)
     finish({ ...sampled, ...failed })
     expect(records.take()).toHaveLength(mostWaiting / 2 + 1)

@@ -228,22 +228,16 @@ export class HeaderList {
 
 /** What could end its line, and forge others, becomes "?", and blanks at the ends go: configuration and filters may put anything in. */
 function writable(text: string): string {
-  return isWritable(text) ? text : text.replace(unwritable, '?').replace(/^[\t ]+|[\t ]+$/g, '')
+  return isPlain(text) ? text : text.replace(unwritable, '?').replace(/^[\t ]+|[\t ]+$/g, '')
 }
 
 const unwritable = /[^\t\x20-\x7e\x80-\xff]/g
-const [tab, blank, delete_, widest] = [0x09, 0x20, 0x7f, 0xff]
+const unusual = /[^\x20-\x7e]/
+const blank = 0x20
 
-/** Without a regular expression: names and values are short, and there are many. */
-function isWritable(text: string): boolean {
-  const last = text.length - 1
-  for (let at = 0; at <= last; at++) {
-    const code = text.charCodeAt(at)
-    if (code > blank) {
-      if (code === delete_ || code > widest) return false
-    } else if ((code !== blank && code !== tab) || at === 0 || at === last) return false
-  }
-  return true
+/** Nearly every name and value is. */
+function isPlain(text: string): boolean {
+  return !unusual.test(text) && text.charCodeAt(0) !== blank && text.charCodeAt(text.length - 1) !== blank
 }
 
 function sameName(a: string, b: string): boolean {

@@ -17,6 +17,8 @@ const mostNames = 512
 /** What a name may lose on values that never come again before only repeated ones go into the table. */
 const initialTrust = 8
 const mostTrust = 32
+/** Once all trust is lost, so many values are not even looked at before the next one is: most would be another new one. */
+const overlookedValues = 15
 
 class NameSlot {
   readonly rule: number
@@ -31,6 +33,8 @@ class NameSlot {
   readonly entries: number[] = []
   next = 0
   trust = initialTrust
+  /** That are not looked at. */
+  overlooked = 0
 
   constructor(name: string) {
     const lower = name.toLowerCase()
@@ -163,6 +167,11 @@ export class HpackEncoder {
   }
 
   #indexed(output: OutputBuffer, slot: NameSlot, value: string): void {
+    if (slot.overlooked > 0) {
+      slot.overlooked--
+      this.#literal(output, slot, value, 0x00)
+      return
+    }
     const { values, entries } = slot
     for (let at = 0; at < values.length; at++) {
       if (values[at] !== value) continue
@@ -189,6 +198,7 @@ export class HpackEncoder {
       entries[at] = this.#insert(output, slot, value)
     } else {
       entries[at] = -1
+      slot.overlooked = overlookedValues
       this.#literal(output, slot, value, 0x00)
     }
   }

@@ -1,15 +1,9 @@
 // What the signals of OTLP have in common: where they go, the message around their items, attributes, times.
-import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-
-import { InstrumentationScopeSchema, ResourceSchema } from '../contracts/xds/gen/opentelemetry/common_pb.ts'
-import type { AnyValueSchema, KeyValueSchema } from '../contracts/xds/gen/opentelemetry/common_pb.ts'
+import { ProtobufWriter } from '../core/protobuf-writer.ts'
 import type { AttributeValue } from './tracing/tracing.spec.ts'
 
 /** Undefined ones are left out. */
 export type OtlpAttributes = Readonly<Record<string, AttributeValue | undefined>>
-
-type AnyValueInit = MessageInitShape<typeof AnyValueSchema>
 
 export interface OtlpSignal {
   /** "/package.Service/Export". */
@@ -23,42 +17,52 @@ export interface OtlpSignal {
  * made at one go. `resource`: what all of them are about. The fields have the same numbers in all signals (opentelemetry-proto).
  */
 export function encodeExport(resource: OtlpAttributes, items: readonly Uint8Array[]): Uint8Array {
-  const about = toBinary(ResourceSchema, create(ResourceSchema, { attributes: encodeAttributes(resource) }))
-  const scope = toBinary(InstrumentationScopeSchema, create(InstrumentationScopeSchema, { name: 'heddle' }))
-  const ofScope = messageOf([[1, scope], ...items.map((item) => [2, item] as const)])
-  const ofResource = messageOf([
-    [1, about],
-    [2, ofScope],
-  ])
-  return messageOf([[1, ofResource]])
+  const writer = new ProtobufWriter()
+  const ofResource = writer.begin(1)
+  const about = writer.begin(1)
+  writeAttributes(writer, 1, resource)
+  writer.end(about)
+  const ofScope = writer.begin(2)
+  const scope = writer.begin(1)
+  writer.text(1, 'heddle')
+  writer.end(scope)
+  for (const item of items) writer.bytes(2, item)
+  writer.end(ofScope)
+  writer.end(ofResource)
+  return writer.take()
 }
 
-/** Of messages that are encoded already, by the numbers of their fields. */
-function messageOf(fields: readonly (readonly [number: number, message: Uint8Array])[]): Uint8Array {
-  const writer = new BinaryWriter()
-  for (const [number, message] of fields) writer.tag(number, WireType.LengthDelimited).bytes(message)
-  return writer.finish()
-}
-
-/** Values are texts, numbers, truth values, or lists and maps of them. */
-export function encodeAttributes(
+/** As KeyValues. Values are texts, numbers, truth values, or lists and maps of them. */
+export function writeAttributes(
+  writer: ProtobufWriter,
+  field: number,
   attributes: Readonly<Record<string, unknown>>,
-): MessageInitShape<typeof KeyValueSchema>[] {
-  return Object.entries(attributes).flatMap(([key, value]) =>
-    value === undefined ? [] : [{ key, value: encodeValue(value) }],
-  )
+): void {
+  for (const name of Object.keys(attributes)) {
+    const value = attributes[name]
+    if (value === undefined) continue
+    const attribute = writer.begin(field)
+    writer.text(1, name)
+    writeValue(writer, 2, value)
+    writer.end(attribute)
+  }
 }
 
-function encodeValue(value: unknown): AnyValueInit {
-  if (typeof value === 'string') return { value: { case: 'stringValue', value } }
-  if (typeof value === 'boolean') return { value: { case: 'boolValue', value } }
-  if (typeof value === 'number')
-    return {
-      value: Number.isInteger(value) ? { case: 'intValue', value: BigInt(value) } : { case: 'doubleValue', value },
-    }
-  if (Array.isArray(value)) return { value: { case: 'arrayValue', value: { values: value.map(encodeValue) } } }
-  const values = encodeAttributes((value ?? {}) as Readonly<Record<string, unknown>>)
-  return { value: { case: 'kvlistValue', value: { values } } }
+/** As AnyValue. */
+export function writeValue(writer: ProtobufWriter, field: number, value: unknown): void {
+  const any = writer.begin(field)
+  if (typeof value === 'string') writer.text(1, value)
+  else if (typeof value === 'boolean') writer.varint(2, Number(value))
+  else if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) writer.int64(3, BigInt(value))
+    else writer.double(4, value)
+  } else {
+    const within = writer.begin(Array.isArray(value) ? 5 : 6)
+    if (Array.isArray(value)) for (const one of value) writeValue(writer, 1, one)
+    else writeAttributes(writer, 1, (value ?? {}) as Readonly<Record<string, unknown>>)
+    writer.end(within)
+  }
+  writer.end(any)
 }
 
 /** Of milliseconds since the Unix epoch. Whole microseconds: a double has no more digits. */

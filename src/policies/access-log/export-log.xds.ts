@@ -1,13 +1,13 @@
 // A log record → LogRecord of OTLP; and where they go.
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { fromBinary } from '@bufbuild/protobuf'
 
 import {
   ExportLogsServiceResponseSchema,
-  LogRecordSchema,
   LogsService,
   SeverityNumber as Severity,
 } from '../../contracts/xds/gen/opentelemetry/logs_export_pb.ts'
-import { encodeAttributes, nanoseconds, type OtlpSignal } from '../otlp.xds.ts'
+import { ProtobufWriter } from '../../core/protobuf-writer.ts'
+import { nanoseconds, type OtlpSignal, writeAttributes, writeValue } from '../otlp.xds.ts'
 import type { LogRecord } from './access-log.spec.ts'
 
 export const logSignal: OtlpSignal = {
@@ -16,20 +16,19 @@ export const logSignal: OtlpSignal = {
     Number(fromBinary(ExportLogsServiceResponseSchema, answer).partialSuccess?.rejectedLogRecords ?? 0n),
 }
 
+const writer = new ProtobufWriter()
+
+/** Numbers of fields: opentelemetry.proto.logs.v1.LogRecord. */
 export function encodeLogRecord(record: LogRecord): Uint8Array {
   const { failed, body, traceId, spanId } = record
-  return toBinary(
-    LogRecordSchema,
-    create(LogRecordSchema, {
-      timeUnixNano: nanoseconds(record.startMs),
-      observedTimeUnixNano: nanoseconds(record.observedMs),
-      severityNumber: failed ? Severity.ERROR : Severity.INFO,
-      severityText: failed ? 'ERROR' : 'INFO',
-      ...(body === undefined ? {} : { body: { value: { case: 'stringValue', value: body } } }),
-      attributes: encodeAttributes(record.attributes),
-      ...(traceId === undefined ? {} : { traceId: Buffer.from(traceId, 'hex') }),
-      ...(spanId === undefined ? {} : { spanId: Buffer.from(spanId, 'hex') }),
-      flags: record.sampled ? 1 : 0,
-    }),
-  )
+  writer.fixed64(1, nanoseconds(record.startMs))
+  writer.varint(2, failed ? Severity.ERROR : Severity.INFO)
+  writer.text(3, failed ? 'ERROR' : 'INFO')
+  if (body !== undefined) writeValue(writer, 5, body)
+  writeAttributes(writer, 6, record.attributes)
+  if (record.sampled) writer.fixed32(8, 1)
+  if (traceId !== undefined) writer.hexadecimal(9, traceId)
+  if (spanId !== undefined) writer.hexadecimal(10, spanId)
+  writer.fixed64(11, nanoseconds(record.observedMs))
+  return writer.take()
 }

@@ -2,6 +2,7 @@
 // made up for by the next.
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 
+import type { AnyValueSchema, KeyValueSchema } from '../../contracts/xds/gen/opentelemetry/common_pb.ts'
 import {
   AggregationTemporality,
   type ExemplarSchema,
@@ -13,7 +14,8 @@ import {
   MetricsService,
   type NumberDataPointSchema,
 } from '../../contracts/xds/gen/opentelemetry/metrics_export_pb.ts'
-import { encodeAttributes, nanoseconds, type OtlpAttributes, type OtlpSignal } from '../otlp.xds.ts'
+import { nanoseconds, type OtlpAttributes, type OtlpSignal } from '../otlp.xds.ts'
+import type { AttributeValue } from '../tracing/tracing.spec.ts'
 import type {
   ExponentialValue,
   ExportedExemplar,
@@ -152,4 +154,18 @@ function total(counts: Iterable<number>): number {
   let sum = 0
   for (const count of counts) sum += count
   return sum
+}
+
+function encodeAttributes(attributes: OtlpAttributes): MessageInitShape<typeof KeyValueSchema>[] {
+  return Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ key, value: encodeValue(value) }],
+  )
+}
+
+function encodeValue(value: AttributeValue): MessageInitShape<typeof AnyValueSchema> {
+  if (typeof value === 'string') return { value: { case: 'stringValue', value } }
+  if (typeof value === 'boolean') return { value: { case: 'boolValue', value } }
+  return {
+    value: Number.isSafeInteger(value) ? { case: 'intValue', value: BigInt(value) } : { case: 'doubleValue', value },
+  }
 }

@@ -28,7 +28,7 @@ const span: SpanRecord = {
   kind: 'client',
   startMs: 1_700_000_000_000.5,
   endMs: 1_700_000_000_003.25,
-  attributes: { text: 'ü', whole: 7, part: 0.5, yes: true, absent: undefined },
+  attributes: { text: 'ü', whole: 7, below: -7, huge: 1e300, part: 0.5, yes: true, absent: undefined },
   status: { error: true, message: 'UF' },
   sampled: true,
 }
@@ -64,6 +64,8 @@ it('is a request of OTLP', () => {
                 attributes: [
                   { key: 'text', value: { stringValue: 'ü' } },
                   { key: 'whole', value: { intValue: '7' } },
+                  { key: 'below', value: { intValue: '-7' } },
+                  { key: 'huge', value: { doubleValue: 1e300 } },
                   { key: 'part', value: { doubleValue: 0.5 } },
                   { key: 'yes', value: { boolValue: true } },
                 ],

@@ -1,14 +1,14 @@
 // A span → Span of OTLP; and where they go.
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { fromBinary } from '@bufbuild/protobuf'
 
 import {
   ExportTraceServiceResponseSchema,
   Span_SpanKind as Kind,
-  SpanSchema,
   Status_StatusCode as Code,
   TraceService,
 } from '../../contracts/xds/gen/opentelemetry/trace_export_pb.ts'
-import { encodeAttributes, nanoseconds, type OtlpSignal } from '../otlp.xds.ts'
+import { ProtobufWriter } from '../../core/protobuf-writer.ts'
+import { nanoseconds, type OtlpSignal, writeAttributes } from '../otlp.xds.ts'
 import type { SpanRecord } from './tracing.spec.ts'
 
 export const traceSignal: OtlpSignal = {
@@ -21,24 +21,26 @@ export function decodeRejectedSpans(bytes: Uint8Array): number {
   return Number(fromBinary(ExportTraceServiceResponseSchema, bytes).partialSuccess?.rejectedSpans ?? 0n)
 }
 
-export function encodeSpan(span: SpanRecord): Uint8Array {
-  const { parentSpanId, traceState = '', status } = span
-  const message = create(SpanSchema, {
-    traceId: bytesOf(span.traceId),
-    spanId: bytesOf(span.spanId),
-    ...(parentSpanId === undefined ? {} : { parentSpanId: bytesOf(parentSpanId) }),
-    traceState,
-    name: span.name,
-    kind: span.kind === 'server' ? Kind.SERVER : Kind.CLIENT,
-    startTimeUnixNano: nanoseconds(span.startMs),
-    endTimeUnixNano: nanoseconds(span.endMs),
-    attributes: encodeAttributes(span.attributes),
-    status: status.error ? { code: Code.ERROR, message: status.message ?? '' } : {},
-    flags: span.sampled ? 1 : 0,
-  })
-  return toBinary(SpanSchema, message)
-}
+const writer = new ProtobufWriter()
 
-function bytesOf(hexadecimal: string): Buffer {
-  return Buffer.from(hexadecimal, 'hex')
+/** Numbers of fields: opentelemetry.proto.trace.v1.Span. */
+export function encodeSpan(span: SpanRecord): Uint8Array {
+  const { parentSpanId, traceState, status } = span
+  writer.hexadecimal(1, span.traceId)
+  writer.hexadecimal(2, span.spanId)
+  if (traceState !== undefined) writer.text(3, traceState)
+  if (parentSpanId !== undefined) writer.hexadecimal(4, parentSpanId)
+  writer.text(5, span.name)
+  writer.varint(6, span.kind === 'server' ? Kind.SERVER : Kind.CLIENT)
+  writer.fixed64(7, nanoseconds(span.startMs))
+  writer.fixed64(8, nanoseconds(span.endMs))
+  writeAttributes(writer, 9, span.attributes)
+  if (status.error) {
+    const of = writer.begin(15)
+    if (status.message !== undefined) writer.text(2, status.message)
+    writer.varint(3, Code.ERROR)
+    writer.end(of)
+  }
+  if (span.sampled) writer.fixed32(16, 1)
+  return writer.take()
 }

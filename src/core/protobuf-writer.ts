@@ -87,7 +87,7 @@ export class ProtobufWriter {
 
   /** What has been written; the next message begins. */
   take(): Uint8Array {
-    const taken = Uint8Array.from(this.#bytes.subarray(0, this.#used))
+    const taken = new Uint8Array(this.#bytes.subarray(0, this.#used))
     this.#used = 0
     return taken
   }

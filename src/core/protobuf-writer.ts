@@ -11,7 +11,8 @@ const mostPrefixBytes = 20
 
 /** Each field is written where it is called, whether or not it has the value that readers take it to have when it is absent. */
 export class ProtobufWriter {
-  #bytes = Buffer.allocUnsafe(4_096)
+  /** Most messages are no longer. */
+  #bytes = Buffer.allocUnsafe(2_048)
   #used = 0
 
   /** A whole number from 0 to 2^53 - 1; also a truth value, or an enumeration's. */
@@ -85,11 +86,9 @@ export class ProtobufWriter {
     this.#used += length
   }
 
-  /** What has been written; the next message begins. */
-  take(): Uint8Array {
-    const taken = new Uint8Array(this.#bytes.subarray(0, this.#used))
-    this.#used = 0
-    return taken
+  /** What has been written: bytes of its own, no longer than they are. */
+  finish(): Uint8Array {
+    return new Uint8Array(this.#bytes.subarray(0, this.#used))
   }
 
   /** With room for what follows: its `bytes` besides a length or a number. */

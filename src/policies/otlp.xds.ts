@@ -29,7 +29,7 @@ export function encodeExport(resource: OtlpAttributes, items: readonly Uint8Arra
   for (const item of items) writer.bytes(2, item)
   writer.end(ofScope)
   writer.end(ofResource)
-  return writer.take()
+  return writer.finish()
 }
 
 /** As KeyValues. Values are texts, numbers, truth values, or lists and maps of them. */

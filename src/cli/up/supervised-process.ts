@@ -41,6 +41,8 @@ export interface ProcessEnd {
 }
 
 const restartBackoff = { baseMs: 250, maxMs: 10_000 }
+/** What a process has written last is read once it has ended. */
+const lastLineMs = 1_000
 /** Having run for so long, a process that ends starts again without delay. */
 const stableAfterMs = 10_000
 
@@ -132,7 +134,11 @@ export class SupervisedProcess {
       if (child.pid === undefined) this.#childEnded(child, describeSpawnError(program, error))
     })
     child.once('exit', (status, signal) => {
-      this.#childEnded(child, signal === null ? `exited with status ${status}` : `was ended by ${signal}`, status)
+      const reason = signal === null ? `exited with status ${status}` : `was ended by ${signal}`
+      // what it left behind would keep its ports
+      this.#host.kill(-(child.pid as number), 'SIGKILL')
+      this.#groups.remove(child.pid as number)
+      this.#afterLastLine(child, () => this.#childEnded(child, reason, status))
     })
   }
 
@@ -141,14 +147,18 @@ export class SupervisedProcess {
     createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => this.#events.line(line))
   }
 
+  /** Of a child that has ended. What has left its group may hold the pipes open: nobody waits for that. */
+  #afterLastLine(child: ChildProcess, ended: () => void): void {
+    const timer = this.#host.clock.setTimer(lastLineMs, ended, true)
+    child.once('close', () => {
+      timer.cancel()
+      ended()
+    })
+  }
+
   #childEnded(child: ChildProcess, reason: string, status?: number | null): void {
     if (this.#child !== child) return
     this.#child = undefined
-    if (child.pid !== undefined) {
-      // what it left behind would keep its ports
-      this.#host.kill(-child.pid, 'SIGKILL')
-      this.#groups.remove(child.pid)
-    }
     this.#ended(reason, {
       ...(typeof status === 'number' ? { status } : {}),
       ...(child.pid === undefined ? {} : { pid: child.pid }),

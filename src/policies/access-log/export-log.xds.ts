@@ -16,10 +16,9 @@ export const logSignal: OtlpSignal = {
     Number(fromBinary(ExportLogsServiceResponseSchema, answer).partialSuccess?.rejectedLogRecords ?? 0n),
 }
 
-const writer = new ProtobufWriter()
-
 /** Numbers of fields: opentelemetry.proto.logs.v1.LogRecord. */
 export function encodeLogRecord(record: LogRecord): Uint8Array {
+  const writer = new ProtobufWriter()
   const { failed, body, traceId, spanId } = record
   writer.fixed64(1, nanoseconds(record.startMs))
   writer.varint(2, failed ? Severity.ERROR : Severity.INFO)
@@ -30,5 +29,5 @@ export function encodeLogRecord(record: LogRecord): Uint8Array {
   if (traceId !== undefined) writer.hexadecimal(9, traceId)
   if (spanId !== undefined) writer.hexadecimal(10, spanId)
   writer.fixed64(11, nanoseconds(record.observedMs))
-  return writer.take()
+  return writer.finish()
 }

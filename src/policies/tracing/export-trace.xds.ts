@@ -21,10 +21,9 @@ export function decodeRejectedSpans(bytes: Uint8Array): number {
   return Number(fromBinary(ExportTraceServiceResponseSchema, bytes).partialSuccess?.rejectedSpans ?? 0n)
 }
 
-const writer = new ProtobufWriter()
-
 /** Numbers of fields: opentelemetry.proto.trace.v1.Span. */
 export function encodeSpan(span: SpanRecord): Uint8Array {
+  const writer = new ProtobufWriter()
   const { parentSpanId, traceState, status } = span
   writer.hexadecimal(1, span.traceId)
   writer.hexadecimal(2, span.spanId)
@@ -42,5 +41,5 @@ export function encodeSpan(span: SpanRecord): Uint8Array {
     writer.end(of)
   }
   if (span.sampled) writer.fixed32(16, 1)
-  return writer.take()
+  return writer.finish()
 }

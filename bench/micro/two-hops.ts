@@ -31,8 +31,9 @@ import { policyVariants } from '../policies.ts'
 import { answer, requests } from './messages.ts'
 
 const [count = 600_000] = process.argv.slice(2).map(Number)
-const policy = process.argv[3] === 'tracing' ? undefined : process.argv[3]
-const tracing = process.argv[3] === 'tracing'
+const [, , , variant] = process.argv
+const tracing = variant === 'tracing'
+const policy = tracing ? undefined : variant
 const perTurn = 16
 /** Others on the machine disturb some of the windows. */
 const perWindow = 3_200

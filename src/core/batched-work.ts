@@ -1,5 +1,4 @@
-// Work that may wait a moment, done for several at once: what is seldom done has gone cold, and costs several times what it does when it
-// follows its like (bench, mtls-two-hops-64).
+// Work that may wait a moment, done for several at once: what is seldom done costs several times what it does when it follows its like.
 import type { Clock, Timer } from './clock.ts'
 
 const delayMs = 100

@@ -31,6 +31,16 @@ async function isReady(mesh: SupervisedMesh, revision = '1'): Promise<void> {
   )
 }
 
+test('has in the log what an application has written last, though it has ended', async (t) => {
+  const [port = 0] = await freePorts(1)
+  const mesh = startSupervised({ revision: '1', sidecars: [workload('a', port, { BEHAVIOUR: 'last-words' })] })
+  t.after(() => mesh.clean())
+  await isReady(mesh)
+  mesh.kill('SIGTERM')
+  assert.equal(await mesh.exited, 0)
+  assert.match(mesh.log('default.a'), /draining\nlast words/)
+})
+
 test('starts proxies before applications, tells when all is ready, and drains in the opposite order', async (t) => {
   const [a = 0, b = 0] = await freePorts(2)
   const mesh = startSupervised({ revision: '1', sidecars: [workload('a', a), workload('b', b)] })

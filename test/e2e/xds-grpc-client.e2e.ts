@@ -22,6 +22,7 @@ import { typeUrls } from '../../src/contracts/xds/names.ts'
 import type { ResourceView } from '../../src/control/translate/resource-view.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
 import { memoryView } from '../kit/memory-view.ts'
+import { asIs, rawUnary } from '../kit/raw-unary.ts'
 import { eventually } from '../kit/running-mesh.ts'
 import { startXdsServer } from '../kit/xds-pair.ts'
 
@@ -92,16 +93,7 @@ function mesh(revision: number, cluster: string, port: number): ResourceView {
   })
 }
 
-const asIs = (bytes: Buffer): Buffer => bytes
-const method = {
-  path: '/test.Echo/Say',
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
-} as const
+const method = rawUnary('/test.Echo/Say')
 
 /** Answers with its name. */
 async function startEcho(t: TestContext, name: string): Promise<number> {

@@ -11,6 +11,7 @@ import { createResourceView } from '../../src/control/translate/mesh-resource-vi
 import type { ResourceView } from '../../src/control/translate/resource-view.ts'
 import { WatchableValue } from '../../src/core/watchable.ts'
 import { sequentialPorts } from '../kit/mesh-builder.ts'
+import { asIs, rawUnary } from '../kit/raw-unary.ts'
 import { startXdsServer } from '../kit/xds-pair.ts'
 
 function backend(name: string, port: number): string {
@@ -55,15 +56,6 @@ spec:
 `
 
 const backends = ['by-service', 'by-method', 'by-header', 'by-expression'] as const
-const asIs = (bytes: Buffer): Buffer => bytes
-const answering = {
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
-} as const
 const paths = [
   '/shop.Cart/Add',
   '/shop.Cart/Drop',
@@ -85,7 +77,7 @@ async function startBackend(t: TestContext, name: string): Promise<number> {
     else done(null, Buffer.from(name))
   }
   server.addService(
-    Object.fromEntries(paths.map((path) => [path, { ...answering, path }])),
+    Object.fromEntries(paths.map((path) => [path, rawUnary(path)])),
     Object.fromEntries(paths.map((path) => [path, reply])),
   )
   t.after(() => server.forceShutdown())

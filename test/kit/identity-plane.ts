@@ -27,6 +27,7 @@ import { createIdentityAgent } from '../../src/proxy/identity/identity-agent.ts'
 import type { IdentityAgent } from '../../src/proxy/identity/identity-agent.ts'
 import type { TlsCredentials } from '../../src/proxy/io/connection.ts'
 import { freePorts } from './free-ports.ts'
+import { rawUnary } from './raw-unary.ts'
 
 export const trustDomain = 'mesh.local'
 export const web: string = `spiffe://${trustDomain}/ns/default/sa/web`
@@ -155,18 +156,7 @@ export function recordingLogger(log: string[]): Logger {
 
 /** Tells a client who the server takes it for: the names in its verified certificate. */
 export const whoAmIPath = '/test.Identity/WhoAmI'
-const asIs = (bytes: Buffer): Buffer => bytes
-const whoAmI = {
-  WhoAmI: {
-    path: whoAmIPath,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  },
-} as const
+const whoAmI = { WhoAmI: rawUnary(whoAmIPath) } as const
 const whoAmIImplementation = {
   WhoAmI(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void {
     const names = call.getAuthContext().sslPeerCertificate?.subjectaltname

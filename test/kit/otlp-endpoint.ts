@@ -5,6 +5,7 @@ import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
 
 import { listenOn } from './greeting-server.ts'
+import { rawUnary } from './raw-unary.ts'
 
 export type OtlpSignal = 'traces' | 'logs' | 'metrics'
 
@@ -62,15 +63,6 @@ export abstract class OtlpEndpoint {
   }
 
   #serve(grpc: Server, signal: OtlpSignal): void {
-    const method = {
-      path: grpcPaths[signal],
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: asIs,
-      requestDeserialize: asIs,
-      responseSerialize: asIs,
-      responseDeserialize: asIs,
-    } as const
     const implementation = {
       export: ({ request }: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
         const taken = this.#take('grpc', signal, request)
@@ -79,7 +71,7 @@ export abstract class OtlpEndpoint {
         else reply({ code: status.UNAVAILABLE, details: 'not now' })
       },
     }
-    grpc.addService({ export: method }, implementation)
+    grpc.addService({ export: rawUnary(grpcPaths[signal]) }, implementation)
   }
 
   /** Undefined: no answer. */
@@ -103,8 +95,4 @@ spec:
   resolution: static
   endpoints: [{ address: 127.0.0.1 }]
 ---`
-}
-
-function asIs(message: Buffer): Buffer {
-  return message
 }

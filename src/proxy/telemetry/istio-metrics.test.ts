@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest'
 
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
+import { sampleTrace } from '../../../test/kit/sample-trace.ts'
 import { silentLogger } from '../../core/logger.ts'
 import { MetricRegistry } from '../../core/metrics/metric-registry.ts'
 import { renderPrometheus } from '../../core/metrics/prometheus.ts'
-import type { TracedExchange } from './exchange.ts'
 import { renderIstioMetrics } from './istio-metrics.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
 
@@ -20,21 +20,6 @@ function counted() {
       .split('\n')
       .filter((one) => one.startsWith(name))
   return { registry, metrics, line }
-}
-
-function traced(digit: string, sampled: boolean): TracedExchange {
-  return {
-    collector: { cluster: 'otel', timeoutMs: 1 },
-    context: {
-      traceId: digit.repeat(32),
-      spanId: digit.repeat(16),
-      parentSpanId: undefined,
-      sampled,
-      b3: undefined,
-      traceState: undefined,
-      passedOn: false,
-    },
-  }
 }
 
 describe('metrics under the names of Istio', () => {
@@ -94,9 +79,9 @@ describe('metrics under the names of Istio', () => {
 describe('exemplars', () => {
   it('lead from a bucket to the newest sampled trace in it', () => {
     const { metrics, registry } = counted()
-    metrics.finished(sampleExchange({ durationMs: 3, traced: traced('a', true) }))
-    metrics.finished(sampleExchange({ durationMs: 4, traced: traced('b', true) }))
-    metrics.finished(sampleExchange({ durationMs: 4, traced: traced('c', false) }))
+    metrics.finished(sampleExchange({ durationMs: 3, traced: sampleTrace('a'.repeat(32)) }))
+    metrics.finished(sampleExchange({ durationMs: 4, traced: sampleTrace('b'.repeat(32)) }))
+    metrics.finished(sampleExchange({ durationMs: 4, traced: sampleTrace('c'.repeat(32), false) }))
     const text = renderPrometheus(registry, 'openmetrics')
     const exemplars = text.split('\n').filter((line) => line.includes(' # '))
     expect(exemplars).toHaveLength(1)

@@ -5,6 +5,7 @@ import { sizeDelimitedDecodeStream } from '@bufbuild/protobuf/wire'
 import { describe, expect, it } from 'vitest'
 
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
+import { sampleTrace } from '../../../test/kit/sample-trace.ts'
 import { proxyMetrics } from '../../contracts/telemetry/metrics.ts'
 import { MetricFamilySchema, MetricType } from '../../contracts/xds/gen/io/prometheus/client/metrics_pb.ts'
 import type { Histogram } from '../../contracts/xds/gen/io/prometheus/client/metrics_pb.ts'
@@ -94,20 +95,9 @@ describe('the pages of metrics', () => {
 
   it('name the trace of a bucket', async () => {
     const { metrics, families } = pages()
-    const context = { ...sampledTrace, traceId: 'a'.repeat(32) }
-    metrics.finished(sampleExchange({ durationMs: 3, traced: { context, collector: { cluster: 'x', timeoutMs: 1 } } }))
+    metrics.finished(sampleExchange({ durationMs: 3, traced: sampleTrace('a'.repeat(32)) }))
     const histogram = (await families()).get(proxyMetrics.requestDuration.name)?.metric[0]?.histogram
     const [exemplar] = histogram?.bucket.flatMap((bucket) => bucket.exemplar ?? []) ?? []
     expect(exemplar).toMatchObject({ value: 0.003, label: [{ name: 'trace_id', value: 'a'.repeat(32) }] })
   })
 })
-
-const sampledTrace = {
-  traceId: '',
-  spanId: 'b'.repeat(16),
-  parentSpanId: undefined,
-  sampled: true,
-  b3: undefined,
-  traceState: undefined,
-  passedOn: false,
-}

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { immediately } from '../../../test/kit/immediately.ts'
 import { ManualClock } from '../../../test/kit/manual-clock.ts'
 import { sampleExchange } from '../../../test/kit/sample-exchange.ts'
+import { sampleTrace } from '../../../test/kit/sample-trace.ts'
 import type { DecisionRecord } from '../../contracts/decision-record.ts'
 import type { StreamAccessLogsMessage } from '../../contracts/xds/gen/envoy/service/accesslog/v3/als_pb.ts'
 import { HeaderList } from '../../core/header-list.ts'
@@ -17,20 +18,7 @@ import { streamRecords } from './records-stream.ts'
 import { WaitingRecords, mostWaiting } from './waiting-records.ts'
 
 const failed: Partial<Exchange> = { status: 503, flags: ['UF'] }
-const sampled = sampledAs('1')
-
-function sampledAs(id: string): Partial<Exchange> {
-  const context = {
-    traceId: id.padStart(32, '0'),
-    spanId: 'b'.repeat(16),
-    parentSpanId: undefined,
-    sampled: true,
-    b3: undefined,
-    traceState: undefined,
-    passedOn: false,
-  }
-  return { traced: { context, collector: { cluster: 'otel', timeoutMs: 1_000 } } }
-}
+const sampled: Partial<Exchange> = { traced: sampleTrace('1') }
 
 class Call extends EventEmitter {
   readonly sent: StreamAccessLogsMessage[] = []
@@ -140,7 +128,7 @@ describe('the records that wait', () => {
 
   it('are some of those that are sampled, the same at all hops', () => {
     const { clock, records, finish } = waiting()
-    const all = Array.from({ length: 500 }, (_, one) => sampledAs(String(one)))
+    const all = Array.from({ length: 500 }, (_, one): Partial<Exchange> => ({ traced: sampleTrace(String(one)) }))
     for (const one of all) for (const reporter of ['source', 'destination'] as const) finish({ ...one, reporter })
     const kept = records.take().map(({ trace }) => trace?.traceId)
     expect(kept.length).toBeGreaterThanOrEqual(20)

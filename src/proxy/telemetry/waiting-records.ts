@@ -11,7 +11,7 @@ export interface RecordCounter {
   recordsCounted(result: 'sent' | 'dropped', records: number): void
 }
 
-/** Between two reports, or while the control plane is away. */
+/** Between two reports, or while the control plane is away; and those that are being made. */
 export const mostWaiting = 512
 
 export class WaitingRecords implements RecordConsumer {

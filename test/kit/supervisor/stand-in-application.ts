@@ -1,4 +1,5 @@
 // An application for tests of the supervisor: listens on PORT; BEHAVIOUR says what it does instead.
+import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 
 console.log(`application ${process.env['HEDDLE_WORKLOAD']} is process ${process.pid}`)
@@ -10,6 +11,9 @@ else createServer((socket) => socket.destroy()).listen(Number(process.env['PORT'
 if (process.env['BEHAVIOUR'] !== 'crash') {
   process.on('SIGTERM', () => {
     console.log('draining')
+    // in a group of its own, with the same output
+    if (process.env['BEHAVIOUR'] === 'last-words')
+      spawn('sh', ['-c', 'sleep 0.3; echo last words'], { detached: true, stdio: ['ignore', 'inherit', 'ignore'] })
     process.exit(0)
   })
 }
